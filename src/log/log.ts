@@ -1,0 +1,66 @@
+// The log as the coordinator sees it: a port of a few methods, written so that a replicated engine can stand behind it.
+import type { Gtrid, LogIdentity } from '../xa/xid.ts';
+import type { LogRecord } from './record.ts';
+
+export type Durability = 'forced' | 'lazy';
+
+/** What `recover` hands over, read once at the start. */
+export interface RecoveredLog {
+  readonly identity: LogIdentity;
+  /** This life's epoch, already durable. */
+  readonly epoch: number;
+  /** Decisions without a `finished` record, in log order, and every heuristic and operator record that is not forgotten. */
+  readonly unfinished: readonly LogRecord[];
+  /** The newest registration of each resource. */
+  readonly resources: readonly Extract<LogRecord, { kind: 'resource-registered' }>[];
+}
+
+/** What the log knows of a transaction that is not open any more. */
+export type LoggedOutcome =
+  | { readonly kind: 'decided'; readonly record: Extract<LogRecord, { kind: 'decided' }>; readonly finished: boolean }
+  /** No decision, and none was ever removed that could have been its: presumed abort may speak. */
+  | { readonly kind: 'silent' }
+  /** Older than the retained outcomes: silence proves nothing. */
+  | { readonly kind: 'expired' };
+
+export interface LogStatus {
+  readonly path: string;
+  readonly lastSequence: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly freeBytes: number;
+  readonly flushMicros: number;
+  readonly flushLane: 'inline' | 'worker';
+  readonly forcedWrites: number;
+}
+
+export interface Log extends AsyncDisposable {
+  readonly recovered: RecoveredLog;
+
+  /**
+   * Appends `records` atomically and in order, in this life's epoch.
+   *
+   * Resolves when they are on stable storage (`forced`) or merely ordered before later appends (`lazy`: the next forced
+   * append makes them durable, and at the latest a second later they are flushed on their own).
+   * @throws {CoordinatorError} `LOG_FAILED`: the append may or may not be there; the log is unusable from now on, and so is
+   *   every later call. The process must stop; nothing may be concluded before a restart reads the log.
+   */
+  append(records: readonly LogRecord[], durability: Durability): Promise<void>;
+
+  /** The outcome of a transaction of this log's identity that the coordinator does not hold in memory. */
+  outcome(gtrid: Gtrid): LoggedOutcome;
+
+  /** Every operator action and heuristic record of a transaction, oldest first. */
+  history(gtrid: Gtrid): readonly LogRecord[];
+
+  /** Resolves with `LOG_FAILED` when the log becomes unusable; the coordinator stops on it. Never rejects. */
+  readonly failed: Promise<Error>;
+
+  /** False while the volume is low: `Begin` is refused, decisions still fit. */
+  hasRoom(): boolean;
+
+  status(): LogStatus;
+
+  /** Copies the log into a new file through the engine's backup and verifies the copy. */
+  backup(path: string): Promise<{ readonly bytes: number; readonly lastSequence: number }>;
+}

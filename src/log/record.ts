@@ -1,0 +1,58 @@
+// What is durable: the records of the log, and nothing about how they are stored. Pure.
+import type { Decision, Evidence } from '../xa/vocabulary.ts';
+import type { Bqual, Gtrid } from '../xa/xid.ts';
+
+/** A branch as its decision names it: enough to finish it, and to prove its end, after any restart. */
+export interface DecidedBranch {
+  readonly bqual: Bqual;
+  readonly evidence: Evidence;
+}
+
+/** How one branch ended against the decision, or could not be proven to have ended with it. */
+export interface Damage {
+  readonly bqual: Bqual;
+  readonly kind: 'rolled-back' | 'committed' | 'unproven';
+  /** What the engine, or the operator who vouches, says. */
+  readonly proof: string;
+}
+
+export type LogRecord =
+  /** First record of every life of the log. */
+  | { readonly kind: 'epoch-started'; readonly epoch: number; readonly version: string; readonly wallTime: number }
+  /** A resource is known by its engine's identity, not its address. The newest record of a name counts. */
+  | {
+      readonly kind: 'resource-registered';
+      readonly resource: string;
+      readonly engine: string;
+      readonly engineIdentity: string;
+    }
+  /** The decision to commit. Forced, before any branch is told (D1). Rollbacks leave no record: presumed abort. */
+  | {
+      readonly kind: 'decided';
+      readonly gtrid: Gtrid;
+      readonly branches: readonly DecidedBranch[];
+      /** The idempotency key of the commit request; empty: none. */
+      readonly requestId: string;
+    }
+  /** Every branch of a decided transaction is accounted for. Lazy: losing it only repeats harmless work. */
+  | { readonly kind: 'finished'; readonly gtrid: Gtrid }
+  /** A branch ended against the decision, or its end was not provable. Forced; stays until it is forgotten (D4). */
+  | {
+      readonly kind: 'heuristic';
+      readonly gtrid: Gtrid;
+      readonly decision: Decision;
+      readonly damage: readonly Damage[];
+    }
+  /** What an operator did and why. Forced, before its effect. */
+  | {
+      readonly kind: 'operator-action';
+      readonly gtrid: Gtrid;
+      readonly action: 'rollback' | 'branch-committed' | 'branch-rolled-back' | 'forget';
+      readonly bqual?: Bqual;
+      readonly operator: string;
+      readonly reason: string;
+      readonly requestId: string;
+      readonly wallTime: number;
+    };
+
+export type LogRecordKind = LogRecord['kind'];

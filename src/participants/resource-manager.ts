@@ -1,0 +1,133 @@
+// The port to a database: what the participant runtime needs of an engine, and nothing that only one engine has.
+import type { BranchProof, Evidence, FinishResult, Isolation, Reason, Vote } from '../xa/vocabulary.ts';
+import type { LogIdentity, Xid } from '../xa/xid.ts';
+
+/** A typed value as it crosses the wire (proto `Value`). `bigint` for every integer: 64 bits without loss. */
+export type SqlValue =
+  | { readonly kind: 'null' }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  | { readonly kind: 'int'; readonly value: bigint }
+  | { readonly kind: 'double'; readonly value: number }
+  | { readonly kind: 'text'; readonly value: string }
+  | { readonly kind: 'bytes'; readonly value: Uint8Array }
+  | { readonly kind: 'json'; readonly value: string }
+  | { readonly kind: 'timestamp'; readonly value: string }
+  | { readonly kind: 'decimal'; readonly value: string };
+
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly SqlValue[];
+}
+
+export interface StatementResult {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly (readonly SqlValue[])[];
+  readonly rowCount: number;
+  /** 0: none. */
+  readonly insertId: bigint;
+}
+
+export interface BranchOptions {
+  readonly isolation: Isolation;
+  readonly readOnly: boolean;
+  /** The engine itself ends an unprepared branch that its session leaves idle for this long: a net below the runtime's deadline. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A failed statement or call, in the engine's words. Every adapter method that rejects rejects with this. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly reason: Reason;
+  /** The session is gone, and with it a branch that was not prepared. */
+  readonly sessionLost: boolean;
+
+  constructor(reason: Reason, options: { readonly sessionLost: boolean; readonly cause?: unknown }) {
+    super(reason.message, { cause: options.cause });
+    this.reason = reason;
+    this.sessionLost = options.sessionLost;
+  }
+}
+
+/**
+ * An open branch and the session it lives in. Calls are made one at a time, never overlapping. After `prepare`, `commitOnePhase`
+ * or `rollback` the session is the adapter's again: given back to its pool if its XA state is provably clean, pinned to the branch
+ * where the engine demands it (MariaDB), destroyed otherwise.
+ */
+export interface BranchSession {
+  /** @throws {EngineError} the engine refused; the branch can only be rolled back (the adapter keeps that mark itself). */
+  execute(statement: Statement): Promise<StatementResult>;
+  /** Executes the branch's last statement and prepares, in as few round trips as the engine allows. */
+  executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }>;
+  /** Votes only on what the engine confirmed. Never rejects: a lost answer is a `rollback` vote (D3), and reconciliation finds the rest. */
+  prepare(): Promise<Vote>;
+  /**
+   * Ends the branch in one phase. `announce` is called with the evidence just before the commit is sent, where the engine has any.
+   * `unknown` when the answer was lost: the commit may or may not have happened.
+   */
+  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult>;
+  /** Rolls back a branch that is not prepared. Never rejects; a session that does not obey is destroyed. */
+  rollback(): Promise<void>;
+  /** Called once when the engine or the network ends the session by itself. */
+  onLost(listener: (reason: Reason) => void): void;
+}
+
+export interface PreparedBranch {
+  /** Undefined: not a branch of Concordat, or not in its grammar; never touched (D8). */
+  readonly xid: Xid | undefined;
+  /** The engine's own spelling, printable. */
+  readonly raw: string;
+  readonly evidence: Evidence;
+  readonly ageMs: number;
+}
+
+export interface PreflightFinding {
+  readonly fatal: boolean;
+  /** Short name of the check, for instance `max_prepared_transactions`. */
+  readonly check: string;
+  readonly message: string;
+  /** What to do about it, as a command or a statement where there is one. */
+  readonly fix: string;
+}
+
+export interface EngineIdentity {
+  readonly engine: 'postgresql' | 'mysql' | 'mariadb' | 'memory';
+  readonly version: string;
+  /** What the engine itself says it is: survives a move to another address, differs in a restored copy that was promoted. */
+  readonly identity: string;
+}
+
+/** One database, for the participant that speaks for it. Every verb may be called twice. */
+export interface ResourceManager extends AsyncDisposable {
+  /** @throws {EngineError} the engine cannot be reached. */
+  identify(): Promise<EngineIdentity>;
+  /** Checks everything that would break later, with reason and fix. @throws {EngineError} */
+  preflight(): Promise<readonly PreflightFinding[]>;
+  /** Creates the adapter's own tables if they are missing and it may. `printSql` gives the same for a person. @throws {EngineError} */
+  createTables(): Promise<void>;
+  /**
+   * Raises the epoch that this engine has recorded for the log, durably, and answers the highest: the argument, or a newer one,
+   * which means that an older copy of the log is at work. @throws {EngineError}
+   */
+  raiseEpoch(identity: LogIdentity, epoch: number): Promise<number>;
+  /** Opens a branch. @throws {EngineError} code LIMIT_CONNECTIONS when no session is free; ENGINE_UNAVAILABLE. */
+  open(xid: Xid, options: BranchOptions): Promise<BranchSession>;
+  /** Finishes a prepared branch, from whichever session can, and proves it. Never rejects. */
+  commit(xid: Xid, evidence: Evidence): Promise<FinishResult>;
+  /**
+   * Rolls back a branch. `done` when the engine does not hold it prepared and nothing shows that it committed.
+   * `done-otherwise` when the evidence shows a commit. Never rejects.
+   */
+  rollback(xid: Xid, evidence: Evidence): Promise<FinishResult>;
+  /** Every prepared branch of this database, ours and others'. @throws {EngineError} */
+  list(): Promise<readonly PreparedBranch[]>;
+  /** What the engine shows for one branch now, after fencing whatever session might still prepare it. @throws {EngineError} */
+  probe(xid: Xid, evidence: Evidence): Promise<BranchProof>;
+  /** Ends sessions that an earlier life of this participant may have left and that could still prepare, and waits until they are gone. @throws {EngineError} */
+  fence(xid: Xid): Promise<void>;
+  /** Evidence rows of this identity; empty where the engine keeps its own. @throws {EngineError} */
+  markers(identity: LogIdentity): Promise<readonly Xid[]>;
+  /** Deletes evidence rows: the coordinator has accounted for these branches. @throws {EngineError} */
+  forget(xids: readonly Xid[]): Promise<void>;
+  /** How many sessions wait for locks of this branch; 0 where the engine cannot tell. @throws {EngineError} */
+  blockedSessions(xid: Xid): Promise<number>;
+}

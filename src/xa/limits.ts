@@ -1,0 +1,42 @@
+// Every bound of the product, with its unit and its reason. Tests assert how they relate.
+
+/** Global transactions that are not completed. 10,000 open ones fit in 512 MB. */
+export const OPEN_TRANSACTIONS_MAX = 10_000;
+/** Branches of one global transaction: its decision record stays below 16 KiB. */
+export const BRANCHES_MAX = 64;
+/** The largest gRPC message that the coordinator takes: a batch of frames, never application data. */
+export const COORDINATOR_MESSAGE_BYTES_MAX = 256 * 1024;
+/** The largest gRPC message that a sidecar takes or sends: statements and rows. */
+export const RESOURCE_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+export const METADATA_BYTES_MAX = 8 * 1024;
+export const METADATA_PAIRS_MAX = 64;
+/** Concurrent HTTP/2 streams of one connection; grpc-js has no limit of its own. */
+export const STREAMS_PER_CONNECTION_MAX = 100;
+/** Long-lived client sessions of one coordinator. */
+export const SESSIONS_MAX = 1_000;
+/** Participant instances attached to one coordinator. */
+export const PARTICIPANTS_MAX = 1_000;
+/** Messages in one stream frame. */
+export const FRAME_MESSAGES_MAX = 1_000;
+export const REQUEST_ID_BYTES_MAX = 64;
+export const EVIDENCE_BYTES_MAX = 200;
+export const REASON_CHARS_MAX = 1_000;
+export const OPERATOR_REASON_CHARS_MIN = 10;
+/** Request ids remembered in memory; the oldest go first. */
+export const REQUEST_IDS_MAX = 100_000;
+/** Completed outcomes answerable from memory or log, by count; the oldest go first. */
+export const OUTCOMES_RETAINED_MAX = 100_000;
+/** Sequence numbers handed to a session at once. */
+export const LEASE_SIZE = 1_000;
+
+export const TRANSACTION_TIMEOUT_DEFAULT_MS = 30_000;
+export const TRANSACTION_TIMEOUT_MAX_MS = 24 * 3_600_000;
+/** Longest wait of a unary call; its deadline never touches the transaction's outcome. */
+export const UNARY_DEADLINE_MAX_MS = 30_000;
+
+/** Rows and bytes of one statement's answer; below RESOURCE_MESSAGE_BYTES_MAX. */
+export const RESULT_ROWS_MAX = 10_000;
+export const RESULT_BYTES_MAX = 3 * 1024 * 1024;
+export const PARAMETERS_MAX = 1_000;
+/** Branches that one sidecar holds open; also its connection limit. */
+export const SIDECAR_BRANCHES_MAX = 64;
