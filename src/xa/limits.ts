@@ -4,8 +4,8 @@
 export const OPEN_TRANSACTIONS_MAX = 10_000;
 /** Branches of one global transaction: its decision record stays below 16 KiB. */
 export const BRANCHES_MAX = 64;
-/** The largest gRPC message that the coordinator takes: a batch of frames, never application data. */
-export const COORDINATOR_MESSAGE_BYTES_MAX = 256 * 1024;
+/** The largest gRPC message that the coordinator takes: one frame of the largest commit requests, never application data. */
+export const COORDINATOR_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** The largest gRPC message that a sidecar takes or sends: statements and rows. */
 export const RESOURCE_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const METADATA_BYTES_MAX = 8 * 1024;
@@ -16,8 +16,10 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
 export const SESSIONS_MAX = 1_000;
 /** Participant instances attached to one coordinator. */
 export const PARTICIPANTS_MAX = 1_000;
-/** Messages in one stream frame. */
-export const FRAME_MESSAGES_MAX = 1_000;
+/** Messages in one stream frame; a frame of the largest ones stays below COORDINATOR_MESSAGE_BYTES_MAX. */
+export const FRAME_MESSAGES_MAX = 200;
+/** Branches in one Reconcile or Forget message; longer lists go as several. */
+export const BRANCHES_PER_MESSAGE_MAX = 500;
 export const REQUEST_ID_BYTES_MAX = 64;
 export const EVIDENCE_BYTES_MAX = 200;
 export const REASON_CHARS_MAX = 1_000;

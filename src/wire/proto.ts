@@ -1,0 +1,50 @@
+// The public wire, loaded once from proto/: service definitions, client constructors and message codecs.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync, type MessageTypeDefinition, type Options } from '@grpc/proto-loader';
+import type { ProtoGrpcType as AdminTypes } from '../gen/admin.ts';
+import type { ProtoGrpcType as ParticipantTypes } from '../gen/participant.ts';
+import type { ProtoGrpcType as ResourceTypes } from '../gen/resource.ts';
+import type { ProtoGrpcType as TransactionTypes } from '../gen/transaction.ts';
+
+/** Kept equal to the flags of `npm run gen`: 64-bit integers and enum values are strings, absent scalars their defaults. */
+const OPTIONS: Options = { longs: String, enums: String, defaults: true, oneofs: true };
+
+const FILES = ['transaction', 'participant', 'resource', 'admin'].map((name) => `concordat/v1/${name}.proto`);
+
+/** The proto folder stands beside src/ in a checkout and beside dist/ in the package. */
+function protoFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'proto', 'concordat'))) {
+    const parent = dirname(folder);
+    if (parent === folder) {
+      throw new Error('The proto/ folder of Concordat is missing beside its code: reinstall the package.');
+    }
+    folder = parent;
+  }
+  return join(folder, 'proto');
+}
+
+const definition = loadSync([...FILES, 'google/rpc/status.proto'], { ...OPTIONS, includeDirs: [protoFolder()] });
+const loaded = loadPackageDefinition(definition) as unknown as AdminTypes &
+  ParticipantTypes &
+  ResourceTypes &
+  TransactionTypes;
+
+export const wire: AdminTypes['concordat']['v1'] &
+  ParticipantTypes['concordat']['v1'] &
+  ResourceTypes['concordat']['v1'] &
+  TransactionTypes['concordat']['v1'] = loaded.concordat.v1 as never;
+
+/** Codec of a message by its full name, for the messages that travel inside others. */
+export function messageType<T>(fullName: string): MessageTypeDefinition<Partial<T>, T> {
+  const type = definition[fullName];
+  if (type === undefined || !('serialize' in type)) {
+    throw new Error(`The proto folder does not define ${fullName}: reinstall the package.`);
+  }
+  return type as MessageTypeDefinition<Partial<T>, T>;
+}
+
+export type { ServiceDefinition };
