@@ -1,0 +1,25 @@
+// Which Concordat this is, and which protocol it speaks: both sides of every connection tell and compare them.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The session protocol, as in SessionHello and AttachHello. It rises only when an older peer would misread a newer one. */
+export const PROTOCOL_VERSION = 1;
+
+let version: string | undefined;
+
+/** The version of the package, for instance `0.1.0`; read once from the package.json above the code. */
+export function productVersion(): string {
+  version ??= readVersion();
+  return version;
+}
+
+function readVersion(): string {
+  // src/wire in a checkout, dist/wire in the package: two folders up either way.
+  const path = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'package.json');
+  const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) {
+    return String(manifest.version);
+  }
+  throw new Error(`No version in ${path}: reinstall the package.`);
+}
