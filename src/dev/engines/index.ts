@@ -1,0 +1,4 @@
+// Database servers for `concordat dev` and the tests: real ones, started from nothing, without root.
+export type { EngineName, EngineOptions, EngineServer } from './engine-server.ts';
+export { type PostgresOptions, startPostgres } from './postgres.ts';
+export { EngineUnavailableError } from './unavailable.ts';
