@@ -1,0 +1,148 @@
+// Active: branches are opened and do work; some may have voted already (a last statement votes unasked).
+import { assert, unreachable } from '../../lib/assert.ts';
+import { BRANCHES_MAX } from '../../xa/limits.ts';
+import type { Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Bqual } from '../../xa/xid.ts';
+import {
+  claim,
+  committedWithoutRecord,
+  decide,
+  find,
+  finishEffect,
+  finishing,
+  ignore,
+  replace,
+  rollBack,
+} from './branches.ts';
+import type { Effect, Event, Step } from './event.ts';
+import type { Active, OpenBranch, State } from './state.ts';
+
+export function stepActive(state: Active, event: Event): Step<State> {
+  switch (event.kind) {
+    case 'enlist-requested':
+      return enlist(state, event.bqual, event.instance);
+    case 'branch-opened':
+      return opened(state, event.bqual, event.instance);
+    case 'commit-requested':
+      return commit(state, event);
+    case 'rollback-requested':
+      // A claim that contradicts a report does not matter here: everything known is rolled back, under either instance.
+      return rollBack(state, event.reason, claim(state.branches, event.claimed) ?? state.branches);
+    case 'rollback-only-requested':
+      return { state: { ...state, rollbackOnly: state.rollbackOnly ?? event.reason }, effects: [] };
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+      return rollBack(state, event.reason);
+    case 'vote':
+      return vote(state, event.bqual, event.instance, event.vote);
+    case 'decision-durable':
+    case 'damage-durable':
+    case 'operator-vouched':
+      assert(false, `D1: ${event.kind} before any decision`);
+      return ignore(state);
+    case 'prepare-due':
+    case 'one-phase-evidence':
+    case 'branch-result':
+    case 'retry-due':
+      return ignore(state);
+    case 'branch-found':
+      // Prepared by a last statement, its vote still on the way: live, not an orphan (conformance G5).
+      return ignore(state);
+    default:
+      return unreachable(event);
+  }
+}
+
+function enlist(state: Active, bqual: Bqual, instance: string): Step<State> {
+  const known = find(state.branches, bqual);
+  if (known === undefined && state.branches.length >= BRANCHES_MAX) {
+    return { state, effects: [{ kind: 'refuse-enlist', bqual, code: 'LIMIT_BRANCHES' }] };
+  }
+  // A repeated enlistment keeps the instance that already holds the branch.
+  const branches = claim(state.branches, [{ bqual, instance: known?.instance || instance }]);
+  assert(branches !== undefined, 'an enlistment never contradicts its own branch');
+  return { state: { ...state, branches }, effects: [] };
+}
+
+function opened(state: Active, bqual: Bqual, instance: string): Step<State> {
+  const known = find(state.branches, bqual);
+  if (known === undefined) {
+    const branch: OpenBranch = { bqual, instance, claimed: false, vote: undefined };
+    const branches = [...state.branches, branch];
+    return branches.length > BRANCHES_MAX
+      ? rollBack(state, reasonOf('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches)
+      : { state: { ...state, branches }, effects: [] };
+  }
+  if (known.instance !== '' && known.instance !== instance) {
+    // The first instance lost the branch and its work; the second one began anew. Together they are not what the client did (D3).
+    return rollBack(state, openedTwice(bqual), [...state.branches, { ...known, instance, vote: undefined }]);
+  }
+  return { state: { ...state, branches: replace(state.branches, { ...known, instance }) }, effects: [] };
+}
+
+/** The vote of a branch that this transaction may commit with; a no ends it at once, so that locks go early. */
+function vote(state: Active, bqual: Bqual, instance: string, vote: Vote): Step<State> {
+  const known = find(state.branches, bqual) ?? { bqual, instance, claimed: false, vote: undefined };
+  const branch = { ...known, instance };
+  const others = state.branches.filter((other) => other.bqual !== bqual);
+  if (vote.kind === 'rollback') {
+    return rollBack(state, vote.reason, [...others, branch]);
+  }
+  if (known.instance !== '' && known.instance !== instance) {
+    return rollBack(state, openedTwice(bqual), [...others, known, branch]);
+  }
+  return { state: { ...state, branches: [...others, { ...branch, vote }] }, effects: [] };
+}
+
+function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' }>): Step<State> {
+  if (state.rollbackOnly !== undefined) {
+    return rollBack(state, state.rollbackOnly, claim(state.branches, event.claimed) ?? state.branches);
+  }
+  const branches = claim(state.branches, event.claimed);
+  if (branches === undefined) {
+    return rollBack(
+      state,
+      reasonOf('BRANCHES_DIFFER', 'a branch was opened by two participants; its first work is lost'),
+    );
+  }
+  const unclaimed = branches.find((branch) => !branch.claimed);
+  if (unclaimed !== undefined) {
+    // D3: its opener is still at work, or the client has lost sight of it. Either way it does not belong to what was asked for.
+    return rollBack(state, unnamed(unclaimed.bqual), branches);
+  }
+  if (branches.length > BRANCHES_MAX) {
+    return rollBack(state, reasonOf('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches);
+  }
+  const [first, second] = branches;
+  if (first === undefined) {
+    return committedWithoutRecord(state.gtrid);
+  }
+  if (second === undefined && first.vote === undefined) {
+    const branch = finishing(first, { kind: 'pending', attempts: 0 });
+    return {
+      state: { kind: 'one-phase', gtrid: state.gtrid, branch },
+      effects: [finishEffect(branch, 'commit-one-phase')],
+    };
+  }
+  const awaited = branches.filter((branch) => branch.vote === undefined);
+  if (awaited.length === 0) {
+    return decide(state, branches, event.requestId);
+  }
+  return {
+    state: { kind: 'preparing', gtrid: state.gtrid, branches, requestId: event.requestId },
+    effects: awaited.map(({ bqual, instance }): Effect => ({ kind: 'prepare', bqual, instance })),
+  };
+}
+
+export function unnamed(bqual: Bqual): Reason {
+  return reasonOf('BRANCHES_DIFFER', `branch ${bqual} was opened but is not named by the commit request`);
+}
+
+export function openedTwice(bqual: Bqual): Reason {
+  return reasonOf('BRANCH_UNKNOWN', `branch ${bqual} was opened again by another participant; its first work is lost`);
+}
+
+function reasonOf(code: string, message: string): Reason {
+  return { code, message, retryable: code !== 'LIMIT_BRANCHES' };
+}

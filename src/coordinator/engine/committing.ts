@@ -1,0 +1,135 @@
+// Committing: the decision is durable. Each branch is told until its engine proves an end; nothing turns back (D2).
+import { assert } from '../../lib/assert.ts';
+import type { Bqual } from '../../xa/xid.ts';
+import { find, finishEffect, ignore, replace, rollbackStray } from './branches.ts';
+import type { Effect, Event, Step } from './event.ts';
+import type { Committing, FinishingBranch, State } from './state.ts';
+
+export function stepCommitting(state: Committing, event: Event): Step<State> {
+  switch (event.kind) {
+    case 'branch-result':
+      return event.verb === 'commit' ? result(state, event) : ignore(state);
+    case 'retry-due':
+      return tellAgain(state, event.bqual, undefined);
+    case 'branch-found':
+      return find(state.branches, event.bqual) === undefined
+        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
+        : tellAgain(state, event.bqual, event.instance);
+    case 'damage-durable':
+      return damaged(state, event.bqual);
+    case 'operator-vouched':
+      return vouched(state, event);
+    case 'branch-opened':
+      return find(state.branches, event.bqual) === undefined
+        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
+        : ignore(state);
+    case 'vote':
+      return find(state.branches, event.bqual) === undefined && event.vote.kind === 'prepared'
+        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
+        : ignore(state);
+    case 'enlist-requested':
+      return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
+    case 'commit-requested':
+    case 'rollback-requested':
+      // Whoever asks now hears the decision; the driver answers from the state.
+      return { state, effects: [{ kind: 'answer', level: 'decided' }] };
+    default:
+      return ignore(state);
+  }
+}
+
+function result(state: Committing, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
+  const branch = find(state.branches, event.bqual);
+  if (branch === undefined || (branch.status.kind !== 'pending' && branch.status.kind !== 'unproven')) {
+    return ignore(state); // Repeated or late: this branch is accounted for (D9).
+  }
+  const attempts = branch.status.attempts + 1;
+  const { result } = event;
+  switch (result.kind) {
+    case 'done':
+      return settle(state, { ...branch, status: { kind: 'proven' } }, []);
+    case 'done-otherwise': {
+      const record: Effect = {
+        kind: 'record-damage',
+        bqual: branch.bqual,
+        record: {
+          kind: 'heuristic',
+          gtrid: state.gtrid,
+          decision: 'commit',
+          damage: [{ bqual: branch.bqual, kind: 'rolled-back', proof: result.proof }],
+        },
+      };
+      const alarm: Effect = { kind: 'alarm', bqual: branch.bqual, message: `decided commit, but ${result.proof}` };
+      return settle(state, { ...branch, status: { kind: 'recording-damage', proof: result.proof } }, [record, alarm]);
+    }
+    case 'not-yet':
+    case 'unknown':
+      return settle(state, { ...branch, status: { kind: 'pending', attempts } }, [
+        { kind: 'retry', bqual: branch.bqual, attempts },
+      ]);
+    case 'unproven': {
+      // D6: kept and shown, never closed by itself. Asked again now and then: the engine may have been restored meanwhile.
+      const effects: Effect[] = [{ kind: 'retry', bqual: branch.bqual, attempts }];
+      if (branch.status.kind !== 'unproven') {
+        effects.push({ kind: 'alarm', bqual: branch.bqual, message: `end not provable: ${result.reason.message}` });
+      }
+      return settle(state, { ...branch, status: { kind: 'unproven', attempts, reason: result.reason } }, effects);
+    }
+  }
+}
+
+function tellAgain(state: Committing, bqual: Bqual, instance: string | undefined): Step<State> {
+  const branch = find(state.branches, bqual);
+  if (branch === undefined || branch.status.kind === 'damaged' || branch.status.kind === 'recording-damage') {
+    return ignore(state);
+  }
+  return instance === undefined && branch.status.kind !== 'pending' && branch.status.kind !== 'unproven'
+    ? ignore(state)
+    : { state, effects: [finishEffect(instance === undefined ? branch : { ...branch, instance }, 'commit')] };
+}
+
+function damaged(state: Committing, bqual: Bqual): Step<State> {
+  const branch = find(state.branches, bqual);
+  assert(branch?.status.kind === 'recording-damage', 'D4: damage becomes durable only after it was found');
+  return settle(state, { ...branch, status: { kind: 'damaged', proof: branch.status.proof } }, []);
+}
+
+function vouched(state: Committing, event: Extract<Event, { kind: 'operator-vouched' }>): Step<State> {
+  const branch = find(state.branches, event.bqual);
+  if (branch === undefined || (branch.status.kind !== 'pending' && branch.status.kind !== 'unproven')) {
+    return ignore(state); // The engine proved an end while the operator's record was being written; the proof counts.
+  }
+  const status =
+    event.end === 'committed' ? ({ kind: 'vouched' } as const) : ({ kind: 'damaged', proof: event.proof } as const);
+  return settle(state, { ...branch, status }, []);
+}
+
+/** One branch changed; the transaction is complete when none is open any more. */
+function settle(state: Committing, changed: FinishingBranch, effects: readonly Effect[]): Step<State> {
+  const branches = replace(state.branches, changed);
+  const open = branches.some(({ status }) => isOpen(status.kind));
+  if (open) {
+    return { state: { ...state, branches }, effects };
+  }
+  return completeCommit({ ...state, branches }, effects);
+}
+
+function isOpen(kind: FinishingBranch['status']['kind']): boolean {
+  return kind === 'pending' || kind === 'unproven' || kind === 'recording-damage';
+}
+
+/** D7: the decision is accounted for when every branch is; a heuristic one stays in the log until an operator forgets it. */
+export function completeCommit(state: Committing, effects: readonly Effect[]): Step<State> {
+  const { gtrid, branches } = state;
+  const isDamaged = branches.some(({ status }) => status.kind === 'damaged');
+  const isVouched = branches.some(({ status }) => status.kind === 'vouched');
+  const outcome = isDamaged ? 'mixed' : isVouched ? 'hazard' : 'committed';
+  const answer: Effect = { kind: 'answer', level: 'applied' };
+  return {
+    state: { kind: 'completed', gtrid, decision: 'commit', outcome, branches, reason: undefined, logged: true },
+    effects:
+      outcome === 'committed'
+        ? [...effects, { kind: 'finished', record: { kind: 'finished', gtrid } }, answer]
+        : [...effects, answer],
+  };
+}

@@ -1,0 +1,35 @@
+// Deciding: the commit record is with the log and may be durable at any moment. Only the log's answer moves on (D2).
+import { assert } from '../../lib/assert.ts';
+import { find, finishEffect, ignore, rollbackStray } from './branches.ts';
+import type { Event, Step } from './event.ts';
+import type { Deciding, State } from './state.ts';
+
+export function stepDeciding(state: Deciding, event: Event): Step<State> {
+  switch (event.kind) {
+    case 'decision-durable':
+      assert(state.branches.length > 0, 'D3: a decision names at least one prepared branch');
+      return {
+        state: { ...state, kind: 'committing' },
+        // D1: the first commit that any branch hears of.
+        effects: [
+          ...state.branches.map((branch) => finishEffect(branch, 'commit')),
+          { kind: 'answer', level: 'decided' },
+        ],
+      };
+    case 'branch-opened':
+    case 'vote':
+      // A branch that the decision does not name came too late; it is rolled back alone.
+      return find(state.branches, event.bqual) === undefined && !endedReadOnly(event)
+        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
+        : ignore(state);
+    case 'enlist-requested':
+      return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
+    default:
+      // D2: deadline, rollback, operator, lost client: the record may already be durable, and they lose to it.
+      return ignore(state);
+  }
+}
+
+function endedReadOnly(event: Event): boolean {
+  return event.kind === 'vote' && event.vote.kind !== 'prepared';
+}

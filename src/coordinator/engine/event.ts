@@ -1,0 +1,74 @@
+// What can happen to a global transaction, and what it can ask for in return.
+import type { LogRecord } from '../../log/record.ts';
+import type { ErrorCode } from '../../xa/errors.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Bqual } from '../../xa/xid.ts';
+
+export interface ClaimedBranch {
+  readonly bqual: Bqual;
+  readonly instance: string;
+}
+
+export type Event =
+  /** The application asks for a branch by name; refused once a commit or rollback began. */
+  | { readonly kind: 'enlist-requested'; readonly bqual: Bqual; readonly instance: string }
+  /** A participant reports a branch that it has opened. */
+  | { readonly kind: 'branch-opened'; readonly bqual: Bqual; readonly instance: string }
+  | { readonly kind: 'commit-requested'; readonly claimed: readonly ClaimedBranch[]; readonly requestId: string }
+  | { readonly kind: 'rollback-requested'; readonly claimed: readonly ClaimedBranch[]; readonly reason: Reason }
+  | { readonly kind: 'rollback-only-requested'; readonly reason: Reason }
+  /** By the monotonic clock: the transaction's own deadline, or the bound of the prepare phase. */
+  | { readonly kind: 'deadline'; readonly reason: Reason }
+  | { readonly kind: 'client-lost'; readonly reason: Reason }
+  /** In answer to prepare, unasked after a last statement, or because a branch failed on its own. */
+  | { readonly kind: 'vote'; readonly bqual: Bqual; readonly instance: string; readonly vote: Vote }
+  /** Ask again for the votes that are missing: the branch's participant came back, or another one of its resource. */
+  | { readonly kind: 'prepare-due'; readonly bqual: Bqual; readonly instance: string }
+  /** The commit record is on stable storage. A failed force is not an event: the process stops. */
+  | { readonly kind: 'decision-durable' }
+  | { readonly kind: 'one-phase-evidence'; readonly bqual: Bqual; readonly evidence: Evidence }
+  | { readonly kind: 'branch-result'; readonly bqual: Bqual; readonly verb: Verb; readonly result: FinishResult }
+  | { readonly kind: 'retry-due'; readonly bqual: Bqual }
+  | { readonly kind: 'damage-durable'; readonly bqual: Bqual }
+  /** Reconciliation: the engine lists the branch as prepared. */
+  | { readonly kind: 'branch-found'; readonly bqual: Bqual; readonly instance: string; readonly evidence: Evidence }
+  /** The operator's action is already in the log (it is forced before its effect). */
+  | { readonly kind: 'operator-rollback'; readonly reason: Reason }
+  | {
+      readonly kind: 'operator-vouched';
+      readonly bqual: Bqual;
+      readonly end: 'committed' | 'rolled-back';
+      readonly proof: string;
+    };
+
+export type Verb = 'commit' | 'rollback' | 'commit-one-phase';
+
+export type Effect =
+  | { readonly kind: 'prepare'; readonly bqual: Bqual; readonly instance: string }
+  | {
+      readonly kind: 'finish';
+      readonly verb: Verb;
+      readonly bqual: Bqual;
+      readonly instance: string;
+      readonly evidence: Evidence;
+    }
+  /** Call the branch again after a backoff that grows with `attempts`, by a `retry-due` event. */
+  | { readonly kind: 'retry'; readonly bqual: Bqual; readonly attempts: number }
+  /** Force the decision; `decision-durable` follows, or the process stops. */
+  | { readonly kind: 'decide'; readonly record: Extract<LogRecord, { kind: 'decided' }> }
+  /** Force the damage; `damage-durable` follows, or the process stops. */
+  | {
+      readonly kind: 'record-damage';
+      readonly bqual: Bqual;
+      readonly record: Extract<LogRecord, { kind: 'heuristic' }>;
+    }
+  | { readonly kind: 'finished'; readonly record: Extract<LogRecord, { kind: 'finished' }> }
+  /** Whoever waits for this level may be told the state's outcome now. */
+  | { readonly kind: 'answer'; readonly level: 'decided' | 'applied' }
+  | { readonly kind: 'refuse-enlist'; readonly bqual: Bqual; readonly code: ErrorCode }
+  | { readonly kind: 'alarm'; readonly bqual: Bqual; readonly message: string };
+
+export interface Step<S> {
+  readonly state: S;
+  readonly effects: readonly Effect[];
+}

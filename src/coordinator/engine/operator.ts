@@ -1,0 +1,106 @@
+// What an operator may do to a transaction, judged before anything is written; and what it would do, in sentences.
+import { unreachable } from '../../lib/assert.ts';
+import type { ErrorCode } from '../../xa/errors.ts';
+import type { Bqual } from '../../xa/xid.ts';
+import { find } from './branches.ts';
+import { isHeuristic, type State } from './state.ts';
+
+export type Resolution =
+  | { readonly kind: 'rollback' }
+  | { readonly kind: 'branch'; readonly bqual: Bqual; readonly end: 'committed' | 'rolled-back' }
+  | { readonly kind: 'forget' };
+
+export type Judgement =
+  | { readonly kind: 'allowed'; readonly effects: readonly string[] }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string };
+
+/** `reachable`: a participant of the branch's resource is attached now, so its engine can be asked instead of a person. */
+export function judge(state: State, resolution: Resolution, reachable: (bqual: Bqual) => boolean): Judgement {
+  switch (resolution.kind) {
+    case 'rollback':
+      return judgeRollback(state);
+    case 'branch':
+      return judgeBranch(state, resolution, reachable);
+    case 'forget':
+      return isHeuristic(state)
+        ? {
+            kind: 'allowed',
+            effects: [
+              `forget the recorded damage of ${state.gtrid}: it leaves the list; the log keeps who did it and why`,
+            ],
+          }
+        : refused('TXN_STATE', `${state.gtrid} has no heuristic outcome to forget; it is ${state.kind}`);
+    default:
+      return unreachable(resolution);
+  }
+}
+
+function judgeRollback(state: State): Judgement {
+  switch (state.kind) {
+    case 'active':
+    case 'preparing':
+      return {
+        kind: 'allowed',
+        effects: [
+          `roll back ${state.gtrid}: no decision exists, and none ever will`,
+          ...state.branches.map((branch) => `roll back branch ${branch.bqual}`),
+        ],
+      };
+    case 'deciding':
+    case 'committing':
+      // D2: this is the promise that the whole product stands on.
+      return refused('RESOLUTION_CONTRADICTS', `the decision to commit ${state.gtrid} is made and is never turned`);
+    case 'one-phase':
+      return refused(
+        'TXN_STATE',
+        `the only branch of ${state.gtrid} was told to commit; its engine decides, and is being asked`,
+      );
+    case 'rolling-back':
+      return refused('TXN_STATE', `${state.gtrid} is rolling back already`);
+    case 'completed':
+      return refused('TXN_STATE', `${state.gtrid} is completed: ${state.outcome}`);
+    default:
+      return unreachable(state);
+  }
+}
+
+function judgeBranch(
+  state: State,
+  resolution: Extract<Resolution, { kind: 'branch' }>,
+  reachable: (bqual: Bqual) => boolean,
+): Judgement {
+  const { bqual, end } = resolution;
+  if (state.kind !== 'committing') {
+    return refused(
+      'TXN_STATE',
+      `a branch is vouched for only while its transaction is committing; ${state.gtrid} is ${state.kind}`,
+    );
+  }
+  const branch = find(state.branches, bqual);
+  if (branch === undefined) {
+    const names = state.branches.map((other) => other.bqual).join(', ');
+    return refused('FIELD_INVALID', `${state.gtrid} has no branch ${bqual}; it has ${names}`);
+  }
+  const open = branch.status.kind === 'unproven' || (branch.status.kind === 'pending' && !reachable(bqual));
+  if (!open) {
+    return refused(
+      'TXN_STATE',
+      branch.status.kind === 'pending'
+        ? `the participant of ${bqual} is attached and its engine is being asked; vouch only for what no engine can prove`
+        : `branch ${bqual} is accounted for: ${branch.status.kind}`,
+    );
+  }
+  return {
+    kind: 'allowed',
+    effects: [
+      end === 'committed'
+        ? `close branch ${bqual} as committed, on your word; the transaction ends as a hazard`
+        : `close branch ${bqual} as rolled back against the decision, on your word; the transaction ends as mixed`,
+      `nothing is sent to the database: if it still holds the branch prepared, it will be told to commit when it is seen again`,
+    ],
+  };
+}
+
+function refused(code: ErrorCode, message: string): Judgement {
+  return { kind: 'refused', code, message };
+}

@@ -1,0 +1,77 @@
+// Preparing: the client asked for a commit; votes are awaited in parallel. The last yes decides; a no, a stray branch or the
+// deadline rolls everything back.
+import { assert, unreachable } from '../../lib/assert.ts';
+import { openedTwice, unnamed } from './active.ts';
+import { decide, find, ignore, replace, rollBack } from './branches.ts';
+import type { Event, Step } from './event.ts';
+import type { Preparing, State } from './state.ts';
+
+export function stepPreparing(state: Preparing, event: Event): Step<State> {
+  switch (event.kind) {
+    case 'vote':
+      return vote(state, event);
+    case 'branch-opened':
+      return opened(state, event);
+    case 'prepare-due':
+      return prepareAgain(state, event);
+    case 'rollback-requested':
+    case 'deadline':
+    case 'operator-rollback':
+      // No decision is with the log yet, so a rollback still wins (D2 begins with the next state).
+      return rollBack(state, event.reason);
+    case 'rollback-only-requested':
+      return rollBack(state, event.reason);
+    case 'enlist-requested':
+      return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
+    case 'decision-durable':
+    case 'damage-durable':
+    case 'operator-vouched':
+      assert(false, `D1: ${event.kind} before any decision`);
+      return ignore(state);
+    case 'commit-requested': // Repeated: the first one is being carried out.
+    case 'client-lost': // It had asked for the commit; whether it hears the answer does not matter.
+    case 'one-phase-evidence':
+    case 'branch-result':
+    case 'retry-due':
+    case 'branch-found': // Live: its vote is on the way.
+      return ignore(state);
+    default:
+      return unreachable(event);
+  }
+}
+
+function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<State> {
+  const { bqual, vote } = event;
+  const branch = find(state.branches, bqual);
+  if (branch === undefined) {
+    // A branch that nobody named has voted: it was opened by this transaction and is not part of what was asked for (D3).
+    const stray = { bqual, instance: event.instance, claimed: false, vote: undefined };
+    return rollBack(state, unnamed(bqual), [...state.branches, stray]);
+  }
+  if (vote.kind === 'rollback') {
+    return rollBack(state, vote.reason);
+  }
+  // The newest vote counts: a branch found prepared after its participant's restart answers under the new instance.
+  const branches = replace(state.branches, { ...branch, instance: event.instance, vote });
+  return branches.every((other) => other.vote !== undefined)
+    ? decide(state, branches, state.requestId)
+    : { state: { ...state, branches }, effects: [] };
+}
+
+function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' }>): Step<State> {
+  const { bqual, instance } = event;
+  const branch = find(state.branches, bqual);
+  if (branch === undefined) {
+    return rollBack(state, unnamed(bqual), [...state.branches, { bqual, instance, claimed: false, vote: undefined }]);
+  }
+  if (branch.instance !== '' && branch.instance !== instance) {
+    return rollBack(state, openedTwice(bqual), [...state.branches, { ...branch, instance, vote: undefined }]);
+  }
+  return ignore(state); // The report that the commit request overtook.
+}
+
+function prepareAgain(state: Preparing, event: Extract<Event, { kind: 'prepare-due' }>): Step<State> {
+  const { bqual, instance } = event;
+  const awaited = find(state.branches, bqual)?.vote === undefined;
+  return awaited ? { state, effects: [{ kind: 'prepare', bqual, instance }] } : ignore(state);
+}

@@ -1,0 +1,90 @@
+// Recovery feeds the same door: replayed records and branches found prepared become states with effects, and from there on
+// there is one way to commit.
+import type { LogRecord } from '../../log/record.ts';
+import type { Evidence, Reason } from '../../xa/vocabulary.ts';
+import type { Bqual, Gtrid } from '../../xa/xid.ts';
+import { finishEffect } from './branches.ts';
+import { completeCommit } from './committing.ts';
+import type { Step } from './event.ts';
+import type { Committing, FinishingBranch, FinishStatus, State } from './state.ts';
+
+/**
+ * A transaction from what the log holds of it: its decision, and the damage and operator actions recorded since.
+ * Undefined: the records say nothing that is still open (an operator's rollback of an undecided transaction).
+ */
+export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<State> | undefined {
+  const statuses = new Map<Bqual, FinishStatus>();
+  let decided: Extract<LogRecord, { kind: 'decided' }> | undefined;
+  const hazards: FinishingBranch[] = [];
+  for (const record of records) {
+    if (record.kind === 'decided') {
+      decided = record;
+    } else if (record.kind === 'heuristic') {
+      for (const { bqual, proof } of record.damage) {
+        const status: FinishStatus = { kind: 'damaged', proof };
+        statuses.set(bqual, status);
+        hazards.push({ bqual, instance: '', evidence: '', status });
+      }
+    } else if (record.kind === 'operator-action' && record.bqual !== undefined) {
+      const proof = `an operator vouched for it: ${record.reason}`;
+      statuses.set(
+        record.bqual,
+        record.action === 'branch-committed' ? { kind: 'vouched' } : { kind: 'damaged', proof },
+      );
+    }
+  }
+  if (decided === undefined) {
+    return hazards.length === 0 ? undefined : damagedRollback(gtrid, hazards);
+  }
+  const branches = decided.branches.map(
+    ({ bqual, evidence }): FinishingBranch => ({
+      bqual,
+      instance: '',
+      evidence,
+      status: statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
+    }),
+  );
+  const state: Committing = { kind: 'committing', gtrid, branches, requestId: decided.requestId };
+  const pending = branches.filter(({ status }) => status.kind === 'pending');
+  return pending.length === 0
+    ? completeCommit(state, [])
+    : { state, effects: pending.map((branch) => finishEffect(branch, 'commit')) };
+}
+
+function damagedRollback(gtrid: Gtrid, branches: readonly FinishingBranch[]): Step<State> {
+  const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
+  return {
+    state: { kind: 'completed', gtrid, decision: 'rollback', outcome: 'mixed', branches, reason, logged: true },
+    effects: [],
+  };
+}
+
+/** A prepared branch of ours that no decision names: presumed abort, sound because the log is complete (D7, D8). */
+export function orphan(gtrid: Gtrid, bqual: Bqual, instance: string, evidence: Evidence): Step<State> {
+  const branch: FinishingBranch = { bqual, instance, evidence, status: { kind: 'pending', attempts: 0 } };
+  const reason: Reason = {
+    code: 'TXN_ROLLED_BACK',
+    message: 'no decision of it is in the log: presumed abort',
+    retryable: true,
+  };
+  return {
+    state: { kind: 'rolling-back', gtrid, branches: [branch], reason },
+    effects: [finishEffect(branch, 'rollback')],
+  };
+}
+
+/** A decision whose branches were all accounted for before: late messages about it are answered from this state. */
+export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): State {
+  const branches = record.branches.map(
+    ({ bqual, evidence }): FinishingBranch => ({ bqual, instance: '', evidence, status: { kind: 'proven' } }),
+  );
+  return {
+    kind: 'completed',
+    gtrid: record.gtrid,
+    decision: 'commit',
+    outcome: 'committed',
+    branches,
+    reason: undefined,
+    logged: true,
+  };
+}

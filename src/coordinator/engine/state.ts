@@ -1,0 +1,110 @@
+// Where a global transaction can stand. Each state owns its data; nothing is "only set while …".
+import type { DecidedBranch } from '../../log/record.ts';
+import type { Decision, Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
+import type { Bqual, Gtrid } from '../../xa/xid.ts';
+
+/** A vote that still counts for a commit; a rollback vote ends the transaction at once and is never kept. */
+export type YesVote = { readonly kind: 'prepared'; readonly evidence: Evidence } | { readonly kind: 'read-only' };
+
+/** A branch before phase two. */
+export interface OpenBranch {
+  readonly bqual: Bqual;
+  /** The participant instance that holds it; empty: not known, any instance of the resource may answer. */
+  readonly instance: string;
+  /** Named by `Enlist` or by the commit request, not only by its participant: the client knows of it (D3). */
+  readonly claimed: boolean;
+  readonly vote: YesVote | undefined;
+}
+
+/** How far phase two is with one branch. */
+export type FinishStatus =
+  | { readonly kind: 'pending'; readonly attempts: number }
+  /** The engine proved the decided end. */
+  | { readonly kind: 'proven' }
+  /** The engine proved the opposite; the heuristic record is on its way to the log. */
+  | { readonly kind: 'recording-damage'; readonly proof: string }
+  | { readonly kind: 'damaged'; readonly proof: string }
+  /** The engine proves neither end. Asked again now and then; an operator may vouch for it. */
+  | { readonly kind: 'unproven'; readonly attempts: number; readonly reason: Reason }
+  | { readonly kind: 'vouched' }
+  /** Rolling back only: left to reconciliation, which rolls back whatever its engine still lists as prepared. */
+  | { readonly kind: 'swept' };
+
+export interface FinishingBranch {
+  readonly bqual: Bqual;
+  readonly instance: string;
+  readonly evidence: Evidence;
+  readonly status: FinishStatus;
+}
+
+export interface Active {
+  readonly kind: 'active';
+  readonly gtrid: Gtrid;
+  readonly branches: readonly OpenBranch[];
+  readonly rollbackOnly: Reason | undefined;
+}
+
+export interface Preparing {
+  readonly kind: 'preparing';
+  readonly gtrid: Gtrid;
+  readonly branches: readonly OpenBranch[];
+  readonly requestId: string;
+}
+
+/** One branch, committed without a vote and without a record: its engine's answer is the decision. */
+export interface OnePhase {
+  readonly kind: 'one-phase';
+  readonly gtrid: Gtrid;
+  readonly branch: FinishingBranch;
+}
+
+/** The commit record is with the log; nobody may turn it any more (D2), nobody may act on it yet (D1). */
+export interface Deciding {
+  readonly kind: 'deciding';
+  readonly gtrid: Gtrid;
+  readonly branches: readonly FinishingBranch[];
+  readonly requestId: string;
+}
+
+export interface Committing {
+  readonly kind: 'committing';
+  readonly gtrid: Gtrid;
+  readonly branches: readonly FinishingBranch[];
+  readonly requestId: string;
+}
+
+/** No decision exists and none ever will. */
+export interface RollingBack {
+  readonly kind: 'rolling-back';
+  readonly gtrid: Gtrid;
+  readonly branches: readonly FinishingBranch[];
+  readonly reason: Reason;
+}
+
+export interface Completed {
+  readonly kind: 'completed';
+  readonly gtrid: Gtrid;
+  readonly decision: Decision;
+  readonly outcome: Outcome;
+  readonly branches: readonly FinishingBranch[];
+  /** Why it was rolled back; undefined when it was decided to commit. */
+  readonly reason: Reason | undefined;
+  /** The log holds a decision or a heuristic record of it, which `forget` has to account for. */
+  readonly logged: boolean;
+}
+
+export type State = Active | Preparing | OnePhase | Deciding | Committing | RollingBack | Completed;
+
+export function openTransaction(gtrid: Gtrid): Active {
+  return { kind: 'active', gtrid, branches: [], rollbackOnly: undefined };
+}
+
+/** Heuristic outcomes stay until an operator forgets them. */
+export function isHeuristic(state: State): boolean {
+  return state.kind === 'completed' && (state.outcome === 'mixed' || state.outcome === 'hazard');
+}
+
+/** The decision record of the design: it names every branch that was prepared, with its evidence (D7). */
+export function decidedBranches(branches: readonly FinishingBranch[]): readonly DecidedBranch[] {
+  return branches.map(({ bqual, evidence }) => ({ bqual, evidence }));
+}
