@@ -1,8 +1,7 @@
 // The directory of one server: made once from a template, found again later with its password.
 import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { systemRandom } from '../../lib/random.ts';
+import { dirname, join } from 'node:path';
 import { type Account, canReach } from './account.ts';
 import { cacheDirectory, cached } from './cache.ts';
 import type { EngineName } from './engine-server.ts';
@@ -17,25 +16,21 @@ export interface Home {
   readonly dataDirectory: string;
 }
 
-/** An initialised, cleanly stopped data directory, and the administrator's password in it. */
-export interface Template {
-  readonly dataDirectory: string;
-  readonly password: string;
-  /** A directory that was made for one use only and goes after the copy. */
-  readonly disposable?: string;
-}
-
 export interface HomeOptions {
   readonly engine: EngineName;
   readonly line: string;
   readonly directory: string;
   readonly account: Account | undefined;
-  /** Called only if the directory holds no server yet. */
-  readonly template: () => Promise<Template>;
+  /** Names the initialised data directory in the cache, from which new servers are copied. */
+  readonly template: string;
+  /** Makes `data`, an initialised data directory of a server that is down, and `password` in the directory it is given. */
+  readonly initialise: (directory: string) => Promise<void>;
+  /** Initialise for this server alone instead of copying. */
+  readonly fresh: boolean;
 }
 
 /**
- * Takes up the server of `directory`, or makes one by copying the template.
+ * Takes up the server of `directory`, or makes one.
  * @throws {Error} when the directory belongs to another engine or release line.
  */
 export async function openHome(options: HomeOptions): Promise<Home> {
@@ -52,18 +47,36 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     }
     return home;
   }
-  const template = await options.template();
   const dataDirectory = await placeForData(directory, options.account);
   // No server.json: whatever lies there was half made.
   await rm(dataDirectory, { recursive: true, force: true });
-  await run('cp', ['-a', '--reflink=auto', template.dataDirectory, dataDirectory], { account: options.account });
-  if (template.disposable !== undefined) {
-    await rm(template.disposable, { recursive: true, force: true });
-  }
-  const home: Home = { engine: options.engine, line: options.line, password: template.password, dataDirectory };
+  const password = await (options.fresh ? initialiseInPlace : copyTemplate)(options, dataDirectory);
+  const home: Home = { engine: options.engine, line: options.line, password, dataDirectory };
   await writeFile(`${file}.new`, JSON.stringify(home), { mode: 0o600 });
   await rename(`${file}.new`, file);
   return home;
+}
+
+async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<string> {
+  const template = await cached(options.template, options.initialise);
+  await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory], { account: options.account });
+  return readPassword(template);
+}
+
+async function initialiseInPlace(options: HomeOptions, dataDirectory: string): Promise<string> {
+  const directory = join(dirname(dataDirectory), 'initial');
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory);
+  await chmod(directory, 0o755);
+  await options.initialise(directory);
+  await rename(join(directory, 'data'), dataDirectory);
+  const password = await readPassword(directory);
+  await rm(directory, { recursive: true });
+  return password;
+}
+
+async function readPassword(directory: string): Promise<string> {
+  return (await readFile(join(directory, 'password'), 'utf8')).trim();
 }
 
 /**
@@ -84,21 +97,4 @@ async function placeForData(directory: string, account: Account | undefined): Pr
   await chmod(join(cacheDirectory(), 'servers'), 0o755);
   await chown(elsewhere, account.uid, account.gid);
   return join(elsewhere, 'data');
-}
-
-/**
- * The template called `name`, initialised by `make` on its first use. `make` fills `data` and `password` of its directory.
- * A `fresh` one is made for this call alone.
- */
-export async function openTemplate(
-  name: string,
-  fresh: boolean,
-  make: (directory: string) => Promise<void>,
-): Promise<Template> {
-  const entry = await cached(fresh ? `${name}-fresh-${systemRandom.base32(8)}` : name, make);
-  const template = {
-    dataDirectory: join(entry, 'data'),
-    password: (await readFile(join(entry, 'password'), 'utf8')).trim(),
-  };
-  return fresh ? { ...template, disposable: entry } : template;
 }

@@ -7,7 +7,7 @@ import { systemRandom } from '../../lib/random.ts';
 import { type Account, canReach, postgresAccount } from './account.ts';
 import { cached, exists } from './cache.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
-import { openHome, openTemplate, type Template } from './home.ts';
+import { openHome } from './home.ts';
 import { run } from './run.ts';
 import { type EngineProgram, openServer } from './server-process.ts';
 import { EngineUnavailableError } from './unavailable.ts';
@@ -48,7 +48,9 @@ export async function startPostgres(options: PostgresOptions): Promise<EngineSer
     line: String(options.version),
     directory: options.directory,
     account,
-    template: () => template(binaries, account, options.fresh ?? false),
+    template: await templateName(binaries, account),
+    initialise: (directory) => initialise(binaries, account, directory),
+    fresh: options.fresh ?? false,
   });
   const settings = Object.entries({ ...SETTINGS, ...options.settings }).flatMap(([name, value]) => [
     '-c',
@@ -147,11 +149,9 @@ async function copyBinaries(root: string, directory: string): Promise<void> {
   await run('chmod', ['-R', 'a+rX', directory]);
 }
 
-/** Initialises a data directory, or takes the one that was initialised before. */
-async function template(binaries: string, account: Account | undefined, fresh: boolean): Promise<Template> {
-  const version = (await run(join(binaries, 'postgres'), ['--version'])).trim().split(' ').slice(2).join('-');
-  const name = `data-postgresql-${version.replace(/[^\w.-]+/g, '')}-${account?.name ?? 'own'}`;
-  return openTemplate(name, fresh, (directory) => initialise(binaries, account, directory));
+async function templateName(binaries: string, account: Account | undefined): Promise<string> {
+  const version = /[\d.]+/.exec(await run(join(binaries, 'postgres'), ['--version']))?.[0];
+  return `data-postgresql-${version}-${account?.name ?? 'own'}`;
 }
 
 async function initialise(binaries: string, account: Account | undefined, directory: string): Promise<void> {

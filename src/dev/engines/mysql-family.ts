@@ -1,0 +1,109 @@
+// What MySQL and MariaDB servers have in common: where the program is, how it is run, how one logs in.
+import { join } from 'node:path';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { isRoot } from './account.ts';
+import type { EngineName, EngineOptions, EngineServer } from './engine-server.ts';
+import { openHome } from './home.ts';
+import { openServer } from './server-process.ts';
+
+/** Where one server program and the files that it reads are. */
+export interface Installation {
+  /** The words that start the program, before its options. */
+  readonly command: readonly [file: string, ...args: string[]];
+  /** `--basedir` and the like: options that say where the installation's files are. */
+  readonly paths: readonly string[];
+  /** Of the server, for example `10.11.19`. */
+  readonly version: string;
+}
+
+export interface FamilyOptions extends EngineOptions {
+  readonly engine: Exclude<EngineName, 'postgresql'>;
+  readonly installation: Installation;
+  /** Server options by name; the caller's settings win over them. */
+  readonly defaults: Readonly<Record<string, string>>;
+  readonly initialise: (directory: string) => Promise<void>;
+}
+
+export const ADMINISTRATOR = 'root';
+export const DATABASE = 'concordat';
+
+const LOGIN_TIMEOUT_MS = 2_000;
+
+/** Nothing is read from the machine's own option files; root must say that it means to run the server as root. */
+export function firstOptions(): readonly string[] {
+  return ['--no-defaults', ...(isRoot() ? ['--user=root'] : [])];
+}
+
+/** Starts a server of the family; see `startMariadb` and `startMysql`. */
+export async function startFamilyServer(options: FamilyOptions): Promise<EngineServer> {
+  const { engine, installation } = options;
+  const home = await openHome({
+    engine,
+    line: installation.version.split('.').slice(0, 2).join('.'),
+    directory: options.directory,
+    account: undefined,
+    template: `data-${engine}-${installation.version}`,
+    initialise: options.initialise,
+    fresh: options.fresh ?? false,
+  });
+  const settings = Object.entries({ ...options.defaults, ...options.settings }).map(([name, value]) =>
+    value === '' ? `--${name}` : `--${name}=${value}`,
+  );
+  // Relative names lie in the data directory: a socket's path may have 107 bytes only, and this one is never too long.
+  const files = [`--datadir=${home.dataDirectory}`, '--socket=server.sock', '--pid-file=server.pid'];
+  return openServer(
+    {
+      engine,
+      dataDirectory: home.dataDirectory,
+      logFile: join(options.directory, 'server.log'),
+      account: undefined,
+      user: ADMINISTRATOR,
+      password: home.password,
+      database: DATABASE,
+      stopSignal: 'SIGTERM',
+      command: (port) => [
+        ...installation.command,
+        ...firstOptions(),
+        ...installation.paths,
+        ...files,
+        '--bind-address=127.0.0.1',
+        `--port=${port}`,
+        ...settings,
+      ],
+      login: (port) => login(port, home.password),
+      releaseAfterCrash: () => Promise.resolve(),
+    },
+    options.port,
+  );
+}
+
+async function login(port: number, password: string): Promise<{ version: string; dataDirectory: string }> {
+  const connection = await createConnection({
+    host: '127.0.0.1',
+    port,
+    user: ADMINISTRATOR,
+    password,
+    database: DATABASE,
+    connectTimeout: LOGIN_TIMEOUT_MS,
+  });
+  connection.on('error', () => {
+    // The server went away under the connection; the pending call reports it.
+  });
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>('select version() as version, @@datadir as directory');
+    const row = rows[0] as { version: string; directory: string } | undefined;
+    // The server writes its directory with a slash at the end.
+    return { version: row?.version ?? '', dataDirectory: (row?.directory ?? '').replace(/\/$/, '') };
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** The administrator may log in by TCP from this machine only, and nobody else at all. */
+export function administratorSql(password: string): string {
+  return `
+create user '${ADMINISTRATOR}'@'127.0.0.1' identified by '${password}';
+grant all privileges on *.* to '${ADMINISTRATOR}'@'127.0.0.1' with grant option;
+create database ${DATABASE};
+`;
+}
