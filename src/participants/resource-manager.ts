@@ -49,7 +49,8 @@ export class EngineError extends Error {
 }
 
 /**
- * An open branch and the session it lives in. Calls are made one at a time, never overlapping. After `prepare`, `commitOnePhase`
+ * An open branch and the session it lives in. Calls are made one at a time, never overlapping, except that `rollback` may
+ * overtake a call that runs (a deadline): the session is then ended at the engine and that call rejects or votes rollback. After `prepare`, `commitOnePhase`
  * or `rollback` the session is the adapter's again: given back to its pool if its XA state is provably clean, pinned to the branch
  * where the engine demands it (MariaDB), destroyed otherwise.
  */
@@ -120,7 +121,10 @@ export interface ResourceManager extends AsyncDisposable {
   rollback(xid: Xid, evidence: Evidence): Promise<FinishResult>;
   /** Every prepared branch of this database, ours and others'. @throws {EngineError} */
   list(): Promise<readonly PreparedBranch[]>;
-  /** What the engine shows for one branch now, after fencing whatever session might still prepare it. @throws {EngineError} */
+  /**
+   * What the engine shows for one branch now, after fencing whatever session of an earlier life might still prepare it. A branch
+   * that this adapter holds open is `active` and left alone. @throws {EngineError}
+   */
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof>;
   /** Ends sessions that an earlier life of this participant may have left and that could still prepare, and waits until they are gone. @throws {EngineError} */
   fence(xid: Xid): Promise<void>;
