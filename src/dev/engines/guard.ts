@@ -3,13 +3,16 @@ import { spawn } from 'node:child_process';
 
 // The guard waits for the pid, then for a second line. A line means that the server ended in our care; the end of the
 // pipe means that we are gone. The server is stopped first so that it cannot fork between the look at its children and
-// the kill. Children are killed as well, because one under SIGSTOP would not notice that its parent is gone.
+// the kill. Children are killed as well, because one under SIGSTOP would not notice that its parent is gone. PostgreSQL's
+// System V segment (line 7 of postmaster.pid: key and id) would otherwise stay until the next boot.
 const SCRIPT = `
 read -r pid || exit 0
 read -r _ && exit 0
 kill -STOP "$pid" 2>/dev/null
 children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+set -- $(sed -n 7p "/proc/$pid/cwd/postmaster.pid" 2>/dev/null)
 kill -KILL "$pid" $children 2>/dev/null
+[ -z "$2" ] || ipcrm -m "$2" 2>/dev/null
 `;
 
 export interface Guard {

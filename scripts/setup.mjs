@@ -1,0 +1,172 @@
+// Makes a checkout runnable: dependencies, a Node that fits, generated types. Runs on Node 18 and later without any
+// dependency, because it is what installs them.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SetupError } from './run-node.mjs';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The oldest Node that runs Concordat, as in package.json's `engines`. */
+const NODE_MIN = [24, 11];
+/** The Node that is fetched where the machine's is older. */
+const NODE_FETCHED = '24.21.0';
+
+/**
+ * Prepares the checkout and resolves with the path of a Node that can run it.
+ *
+ * `types` also generates src/gen where it is missing or older than the protocol: only the type checker needs it.
+ */
+export async function prepare({ types = false } = {}) {
+  installDependencies();
+  const node = fittingNode();
+  if (types) {
+    generateTypes(node);
+  }
+  return node;
+}
+
+function progress(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** The same rule as `cacheDirectory` in src/dev/engines/cache.ts, which this file cannot import on an old Node. */
+export function cacheDirectory() {
+  const { CONCORDAT_CACHE, XDG_CACHE_HOME } = process.env;
+  if (CONCORDAT_CACHE) {
+    return resolve(CONCORDAT_CACHE);
+  }
+  if (process.getuid?.() === 0) {
+    return '/var/cache/concordat';
+  }
+  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'concordat');
+}
+
+function installDependencies() {
+  if (dependenciesAreCurrent()) {
+    return;
+  }
+  progress('Installing dependencies (npm ci) …');
+  // No install scripts: none of the dependencies needs one, and npm warns about each.
+  npm(['ci', '--ignore-scripts'], ROOT);
+}
+
+/** Whether node_modules holds what package-lock.json asks for. Contents are compared, since a checkout sets all file times. */
+function dependenciesAreCurrent() {
+  const installed = packagesOf(join(ROOT, 'node_modules', '.package-lock.json'));
+  const wanted = packagesOf(join(ROOT, 'package-lock.json'));
+  return (
+    installed !== undefined &&
+    Object.entries(wanted ?? {}).every(([path, entry]) => {
+      const found = installed[path];
+      // Optional packages of other platforms are not installed.
+      return path === '' || (found === undefined ? entry.optional === true : found.integrity === entry.integrity);
+    })
+  );
+}
+
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+function fits(version) {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
+  return major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]);
+}
+
+/** This process's Node, or the one in the cache, which is fetched from the npm registry on first use. */
+function fittingNode() {
+  if (fits(process.version)) {
+    return process.execPath;
+  }
+  const name = `node-${process.platform}-${process.arch}`;
+  const entry = join(cacheDirectory(), `node-${NODE_FETCHED}`);
+  const node = join(entry, 'node_modules', name, 'bin', 'node');
+  if (existsSync(node)) {
+    return node;
+  }
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    throw new SetupError(
+      `Concordat needs Node ${NODE_MIN.join('.')} or newer, and this is ${process.version}: install a newer one from https://nodejs.org.`,
+    );
+  }
+  progress(`Fetching Node ${NODE_FETCHED} from the npm registry, since this is ${process.version} …`);
+  fetchNode(name, entry);
+  return node;
+}
+
+/** Installs under a private name and renames: a killed run leaves no half entry, and two at once do no harm. */
+function fetchNode(name, entry) {
+  const partial = `${entry}.partial-${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  try {
+    npm(['install', '--prefix', partial, '--no-save', '--ignore-scripts', `${name}@${NODE_FETCHED}`], partial);
+    const binary = join(partial, 'node_modules', name, 'bin', 'node');
+    const said = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout?.trim();
+    if (said !== `v${NODE_FETCHED}`) {
+      throw new SetupError(
+        `${name}@${NODE_FETCHED} does not run on this machine: install Node ${NODE_MIN.join('.')} or newer.`,
+      );
+    }
+    renameSync(partial, entry);
+  } catch (error) {
+    if (!existsSync(entry)) {
+      throw error;
+    }
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+function npm(args, cwd) {
+  // Inside `npm run` the running npm is known by its path, and is used with the Node that runs it.
+  const path = process.env.npm_execpath;
+  const [file, first] = path?.endsWith('.js') ? [process.execPath, [path]] : ['npm', []];
+  // What an outer npm says about its own project does not hold for this call.
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^npm_(config_local_prefix|config_prefix|package_|lifecycle_)/.test(name),
+    ),
+  );
+  const all = [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, error, stdout, stderr } = spawnSync(file, all, {
+    cwd,
+    env: environment,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (status !== 0) {
+    throw new SetupError(`npm ${args[0]} failed: ${error?.message ?? (stderr || stdout).trim()}`);
+  }
+}
+
+/** Generates the TypeScript types of the wire, by the command that package.json names as `gen`. */
+function generateTypes(node) {
+  const target = join(ROOT, 'src', 'gen');
+  if (newest(join(ROOT, 'proto')) < oldest(target)) {
+    return;
+  }
+  const [, ...args] = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts.gen.split(' ');
+  const generator = join(ROOT, 'node_modules', '@grpc', 'proto-loader', 'build', 'bin', 'proto-loader-gen-types.js');
+  rmSync(target, { recursive: true, force: true });
+  const { status, stderr } = spawnSync(node, [generator, ...args], { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) {
+    throw new SetupError(`generating the types of the wire failed: ${stderr.trim()}`);
+  }
+}
+
+function fileTimes(directory) {
+  return existsSync(directory)
+    ? readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+        entry.isDirectory() ? fileTimes(join(directory, entry.name)) : [statSync(join(directory, entry.name)).mtimeMs],
+      )
+    : [];
+}
+const newest = (directory) => Math.max(...fileTimes(directory));
+const oldest = (directory) => Math.min(...fileTimes(directory), ...(existsSync(directory) ? [] : [0]));

@@ -1,0 +1,29 @@
+// `npm run verify`: everything that must hold before a change is shared. All checks run, also after one failed.
+import { join } from 'node:path';
+import { orComplain, runNode } from './run-node.mjs';
+import { prepare, ROOT } from './setup.mjs';
+
+const MODULES = join(ROOT, 'node_modules');
+
+/** Checks without a run of the product; `.ci/run` counts each as one. */
+const STATIC_CHECKS = [
+  { name: 'format and lint', script: join(MODULES, '@biomejs', 'biome', 'bin', 'biome'), args: ['ci', '.'] },
+  { name: 'types', script: join(MODULES, 'typescript', 'bin', 'tsc'), args: ['--noEmit'] },
+];
+const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };
+
+await orComplain(async () => {
+  const staticOnly = process.argv.includes('--static');
+  const node = await prepare({ types: true });
+  process.chdir(ROOT);
+  const results = [];
+  for (const { name, script, args } of staticOnly ? STATIC_CHECKS : [...STATIC_CHECKS, TESTS]) {
+    process.stdout.write(`\n── ${name}\n`);
+    results.push({ name, passed: (await runNode(node, [script, ...args], { keepGoing: true })) === 0 });
+  }
+  process.stdout.write('\n');
+  for (const { name, passed } of results) {
+    process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name}\n`);
+  }
+  process.exitCode = results.every(({ passed }) => passed) ? 0 : 1;
+});
