@@ -13,6 +13,7 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_MIN = [24, 11];
 /** The Node that is fetched where the machine's is older. */
 const NODE_FETCHED = '24.21.0';
+const NPM_LINES_SHOWN = 15;
 
 /**
  * Prepares the checkout and resolves with the path of a Node that can run it.
@@ -142,7 +143,13 @@ function npm(args, cwd) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   if (status !== 0) {
-    throw new SetupError(`npm ${args[0]} failed: ${error?.message ?? (stderr || stdout).trim()}`);
+    // npm follows its reason with a page about its usage.
+    const words = (stderr || stdout || '')
+      .replaceAll('npm error ', '')
+      .split('\n')
+      .slice(0, NPM_LINES_SHOWN)
+      .join('\n');
+    throw new SetupError(`npm ${args[0]} failed: ${error?.message ?? words.trim()}`);
   }
 }
 
