@@ -1,6 +1,6 @@
 // What is durable: the records of the log, and nothing about how they are stored. Pure.
 import type { Decision, Evidence } from '../xa/vocabulary.ts';
-import type { Bqual, Gtrid } from '../xa/xid.ts';
+import type { Bqual, Gtrid, ResourceName } from '../xa/xid.ts';
 
 /** A branch as its decision names it: enough to finish it, and to prove its end, after any restart. */
 export interface DecidedBranch {
@@ -22,7 +22,7 @@ export type LogRecord =
   /** A resource is known by its engine's identity, not its address. The newest record of a name counts. */
   | {
       readonly kind: 'resource-registered';
-      readonly resource: string;
+      readonly resource: ResourceName;
       readonly engine: string;
       readonly engineIdentity: string;
     }

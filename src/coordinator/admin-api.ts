@@ -1,0 +1,220 @@
+// AdminService, request by request: what operators see and do.
+import type { AdminGetTransactionRequest__Output as GetRequest } from '../gen/concordat/v1/AdminGetTransactionRequest.ts';
+import type { AdminGetTransactionResponse } from '../gen/concordat/v1/AdminGetTransactionResponse.ts';
+import type { BranchObservation } from '../gen/concordat/v1/BranchObservation.ts';
+import type { ForgetTransactionRequest__Output as ForgetRequest } from '../gen/concordat/v1/ForgetTransactionRequest.ts';
+import type { ListResourcesResponse } from '../gen/concordat/v1/ListResourcesResponse.ts';
+import type { ListTransactionsRequest__Output as ListRequest } from '../gen/concordat/v1/ListTransactionsRequest.ts';
+import type { ListTransactionsResponse } from '../gen/concordat/v1/ListTransactionsResponse.ts';
+import type { ResolveTransactionRequest__Output as ResolveRequest } from '../gen/concordat/v1/ResolveTransactionRequest.ts';
+import type { ResolveTransactionResponse } from '../gen/concordat/v1/ResolveTransactionResponse.ts';
+import type { ScanResourceResponse } from '../gen/concordat/v1/ScanResourceResponse.ts';
+import type { TransactionInfo__Output as TransactionInfo } from '../gen/concordat/v1/TransactionInfo.ts';
+import type { Clock } from '../lib/clock.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX } from '../xa/limits.ts';
+import { type Gtrid, resourceOf } from '../xa/xid.ts';
+import { wireBranches, wireEnded, wireTransaction } from './describe.ts';
+import type { Directory } from './directory.ts';
+import type { Driver } from './driver.ts';
+import type { Resolution } from './engine/operator.ts';
+import { explain } from './explain.ts';
+import type { Operations } from './operations.ts';
+import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from './requests.ts';
+import type { Resolutions } from './resolutions.ts';
+import type { Strays } from './strays.ts';
+import { Transaction } from './transaction.ts';
+import { selectPage } from './transaction-page.ts';
+
+const OPERATOR_CHARS_MAX = 200;
+
+export interface AdminApiParts {
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly operations: Operations;
+  readonly resolutions: Resolutions;
+  readonly strays: Strays;
+  readonly clock: Clock;
+}
+
+export class AdminApi {
+  readonly #parts: AdminApiParts;
+
+  constructor(parts: AdminApiParts) {
+    this.#parts = parts;
+  }
+
+  listTransactions(request: ListRequest): ListTransactionsResponse {
+    const { driver, clock } = this.#parts;
+    const now = clock.now();
+    const { page, nextPageToken } = selectPage([...driver.all(), ...driver.outcomes.heuristic()], request, now);
+    return { transactions: page.map((transaction) => wireTransaction(transaction, now)), nextPageToken };
+  }
+
+  async getTransaction(request: GetRequest): Promise<AdminGetTransactionResponse> {
+    const { operations, directory, clock } = this.#parts;
+    const gtrid = decodeGtrid(request.gtrid);
+    const found = await operations.find(gtrid, []);
+    if (found instanceof Transaction) {
+      const observations = request.probe ? await this.#probe(found) : [];
+      const now = clock.now();
+      return {
+        transaction: wireTransaction(found, now),
+        observations,
+        explanation: [...explain(found, directory, now)],
+      };
+    }
+    switch (found.kind) {
+      case 'outcome':
+        return {
+          transaction: wireEnded(gtrid, found.outcome),
+          observations: [],
+          explanation: [`It is over: ${found.outcome}. Nothing of it is left to do.`],
+        };
+      case 'unknown':
+        return {
+          transaction: wireEnded(gtrid, 'unknown'),
+          observations: [],
+          explanation: [
+            'The log holds no decision of it. If it had two branches or more, it was rolled back; with a single one only its engine can tell.',
+          ],
+        };
+      case 'expired':
+        throw new CoordinatorError('OUTCOME_EXPIRED', `${gtrid} is older than the retained outcomes`);
+      case 'not-found':
+        throw new CoordinatorError('TXN_NOT_FOUND', `no transaction ${gtrid} is known here`);
+    }
+  }
+
+  async resolveTransaction(request: ResolveRequest): Promise<ResolveTransactionResponse> {
+    const gtrid = decodeGtrid(request.gtrid);
+    const effects = await this.#act(gtrid, request, decodeResolution(request), request.expectedVersion);
+    return { transaction: this.#show(gtrid), effects: [...effects] };
+  }
+
+  async forgetTransaction(request: ForgetRequest): Promise<{ effects: string[] }> {
+    const gtrid = decodeGtrid(request.gtrid);
+    return { effects: [...(await this.#act(gtrid, request, { kind: 'forget' }, 0))] };
+  }
+
+  retryTransaction(request: { readonly gtrid: string }): ResolveTransactionResponse & { branches: number } {
+    const gtrid = decodeGtrid(request.gtrid);
+    const transaction = this.#parts.driver.find(gtrid);
+    if (transaction === undefined) {
+      throw new CoordinatorError('TXN_NOT_FOUND', `no transaction ${gtrid} is known here`);
+    }
+    return { branches: this.#parts.driver.retryNow(transaction), transaction: this.#show(gtrid) };
+  }
+
+  listResources(): ListResourcesResponse {
+    const { directory, driver, strays, clock } = this.#parts;
+    const now = clock.now();
+    return {
+      resources: directory.all().map(({ name, engine, engineIdentity, links }) => {
+        const pending = driver.calls.pendingCommits(name);
+        const ages = pending.map((gtrid) => now - (driver.find(gtrid)?.openedAt ?? now));
+        return {
+          name,
+          engine,
+          engineIdentity,
+          engineVersion: links.at(-1)?.engineVersion ?? '',
+          participants: links.map((link) => ({
+            instance: link.instance,
+            kind: link.kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED',
+            address: link.address,
+            attachedMs: String(Math.floor(now - link.attachedAt)),
+            warnings: [...link.warnings],
+          })),
+          pendingBranches: pending.length,
+          oldestPendingAgeMs: String(Math.floor(Math.max(0, ...ages))),
+          quarantinedBranches: strays.quarantinedAt(name),
+        };
+      }),
+    };
+  }
+
+  async scanResource(request: { readonly resource: string }): Promise<ScanResourceResponse> {
+    const { directory } = this.#parts;
+    const name = decodeResource(request.resource);
+    if (!directory.isRegistered(name)) {
+      const known = directory.all().map((resource) => resource.name);
+      throw new CoordinatorError(
+        'RESOURCE_UNKNOWN',
+        `no participant has registered ${name}; known: ${known.join(', ') || 'none'}`,
+      );
+    }
+    const sidecar = directory.sidecarOf(name);
+    if (sidecar === undefined) {
+      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the sidecar of ${name} is not attached just now`);
+    }
+    const { branches, findings } = await sidecar.scan();
+    return { branches, findings };
+  }
+
+  #act(
+    gtrid: Gtrid,
+    request: Pick<ForgetRequest, 'requestId' | 'reason' | 'operator' | 'dryRun'>,
+    resolution: Resolution,
+    expectedVersion: number,
+  ): Promise<readonly string[]> {
+    return this.#parts.resolutions.resolve({
+      gtrid,
+      resolution,
+      expectedVersion,
+      requestId: decodeRequestId(request.requestId),
+      operator: decodeText('operator', request.operator, request.dryRun ? 0 : 1, OPERATOR_CHARS_MAX),
+      reason: decodeText('reason', request.reason, request.dryRun ? 0 : OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX),
+      dryRun: request.dryRun,
+    });
+  }
+
+  #show(gtrid: Gtrid): TransactionInfo | null {
+    const transaction = this.#parts.driver.find(gtrid);
+    return transaction === undefined ? null : wireTransaction(transaction, this.#parts.clock.now());
+  }
+
+  /** Asks every branch's engine at once; one that does not answer is shown as such and holds up nobody (D11). */
+  #probe(transaction: Transaction): Promise<BranchObservation[]> {
+    const { directory, clock } = this.#parts;
+    return Promise.all(
+      wireBranches(transaction, clock.now()).map(async ({ bqual, evidence }): Promise<BranchObservation> => {
+        const sidecar = directory.sidecarOf(resourceOf(decodeBqual(bqual)));
+        if (sidecar === undefined) {
+          return observationError(bqual, 'no participant is attached');
+        }
+        try {
+          const { proof, blockedSessions } = await sidecar.probe(transaction.gtrid, bqual, evidence);
+          return { bqual, proof: WIRE_PROOF[proof], blockedSessions, error: null };
+        } catch (error) {
+          return observationError(bqual, error instanceof Error ? error.message : String(error));
+        }
+      }),
+    );
+  }
+}
+
+const WIRE_PROOF = {
+  active: 'BRANCH_PROOF_ACTIVE',
+  prepared: 'BRANCH_PROOF_PREPARED',
+  committed: 'BRANCH_PROOF_COMMITTED',
+  'rolled-back': 'BRANCH_PROOF_ROLLED_BACK',
+  unproven: 'BRANCH_PROOF_UNPROVEN',
+} as const;
+
+function observationError(bqual: string, message: string): BranchObservation {
+  const error = { code: 'RESOURCE_UNAVAILABLE', message, sqlstate: '', errno: 0, retryable: true };
+  return { bqual, proof: 'BRANCH_PROOF_UNSPECIFIED', blockedSessions: 0, error };
+}
+
+function decodeResolution(request: ResolveRequest): Resolution {
+  switch (request.resolution) {
+    case 'RESOLUTION_ROLLBACK':
+      return { kind: 'rollback' };
+    case 'RESOLUTION_BRANCH_COMMITTED':
+      return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'committed' };
+    case 'RESOLUTION_BRANCH_ROLLED_BACK':
+      return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'rolled-back' };
+    default:
+      throw invalid('resolution', 'must be ROLLBACK, BRANCH_COMMITTED or BRANCH_ROLLED_BACK');
+  }
+}

@@ -1,0 +1,77 @@
+// What a caller may be told of a transaction's end, from its state (D5).
+import { CoordinatorError, type ErrorCode, isErrorCode } from '../xa/errors.ts';
+import type { Outcome, Reason } from '../xa/vocabulary.ts';
+import type { Gtrid } from '../xa/xid.ts';
+import type { State } from './engine/state.ts';
+
+/** Codes of a rollback that are the caller's own business; everything else is a branch that could not be prepared. */
+const OWN_CODES = new Set<ErrorCode>([
+  'BRANCHES_DIFFER',
+  'TXN_ROLLED_BACK',
+  'TXN_TIMEOUT',
+  'ROLLBACK_ONLY',
+  'CLIENT_LOST',
+  'LIMIT_BRANCHES',
+]);
+
+/** The outcome that the state already stands for; undefined while nothing may be told. */
+export function outcomeOf(state: State): Outcome | undefined {
+  switch (state.kind) {
+    case 'committing':
+      return 'committed';
+    case 'rolling-back':
+      return 'rolled-back';
+    case 'completed':
+      return state.outcome;
+    default:
+      return undefined;
+  }
+}
+
+export function reasonOf(state: State): Reason | undefined {
+  switch (state.kind) {
+    case 'active':
+      return state.rollbackOnly;
+    case 'rolling-back':
+    case 'completed':
+      return state.reason;
+    default:
+      return undefined;
+  }
+}
+
+/** A commit was asked for and the transaction was rolled back. */
+export function rolledBackError(gtrid: Gtrid, reason: Reason | undefined): CoordinatorError {
+  const cause = reason?.code ?? 'TXN_ROLLED_BACK';
+  const code: ErrorCode = isErrorCode(cause) && OWN_CODES.has(cause) ? cause : 'BRANCH_VOTED_NO';
+  const metadata: Record<string, string> = { gtrid, outcome: 'rolled-back', cause };
+  metadata['retryable'] = String(reason?.retryable ?? true);
+  if (reason?.sqlstate !== undefined) {
+    metadata['sqlstate'] = reason.sqlstate;
+  }
+  if (reason?.errno !== undefined) {
+    metadata['errno'] = String(reason.errno);
+  }
+  return new CoordinatorError(code, `${gtrid} was rolled back: ${reason?.message ?? 'no reason was given'}`, {
+    metadata,
+  });
+}
+
+/** A rollback was asked for and the decision had been made. */
+export function decidedError(gtrid: Gtrid, outcome: Outcome): CoordinatorError {
+  return new CoordinatorError('TXN_DECIDED', `${gtrid} cannot be rolled back: it is ${outcome}`, {
+    metadata: { gtrid, outcome },
+  });
+}
+
+export function unknownOutcomeError(gtrid: Gtrid, why: string): CoordinatorError {
+  return new CoordinatorError('OUTCOME_UNKNOWN', `the outcome of ${gtrid} is not known: ${why}`, {
+    metadata: { gtrid, outcome: 'unknown' },
+  });
+}
+
+export function notFoundError(gtrid: string): CoordinatorError {
+  return new CoordinatorError('TXN_NOT_FOUND', `no transaction ${JSON.stringify(gtrid)} is known here`, {
+    metadata: { gtrid: gtrid.slice(0, 64) },
+  });
+}

@@ -1,0 +1,217 @@
+// Calls to participants that are not answered yet: where each was sent, and what becomes of it when that participant goes.
+// Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { FinishResult, Reason } from '../xa/vocabulary.ts';
+import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import type { Directory, Link } from './directory.ts';
+import type { Effect, Event, Verb } from './engine/event.ts';
+
+/** A call without an answer for so long is asked again: the answer may have been lost. Participants take repeats as one. */
+const CALL_TIMEOUT_MS = 10_000;
+/** A participant whose stream broke may come back with its branches; after this another instance is asked. */
+const REROUTE_MS = 1_000;
+const TICK_MS = 250;
+
+type Target = Extract<Effect, { kind: 'prepare' | 'finish' }>;
+
+interface Call {
+  readonly gtrid: Gtrid;
+  readonly bqual: Bqual;
+  readonly resource: ResourceName;
+  readonly verb: Verb | 'prepare';
+  readonly instance: string;
+  readonly evidence: string;
+  /** Where it is under way; undefined: it waits for a participant. */
+  link: Link | undefined;
+  /** Monotonic time of the last send, or since when it waits. */
+  since: number;
+  /** It may have been carried out: an answer can have been lost. */
+  sent: boolean;
+}
+
+export class Calls {
+  readonly #directory: Directory;
+  readonly #clock: Clock;
+  readonly #emit: (gtrid: Gtrid, event: Event) => void;
+  readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+  #count = 0;
+  #timer: Timer | undefined;
+
+  constructor(directory: Directory, clock: Clock, emit: (gtrid: Gtrid, event: Event) => void) {
+    this.#directory = directory;
+    this.#clock = clock;
+    this.#emit = emit;
+  }
+
+  /** Sends the call now, or keeps it until a participant of its resource is there. A call that is under way is not doubled. */
+  start(gtrid: Gtrid, target: Target): void {
+    const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
+    const resource = resourceOf(target.bqual);
+    const calls = this.#callsOf(resource);
+    const key = keyOf(verb, gtrid, target.bqual);
+    const known = calls.get(key);
+    if (known !== undefined && known.link !== undefined && known.instance === target.instance) {
+      return;
+    }
+    const call: Call = {
+      gtrid,
+      bqual: target.bqual,
+      resource,
+      verb,
+      instance: target.instance,
+      evidence: target.kind === 'finish' ? target.evidence : '',
+      link: undefined,
+      since: this.#clock.now(),
+      sent: known?.sent ?? false,
+    };
+    if (known === undefined) {
+      this.#count += 1;
+    }
+    calls.set(key, call);
+    this.#route(call);
+    this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
+  }
+
+  /** The participant answered, whichever way: the call is over. */
+  answered(gtrid: Gtrid, bqual: Bqual, verb: Verb | 'prepare'): void {
+    const calls = this.#byResource.get(resourceOf(bqual));
+    if (calls?.delete(keyOf(verb, gtrid, bqual))) {
+      this.#count -= 1;
+    }
+  }
+
+  /** The transaction needs no vote any more: prepares that still wait are dropped. */
+  dropPrepare(gtrid: Gtrid, bqual: Bqual): void {
+    this.answered(gtrid, bqual, 'prepare');
+  }
+
+  attached(link: Link): void {
+    for (const call of this.#waiting(link.resource)) {
+      this.#route(call);
+    }
+  }
+
+  detached(link: Link): void {
+    for (const call of [...(this.#byResource.get(link.resource)?.values() ?? [])]) {
+      if (call.link === link) {
+        call.link = undefined;
+        call.since = this.#clock.now();
+        this.#route(call);
+      }
+    }
+  }
+
+  /** How many decided branches of a resource wait for their end, and since when the oldest does. */
+  pendingCommits(resource: ResourceName): readonly Gtrid[] {
+    return [...(this.#byResource.get(resource)?.values() ?? [])]
+      .filter((call) => call.verb === 'commit')
+      .map((call) => call.gtrid);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#byResource.clear();
+  }
+
+  #waiting(resource: ResourceName): readonly Call[] {
+    return [...(this.#byResource.get(resource)?.values() ?? [])].filter((call) => call.link === undefined);
+  }
+
+  #route(call: Call): void {
+    const own = call.instance === '' ? undefined : this.#directory.linkOf(call.resource, call.instance);
+    const link = own ?? this.#substitute(call);
+    if (link !== undefined) {
+      this.#send(call, link);
+    } else if (call.verb === 'rollback') {
+      // Nobody can be told. The sweep finds the branch if it is prepared; if it is not, its session or its deadline ends it.
+      this.#conclude(call, unknown('no participant of the resource is attached'));
+    }
+  }
+
+  /** Another instance for a call whose own is not attached: at once where that is harmless, later where its own may return. */
+  #substitute(call: Call): Link | undefined {
+    const ownMayReturn = call.instance !== '' && this.#clock.now() - call.since < REROUTE_MS;
+    switch (call.verb) {
+      case 'commit':
+      case 'rollback':
+        return this.#directory.sidecarOf(call.resource);
+      case 'prepare':
+        return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
+      case 'commit-one-phase': {
+        const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
+        if (sidecar !== undefined && !call.sent && call.instance !== '') {
+          // The instance is gone, and with it the branch's session; it was never told to commit, so nothing was committed.
+          this.answered(call.gtrid, call.bqual, call.verb);
+          const reason: Reason = {
+            code: 'BRANCH_UNKNOWN',
+            message: `${call.bqual}: its participant was restarted before the commit`,
+            retryable: true,
+          };
+          const { bqual, instance } = call;
+          this.#emit(call.gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
+          return undefined;
+        }
+        return sidecar;
+      }
+    }
+  }
+
+  #send(call: Call, link: Link): void {
+    call.link = link;
+    call.since = this.#clock.now();
+    call.sent = true;
+    if (call.verb === 'prepare') {
+      link.prepare(call.gtrid, call.bqual);
+    } else {
+      link.finish(call.gtrid, call.bqual, call.verb, call.evidence);
+    }
+  }
+
+  #conclude(call: Call, result: FinishResult): void {
+    if (call.verb === 'prepare') {
+      return;
+    }
+    this.answered(call.gtrid, call.bqual, call.verb);
+    this.#emit(call.gtrid, { kind: 'branch-result', bqual: call.bqual, verb: call.verb, result });
+  }
+
+  readonly #tick = (): void => {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (const calls of this.#byResource.values()) {
+      for (const call of [...calls.values()]) {
+        if (call.link === undefined) {
+          if (now - call.since >= REROUTE_MS) {
+            this.#route(call);
+          }
+        } else if (now - call.since >= CALL_TIMEOUT_MS) {
+          if (call.verb === 'prepare') {
+            this.#send(call, call.link);
+          } else {
+            this.#conclude(call, unknown('the participant has not answered in time'));
+          }
+        }
+      }
+    }
+    if (this.#count > 0) {
+      this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
+    }
+  };
+
+  #callsOf(resource: ResourceName): Map<string, Call> {
+    let calls = this.#byResource.get(resource);
+    if (calls === undefined) {
+      calls = new Map();
+      this.#byResource.set(resource, calls);
+    }
+    return calls;
+  }
+}
+
+function keyOf(verb: Verb | 'prepare', gtrid: Gtrid, bqual: Bqual): string {
+  return `${verb}:${gtrid}:${bqual}`;
+}
+
+function unknown(message: string): FinishResult {
+  return { kind: 'unknown', reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true } };
+}

@@ -1,0 +1,222 @@
+// A client's session: the same verbs as the unary calls, batched. When its stream ends, what it had not asked to commit goes.
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ClientMessage__Output as ClientMessage } from '../gen/concordat/v1/ClientMessage.ts';
+import type { ResourceDirectory } from '../gen/concordat/v1/ResourceDirectory.ts';
+import type { ServerMessage } from '../gen/concordat/v1/ServerMessage.ts';
+import type { SessionRequest__Output as SessionRequest } from '../gen/concordat/v1/SessionRequest.ts';
+import type { SessionResponse } from '../gen/concordat/v1/SessionResponse.ts';
+import { FrameWriter } from '../wire/frames.ts';
+import { toStatus, toWireError } from '../wire/status.ts';
+import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { FRAME_MESSAGES_MAX, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../xa/limits.ts';
+import type { LogIdentity } from '../xa/xid.ts';
+import { reasonOf } from './answers.ts';
+import type { ApplicationApi, Reply } from './application-api.ts';
+import { wireReason } from './describe.ts';
+import type { Directory } from './directory.ts';
+import type { Driver } from './driver.ts';
+import { checkMetadata, logged } from './guard.ts';
+import type { Leases } from './leases.ts';
+import type { Logger } from './logger.ts';
+import type { Owner, Transaction } from './transaction.ts';
+
+export interface SessionParts {
+  readonly api: ApplicationApi;
+  readonly driver: Driver;
+  readonly leases: Leases;
+  readonly directory: Directory;
+  readonly identity: LogIdentity;
+  readonly epoch: number;
+  readonly defaultTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+type Stream = ServerDuplexStream<SessionRequest, SessionResponse>;
+
+/** Every open session of the coordinator. */
+export class ClientSessions {
+  readonly #parts: SessionParts;
+  readonly #open = new Set<ClientSession>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    parts.directory.onChange(() => {
+      for (const session of this.#open) {
+        session.sendDirectory();
+      }
+    });
+  }
+
+  readonly serve = (stream: Stream): void => {
+    try {
+      checkMetadata(stream.metadata);
+      if (this.#open.size >= SESSIONS_MAX) {
+        throw new CoordinatorError('LIMIT_SESSIONS', `${SESSIONS_MAX} sessions are open already`);
+      }
+    } catch (error) {
+      stream.emit('error', toStatus(error));
+      return;
+    }
+    const session = new ClientSession(stream, this.#parts, () => this.#open.delete(session));
+    this.#open.add(session);
+  };
+
+  get size(): number {
+    return this.#open.size;
+  }
+}
+
+class ClientSession implements Owner {
+  readonly #stream: Stream;
+  readonly #parts: SessionParts;
+  readonly #out: FrameWriter<ServerMessage, SessionResponse>;
+  readonly #onEnd: () => void;
+  #greeted = false;
+  #ended = false;
+
+  constructor(stream: Stream, parts: SessionParts, onEnd: () => void) {
+    this.#stream = stream;
+    this.#parts = parts;
+    this.#onEnd = onEnd;
+    this.#out = new FrameWriter(
+      stream,
+      (messages) => ({ messages }),
+      () => this.#end(),
+    );
+    stream.on('data', (frame: SessionRequest) => this.#receive(frame));
+    stream.on('end', () => this.#end());
+    stream.on('cancelled', () => this.#end());
+    stream.on('error', () => this.#end());
+  }
+
+  /** Called by the driver when a transaction was rolled back that its client still works in. */
+  ended(transaction: Transaction): void {
+    const reason = wireReason(reasonOf(transaction.state));
+    this.#out.send({ ended: { gtrid: transaction.gtrid, outcome: 'OUTCOME_ROLLED_BACK', reason } });
+  }
+
+  sendDirectory(): void {
+    if (this.#greeted) {
+      this.#out.send({ resources: wireDirectory(this.#parts.directory) });
+    }
+  }
+
+  #receive(frame: SessionRequest): void {
+    if (frame.messages.length > FRAME_MESSAGES_MAX) {
+      const error = new CoordinatorError('LIMIT_FRAME', `a frame carries at most ${FRAME_MESSAGES_MAX} messages`);
+      this.#stream.emit('error', toStatus(error));
+      this.#end();
+      return;
+    }
+    for (const message of frame.messages) {
+      try {
+        this.#dispatch(message);
+      } catch (error) {
+        this.#refuse(message.id, error);
+      }
+    }
+  }
+
+  #dispatch(message: ClientMessage): void {
+    const { api } = this.#parts;
+    const { id } = message;
+    if (!this.#greeted && message.body !== 'hello') {
+      throw new CoordinatorError('PROTOCOL', 'the first message of a session must be hello');
+    }
+    if (message.hello) {
+      this.#greet(id, message.hello.protocolVersion);
+    } else if (message.begin) {
+      api.begin(message.begin, this); // Answered only when it is refused: the client numbered it and waits for nothing.
+    } else if (message.enlist) {
+      this.#out.send({ id, enlist: api.enlist(message.enlist) });
+    } else if (message.commit) {
+      api.commit(
+        message.commit,
+        this.#reply(id, (commit) => ({ id, commit })),
+      );
+    } else if (message.rollback) {
+      api.rollback(
+        message.rollback,
+        this.#reply(id, (rollback) => ({ id, rollback })),
+      );
+    } else if (message.setRollbackOnly) {
+      this.#out.send({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly) });
+    } else if (message.getTransaction) {
+      api.getTransaction(message.getTransaction).then(
+        (getTransaction) => this.#out.send({ id, getTransaction }),
+        (error: unknown) => this.#refuse(id, error),
+      );
+    } else if (message.lease) {
+      this.#out.send({ id, lease: this.#lease() });
+    } else {
+      throw new CoordinatorError('PROTOCOL', 'a message without a body, or of a newer protocol');
+    }
+  }
+
+  #greet(id: number, protocolVersion: number): void {
+    const { identity, epoch, directory, defaultTimeoutMs } = this.#parts;
+    if (protocolVersion !== PROTOCOL_VERSION) {
+      throw new CoordinatorError(
+        'PROTOCOL',
+        `this coordinator speaks protocol ${PROTOCOL_VERSION}, the client ${protocolVersion}`,
+      );
+    }
+    this.#greeted = true;
+    this.#out.send({
+      id,
+      welcome: {
+        logIdentity: identity,
+        epoch,
+        lease: this.#lease(),
+        resources: wireDirectory(directory),
+        defaultTimeoutMs,
+        timeoutMaxMs: TRANSACTION_TIMEOUT_MAX_MS,
+        version: productVersion(),
+      },
+    });
+  }
+
+  #lease(): { first: number; count: number } {
+    return { ...this.#parts.leases.grant(this) };
+  }
+
+  #reply<Response>(id: number, wrap: (response: Response) => ServerMessage): Reply<Response> {
+    return {
+      answer: (response) => this.#out.send(wrap(response)),
+      refuse: (error) => this.#refuse(id, error),
+    };
+  }
+
+  #refuse(id: number, error: unknown): void {
+    this.#out.send({ id, error: toWireError(logged(this.#parts.logger, 'Session', error)) });
+  }
+
+  /** What it had not asked to commit is rolled back; what it had goes on without a listener. */
+  #end(): void {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    this.#out.close();
+    this.#stream.end();
+    this.#parts.leases.release(this);
+    for (const transaction of this.#parts.driver.all()) {
+      if (transaction.owner === this && transaction.state.kind === 'active') {
+        transaction.endRequested = true;
+        const reason = { code: 'CLIENT_LOST', message: "its client's session ended", retryable: true };
+        this.#parts.driver.apply(transaction, { kind: 'client-lost', reason });
+      }
+    }
+    this.#onEnd();
+  }
+}
+
+export function wireDirectory(directory: Directory): ResourceDirectory {
+  return {
+    entries: directory.all().map(({ name, engine, engineIdentity }) => {
+      const sidecar = directory.sidecarOf(name);
+      return { name, engine, engineIdentity, address: sidecar?.address ?? '', instance: sidecar?.instance ?? '' };
+    }),
+  };
+}

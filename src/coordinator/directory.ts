@@ -1,0 +1,145 @@
+// Who speaks for which resource: the participant instances that are attached now, and the resources that the log has known.
+import type { ScanResult__Output } from '../gen/concordat/v1/ScanResult.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import type { BranchProof } from '../xa/vocabulary.ts';
+import type { ResourceName } from '../xa/xid.ts';
+
+/** What reaches a participant instance; sent in order, lost when its stream breaks (D9). */
+export interface Link {
+  readonly resource: ResourceName;
+  readonly instance: string;
+  readonly kind: 'sidecar' | 'embedded';
+  /** Where it serves statements; empty when embedded. */
+  readonly address: string;
+  readonly engine: string;
+  readonly engineVersion: string;
+  readonly engineIdentity: string;
+  readonly warnings: readonly string[];
+  readonly attachedAt: number;
+  prepare(gtrid: string, bqual: string): void;
+  finish(gtrid: string, bqual: string, verb: 'commit' | 'rollback' | 'commit-one-phase', evidence: string): void;
+  forget(branches: readonly { readonly gtrid: string; readonly bqual: string }[]): void;
+  /** What the engine shows for one branch now. @throws {CoordinatorError} when the participant does not answer in time. */
+  probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;
+  /** Everything the engine lists, and a preflight made now. @throws {CoordinatorError} as above. */
+  scan(): Promise<Scan>;
+  /** Ends the stream: another one of the same instance has taken its place. */
+  close(): void;
+}
+
+export interface Probe {
+  readonly proof: BranchProof;
+  readonly blockedSessions: number;
+}
+
+/** Passed on to operators as it came over the wire. */
+export type Scan = Pick<ScanResult__Output, 'branches' | 'findings'>;
+
+export interface Resource {
+  readonly name: ResourceName;
+  readonly engine: string;
+  readonly engineIdentity: string;
+  /** Attached now, the newest last. */
+  readonly links: readonly Link[];
+}
+
+interface MutableResource {
+  readonly name: ResourceName;
+  engine: string;
+  engineIdentity: string;
+  links: Link[];
+}
+
+export class Directory {
+  readonly #resources = new Map<ResourceName, MutableResource>();
+  readonly #listeners = new Set<() => void>();
+
+  /** A resource that the log knows, or that attaches for the first time. */
+  register(name: ResourceName, engine: string, engineIdentity: string): void {
+    const known = this.#resources.get(name);
+    if (known === undefined) {
+      this.#resources.set(name, { name, engine, engineIdentity, links: [] });
+    }
+  }
+
+  /**
+   * Whether this engine may speak for the resource: the same engine as ever, under no second name.
+   * @throws {CoordinatorError} `RESOURCE_IDENTITY`
+   */
+  check(name: ResourceName, engineIdentity: string): void {
+    for (const resource of this.#resources.values()) {
+      if (resource.name === name && resource.engineIdentity !== engineIdentity) {
+        throw new CoordinatorError(
+          'RESOURCE_IDENTITY',
+          `resource ${name} is the engine ${resource.engineIdentity}, and this participant speaks for ${engineIdentity}`,
+        );
+      }
+      if (resource.name !== name && resource.engineIdentity === engineIdentity) {
+        throw new CoordinatorError(
+          'RESOURCE_IDENTITY',
+          `the engine ${engineIdentity} is registered as resource ${resource.name}; one database has one name`,
+        );
+      }
+    }
+  }
+
+  isRegistered(name: ResourceName): boolean {
+    return this.#resources.has(name);
+  }
+
+  attach(link: Link): void {
+    const resource = this.#resources.get(link.resource);
+    if (resource === undefined) {
+      throw new CoordinatorError('RESOURCE_UNKNOWN', `resource ${link.resource} is not registered`);
+    }
+    const former = resource.links.find((other) => other.instance === link.instance);
+    resource.links = [...resource.links.filter((other) => other !== former), link];
+    former?.close();
+    this.#changed();
+  }
+
+  detach(link: Link): void {
+    const resource = this.#resources.get(link.resource);
+    if (resource?.links.includes(link)) {
+      resource.links = resource.links.filter((other) => other !== link);
+      this.#changed();
+    }
+  }
+
+  get(name: ResourceName): Resource | undefined {
+    return this.#resources.get(name);
+  }
+
+  all(): readonly Resource[] {
+    return [...this.#resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  linkOf(name: ResourceName, instance: string): Link | undefined {
+    return this.#resources.get(name)?.links.find((link) => link.instance === instance);
+  }
+
+  /** The newest attached sidecar: it finishes what its own and every other instance left. */
+  sidecarOf(name: ResourceName): Link | undefined {
+    return this.#resources.get(name)?.links.findLast((link) => link.kind === 'sidecar');
+  }
+
+  linkCount(): number {
+    let count = 0;
+    for (const resource of this.#resources.values()) {
+      count += resource.links.length;
+    }
+    return count;
+  }
+
+  /** @returns a function that ends the subscription. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+}

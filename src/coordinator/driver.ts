@@ -1,0 +1,391 @@
+// The driver: takes events to the engine and carries out what it asks for. Everything that happens to a transaction, from a
+// client, a participant, a timer, the log or recovery, goes through `apply`.
+import { assert, unreachable } from '../lib/assert.ts';
+import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import type { Log } from '../log/log.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import type { Bqual, Gtrid } from '../xa/xid.ts';
+import { outcomeOf, unknownOutcomeError } from './answers.ts';
+import { Calls } from './calls.ts';
+import type { Directory } from './directory.ts';
+import type { Effect, Event } from './engine/event.ts';
+import { isHeuristic, type State } from './engine/state.ts';
+import { step } from './engine/step.ts';
+import { Evidence } from './evidence.ts';
+import type { Logger } from './logger.ts';
+import { Outcomes } from './outcomes.ts';
+import { type Owner, Transaction, type Waiter } from './transaction.ts';
+
+const RETRY: Backoff = { firstMs: 100, maxMs: 5_000 };
+/** The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. */
+const PREPARE_TIMEOUT_MS = 30_000;
+/** A caller who wants every branch finished waits no longer than this for one that is away; then it hears the decision (D11). */
+const APPLIED_WAIT_MS = 2_000;
+/** The longest wait for a log or a single branch that gives no answer. */
+const ANSWER_WAIT_MS = 20_000;
+
+export interface DriverParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly directory: Directory;
+  readonly logger: Logger;
+  readonly outcomesMax: number;
+}
+
+export class Driver {
+  readonly calls: Calls;
+  readonly evidence: Evidence;
+  readonly outcomes: Outcomes;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #live = new Map<Gtrid, Transaction>();
+  readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
+  #draining = false;
+  #failure: CoordinatorError | undefined;
+  /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
+  readonly failed: Promise<Error>;
+  readonly #idleListeners = new Set<() => void>();
+
+  constructor(parts: DriverParts) {
+    this.#log = parts.log;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#logger = parts.logger;
+    this.outcomes = new Outcomes(parts.outcomesMax);
+    this.evidence = new Evidence(parts.directory, parts.clock);
+    this.calls = new Calls(parts.directory, parts.clock, (gtrid, event) => this.#emit(gtrid, event));
+    this.failed = parts.log.failed.then((error) => {
+      this.#fail(error);
+      return error;
+    });
+  }
+
+  /** A transaction that is not completed. */
+  live(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid);
+  }
+
+  /** Live, or completed and still held whole. */
+  find(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  all(): readonly Transaction[] {
+    return [...this.#live.values()];
+  }
+
+  /** @throws {CoordinatorError} `LOG_FAILED` once the log is unusable: nothing may be promised any more. */
+  ensureUsable(): void {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+  }
+
+  /** Takes in a transaction: begun, found in the log, or found prepared. `effects` are what its first state asks for. */
+  admit(
+    gtrid: Gtrid,
+    state: State,
+    options: { readonly owner?: Owner | undefined; readonly timeoutMs?: number; readonly effects?: readonly Effect[] },
+  ): Transaction {
+    assert(!this.#live.has(gtrid), `${gtrid} is admitted once`);
+    const now = this.#clock.now();
+    const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
+    const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
+    if (state.kind === 'completed') {
+      this.outcomes.add(transaction, state.outcome);
+    } else {
+      this.#live.set(gtrid, transaction);
+    }
+    if (options.timeoutMs !== undefined) {
+      this.#armDeadline(transaction, options.timeoutMs);
+    }
+    this.#perform(transaction, options.effects ?? []);
+    this.#drain();
+    return transaction;
+  }
+
+  /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
+  setTimeout(transaction: Transaction, timeoutMs: number): void {
+    if (transaction.state.kind === 'active') {
+      transaction.deadlineAt = transaction.openedAt + timeoutMs;
+      this.#armDeadline(transaction, Math.max(0, transaction.deadlineAt - this.#clock.now()));
+    }
+  }
+
+  apply(transaction: Transaction, event: Event): void {
+    this.#queue.push({ transaction, event });
+    this.#drain();
+  }
+
+  /** Answers `waiter` as soon as the state allows; the request's own event is applied by the caller. */
+  wait(transaction: Transaction, waiter: Waiter): void {
+    if (this.#failure !== undefined && outcomeOf(transaction.state) === undefined) {
+      throw unknownOutcomeError(transaction.gtrid, 'the log failed; a restart reads the truth');
+    }
+    transaction.waiters.push(waiter);
+    if (transaction.state.kind === 'committing' || transaction.state.kind === 'rolling-back') {
+      this.#boundWait(transaction);
+    }
+  }
+
+  /** Applies the event and gives back what the engine refuses at once. */
+  request(transaction: Transaction, event: Event): Extract<Effect, { kind: 'refuse-enlist' }> | undefined {
+    const before = transaction.state;
+    const result = step(before, event);
+    this.#enter(transaction, result.state, result.effects);
+    this.#drain();
+    return result.effects.find((effect) => effect.kind === 'refuse-enlist');
+  }
+
+  /** The next call of every branch that waits for a retry is made now. @returns how many. */
+  retryNow(transaction: Transaction): number {
+    const due = [...transaction.retries.keys()];
+    for (const bqual of due) {
+      this.#retryDue(transaction, bqual);
+    }
+    return due.length;
+  }
+
+  forget(gtrid: Gtrid): void {
+    this.outcomes.remove(gtrid);
+  }
+
+  /** Resolves when no transaction is open any more. */
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.#live.size === 0) {
+          this.#idleListeners.delete(check);
+          resolve();
+        }
+      };
+      this.#idleListeners.add(check);
+      check();
+    });
+  }
+
+  close(): void {
+    for (const transaction of this.#live.values()) {
+      transaction.quiet();
+    }
+    this.calls.close();
+    this.evidence.close();
+  }
+
+  #emit(gtrid: Gtrid, event: Event): void {
+    const transaction = this.find(gtrid);
+    if (transaction !== undefined) {
+      this.apply(transaction, event);
+    }
+  }
+
+  /** One event at a time, in order: an effect that answers at once queues its event behind the step that asked for it. */
+  #drain(): void {
+    if (this.#draining) {
+      return;
+    }
+    this.#draining = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const { state, effects } = step(next.transaction.state, next.event);
+        this.#enter(next.transaction, state, effects);
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #enter(transaction: Transaction, state: State, effects: readonly Effect[]): void {
+    const before = transaction.state;
+    if (state !== before) {
+      transaction.state = state;
+      transaction.version += 1;
+      if (state.kind !== before.kind) {
+        this.#changedKind(transaction, before, state);
+      }
+    }
+    this.#perform(transaction, effects);
+  }
+
+  #changedKind(transaction: Transaction, before: State, state: State): void {
+    if (before.kind === 'completed') {
+      this.outcomes.remove(transaction.gtrid);
+      this.#live.set(transaction.gtrid, transaction);
+    }
+    switch (state.kind) {
+      case 'preparing':
+        this.#armDeadline(transaction, Math.min(PREPARE_TIMEOUT_MS, transaction.deadlineAt - this.#clock.now()));
+        break;
+      case 'one-phase':
+      case 'deciding':
+        // D2: from here on no deadline may turn it; whoever waits too long hears "unknown".
+        transaction.timer?.cancel();
+        transaction.deadlineAt = Number.POSITIVE_INFINITY;
+        transaction.timer = this.#clock.after(ANSWER_WAIT_MS, () => this.#settle(transaction, 'applied'));
+        break;
+      case 'committing':
+      case 'rolling-back':
+        this.#dropPrepares(transaction, before);
+        transaction.deadlineAt = Number.POSITIVE_INFINITY;
+        this.#boundWait(transaction);
+        this.#tellOwner(transaction);
+        break;
+      case 'completed':
+        this.#completed(transaction, state);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The decision stands; callers hear it even if a branch stays away. */
+  #boundWait(transaction: Transaction): void {
+    transaction.timer?.cancel();
+    transaction.timer = this.#clock.after(APPLIED_WAIT_MS, () => this.#settle(transaction, 'applied'));
+  }
+
+  #completed(transaction: Transaction, state: Extract<State, { kind: 'completed' }>): void {
+    transaction.quiet();
+    this.#live.delete(transaction.gtrid);
+    this.outcomes.add(transaction, state.outcome);
+    this.#tellOwner(transaction);
+    if (isHeuristic(state)) {
+      this.#logger.error({ evt: 'heuristic-outcome', txn: transaction.gtrid, outcome: state.outcome });
+    }
+    for (const listener of this.#idleListeners) {
+      listener();
+    }
+  }
+
+  #dropPrepares(transaction: Transaction, before: State): void {
+    if (before.kind === 'preparing') {
+      for (const branch of before.branches) {
+        this.calls.dropPrepare(transaction.gtrid, branch.bqual);
+      }
+    }
+  }
+
+  #tellOwner(transaction: Transaction): void {
+    if (!transaction.endRequested && outcomeOf(transaction.state) === 'rolled-back') {
+      transaction.endRequested = true;
+      transaction.owner?.ended(transaction);
+    }
+  }
+
+  #perform(transaction: Transaction, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'prepare':
+        case 'finish':
+          this.calls.start(transaction.gtrid, effect);
+          break;
+        case 'decide':
+          this.#force(transaction, effect.record, { kind: 'decision-durable' });
+          break;
+        case 'record-damage':
+          this.#force(transaction, effect.record, { kind: 'damage-durable', bqual: effect.bqual });
+          break;
+        case 'finished':
+          this.#finished(transaction, effect.record);
+          break;
+        case 'retry':
+          this.#retryLater(transaction, effect.bqual, effect.attempts);
+          break;
+        case 'answer':
+          this.#settle(transaction, effect.level);
+          break;
+        case 'alarm':
+          this.#logger.error({
+            evt: 'branch-alarm',
+            txn: transaction.gtrid,
+            branch: effect.bqual,
+            message: effect.message,
+          });
+          break;
+        case 'refuse-enlist':
+          break; // `request` has told its caller.
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #force(
+    transaction: Transaction,
+    record: Extract<Effect, { kind: 'decide' | 'record-damage' }>['record'],
+    then: Event,
+  ): void {
+    this.#log.append([record], 'forced').then(
+      () => {
+        this.evidence.madeDurable();
+        this.apply(transaction, then);
+      },
+      (error: unknown) => this.#fail(error),
+    );
+    this.evidence.forcedStarted();
+  }
+
+  #finished(transaction: Transaction, record: Extract<Effect, { kind: 'finished' }>['record']): void {
+    this.#log.append([record], 'lazy').catch((error: unknown) => this.#fail(error));
+    if (transaction.state.kind === 'completed') {
+      this.evidence.accountedFor(transaction.gtrid, transaction.state.branches);
+    }
+  }
+
+  #armDeadline(transaction: Transaction, delayMs: number): void {
+    transaction.timer?.cancel();
+    transaction.timer = this.#clock.after(delayMs, () => {
+      const reason = { code: 'TXN_TIMEOUT', message: 'its deadline passed', retryable: true };
+      this.apply(transaction, { kind: 'deadline', reason });
+    });
+  }
+
+  #retryLater(transaction: Transaction, bqual: Bqual, attempts: number): void {
+    transaction.retries.get(bqual)?.timer.cancel();
+    const delayMs = backoffDelayMs(RETRY, attempts, this.#random);
+    const timer = this.#clock.after(delayMs, () => this.#retryDue(transaction, bqual));
+    transaction.retries.set(bqual, { timer, dueAt: this.#clock.now() + delayMs });
+  }
+
+  #retryDue(transaction: Transaction, bqual: Bqual): void {
+    transaction.retries.get(bqual)?.timer.cancel();
+    transaction.retries.delete(bqual);
+    this.apply(transaction, { kind: 'retry-due', bqual });
+  }
+
+  #settle(transaction: Transaction, level: 'decided' | 'applied'): void {
+    if (transaction.waiters.length === 0) {
+      return;
+    }
+    const ready = transaction.waiters.filter((waiter) => level === 'applied' || waiter.level === 'decided');
+    transaction.waiters = transaction.waiters.filter((waiter) => !ready.includes(waiter));
+    for (const waiter of ready) {
+      waiter.settle(transaction);
+    }
+  }
+
+  /** The log may or may not hold what was being written: whoever waits hears "unknown" and the process stops (D2, D5). */
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) {
+      return;
+    }
+    this.#failure =
+      error instanceof CoordinatorError && error.code === 'LOG_FAILED'
+        ? error
+        : new CoordinatorError('LOG_FAILED', 'the log could not be written', { cause: error });
+    this.#logger.fatal({ evt: 'log-failed', message: this.#failure.message });
+    for (const transaction of this.#live.values()) {
+      transaction.quiet();
+      this.#settle(transaction, 'applied');
+    }
+  }
+}

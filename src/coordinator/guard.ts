@@ -1,0 +1,76 @@
+// What stands between the network and every handler: limits on metadata and waiting, and one mapping of errors.
+import type { handleUnaryCall, Metadata, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { Clock } from '../lib/clock.ts';
+import { toCoordinatorError, toStatus } from '../wire/status.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { METADATA_BYTES_MAX, METADATA_PAIRS_MAX, UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
+import type { Logger } from './logger.ts';
+
+/** @throws {CoordinatorError} `LIMIT_METADATA` */
+export function checkMetadata(metadata: Metadata): void {
+  let pairs = 0;
+  let bytes = 0;
+  for (const [key, values] of Object.entries(metadata.toHttp2Headers())) {
+    for (const value of Array.isArray(values) ? values : [values]) {
+      pairs += 1;
+      bytes += key.length + String(value ?? '').length;
+    }
+  }
+  if (pairs > METADATA_PAIRS_MAX || bytes > METADATA_BYTES_MAX) {
+    throw new CoordinatorError(
+      'LIMIT_METADATA',
+      `call metadata is limited to ${METADATA_PAIRS_MAX} pairs and ${METADATA_BYTES_MAX} bytes`,
+    );
+  }
+}
+
+export interface GuardParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * A unary handler from a function. grpc-js lets handlers run on after the caller's deadline; here the caller gets its answer or
+ * `DEADLINE` in bounded time, and the transaction goes on either way: a deadline bounds the wait, never the outcome (D2).
+ */
+export function unary<Request, Response>(
+  parts: GuardParts,
+  handle: (request: Request) => Response | Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
+    let answered = false;
+    const answer = (send: () => void): void => {
+      if (!answered) {
+        answered = true;
+        timer.cancel();
+        send();
+      }
+    };
+    const refuse = (error: unknown): void =>
+      answer(() => callback(toStatus(logged(parts.logger, call.getPath(), error))));
+    const timer = parts.clock.after(UNARY_DEADLINE_MAX_MS, () =>
+      refuse(new CoordinatorError('DEADLINE', `no answer within ${UNARY_DEADLINE_MAX_MS} ms; the transaction goes on`)),
+    );
+    call.on('cancelled', () => answer(() => undefined));
+    try {
+      checkMetadata(call.metadata);
+      const result = handle(call.request);
+      if (result instanceof Promise) {
+        result.then((value) => answer(() => callback(null, value)), refuse);
+      } else {
+        answer(() => callback(null, result));
+      }
+    } catch (error) {
+      refuse(error);
+    }
+  };
+}
+
+/** A bug says nothing of its inside to the caller, and everything to the log. */
+export function logged(logger: Logger, where: string, error: unknown): CoordinatorError {
+  const known = toCoordinatorError(error);
+  if (known.code === 'INTERNAL') {
+    logger.error({ evt: 'handler-failed', where, err: error });
+  }
+  return known;
+}

@@ -1,0 +1,124 @@
+// The coordinator as a program: opens the log, serves, and stops as it should: drained by SIGTERM, at once by a second one, and
+// with its own exit code when the log has failed.
+import { createServer, type Server as HttpServer } from 'node:http';
+import { parseAddress } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import { openSqliteLog } from '../log/sqlite/index.ts';
+import { productVersion } from '../wire/version.ts';
+import { CoordinatorError, EXIT } from '../xa/errors.ts';
+import type { CoordinatorConfig } from './config.ts';
+import type { Logger } from './logger.ts';
+import { type Coordinator, startCoordinator } from './server.ts';
+
+export interface CoordinatorProgram extends AsyncDisposable {
+  readonly address: string;
+  readonly adminAddress: string;
+  readonly coordinator: Coordinator;
+  /** The exit code for the process, once it is over: drained, stopped, or failed. */
+  readonly ended: Promise<number>;
+  /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way: a restart recovers what is open. */
+  signal(): void;
+}
+
+/** @throws {CoordinatorError} LOG_LOCKED, LOG_DAMAGED, LOG_FOREIGN, LOG_NEWER, CONFIG_INVALID: nothing was started. */
+export async function runCoordinator(
+  config: CoordinatorConfig,
+  parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
+): Promise<CoordinatorProgram> {
+  const { clock, random, logger } = parts;
+  const log = await openSqliteLog({
+    directory: config.dataDir,
+    clock,
+    random,
+    version: productVersion(),
+    options: {
+      retention: { outcomesMax: config.retention.outcomesMax, outcomesMs: config.retention.outcomesMs },
+      ...(config.highWaterDir !== undefined && { highWaterDirectory: config.highWaterDir }),
+      allowNetworkFileSystem: config.allowNetworkFileSystem,
+    },
+  });
+  let coordinator: Coordinator;
+  let http: HttpServer;
+  let adminAddress: string;
+  try {
+    coordinator = await startCoordinator({
+      log,
+      clock,
+      random,
+      logger,
+      listen: config.listen,
+      defaultTimeoutMs: config.defaultTimeoutMs,
+      openTransactionsMax: config.limits.openTransactionsMax,
+      outcomesMax: config.retention.outcomesMax,
+      drainGraceMs: config.drainGraceMs,
+    });
+    [http, adminAddress] = await serveHealth(config.adminListen, coordinator);
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error instanceof CoordinatorError
+      ? error
+      : new CoordinatorError('CONFIG_INVALID', error instanceof Error ? error.message : String(error), {
+          cause: error,
+        });
+  }
+  const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  let signals = 0;
+  let closing: Promise<void> | undefined;
+  const close = (code: number, first: () => Promise<void>): Promise<void> => {
+    closing ??= first()
+      .then(() => coordinator.stop())
+      .then(() => http.close())
+      .then(() => log[Symbol.asyncDispose]())
+      .then(
+        () => end(code),
+        (error: unknown) => {
+          logger.error({ evt: 'stop-failed', err: error });
+          end(EXIT.unexpected);
+        },
+      );
+    return closing;
+  };
+  coordinator.failed.then((error) => {
+    // Not even a clean close: nothing may touch the log any more but the next start, which reads the truth.
+    logger.fatal({ evt: 'stopped', message: error.message });
+    end(EXIT.logFailed);
+  });
+  return {
+    address: coordinator.address,
+    adminAddress,
+    coordinator,
+    ended,
+    signal: () => {
+      signals += 1;
+      if (signals === 1) {
+        void close(EXIT.ok, () => coordinator.drain());
+      } else {
+        void coordinator.stop().then(() => end(EXIT.ok));
+      }
+    },
+    [Symbol.asyncDispose]: () => close(EXIT.ok, () => coordinator.stop()),
+  };
+}
+
+/** /livez answers while the process runs, /readyz while it takes new transactions. */
+async function serveHealth(listen: string, coordinator: Coordinator): Promise<[HttpServer, string]> {
+  const address = parseAddress(listen);
+  if (typeof address === 'string') {
+    throw new CoordinatorError('CONFIG_INVALID', `adminListen ${address}`);
+  }
+  const server = createServer((request, response) => {
+    const isReady = coordinator.isServing();
+    const known = request.url === '/livez' || request.url === '/readyz';
+    const status = !known ? 404 : request.url === '/livez' || isReady ? 200 : 503;
+    response.writeHead(status, { 'content-type': 'text/plain' });
+    response.end(known ? `${status === 200 ? 'ok' : 'not ready'}\n` : 'only /livez and /readyz are here\n');
+  });
+  server.unref();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', (error) => reject(new Error(`Cannot listen on ${listen}: ${error.message}`, { cause: error })));
+  server.listen(address.port, address.host, resolve);
+  await promise;
+  const bound = server.address();
+  return [server, `${address.host}:${typeof bound === 'object' && bound !== null ? bound.port : address.port}`];
+}

@@ -1,0 +1,248 @@
+// What applications may do, once: the unary calls and the session stream both come here with decoded requests.
+import type { Log } from '../log/log.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import type { Acknowledgement, Outcome } from '../xa/vocabulary.ts';
+import { type Bqual, formatBqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import { decidedError, notFoundError, outcomeOf, reasonOf, rolledBackError, unknownOutcomeError } from './answers.ts';
+import type { Directory } from './directory.ts';
+import type { Driver } from './driver.ts';
+import type { ClaimedBranch } from './engine/event.ts';
+import { openTransaction } from './engine/state.ts';
+import type { Leases } from './leases.ts';
+import { type Found, lookUp } from './lookup.ts';
+import { invalid } from './requests.ts';
+import type { Owner, Transaction } from './transaction.ts';
+
+/** How a transaction ended for someone who asked: an outcome, or the error that says why there is none to be glad of. */
+export type End =
+  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly transaction: Transaction | undefined }
+  | { readonly kind: 'failed'; readonly error: CoordinatorError };
+
+export interface Enlisted {
+  readonly bqual: Bqual;
+  readonly address: string;
+  readonly instance: string;
+  readonly timeoutMs: number;
+}
+
+export interface OperationsParts {
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly leases: Leases;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly openTransactionsMax: number;
+}
+
+export class Operations {
+  readonly #parts: OperationsParts;
+  #draining = false;
+
+  constructor(parts: OperationsParts) {
+    this.#parts = parts;
+  }
+
+  /** No new transactions from now on; the open ones go on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED; nothing was begun. */
+  begin(timeoutMs: number, owner?: Owner, leased?: Gtrid): Gtrid {
+    const { driver, leases } = this.#parts;
+    this.#checkRoom();
+    if (leased === undefined) {
+      const gtrid = leases.next();
+      driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs });
+      return gtrid;
+    }
+    if (owner === undefined || leases.ownerOf(leased) !== owner) {
+      throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
+    }
+    const known = driver.find(leased);
+    if (known === undefined) {
+      driver.admit(leased, openTransaction(leased), { owner, timeoutMs });
+    } else {
+      driver.setTimeout(known, timeoutMs); // A participant's report overtook this Begin on its own stream.
+    }
+    return leased;
+  }
+
+  /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
+  enlist(gtrid: Gtrid, resource: ResourceName, asked: Bqual | undefined, isNew: boolean): Enlisted {
+    const { driver, directory, now } = this.#parts;
+    const transaction = driver.find(gtrid);
+    if (transaction === undefined) {
+      throw notFoundError(gtrid);
+    }
+    if (asked !== undefined && resourceOf(asked) !== resource) {
+      throw new CoordinatorError(
+        'BRANCH_EXISTS',
+        `branch ${asked} belongs to resource ${resourceOf(asked)}, not to ${resource}`,
+      );
+    }
+    if (!directory.isRegistered(resource)) {
+      const names = directory.all().map(({ name }) => name);
+      throw new CoordinatorError(
+        'RESOURCE_UNKNOWN',
+        `no participant has registered resource ${resource}; known: ${names.join(', ') || 'none'}`,
+        { metadata: { known: names.join(',') } },
+      );
+    }
+    const bqual = asked ?? (isNew ? nextBranch(transaction, resource) : formatBqual(resource));
+    const holder = instanceOf(transaction, bqual);
+    const link = (holder === '' ? undefined : directory.linkOf(resource, holder)) ?? directory.sidecarOf(resource);
+    if (link === undefined) {
+      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the participant of ${resource} is not attached just now`);
+    }
+    const refused = driver.request(transaction, { kind: 'enlist-requested', bqual, instance: link.instance });
+    if (refused !== undefined) {
+      throw new CoordinatorError(refused.code, `${gtrid} takes no branch ${bqual}: it is ${transaction.state.kind}`, {
+        metadata: { gtrid, state: transaction.state.kind },
+      });
+    }
+    const timeoutMs = Math.max(1, Math.ceil(transaction.deadlineAt - now()));
+    return { bqual, address: link.address, instance: link.instance, timeoutMs };
+  }
+
+  commit(
+    gtrid: Gtrid,
+    claimed: readonly ClaimedBranch[],
+    requestId: string,
+    level: Acknowledgement,
+    done: (end: End) => void,
+  ): void {
+    this.#end(gtrid, claimed, level, done, 'committed', (transaction) =>
+      this.#parts.driver.apply(transaction, { kind: 'commit-requested', claimed, requestId }),
+    );
+  }
+
+  rollback(gtrid: Gtrid, claimed: readonly ClaimedBranch[], message: string, done: (end: End) => void): void {
+    const reason = { code: 'TXN_ROLLED_BACK', message: message || 'its client asked for it', retryable: false };
+    this.#end(gtrid, claimed, 'applied', done, 'rolled-back', (transaction) =>
+      this.#parts.driver.apply(transaction, { kind: 'rollback-requested', claimed, reason }),
+    );
+  }
+
+  /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_DECIDED: the mark would contradict a decision. */
+  setRollbackOnly(gtrid: Gtrid, message: string): void {
+    const transaction = this.#parts.driver.find(gtrid);
+    if (transaction === undefined) {
+      throw notFoundError(gtrid);
+    }
+    const outcome = outcomeOf(transaction.state);
+    if (transaction.state.kind === 'deciding' || transaction.state.kind === 'one-phase') {
+      throw new CoordinatorError('TXN_STATE', `${gtrid} is being committed: the mark comes too late`);
+    }
+    if (outcome !== undefined && outcome !== 'rolled-back') {
+      throw decidedError(gtrid, outcome);
+    }
+    const reason = { code: 'ROLLBACK_ONLY', message: message || 'it was marked rollback-only', retryable: false };
+    this.#parts.driver.apply(transaction, { kind: 'rollback-only-requested', reason });
+  }
+
+  /** The transaction if it is held in memory, else what can be told of it. */
+  async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Transaction | Found> {
+    return this.#parts.driver.find(gtrid) ?? (await this.#lookUp(gtrid, claimed));
+  }
+
+  #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
+    const { driver, log, directory, leases } = this.#parts;
+    return lookUp({ log, directory, outcomes: driver.outcomes, isIssued: (id) => leases.isIssued(id) }, gtrid, claimed);
+  }
+
+  #end(
+    gtrid: Gtrid,
+    claimed: readonly ClaimedBranch[],
+    level: Acknowledgement,
+    done: (end: End) => void,
+    wanted: 'committed' | 'rolled-back',
+    ask: (transaction: Transaction) => void,
+  ): void {
+    const { driver } = this.#parts;
+    const transaction = driver.find(gtrid);
+    if (transaction === undefined) {
+      this.#lookUp(gtrid, claimed).then(
+        (found) => done(endOfFound(gtrid, found, wanted)),
+        (error: unknown) => done({ kind: 'failed', error: unknownOutcomeError(gtrid, String(error)) }),
+      );
+      return;
+    }
+    driver.ensureUsable();
+    transaction.endRequested = true;
+    driver.wait(transaction, { level, settle: () => done(endOf(transaction, wanted)) });
+    ask(transaction);
+  }
+
+  #checkRoom(): void {
+    const { driver, log, openTransactionsMax } = this.#parts;
+    driver.ensureUsable();
+    if (this.#draining) {
+      throw new CoordinatorError('DRAINING', 'the coordinator is shutting down');
+    }
+    if (driver.liveCount >= openTransactionsMax) {
+      throw new CoordinatorError('LIMIT_TRANSACTIONS', `${openTransactionsMax} transactions are open already`);
+    }
+    if (!log.hasRoom()) {
+      throw new CoordinatorError('LIMIT_DISK', "the log's volume is almost full");
+    }
+  }
+}
+
+function endOf(transaction: Transaction, wanted: 'committed' | 'rolled-back'): End {
+  const { gtrid, state } = transaction;
+  const outcome = outcomeOf(state);
+  if (outcome === undefined) {
+    return { kind: 'failed', error: unknownOutcomeError(gtrid, `it is ${state.kind}`) };
+  }
+  if (wanted === 'committed' && outcome === 'rolled-back') {
+    return { kind: 'failed', error: rolledBackError(gtrid, reasonOf(state)) };
+  }
+  if (wanted === 'rolled-back' && outcome !== 'rolled-back') {
+    return { kind: 'failed', error: decidedError(gtrid, outcome) };
+  }
+  return { kind: 'ended', outcome, transaction };
+}
+
+function endOfFound(gtrid: Gtrid, found: Found, wanted: 'committed' | 'rolled-back'): End {
+  switch (found.kind) {
+    case 'not-found':
+      return { kind: 'failed', error: notFoundError(gtrid) };
+    case 'expired':
+      return {
+        kind: 'failed',
+        error: new CoordinatorError('OUTCOME_EXPIRED', `${gtrid} is older than the retained outcomes`),
+      };
+    case 'unknown':
+      return { kind: 'failed', error: unknownOutcomeError(gtrid, found.why) };
+    case 'outcome':
+      if (wanted === 'committed' && found.outcome === 'rolled-back') {
+        return { kind: 'failed', error: rolledBackError(gtrid, undefined) };
+      }
+      if (wanted === 'rolled-back' && found.outcome !== 'rolled-back') {
+        return { kind: 'failed', error: decidedError(gtrid, found.outcome) };
+      }
+      return { kind: 'ended', outcome: found.outcome, transaction: undefined };
+  }
+}
+
+function instanceOf(transaction: Transaction, bqual: Bqual): string {
+  const { state } = transaction;
+  return state.kind === 'active' ? (state.branches.find((branch) => branch.bqual === bqual)?.instance ?? '') : '';
+}
+
+/** The first free qualifier `<resource>.<n>`: joined services get branches of their own at a resource that has some already. */
+function nextBranch(transaction: Transaction, resource: ResourceName): Bqual {
+  const taken = new Set(
+    transaction.state.kind === 'active' ? transaction.state.branches.map(({ bqual }) => bqual) : [],
+  );
+  let n = 1;
+  while (taken.has(formatBqual(resource, n))) {
+    n += 1;
+  }
+  return formatBqual(resource, n);
+}

@@ -1,0 +1,61 @@
+// Completed transactions: the newest whole, so that late messages find their state; more of them as an outcome only.
+import type { Outcome } from '../xa/vocabulary.ts';
+import type { Gtrid } from '../xa/xid.ts';
+import { isHeuristic } from './engine/state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** States kept whole: late messages arrive within seconds, and at 5,000 transactions a second this holds the last ones. */
+const WHOLE_MAX = 10_000;
+
+export class Outcomes {
+  readonly #whole = new Map<Gtrid, Transaction>();
+  readonly #outcomes = new Map<Gtrid, Outcome>();
+  readonly #outcomesMax: number;
+
+  constructor(outcomesMax: number) {
+    this.#outcomesMax = outcomesMax;
+  }
+
+  add(transaction: Transaction, outcome: Outcome): void {
+    this.#whole.set(transaction.gtrid, transaction);
+    if (this.#whole.size > WHOLE_MAX) {
+      evictOldest(this.#whole, (old) => !isHeuristic(old.state));
+    }
+    this.note(transaction.gtrid, outcome);
+  }
+
+  /** An outcome that is known without its transaction: told by an engine's evidence. */
+  note(gtrid: Gtrid, outcome: Outcome): void {
+    this.#outcomes.set(gtrid, outcome);
+    if (this.#outcomes.size > this.#outcomesMax) {
+      evictOldest(this.#outcomes, () => true);
+    }
+  }
+
+  transaction(gtrid: Gtrid): Transaction | undefined {
+    return this.#whole.get(gtrid);
+  }
+
+  outcome(gtrid: Gtrid): Outcome | undefined {
+    return this.#outcomes.get(gtrid);
+  }
+
+  remove(gtrid: Gtrid): void {
+    this.#whole.delete(gtrid);
+  }
+
+  /** Heuristic ones stay listed until an operator forgets them. */
+  heuristic(): readonly Transaction[] {
+    return [...this.#whole.values()].filter((transaction) => isHeuristic(transaction.state));
+  }
+}
+
+/** Maps iterate in insertion order; the few that must stay are stepped over. */
+function evictOldest<V>(map: Map<Gtrid, V>, mayGo: (value: V) => boolean): void {
+  for (const [key, value] of map) {
+    if (mayGo(value)) {
+      map.delete(key);
+      return;
+    }
+  }
+}

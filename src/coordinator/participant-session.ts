@@ -1,0 +1,325 @@
+// One attached participant: greets, checks, carries calls to it and brings its answers in. It takes part from `ready` on.
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { AttachHello__Output as AttachHello } from '../gen/concordat/v1/AttachHello.ts';
+import type { AttachRequest__Output as AttachRequest } from '../gen/concordat/v1/AttachRequest.ts';
+import type { AttachResponse } from '../gen/concordat/v1/AttachResponse.ts';
+import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.ts';
+import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { Log } from '../log/log.ts';
+import { FrameWriter } from '../wire/frames.ts';
+import { toStatus, toWireError } from '../wire/status.ts';
+import { PROTOCOL_VERSION } from '../wire/version.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import type { Directory, Link, Probe, Scan } from './directory.ts';
+import type { Driver } from './driver.ts';
+import { checkMetadata, logged } from './guard.ts';
+import type { Logger } from './logger.ts';
+import type { Markers } from './markers.ts';
+import {
+  decodeEvidence,
+  decodeProof,
+  decodeResult,
+  decodeVerb,
+  decodeVote,
+  WIRE_VERB,
+} from './participant-messages.ts';
+import { PendingAnswers } from './pending-answers.ts';
+import { decodeBqual, decodeGtrid, decodeInstance, decodeResource, invalid } from './requests.ts';
+import type { Strays } from './strays.ts';
+
+/** A participant that is silent for three of these is gone. */
+const HEARTBEAT_MS = 2_000;
+const HEARTBEATS_MISSED_MAX = 3;
+const RECONCILE_MS = 3_000;
+
+export interface ParticipantParts {
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly strays: Strays;
+  readonly markers: Markers;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export type AttachStream = ServerDuplexStream<AttachRequest, AttachResponse>;
+
+type Phase =
+  | { readonly kind: 'greeting' }
+  /** The resource is being registered; what comes meanwhile is early. */
+  | { readonly kind: 'registering' }
+  /** Welcomed; it is making the epoch durable in its engine. */
+  | { readonly kind: 'readying'; readonly hello: AttachHello; readonly link: Link }
+  | { readonly kind: 'attached'; readonly link: Link }
+  | { readonly kind: 'ended' };
+
+export class ParticipantSession {
+  readonly #stream: AttachStream;
+  readonly #parts: ParticipantParts;
+  readonly #out: FrameWriter<CoordinatorMessage, AttachResponse>;
+  readonly #answers: PendingAnswers;
+  #phase: Phase = { kind: 'greeting' };
+  #heartbeat: Timer;
+  #heardAt: number;
+
+  constructor(stream: AttachStream, parts: ParticipantParts) {
+    this.#stream = stream;
+    this.#parts = parts;
+    this.#out = new FrameWriter(
+      stream,
+      (messages) => ({ messages }),
+      () => this.#end(),
+    );
+    this.#answers = new PendingAnswers(parts.clock);
+    this.#heardAt = parts.clock.now();
+    this.#heartbeat = parts.clock.after(HEARTBEAT_MS, this.#beat);
+    stream.on('data', (frame: AttachRequest) => this.#receive(frame));
+    stream.on('end', () => this.#end());
+    stream.on('cancelled', () => this.#end());
+    stream.on('error', () => this.#end());
+    try {
+      checkMetadata(stream.metadata);
+    } catch (error) {
+      stream.emit('error', toStatus(error));
+      this.#end();
+    }
+  }
+
+  #receive(frame: AttachRequest): void {
+    this.#heardAt = this.#parts.clock.now();
+    for (const message of frame.messages) {
+      if (this.#phase.kind === 'ended') {
+        return;
+      }
+      try {
+        this.#dispatch(message);
+      } catch (error) {
+        this.#refuse(error);
+        return;
+      }
+    }
+  }
+
+  #dispatch(message: ParticipantMessage): void {
+    if (message.heartbeat) {
+      return;
+    }
+    const phase = this.#phase;
+    if (message.hello) {
+      if (phase.kind !== 'greeting') {
+        throw new CoordinatorError('PROTOCOL', 'a participant says hello once, as its first message');
+      }
+      this.#greet(message.hello);
+    } else if (phase.kind === 'readying' && message.ready) {
+      this.#ready(phase, Number(message.ready.epoch));
+    } else if (phase.kind === 'attached') {
+      this.#branchMessage(message, phase.link);
+    } else if (phase.kind === 'greeting') {
+      throw new CoordinatorError('PROTOCOL', 'the first message of a participant must be hello');
+    }
+    // Before `ready` nothing else counts: it is repeated by reconciliation, or asked for again (D9).
+  }
+
+  #greet(hello: AttachHello): void {
+    const { directory, log, logger } = this.#parts;
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      throw new CoordinatorError(
+        'PROTOCOL',
+        `this coordinator speaks protocol ${PROTOCOL_VERSION}, the participant ${hello.protocolVersion}`,
+      );
+    }
+    const link = this.#link(hello);
+    directory.check(link.resource, link.engineIdentity);
+    if (directory.isRegistered(link.resource)) {
+      this.#welcome(hello, link);
+      return;
+    }
+    this.#phase = { kind: 'registering' };
+    const { resource, engine, engineIdentity } = link;
+    log.append([{ kind: 'resource-registered', resource, engine, engineIdentity }], 'forced').then(
+      () => {
+        try {
+          directory.check(resource, engineIdentity); // Another one may have registered while the record was written.
+          directory.register(resource, engine, engineIdentity);
+          logger.info({ evt: 'resource-registered', resource, engine, engineIdentity });
+          this.#welcome(hello, link);
+        } catch (error) {
+          this.#refuse(error);
+        }
+      },
+      (error: unknown) => this.#refuse(error),
+    );
+  }
+
+  #welcome(hello: AttachHello, link: Link): void {
+    if (this.#phase.kind === 'ended') {
+      return;
+    }
+    const { identity, epoch } = this.#parts.log.recovered;
+    this.#phase = { kind: 'readying', hello, link };
+    this.#out.send({
+      welcome: {
+        logIdentity: identity,
+        epoch,
+        heartbeatIntervalMs: HEARTBEAT_MS,
+        reconcileIntervalMs: RECONCILE_MS,
+      },
+    });
+  }
+
+  #ready(phase: Extract<Phase, { kind: 'readying' }>, epoch: number): void {
+    const { directory, driver, log, logger } = this.#parts;
+    const { link, hello } = phase;
+    if (epoch > log.recovered.epoch) {
+      throw new CoordinatorError(
+        'EPOCH_STALE',
+        `the engine of ${link.resource} has served epoch ${epoch} of this log, and this coordinator runs epoch ${log.recovered.epoch}: it runs on an old copy`,
+      );
+    }
+    this.#phase = { kind: 'attached', link };
+    directory.attach(link);
+    const { resource, instance, kind } = link;
+    logger.info({ evt: 'participant-attached', resource, instance, kind });
+    for (const held of hello.held) {
+      const gtrid = decodeGtrid(held.gtrid);
+      const bqual = this.#ownBqual(held.bqual, link);
+      if (held.vote === 'VOTE_UNSPECIFIED') {
+        this.#parts.strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+      } else {
+        const vote = decodeVote(held.vote, held.evidence, null, bqual);
+        this.#parts.strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
+      }
+    }
+    driver.calls.attached(link);
+  }
+
+  #branchMessage(message: ParticipantMessage, link: Link): void {
+    const { driver, strays, markers } = this.#parts;
+    const { instance, resource } = link;
+    if (message.opened) {
+      const [gtrid, bqual] = this.#branch(message.opened, link);
+      strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+    } else if (message.vote) {
+      const [gtrid, bqual] = this.#branch(message.vote, link);
+      const vote = decodeVote(message.vote.vote, message.vote.evidence, message.vote.reason, bqual);
+      driver.calls.answered(gtrid, bqual, 'prepare');
+      strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
+    } else if (message.result) {
+      const [gtrid, bqual] = this.#branch(message.result, link);
+      const verb = decodeVerb(message.result.verb);
+      driver.calls.answered(gtrid, bqual, verb);
+      const transaction = driver.find(gtrid);
+      if (transaction !== undefined) {
+        driver.apply(transaction, { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) });
+      }
+    } else if (message.onePhaseEvidence) {
+      const [gtrid, bqual] = this.#branch(message.onePhaseEvidence, link);
+      const transaction = driver.live(gtrid);
+      if (transaction !== undefined) {
+        const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
+        driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
+      }
+    } else if (message.reconcile) {
+      for (const found of message.reconcile.branches) {
+        const [gtrid, bqual] = this.#branch(found, link);
+        const evidence = decodeEvidence(found.evidence);
+        strays.deliver(gtrid, { kind: 'branch-found', bqual, instance, evidence }, resource);
+      }
+      markers.swept(resource, message.reconcile.markers);
+    } else if (message.scanResult) {
+      this.#answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);
+    } else if (message.probeResult) {
+      this.#answers.settle(message.probeResult.id, message.probeResult, message.probeResult.error);
+    }
+  }
+
+  #branch(message: { readonly gtrid: string; readonly bqual: string }, link: Link): [Gtrid, Bqual] {
+    return [decodeGtrid(message.gtrid), this.#ownBqual(message.bqual, link)];
+  }
+
+  /** A participant speaks for the branches of its own resource and for no others (faults B44). */
+  #ownBqual(text: string, link: Link): Bqual {
+    const bqual = decodeBqual(text);
+    if (resourceOf(bqual) !== link.resource) {
+      throw new CoordinatorError('NOT_OWNER', `the participant of ${link.resource} spoke for branch ${bqual}`);
+    }
+    return bqual;
+  }
+
+  #link(hello: AttachHello): Link {
+    const resource: ResourceName = decodeResource(hello.resource);
+    const instance = decodeInstance(hello.instance);
+    if (instance === '' || hello.engineIdentity === '') {
+      throw invalid(instance === '' ? 'instance' : 'engine_identity', 'must not be empty');
+    }
+    if (hello.kind !== 'PARTICIPANT_KIND_SIDECAR' && hello.kind !== 'PARTICIPANT_KIND_EMBEDDED') {
+      throw invalid('kind', 'must be SIDECAR or EMBEDDED');
+    }
+    return {
+      resource,
+      instance,
+      kind: hello.kind === 'PARTICIPANT_KIND_SIDECAR' ? 'sidecar' : 'embedded',
+      address: hello.address,
+      engine: hello.engine,
+      engineVersion: hello.engineVersion,
+      engineIdentity: hello.engineIdentity,
+      warnings: hello.warnings,
+      attachedAt: this.#parts.clock.now(),
+      prepare: (gtrid, bqual) => this.#out.send({ prepare: { gtrid, bqual } }),
+      finish: (gtrid, bqual, verb, evidence) =>
+        this.#out.send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence } }),
+      forget: (branches) => this.#out.send({ forget: { branches: [...branches] } }),
+      probe: (gtrid, bqual, evidence) => this.#probe(gtrid, bqual, evidence),
+      scan: () => this.#scan(),
+      close: () => this.#end(),
+    };
+  }
+
+  async #probe(gtrid: string, bqual: string, evidence: string): Promise<Probe> {
+    const result = await this.#answers.ask<{ proof: string; blockedSessions: number }>((id) =>
+      this.#out.send({ probe: { id, gtrid, bqual, evidence } }),
+    );
+    return { proof: decodeProof(result.proof), blockedSessions: result.blockedSessions };
+  }
+
+  #scan(): Promise<Scan> {
+    return this.#answers.ask<Scan>((id) => this.#out.send({ scan: { id } }));
+  }
+
+  readonly #beat = (): void => {
+    if (this.#parts.clock.now() - this.#heardAt > HEARTBEAT_MS * HEARTBEATS_MISSED_MAX) {
+      this.#end();
+      return;
+    }
+    this.#out.send({ heartbeat: {} });
+    this.#heartbeat = this.#parts.clock.after(HEARTBEAT_MS, this.#beat);
+  };
+
+  #refuse(error: unknown): void {
+    const refused = logged(this.#parts.logger, 'Attach', error);
+    this.#parts.logger.error({ evt: 'participant-refused', code: refused.code, message: refused.message });
+    this.#out.send({ refused: toWireError(refused) });
+    this.#out.flushNow();
+    this.#end();
+  }
+
+  #end(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'ended') {
+      return;
+    }
+    this.#phase = { kind: 'ended' };
+    this.#heartbeat.cancel();
+    this.#out.close();
+    this.#stream.end();
+    this.#answers.close();
+    if (phase.kind === 'attached') {
+      const { resource, instance } = phase.link;
+      this.#parts.directory.detach(phase.link);
+      this.#parts.logger.info({ evt: 'participant-detached', resource, instance });
+      this.#parts.driver.calls.detached(phase.link);
+    }
+  }
+}

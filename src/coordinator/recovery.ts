@@ -1,0 +1,49 @@
+// Recovery at start: what the log holds open enters through the driver's one door, and waits there for its participants.
+import type { Log } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
+import type { Gtrid } from '../xa/xid.ts';
+import type { Directory } from './directory.ts';
+import type { Driver } from './driver.ts';
+import { recovered } from './engine/recovered.ts';
+import type { Logger } from './logger.ts';
+
+export interface Recovery {
+  readonly transactions: number;
+  /** Records that contradict each other: left alone, so that the rest recovers (faults F91). */
+  readonly quarantined: readonly Gtrid[];
+}
+
+export function recover(log: Log, driver: Driver, directory: Directory, logger: Logger): Recovery {
+  for (const { resource, engine, engineIdentity } of log.recovered.resources) {
+    directory.register(resource, engine, engineIdentity);
+  }
+  const quarantined: Gtrid[] = [];
+  const transactions = byTransaction(log.recovered.unfinished);
+  for (const [gtrid, records] of transactions) {
+    try {
+      const step = recovered(gtrid, records);
+      if (step !== undefined) {
+        const transaction = driver.admit(gtrid, step.state, { effects: step.effects });
+        transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
+      }
+    } catch (error) {
+      quarantined.push(gtrid);
+      logger.error({ evt: 'record-quarantined', txn: gtrid, err: error });
+    }
+  }
+  logger.info({ evt: 'recovered', transactions: transactions.size, quarantined: quarantined.length });
+  return { transactions: transactions.size, quarantined };
+}
+
+function byTransaction(records: readonly LogRecord[]): Map<Gtrid, LogRecord[]> {
+  const result = new Map<Gtrid, LogRecord[]>();
+  for (const record of records) {
+    if (record.kind === 'epoch-started' || record.kind === 'resource-registered') {
+      continue;
+    }
+    const list = result.get(record.gtrid) ?? [];
+    result.set(record.gtrid, list);
+    list.push(record);
+  }
+  return result;
+}

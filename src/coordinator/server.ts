@@ -1,0 +1,162 @@
+// The coordinator as one object: log, driver and services put together, recovered before it serves.
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import type { Log } from '../log/log.ts';
+import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
+import { AdminApi } from './admin-api.ts';
+import { ApplicationApi } from './application-api.ts';
+import { ClientSessions } from './client-session.ts';
+import { Directory } from './directory.ts';
+import { Driver } from './driver.ts';
+import { Leases } from './leases.ts';
+import type { Logger } from './logger.ts';
+import { Markers } from './markers.ts';
+import { Operations } from './operations.ts';
+import { recover } from './recovery.ts';
+import { Resolutions } from './resolutions.ts';
+import { addServices, SERVICE_NAMES } from './services.ts';
+import { Strays } from './strays.ts';
+
+export interface CoordinatorOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** `host:port`; port 0 takes any free one. */
+  readonly listen: string;
+  readonly defaultTimeoutMs: number;
+  readonly openTransactionsMax: number;
+  readonly outcomesMax: number;
+  readonly drainGraceMs: number;
+}
+
+export interface Coordinator extends AsyncDisposable {
+  /** Where it listens, with the port that was taken. */
+  readonly address: string;
+  readonly driver: Driver;
+  /** Resolves when the log became unusable: stop the process, a restart reads the truth. */
+  readonly failed: Promise<Error>;
+  isServing(): boolean;
+  /** No new transactions; open ones end or the grace does; then everything is closed. Repeats join the first. */
+  drain(): Promise<void>;
+  /** Closes at once. What is open is recovered by the next start. */
+  stop(): Promise<void>;
+}
+
+/** Half-dead connections are noticed by pings; grpc-js sets no limit of its own on any of these. */
+const SERVER_OPTIONS = {
+  'grpc.max_receive_message_length': COORDINATOR_MESSAGE_BYTES_MAX,
+  'grpc.max_send_message_length': COORDINATOR_MESSAGE_BYTES_MAX,
+  'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_connection_idle_ms': 300_000,
+};
+
+/** @throws {Error} the address cannot be listened on. The log stays open then: its opener closes it. */
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { log, clock, random, logger, openTransactionsMax, defaultTimeoutMs } = options;
+  const { identity, epoch } = log.recovered;
+  const now = (): number => clock.now();
+  const directory = new Directory();
+  const driver = new Driver({ log, clock, random, directory, logger, outcomesMax: options.outcomesMax });
+  const leases = new Leases(identity, epoch);
+  const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
+  const mayBegin = (): boolean => !operations.isDraining && driver.liveCount < openTransactionsMax;
+  const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
+  const resolutions = new Resolutions({ driver, directory, log, clock, logger });
+  const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
+  const markers = new Markers(driver, log);
+  const sessions = new ClientSessions({
+    api: application,
+    driver,
+    leases,
+    directory,
+    identity,
+    epoch,
+    defaultTimeoutMs,
+    logger,
+  });
+
+  const server = new Server(SERVER_OPTIONS);
+  const health = new HealthImplementation();
+  const setHealth = (status: 'SERVING' | 'NOT_SERVING'): void => {
+    for (const name of ['', ...SERVICE_NAMES]) {
+      health.setStatus(name, status);
+    }
+  };
+  let isServing = false;
+  let drained: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
+
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      isServing = false;
+      operations.drain();
+      setHealth('NOT_SERVING');
+      server.forceShutdown();
+      driver.close();
+    })();
+    return stopped;
+  };
+  const drain = (): Promise<void> => {
+    drained ??= (async () => {
+      isServing = false;
+      operations.drain();
+      setHealth('NOT_SERVING');
+      logger.info({ evt: 'draining', open: driver.liveCount });
+      await Promise.race([driver.empty(), new Promise<void>((resolve) => clock.after(options.drainGraceMs, resolve))]);
+      for (const { gtrid, state } of driver.all()) {
+        logger.warn({ evt: 'left-for-recovery', txn: gtrid, state: state.kind });
+      }
+      await stop();
+    })();
+    return drained;
+  };
+
+  setHealth('NOT_SERVING');
+  health.addToServer(server);
+  addServices(server, {
+    application,
+    admin,
+    sessions,
+    driver,
+    log,
+    clock,
+    logger,
+    participants: { driver, directory, strays, markers, log, clock, logger },
+    drain: () => {
+      void drain();
+      return driver.liveCount;
+    },
+  });
+  // Recovery first: until the log's decisions are in memory, a prepared branch would look like nobody's.
+  recover(log, driver, directory, logger);
+  const port = await bind(server, options.listen);
+  isServing = true;
+  setHealth('SERVING');
+  const address = `${options.listen.slice(0, options.listen.lastIndexOf(':'))}:${port}`;
+  logger.info({ evt: 'serving', address, epoch, identity });
+  return {
+    address,
+    driver,
+    failed: driver.failed,
+    isServing: () => isServing,
+    drain,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function bind(server: Server, listen: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) =>
+      error === null
+        ? resolve(port)
+        : reject(new Error(`Cannot listen on ${listen}: ${error.message}`, { cause: error })),
+    );
+  });
+}

@@ -1,0 +1,120 @@
+// The gRPC services of the coordinator: each method bound to the API that answers it, behind the same guard.
+import type { Server } from '@grpc/grpc-js';
+import type { AdminServiceHandlers } from '../gen/concordat/v1/AdminService.ts';
+import type { CommitResponse } from '../gen/concordat/v1/CommitResponse.ts';
+import type { GetLogStatusResponse } from '../gen/concordat/v1/GetLogStatusResponse.ts';
+import type { ParticipantServiceHandlers } from '../gen/concordat/v1/ParticipantService.ts';
+import type { RollbackResponse } from '../gen/concordat/v1/RollbackResponse.ts';
+import type { TransactionServiceHandlers } from '../gen/concordat/v1/TransactionService.ts';
+import type { Log } from '../log/log.ts';
+import { wire } from '../wire/proto.ts';
+import { toStatus } from '../wire/status.ts';
+import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { PARTICIPANTS_MAX } from '../xa/limits.ts';
+import type { AdminApi } from './admin-api.ts';
+import type { ApplicationApi, Reply } from './application-api.ts';
+import type { ClientSessions } from './client-session.ts';
+import type { Driver } from './driver.ts';
+import { type GuardParts, unary } from './guard.ts';
+import { type AttachStream, type ParticipantParts, ParticipantSession } from './participant-session.ts';
+import { decodeText } from './requests.ts';
+
+export const SERVICE_NAMES = [
+  'concordat.v1.TransactionService',
+  'concordat.v1.ParticipantService',
+  'concordat.v1.AdminService',
+] as const;
+
+export interface ServicesParts extends GuardParts {
+  readonly application: ApplicationApi;
+  readonly admin: AdminApi;
+  readonly sessions: ClientSessions;
+  readonly participants: ParticipantParts;
+  readonly driver: Driver;
+  readonly log: Log;
+  /** Starts the drain; answers how many transactions are open. */
+  readonly drain: () => number;
+}
+
+export function addServices(server: Server, parts: ServicesParts): void {
+  server.addService(wire.TransactionService.service, transactionHandlers(parts));
+  server.addService(wire.ParticipantService.service, participantHandlers(parts));
+  server.addService(wire.AdminService.service, adminHandlers(parts));
+}
+
+function transactionHandlers(parts: ServicesParts): TransactionServiceHandlers {
+  const { application, sessions } = parts;
+  return {
+    Begin: unary(parts, (request) => application.begin(request)),
+    Enlist: unary(parts, (request) => application.enlist(request)),
+    Commit: unary(parts, (request) => replied<CommitResponse>((reply) => application.commit(request, reply))),
+    Rollback: unary(parts, (request) => replied<RollbackResponse>((reply) => application.rollback(request, reply))),
+    SetRollbackOnly: unary(parts, (request) => application.setRollbackOnly(request)),
+    GetTransaction: unary(parts, (request) => application.getTransaction(request)),
+    Session: sessions.serve,
+  };
+}
+
+function participantHandlers(parts: ServicesParts): ParticipantServiceHandlers {
+  let open = 0;
+  return {
+    Attach: (stream: AttachStream) => {
+      if (open >= PARTICIPANTS_MAX) {
+        const error = new CoordinatorError('LIMIT_SESSIONS', `${PARTICIPANTS_MAX} participants are attached already`);
+        stream.emit('error', toStatus(error));
+        return;
+      }
+      open += 1;
+      stream.once('close', () => {
+        open -= 1;
+      });
+      new ParticipantSession(stream, parts.participants);
+    },
+  };
+}
+
+function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
+  const { admin, log } = parts;
+  return {
+    ListTransactions: unary(parts, (request) => admin.listTransactions(request)),
+    GetTransaction: unary(parts, (request) => admin.getTransaction(request)),
+    ResolveTransaction: unary(parts, (request) => admin.resolveTransaction(request)),
+    ForgetTransaction: unary(parts, (request) => admin.forgetTransaction(request)),
+    RetryTransaction: unary(parts, (request) => admin.retryTransaction(request)),
+    ListResources: unary(parts, () => admin.listResources()),
+    ScanResource: unary(parts, (request) => admin.scanResource(request)),
+    Drain: unary(parts, () => ({ inFlight: parts.drain() })),
+    GetLogStatus: unary(parts, () => logStatus(parts)),
+    BackupLog: unary(parts, async (request) => {
+      const path = decodeText('path', request.path, 1);
+      const { bytes, lastSequence } = await log.backup(path);
+      return { path, bytes, lastSequence };
+    }),
+  };
+}
+
+function logStatus({ log, driver }: ServicesParts): GetLogStatusResponse {
+  const { identity, epoch } = log.recovered;
+  const { path, lastSequence, records, bytes, freeBytes, flushMicros, flushLane, forcedWrites } = log.status();
+  return {
+    logIdentity: identity,
+    epoch,
+    path,
+    lastSequence,
+    records,
+    bytes,
+    freeBytes,
+    flushMicros: Math.round(flushMicros),
+    flushLane,
+    forcedWrites,
+    unfinishedDecisions: driver.all().filter(({ state }) => state.kind === 'committing').length,
+    version: productVersion(),
+    protocolVersion: PROTOCOL_VERSION,
+  };
+}
+
+/** A promise for an API that answers by callback. */
+function replied<Response>(ask: (reply: Reply<Response>) => void): Promise<Response> {
+  return new Promise((resolve, reject) => ask({ answer: resolve, refuse: reject }));
+}

@@ -1,0 +1,109 @@
+// What participants tell of transactions that are not held in memory: overtaken Begins, orphans of an earlier life, late messages.
+import type { Log } from '../log/log.ts';
+import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
+import type { Driver } from './driver.ts';
+import type { Event } from './engine/event.ts';
+import { decidedLongAgo, orphan } from './engine/recovered.ts';
+import { openTransaction } from './engine/state.ts';
+import type { Leases } from './leases.ts';
+import type { Logger } from './logger.ts';
+
+export type BranchEvent = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
+
+export interface StraysParts {
+  readonly driver: Driver;
+  readonly leases: Leases;
+  readonly log: Log;
+  readonly logger: Logger;
+  readonly defaultTimeoutMs: number;
+  /** Whether a transaction may still be begun: not while draining, not beyond the limits. */
+  readonly mayBegin: () => boolean;
+}
+
+export class Strays {
+  readonly #parts: StraysParts;
+  /** Branches of an epoch that this log does not know: the wrong log, or an old copy of it. Never touched (D8). */
+  readonly #quarantined = new Map<ResourceName, Set<string>>();
+
+  constructor(parts: StraysParts) {
+    this.#parts = parts;
+  }
+
+  quarantinedAt(resource: ResourceName): number {
+    return this.#quarantined.get(resource)?.size ?? 0;
+  }
+
+  /** Delivers an event to its transaction, wherever that is: in memory, in the log, or nowhere. */
+  deliver(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
+    const { driver } = this.#parts;
+    const transaction = driver.find(gtrid);
+    if (transaction !== undefined) {
+      driver.apply(transaction, event);
+    } else {
+      this.#unknown(gtrid, event, resource);
+    }
+  }
+
+  #unknown(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
+    const { driver, log, leases } = this.#parts;
+    const { identity, epoch } = gtridParts(gtrid);
+    if (identity !== log.recovered.identity) {
+      return; // Somebody else's transaction: not touched, whatever state it is in (D8).
+    }
+    if (epoch > log.recovered.epoch) {
+      this.#quarantine(gtrid, event.bqual, resource);
+      return;
+    }
+    const owner = leases.ownerOf(gtrid);
+    if (owner !== undefined && driver.outcomes.outcome(gtrid) === undefined && this.#parts.mayBegin()) {
+      if (event.kind !== 'branch-found') {
+        // The report overtook its Begin, which comes on the client's own stream.
+        const timeoutMs = this.#parts.defaultTimeoutMs;
+        driver.apply(driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs }), event);
+      }
+      return;
+    }
+    if (event.kind === 'vote' && event.vote.kind !== 'prepared') {
+      return; // The branch has ended by itself; there is nothing to roll back.
+    }
+    const logged = log.outcome(gtrid);
+    if (logged.kind === 'decided') {
+      driver.apply(driver.admit(gtrid, decidedLongAgo(logged.record), {}), event);
+      return;
+    }
+    this.#rollBack(gtrid, event);
+  }
+
+  /** No decision names it: presumed abort, sound because nothing leaves the log before its branches are accounted for (D7). */
+  #rollBack(gtrid: Gtrid, event: BranchEvent): void {
+    const { state, effects } = orphan(gtrid, event.bqual, event.instance, evidenceOf(event));
+    this.#parts.logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
+    this.#parts.driver.admit(gtrid, state, { effects });
+  }
+
+  #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName): void {
+    const branches = this.#quarantined.get(resource) ?? new Set();
+    this.#quarantined.set(resource, branches);
+    const key = `${gtrid}:${bqual}`;
+    if (!branches.has(key)) {
+      branches.add(key);
+      this.#parts.logger.error({
+        evt: 'branch-quarantined',
+        txn: gtrid,
+        branch: bqual,
+        message: 'the branch is of a newer epoch than this log knows: the log is an old copy, or the wrong one',
+      });
+    }
+  }
+}
+
+function evidenceOf(event: BranchEvent): string {
+  switch (event.kind) {
+    case 'branch-found':
+      return event.evidence;
+    case 'vote':
+      return event.vote.kind === 'prepared' ? event.vote.evidence : '';
+    case 'branch-opened':
+      return '';
+  }
+}

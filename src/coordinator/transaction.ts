@@ -1,0 +1,52 @@
+// One global transaction as the driver holds it: the engine's state, and what only the driver knows, its timers and waiters.
+import type { Timer } from '../lib/clock.ts';
+import type { Bqual, Gtrid } from '../xa/xid.ts';
+import type { State } from './engine/state.ts';
+
+/** Someone who waits for the end. Called once. */
+export interface Waiter {
+  readonly level: 'decided' | 'applied';
+  readonly settle: (transaction: Transaction) => void;
+}
+
+/** Whoever began the transaction and takes it along when it goes: a client session. Unary callers have none. */
+export interface Owner {
+  /** The coordinator ended one of its transactions before the owner asked for an end. */
+  ended(transaction: Transaction): void;
+}
+
+export class Transaction {
+  readonly gtrid: Gtrid;
+  readonly owner: Owner | undefined;
+  readonly openedAt: number;
+  state: State;
+  /** Rises with every change of state. */
+  version = 1;
+  /** Monotonic milliseconds; `Infinity` once no deadline applies. */
+  deadlineAt: number;
+  /** The deadline, later the bound of how long callers wait for the last branches. */
+  timer: Timer | undefined;
+  waiters: Waiter[] = [];
+  readonly retries = new Map<Bqual, { readonly timer: Timer; readonly dueAt: number }>();
+  operatorAction = false;
+  /** The owner asked for an end: it is answered, not notified. */
+  endRequested = false;
+
+  constructor(gtrid: Gtrid, state: State, owner: Owner | undefined, openedAt: number, deadlineAt: number) {
+    this.gtrid = gtrid;
+    this.state = state;
+    this.owner = owner;
+    this.openedAt = openedAt;
+    this.deadlineAt = deadlineAt;
+  }
+
+  /** Stops every timer; the transaction is over or the process is. */
+  quiet(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    for (const { timer } of this.retries.values()) {
+      timer.cancel();
+    }
+    this.retries.clear();
+  }
+}
