@@ -1,0 +1,178 @@
+// One round trip: several statements written back to back with one Sync, or one simple query, and everything that came back.
+// PostgreSQL skips the rest of a batch after its first error, so that nothing behind a failed statement is ever executed.
+import type { Duplex } from 'node:stream';
+import type { DatabaseError, FieldDef, Submittable } from 'pg';
+
+/** The SQLSTATE fields of an error message, as the driver hands it over. */
+export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine' | 'severity'>;
+
+/** What this file uses of the driver's connection; the driver's own types describe its calls loosely. */
+export interface WireConnection {
+  readonly stream: Duplex;
+  parse(message: { readonly text: string; readonly types: readonly number[] }): void;
+  bind(message: { readonly values: readonly (string | Buffer | null)[] }): void;
+  describe(message: { readonly type: 'P' }): void;
+  execute(): void;
+  sync(): void;
+  query(text: string): void;
+  sendCopyFail(message: string): void;
+}
+
+/** A statement of the extended protocol. Parameters are never part of its text. */
+export interface Step {
+  readonly text: string;
+  readonly values?: readonly (string | Buffer | null)[];
+  /** Type OIDs of the first parameters; 0 or absent: the engine infers. */
+  readonly types?: readonly number[];
+  /** Ask for the columns' names and types. */
+  readonly describe?: boolean;
+}
+
+export type Request =
+  | { readonly kind: 'steps'; readonly steps: readonly Step[] }
+  /** Text without parameters, built by us alone. */
+  | { readonly kind: 'simple'; readonly text: string };
+
+export interface StepResult {
+  /** The whole command tag, for instance `INSERT 0 1` or `PREPARE TRANSACTION`. */
+  readonly tag: string;
+  readonly fields: readonly FieldDef[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** `I`: no transaction; `T`: in one; `E`: in one that failed. */
+export type TransactionStatus = 'I' | 'T' | 'E';
+
+export type BatchOutcome =
+  | {
+      readonly kind: 'answered';
+      /** One for each statement that completed, in order; fewer than were sent after an error. */
+      readonly results: readonly StepResult[];
+      readonly error: PgError | undefined;
+      readonly status: TransactionStatus;
+    }
+  /** The connection ended before the answer was whole: what was executed is unknown. */
+  | { readonly kind: 'lost'; readonly error: unknown }
+  /** More rows or bytes than allowed: the connection was destroyed, and what was executed is unknown. */
+  | { readonly kind: 'too-large'; readonly message: string };
+
+export interface BatchLimits {
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * Submitted to a client by its session, which reports `ready`, `lost` and received bytes: the driver forgets a query at its
+ * first error, but the transaction status comes later, with ReadyForQuery.
+ */
+export class Batch implements Submittable {
+  readonly outcome: Promise<BatchOutcome>;
+  readonly #request: Request;
+  readonly #limits: BatchLimits | undefined;
+  readonly #settle: (outcome: BatchOutcome) => void;
+  readonly #results: StepResult[] = [];
+  #fields: readonly FieldDef[] = [];
+  #rows: (readonly (string | null)[])[] = [];
+  #bytes = 0;
+  #error: PgError | undefined;
+  #excess: string | undefined;
+
+  constructor(request: Request, limits: BatchLimits | undefined) {
+    this.#request = request;
+    this.#limits = limits;
+    let settle: (outcome: BatchOutcome) => void = () => undefined;
+    this.outcome = new Promise((resolve) => {
+      settle = resolve;
+    });
+    this.#settle = settle;
+  }
+
+  submit(given: unknown): void {
+    const connection = given as WireConnection;
+    connection.stream.cork();
+    try {
+      if (this.#request.kind === 'simple') {
+        connection.query(this.#request.text);
+        return;
+      }
+      for (const step of this.#request.steps) {
+        connection.parse({ text: step.text, types: step.types ?? [] });
+        connection.bind({ values: step.values ?? [] });
+        if (step.describe) {
+          connection.describe({ type: 'P' });
+        }
+        connection.execute();
+      }
+      connection.sync();
+    } finally {
+      connection.stream.uncork();
+    }
+  }
+
+  /** Counts what arrives. True: the limit is passed, and the caller must destroy the connection. */
+  received(bytes: number): boolean {
+    this.#bytes += bytes;
+    if (this.#limits !== undefined && this.#bytes > this.#limits.bytesMax) {
+      this.#excess ??= `the answer is larger than ${this.#limits.bytesMax} bytes`;
+    }
+    return this.#excess !== undefined;
+  }
+
+  /** True: the limit was passed within the last packet, and the caller must destroy the connection all the same. */
+  ready(status: TransactionStatus): boolean {
+    this.#settle(
+      this.#excess === undefined
+        ? { kind: 'answered', results: this.#results, error: this.#error, status }
+        : { kind: 'too-large', message: this.#excess },
+    );
+    return this.#excess !== undefined;
+  }
+
+  lost(error: unknown): void {
+    this.#settle(
+      this.#excess === undefined
+        ? { kind: 'lost', error: this.#error ?? error }
+        : { kind: 'too-large', message: this.#excess },
+    );
+  }
+
+  // What follows is called by the driver.
+
+  handleRowDescription(message: { readonly fields: readonly FieldDef[] }): void {
+    this.#fields = message.fields;
+  }
+
+  handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+    if (this.#limits !== undefined && this.#rows.length >= this.#limits.rowsMax) {
+      this.#excess ??= `the answer has more than ${this.#limits.rowsMax} rows`;
+      this.#rows = [];
+      return;
+    }
+    this.#rows.push(message.fields);
+  }
+
+  handleCommandComplete(message: { readonly text: string }): void {
+    this.#results.push({ tag: message.text, fields: this.#fields, rows: this.#rows });
+    this.#fields = [];
+    this.#rows = [];
+  }
+
+  handleEmptyQuery(): void {
+    this.handleCommandComplete({ text: '' });
+  }
+
+  /** The driver reports errors of the engine and of the connection alike; the session tells which it was. */
+  handleError(error: PgError): void {
+    this.#error ??= error;
+  }
+
+  handleReadyForQuery(): void {}
+
+  handlePortalSuspended(): void {}
+
+  handleCopyInResponse(connection: WireConnection): void {
+    connection.sendCopyFail('COPY needs a stream, and a branch has none');
+  }
+
+  handleCopyData(): void {}
+}

@@ -1,0 +1,130 @@
+// Sessions for one purpose: at most so many, handed out one at a time, made when needed, dropped when they end.
+import type { Clock, Timer } from '../../lib/clock.ts';
+import { EngineError } from '../resource-manager.ts';
+import type { PgSession } from './session.ts';
+
+export interface PoolOptions {
+  readonly sessionsMax: number;
+  /** How long a caller waits for a session before it is refused. */
+  readonly waitMs: number;
+  readonly clock: Clock;
+  readonly connect: () => Promise<PgSession>;
+}
+
+interface Waiter {
+  /** With a session, or with the right to make one. */
+  readonly go: (session: PgSession | undefined) => void;
+  readonly refuse: (message: string) => void;
+  readonly timer: Timer;
+}
+
+export class SessionPool {
+  readonly #options: PoolOptions;
+  readonly #idle: PgSession[] = [];
+  readonly #all = new Set<PgSession>();
+  readonly #waiters: Waiter[] = [];
+  /** Sessions that exist or are being made. */
+  #count = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {EngineError} `LIMIT_CONNECTIONS`, `ENGINE_UNAVAILABLE` */
+  async acquire(): Promise<PgSession> {
+    if (this.#closed) {
+      throw refusal('ENGINE_UNAVAILABLE', 'the adapter is closed');
+    }
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      return idle;
+    }
+    if (this.#count >= this.#options.sessionsMax) {
+      const session = await this.#wait();
+      if (session !== undefined) {
+        return session;
+      }
+    } else {
+      this.#count += 1;
+    }
+    return await this.#connect();
+  }
+
+  /** Takes a session back. Whether it is clean is the caller's to know: what is not must be destroyed instead. */
+  release(session: PgSession): void {
+    if (!session.usable || session.busy || session.status !== 'I' || this.#closed) {
+      session.destroy();
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      this.#idle.push(session);
+    } else {
+      waiter.timer.cancel();
+      waiter.go(session);
+    }
+  }
+
+  /** Ends every session; what is not prepared in them is rolled back by the engine. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.timer.cancel();
+      waiter.refuse('the adapter is closed');
+    }
+    this.#idle.length = 0;
+    await Promise.all([...this.#all].map((session) => session.close()));
+  }
+
+  async #connect(): Promise<PgSession> {
+    let session: PgSession;
+    try {
+      session = await this.#options.connect();
+    } catch (error) {
+      this.#vacate();
+      throw error;
+    }
+    this.#all.add(session);
+    session.onEnd(() => {
+      this.#all.delete(session);
+      const index = this.#idle.indexOf(session);
+      if (index !== -1) {
+        this.#idle.splice(index, 1);
+      }
+      this.#vacate();
+    });
+    if (this.#closed) {
+      session.destroy();
+      throw refusal('ENGINE_UNAVAILABLE', 'the adapter is closed');
+    }
+    return session;
+  }
+
+  /** A place is free: whoever waits longest may make a session. */
+  #vacate(): void {
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      this.#count -= 1;
+    } else {
+      waiter.timer.cancel();
+      waiter.go(undefined);
+    }
+  }
+
+  #wait(): Promise<PgSession | undefined> {
+    return new Promise((go, reject) => {
+      const refuse = (message: string) => reject(refusal('LIMIT_CONNECTIONS', message));
+      const timer = this.#options.clock.after(this.#options.waitMs, () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        refuse(`all ${this.#options.sessionsMax} sessions are busy`);
+      });
+      const waiter = { go, refuse, timer };
+      this.#waiters.push(waiter);
+    });
+  }
+}
+
+function refusal(code: string, message: string): EngineError {
+  return new EngineError({ code, message, retryable: true }, { sessionLost: false });
+}

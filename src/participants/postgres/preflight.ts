@@ -1,0 +1,185 @@
+// What would break later, found at registration: each finding with its reason and the command that mends it.
+import type { PreflightFinding } from '../resource-manager.ts';
+import { query } from './catalogue.ts';
+import type { Control } from './finish.ts';
+import { parseGid } from './gid.ts';
+import { EPOCH_TABLE, printPostgresSql } from './tables.ts';
+
+/** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
+const VERSION_FLOOR = 140_000;
+
+export interface PreflightSubject {
+  readonly poolMax: number;
+  readonly controlSessions: number;
+  /** The process id in a connection's cancel key. */
+  readonly wirePid: number;
+  readonly backendPid: number;
+}
+
+interface Facts {
+  readonly setting: (name: string) => string;
+  readonly inRecovery: boolean;
+  readonly slotsUsed: number;
+  readonly role: string;
+  readonly superuser: boolean;
+  readonly epochTable: 'usable' | 'forbidden' | 'creatable' | 'missing';
+  /** Owners of prepared branches in our grammar that this role cannot finish, with their number. */
+  readonly strangers: ReadonlyMap<string, number>;
+}
+
+const SETTINGS = [
+  'server_version_num',
+  'server_version',
+  'max_prepared_transactions',
+  'max_connections',
+  'superuser_reserved_connections',
+  'synchronous_commit',
+  'fsync',
+  'full_page_writes',
+];
+
+/** @throws {EngineError} */
+export async function preflight(control: Control, subject: PreflightSubject): Promise<readonly PreflightFinding[]> {
+  const facts = await askFacts(control);
+  return [...serverFindings(facts, subject), ...capacityFindings(facts, subject), ...roleFindings(facts)];
+}
+
+function serverFindings(facts: Facts, subject: PreflightSubject): readonly PreflightFinding[] {
+  const findings: PreflightFinding[] = [];
+  const version = Number(facts.setting('server_version_num'));
+  if (version < VERSION_FLOOR) {
+    findings.push({
+      fatal: true,
+      check: 'version',
+      message: `PostgreSQL ${facts.setting('server_version')} is older than 14, the first that can end a session and wait until it is gone`,
+      fix: 'upgrade the server to PostgreSQL 14 or later',
+    });
+  }
+  if (facts.inRecovery) {
+    findings.push({
+      fatal: true,
+      check: 'primary',
+      message: 'the server is a standby: it can neither prepare nor finish branches',
+      fix: 'point the participant at the primary (target_session_attrs=read-write where the address is shared)',
+    });
+  }
+  if (facts.setting('fsync') !== 'on' || facts.setting('full_page_writes') !== 'on') {
+    findings.push({
+      fatal: false,
+      check: 'fsync',
+      message:
+        'fsync or full_page_writes is off: a crash of the machine may lose branches that voted prepared, and commits with them',
+      fix: 'alter system set fsync = on; alter system set full_page_writes = on; select pg_reload_conf();',
+    });
+  }
+  if (facts.setting('synchronous_commit') === 'off') {
+    findings.push({
+      fatal: false,
+      check: 'synchronous_commit',
+      message:
+        'synchronous_commit is off: a crash may lose one-phase commits that were acknowledged (prepared branches are not affected)',
+      fix: `alter role ${facts.role} set synchronous_commit = on;`,
+    });
+  }
+  if (subject.wirePid !== subject.backendPid) {
+    findings.push({
+      fatal: false,
+      check: 'pooler',
+      message:
+        'a connection pooler stands between the participant and the server: phase one must stay on one server session',
+      fix: 'connect to the server directly, or use the pooler in session mode',
+    });
+  }
+  return findings;
+}
+
+function capacityFindings(facts: Facts, subject: PreflightSubject): readonly PreflightFinding[] {
+  const findings: PreflightFinding[] = [];
+  const slots = Number(facts.setting('max_prepared_transactions'));
+  const wanted = Math.max(subject.poolMax, Number(facts.setting('max_connections')));
+  const fix = `alter system set max_prepared_transactions = ${wanted}; then restart the server: a reload does not change it`;
+  if (slots === 0) {
+    const message =
+      'max_prepared_transactions is 0: PREPARE TRANSACTION is disabled, and no branch could ever be prepared';
+    findings.push({ fatal: true, check: 'max_prepared_transactions', message, fix });
+    return findings;
+  }
+  if (slots < subject.poolMax) {
+    const message = `max_prepared_transactions is ${slots}, below the ${subject.poolMax} branches that this participant may hold: prepares fail with 53200 when they are used up`;
+    findings.push({ fatal: false, check: 'max_prepared_transactions', message, fix });
+  }
+  if (facts.slotsUsed > slots / 2) {
+    const message = `${facts.slotsUsed} of ${slots} prepared-transaction slots of the server are in use`;
+    const look = 'select gid, prepared, owner, database from pg_prepared_xacts order by prepared;';
+    findings.push({ fatal: false, check: 'prepared-slots', message, fix: look });
+  }
+  const available = Number(facts.setting('max_connections')) - Number(facts.setting('superuser_reserved_connections'));
+  const needed = subject.poolMax + subject.controlSessions;
+  if (needed > available) {
+    const message = `the participant may need ${needed} connections, and the server gives ${available} to all its clients`;
+    const raise = `lower the participant's limit, or: alter system set max_connections = ${needed + 20}; then restart the server`;
+    findings.push({ fatal: false, check: 'max_connections', message, fix: raise });
+  }
+  return findings;
+}
+
+function roleFindings(facts: Facts): readonly PreflightFinding[] {
+  const findings: PreflightFinding[] = [];
+  const sql = printPostgresSql(facts.role).trimEnd().replaceAll('\n', ' ');
+  if (facts.epochTable === 'missing') {
+    const message = `the table ${EPOCH_TABLE} is missing, and the role ${facts.role} may not create it`;
+    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+  }
+  if (facts.epochTable === 'forbidden') {
+    const message = `the role ${facts.role} may not read and write ${EPOCH_TABLE}`;
+    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+  }
+  for (const [owner, count] of facts.superuser ? [] : facts.strangers) {
+    findings.push({
+      fatal: false,
+      check: 'owner',
+      message: `${count} prepared branches belong to the role ${owner}; ${facts.role} may not finish them (42501)`,
+      fix: `run the participant as ${owner}, or finish them by hand as that role`,
+    });
+  }
+  return findings;
+}
+
+/** @throws {EngineError} */
+async function askFacts(control: Control): Promise<Facts> {
+  const [settings, state, prepared] = await query(control, [
+    { text: 'select name, setting from pg_settings where name = any($1::text[])', values: [`{${SETTINGS.join(',')}}`] },
+    {
+      text: `select pg_is_in_recovery()::text, (select count(*) from pg_prepared_xacts)::text, current_user::text,
+        (select rolsuper from pg_roles where rolname = current_user)::text,
+        case when to_regnamespace('concordat') is null then
+          case when has_database_privilege(current_database(), 'create') then 'creatable' else 'missing' end
+        when not has_schema_privilege('concordat', 'usage') then 'forbidden'
+        when to_regclass('${EPOCH_TABLE}') is null then
+          case when has_schema_privilege('concordat', 'create') then 'creatable' else 'missing' end
+        when (select bool_and(has_table_privilege('${EPOCH_TABLE}', p)) from unnest(array['select', 'insert', 'update']) p)
+          then 'usable' else 'forbidden' end`,
+    },
+    {
+      text: `select gid, owner::text from pg_prepared_xacts where database = current_database() and owner <> current_user`,
+    },
+  ]);
+  const values = new Map(settings?.rows.map(([name, value]) => [name, value ?? '']));
+  const [inRecovery, slotsUsed, role, superuser, epochTable] = state?.rows[0] ?? [];
+  const strangers = new Map<string, number>();
+  for (const [gid, owner] of prepared?.rows ?? []) {
+    if (parseGid(gid ?? '') !== undefined) {
+      strangers.set(owner ?? '', (strangers.get(owner ?? '') ?? 0) + 1);
+    }
+  }
+  return {
+    setting: (name) => values.get(name) ?? '',
+    inRecovery: inRecovery === 'true',
+    slotsUsed: Number(slotsUsed),
+    role: role ?? '',
+    superuser: superuser === 'true',
+    epochTable:
+      epochTable === 'usable' || epochTable === 'creatable' || epochTable === 'forbidden' ? epochTable : 'missing',
+    strangers,
+  };
+}
