@@ -1,7 +1,6 @@
 // Servers that the tests and `concordat dev` start: they answer, crash for real, come back with their data, and end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
@@ -122,18 +121,14 @@ describe.each(ENGINE_KEYS)('%s', (key) => {
   });
 });
 
-test('says so when the port belongs to somebody else', async () => {
-  const squatter = createServer();
-  squatter.listen({ host: '127.0.0.1', port: 0 });
-  await once(squatter, 'listening');
-  const address = squatter.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  try {
-    const start = startEngine('postgresql-18', { directory: await serverDirectory('postgresql-18'), port });
-    await expect(start).rejects.toThrow(`postgresql cannot listen on 127.0.0.1:${port}: another process does.`);
-  } finally {
-    squatter.close();
-  }
+describe('a port that belongs to somebody else', () => {
+  const engine = useEngine('postgresql-18');
+
+  test('is named by the error', async () => {
+    const { port } = engine.server;
+    const second = startEngine('postgresql-18', { directory: await serverDirectory('postgresql-18'), port });
+    await expect(second).rejects.toThrow(`postgresql cannot listen on 127.0.0.1:${port}: another process does.`);
+  });
 });
 
 describe.each(['postgresql', 'mariadb'])('a %s server whose parent is killed', (name) => {

@@ -1,5 +1,5 @@
 // Database servers for test files: `const pg = useEngine('postgresql-18')`, then `pg.server` inside tests and hooks.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, inject } from 'vitest';
 import {
@@ -41,6 +41,11 @@ export function useEngine(key: EngineKey, options: Pick<EngineOptions, 'settings
   beforeAll(async () => {
     if (process.env['CONCORDAT_TEST_ENGINES'] === 'off') {
       missing = 'engines are off in this run';
+      return;
+    }
+    // Another file of this run found it missing: looking again would take as long, and might now end otherwise.
+    missing = await readFile(missingFile(key), 'utf8').catch(() => undefined);
+    if (missing !== undefined) {
       return;
     }
     directory = await serverDirectory(key);
@@ -110,6 +115,10 @@ async function missingOrThrow(key: EngineKey, error: unknown): Promise<string> {
   if (process.env['CI'] === 'true' && !OPTIONAL.includes(key)) {
     throw error;
   }
-  await writeFile(join(inject('runDirectory'), 'missing', key), error.message);
+  await writeFile(missingFile(key), error.message);
   return error.message;
+}
+
+function missingFile(key: EngineKey): string {
+  return join(inject('runDirectory'), 'missing', key);
 }
