@@ -1,0 +1,91 @@
+// Which branch a resource has within one transaction, and where a new one is to live.
+
+import { Branch, type Placement } from './branch.ts';
+import type { CoordinatorSession } from './coordinator-session.ts';
+import { ConcordatError } from './errors.ts';
+import type { BranchStart } from './options.ts';
+import type { Resource } from './resource.ts';
+import type { ResourceLinks } from './resource-links.ts';
+import type { Work } from './work.ts';
+
+/** What every transaction object of a client shares. */
+export interface ClientParts {
+  readonly session: CoordinatorSession;
+  readonly links: ResourceLinks;
+  readonly outcomeTimeoutMs: number;
+}
+
+/** How long a statement waits for a sidecar of a known resource that is away: long enough for its restart. */
+const SIDECAR_WAIT_MS = 10_000;
+
+/** The sidecar branches of one transaction, by resource, made when they are first named. */
+export class Branches {
+  readonly #parts: ClientParts;
+  readonly #work: Work;
+  readonly #start: BranchStart;
+  readonly #place: (resource: string) => Placement | Promise<Placement>;
+  readonly #byResource = new Map<string, Branch>();
+
+  constructor(
+    parts: ClientParts,
+    work: Work,
+    start: BranchStart,
+    place: (resource: string) => Placement | Promise<Placement>,
+  ) {
+    this.#parts = parts;
+    this.#work = work;
+    this.#start = start;
+    this.#place = place;
+  }
+
+  get(resource: string): Resource {
+    let branch = this.#byResource.get(resource);
+    if (branch === undefined) {
+      branch = new Branch({
+        resource,
+        work: this.#work,
+        start: this.#start,
+        engine: () => this.#parts.session.directory.get(resource)?.engine,
+        place: () => this.#place(resource),
+      });
+      this.#byResource.set(resource, branch);
+      this.#work.add(branch);
+    }
+    return branch;
+  }
+}
+
+/** The first branch at a resource needs no enlisting: its sidecar reports it, and the commit names it. */
+export function placeFirst(parts: ClientParts, work: Work, resource: string): Placement | Promise<Placement> {
+  const look = (): Placement | undefined => {
+    const entry = parts.session.directory.get(resource);
+    if (entry === undefined) {
+      throw unknownResource(parts, resource);
+    }
+    return entry.address === '' ? undefined : { bqual: resource, link: parts.links.get(entry.address) };
+  };
+  return (
+    look() ??
+    parts.session.until(look, { timeoutMs: Math.min(SIDECAR_WAIT_MS, work.remainingMs), signal: work.signal }, () =>
+      unavailable(resource),
+    )
+  );
+}
+
+function unknownResource(parts: ClientParts, resource: string): ConcordatError {
+  const known = [...parts.session.directory.keys()].sort().join(', ') || 'none';
+  return new ConcordatError(`No resource is called ${resource}. Known: ${known}. Start its participant.`, {
+    code: 'RESOURCE_UNKNOWN',
+    retryable: false,
+  });
+}
+
+function unavailable(resource: string): ConcordatError {
+  return new ConcordatError(
+    `No sidecar of ${resource} is attached to the coordinator. Check concordat resource list.`,
+    {
+      code: 'RESOURCE_UNAVAILABLE',
+      retryable: true,
+    },
+  );
+}

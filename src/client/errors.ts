@@ -1,0 +1,130 @@
+// Every error that an application can meet. Match on the class or on `code`, never on the message.
+import type { ErrorCode } from '../xa/errors.ts';
+
+export type { ErrorCode } from '../xa/errors.ts';
+
+export interface ConcordatErrorDetails {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly cause?: unknown;
+}
+
+/** The base of all: a request that could not be done. `code` is a code of the error catalogue, docs/errors.md. */
+export class ConcordatError extends Error {
+  override readonly name: string = 'ConcordatError';
+  readonly code: ErrorCode;
+  /** The same work, done again as a new transaction, may succeed. */
+  readonly retryable: boolean;
+
+  constructor(message: string, details: ConcordatErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = details.code;
+    this.retryable = details.retryable;
+  }
+}
+
+/**
+ * A statement was not done, or nobody can tell whether it was; `code` says which: STATEMENT_FAILED when the database refused
+ * it, BRANCH_UNKNOWN, ENGINE_UNAVAILABLE or CONNECTION_LOST when the branch is gone. Its transaction can only be rolled back.
+ */
+export class StatementError extends ConcordatError {
+  override readonly name = 'StatementError';
+  readonly resource: string;
+  /** The database's SQLSTATE, when the database spoke. */
+  readonly sqlstate: string | undefined;
+  /** The error number of MySQL and MariaDB. */
+  readonly errno: number | undefined;
+
+  constructor(
+    message: string,
+    details: ConcordatErrorDetails & {
+      readonly resource: string;
+      readonly sqlstate?: string | undefined;
+      readonly errno?: number | undefined;
+    },
+  ) {
+    super(message, details);
+    this.resource = details.resource;
+    this.sqlstate = details.sqlstate;
+    this.errno = details.errno;
+  }
+}
+
+/** Why one branch could not go on, or how it ended. */
+export interface BranchCause {
+  readonly bqual: string;
+  readonly resource: string;
+  /** A code of the error catalogue; empty when the branch itself was fine. */
+  readonly code: string;
+  readonly message: string;
+  readonly sqlstate: string | undefined;
+  readonly errno: number | undefined;
+  readonly retryable: boolean;
+}
+
+interface TransactionErrorDetails extends ConcordatErrorDetails {
+  readonly gtrid: string;
+  readonly branches?: readonly BranchCause[];
+}
+
+/** Nothing of the transaction is committed, and nothing of it ever will be. `branches` says which of them objected, and why. */
+export class TransactionRolledBackError extends ConcordatError {
+  override readonly name = 'TransactionRolledBackError';
+  readonly gtrid: string;
+  readonly branches: readonly BranchCause[];
+
+  constructor(message: string, details: TransactionErrorDetails) {
+    super(message, details);
+    this.gtrid = details.gtrid;
+    this.branches = details.branches ?? [];
+  }
+}
+
+/** One branch as the client knows it: `bqual`, and the participant instance that answered for it, or an empty string. */
+export interface BranchIdentity {
+  readonly bqual: string;
+  readonly instance: string;
+}
+
+/**
+ * The commit was asked for and its outcome could not be learned in time. Conclude nothing: it may have committed.
+ * Ask again with `concordat.outcome(error.gtrid, error.branches)`, or an operator with `concordat tx show`.
+ */
+export class OutcomeUnknownError extends ConcordatError {
+  override readonly name = 'OutcomeUnknownError';
+  readonly gtrid: string;
+  /** What `outcome` needs to tell more: with two or more branches, silence in the log proves a rollback. */
+  readonly branches: readonly BranchIdentity[];
+
+  constructor(
+    message: string,
+    details: { readonly gtrid: string; readonly branches: readonly BranchIdentity[]; readonly cause?: unknown },
+  ) {
+    super(message, { code: 'OUTCOME_UNKNOWN', retryable: false, cause: details.cause });
+    this.gtrid = details.gtrid;
+    this.branches = details.branches;
+  }
+}
+
+/** Branches ended against the decision, or an operator settled one whose end nobody could prove. An operator must look. */
+export class HeuristicOutcomeError extends ConcordatError {
+  override readonly name = 'HeuristicOutcomeError';
+  readonly gtrid: string;
+  readonly outcome: 'mixed' | 'hazard';
+  readonly branches: readonly BranchCause[];
+
+  constructor(
+    message: string,
+    details: {
+      readonly gtrid: string;
+      readonly outcome: 'mixed' | 'hazard';
+      readonly branches: readonly BranchCause[];
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, { code: 'HEURISTIC_OUTCOME', retryable: false, cause: details.cause });
+    this.gtrid = details.gtrid;
+    this.outcome = details.outcome;
+    this.branches = details.branches;
+  }
+}

@@ -1,0 +1,19 @@
+// `concordat/client`: what applications import, and nothing else.
+export { type Concordat, connect, type ResourceInfo, type WaitOptions } from './concordat.ts';
+export { CONTEXT_KEY } from './context.ts';
+export {
+  type BranchCause,
+  type BranchIdentity,
+  ConcordatError,
+  type ErrorCode,
+  HeuristicOutcomeError,
+  OutcomeUnknownError,
+  StatementError,
+  TransactionRolledBackError,
+} from './errors.ts';
+export type { JoinOptions } from './joined.ts';
+export type { BranchStart, ConnectOptions, Logger, RunOptions, TransactionOptions } from './options.ts';
+export type { CommitResult, TransactionOutcome } from './outcome.ts';
+export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
+export type { Transaction, TransactionWork } from './transaction.ts';
+export type { JsonObject, Parameter, ResultValue } from './values.ts';

@@ -1,0 +1,93 @@
+// What an application may ask for, with the defaults and the checks.
+import { TRANSACTION_TIMEOUT_MAX_MS } from '../xa/limits.ts';
+import type { Acknowledgement, Isolation } from '../xa/vocabulary.ts';
+
+/** The part of a logger that the client uses; pino and its like fit. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface ConnectOptions {
+  /** The application's name, for the coordinator's log. */
+  readonly application?: string;
+  /** Bounds the wait for the first connection. */
+  readonly signal?: AbortSignal;
+  /** How long `connect`, and a transaction begun while the connection is away, wait for it. 10,000 if not given. */
+  readonly connectTimeoutMs?: number;
+  /** How long a commit whose answer was lost goes on asking for its outcome. 30,000 if not given. */
+  readonly outcomeTimeoutMs?: number;
+  /** Silent if not given. */
+  readonly logger?: Logger;
+}
+
+/** How a branch starts; read with its first statement only. */
+export interface BranchStart {
+  /** The engine's default if not given. */
+  readonly isolation?: Exclude<Isolation, 'default'>;
+  readonly readOnly?: boolean;
+}
+
+export interface TransactionOptions extends BranchStart {
+  /** Milliseconds from begin to decision; then everything is rolled back. The coordinator's default if not given. */
+  readonly timeoutMs?: number;
+  /**
+   * When a commit is answered. `applied`, the default: when every branch is finished, so that the next read sees it.
+   * `decided`: as soon as the decision is durable.
+   */
+  readonly acknowledgement?: Acknowledgement;
+  /**
+   * Bounds the waits, never the decision. Aborted before the commit was asked for: everything is rolled back and the signal's
+   * reason is thrown. Aborted during the commit: `OutcomeUnknownError`.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunOptions extends TransactionOptions {
+  /** How often the whole function is run again after an error that is `retryable`, with growing pauses. 0 if not given. */
+  readonly retries?: number;
+}
+
+export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
+export const OUTCOME_TIMEOUT_DEFAULT_MS = 30_000;
+/** A participant and the coordinator end an overdue transaction on their own; the client's clock only catches their silence. */
+export const OVERDUE_GRACE_MS = 5_000;
+/** How long a rollback waits for its answer. Nothing was decided, so nothing depends on it but the moment the locks are free. */
+export const ROLLBACK_WAIT_MS = 5_000;
+const RETRIES_MAX = 100;
+
+/** @throws {RangeError} naming the option. */
+export function checkMilliseconds(name: string, value: number | undefined): void {
+  if (value !== undefined && !(value >= 1 && value <= TRANSACTION_TIMEOUT_MAX_MS)) {
+    throw new RangeError(`${name} must be between 1 and ${TRANSACTION_TIMEOUT_MAX_MS} milliseconds, not ${value}`);
+  }
+}
+
+/** @throws {RangeError} naming the option. */
+export function checkRetries(value: number | undefined): void {
+  if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= RETRIES_MAX)) {
+    throw new RangeError(`retries must be a whole number between 0 and ${RETRIES_MAX}, not ${value}`);
+  }
+}
+
+const ISOLATIONS = ['read-uncommitted', 'read-committed', 'repeatable-read', 'serializable'] as const;
+
+/** @throws {RangeError} naming the option. */
+export function checkBranchStart(start: BranchStart): void {
+  if (start.isolation !== undefined && !ISOLATIONS.includes(start.isolation)) {
+    throw new RangeError(`isolation must be one of ${ISOLATIONS.join(', ')}, not ${start.isolation}`);
+  }
+}
+
+/** @throws {RangeError} naming the option. */
+export function checkTransactionOptions(options: TransactionOptions): void {
+  checkMilliseconds('timeoutMs', options.timeoutMs);
+  checkBranchStart(options);
+  if (
+    options.acknowledgement !== undefined &&
+    options.acknowledgement !== 'applied' &&
+    options.acknowledgement !== 'decided'
+  ) {
+    throw new RangeError(`acknowledgement must be applied or decided, not ${options.acknowledgement}`);
+  }
+}

@@ -1,0 +1,143 @@
+// How a transaction ended, asked afterwards: one question, and the patient form that a commit without an answer needs.
+import type { BranchInfo__Output as WireBranch } from '../gen/concordat/v1/BranchInfo.ts';
+import type { GetTransactionRequest } from '../gen/concordat/v1/GetTransactionRequest.ts';
+import type { TransactionInfo__Output as TransactionInfo } from '../gen/concordat/v1/TransactionInfo.ts';
+import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
+import type { CoordinatorLink } from './coordinator-link.ts';
+import type { CoordinatorSession } from './coordinator-session.ts';
+import {
+  type BranchIdentity,
+  HeuristicOutcomeError,
+  OutcomeUnknownError,
+  TransactionRolledBackError,
+} from './errors.ts';
+import { branchCauses, RefusedError, rolledBackByReason } from './failures.ts';
+import { pause, within } from './wait.ts';
+
+/** `active`: not decided yet. `unknown`: nothing may be concluded. `expired`: it was known once, and has left the log. */
+export type TransactionOutcome = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
+
+/** How a commit ended. */
+export interface CommitResult {
+  readonly outcome: 'committed';
+  /** Every branch is finished: a read anywhere sees it. False with `decided`, or while a database is away. */
+  readonly applied: boolean;
+}
+
+const OUTCOMES = {
+  OUTCOME_UNSPECIFIED: 'active',
+  OUTCOME_COMMITTED: 'committed',
+  OUTCOME_ROLLED_BACK: 'rolled-back',
+  OUTCOME_MIXED: 'mixed',
+  OUTCOME_HAZARD: 'hazard',
+  OUTCOME_UNKNOWN: 'unknown',
+  OUTCOME_EXPIRED: 'expired',
+} as const satisfies Record<TransactionInfo['outcome'], TransactionOutcome>;
+
+const POLL: Backoff = { firstMs: 50, maxMs: 1_000 };
+
+/** One answer of the coordinator. @throws {RefusedError} TXN_NOT_FOUND, OUTCOME_EXPIRED; {CoordinatorError} the session broke. */
+export async function askTransaction(link: CoordinatorLink, request: GetTransactionRequest): Promise<TransactionInfo> {
+  const { getTransaction } = await link.request({ getTransaction: request });
+  if (!getTransaction?.transaction) {
+    throw new TypeError('the coordinator answered GetTransaction without a transaction');
+  }
+  return getTransaction.transaction;
+}
+
+export function outcomeOf(info: Pick<TransactionInfo, 'outcome'>): TransactionOutcome {
+  // A newer coordinator may know outcomes that this client does not: it concludes nothing from them.
+  return OUTCOMES[info.outcome] ?? 'unknown';
+}
+
+export interface OutcomeQuestion {
+  readonly gtrid: string;
+  readonly branches: readonly BranchIdentity[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Go on asking, within the time, until every branch is finished. */
+  readonly untilApplied: boolean;
+  /** What made the answer missing. */
+  readonly cause: unknown;
+}
+
+/**
+ * Asks until the outcome is known.
+ * @throws {TransactionRolledBackError} {HeuristicOutcomeError}
+ * @throws {OutcomeUnknownError} after `timeoutMs`, when the signal aborts, or when the coordinator says that it never will know.
+ */
+export async function awaitOutcome(session: CoordinatorSession, question: OutcomeQuestion): Promise<CommitResult> {
+  const { clock, random } = session.settings;
+  const { gtrid, branches, signal } = question;
+  const endsAt = clock.now() + question.timeoutMs;
+  const request = { gtrid, branches: branches.map(({ bqual, instance }) => ({ bqual, instance })) };
+  let committed = false;
+  let cause = question.cause;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const timeoutMs = endsAt - clock.now();
+      const { link } = await session.until(() => session.connection, { timeoutMs, signal });
+      const late = (): unknown => cause;
+      const info = await within(
+        askTransaction(link, request),
+        { clock, timeoutMs: endsAt - clock.now(), signal },
+        late,
+      );
+      const result = conclude(gtrid, info);
+      committed ||= result !== undefined;
+      if (result !== undefined && (result.applied || !question.untilApplied)) {
+        return result;
+      }
+    } catch (error) {
+      if (error instanceof HeuristicOutcomeError || error instanceof TransactionRolledBackError) {
+        throw error;
+      }
+      cause = error;
+    }
+    const isFinal = cause instanceof RefusedError && cause.entry.retry === 'no';
+    if (isFinal || signal?.aborted === true || session.closed || clock.now() >= endsAt) {
+      if (committed) {
+        return { outcome: 'committed', applied: false };
+      }
+      throw unknownOutcome(gtrid, branches, cause);
+    }
+    await pause(clock, Math.min(backoffDelayMs(POLL, attempt, random), endsAt - clock.now()), signal).catch(
+      () => undefined,
+    );
+  }
+}
+
+/** Undefined: not known yet. */
+function conclude(gtrid: string, info: TransactionInfo): CommitResult | undefined {
+  const outcome = outcomeOf(info);
+  switch (outcome) {
+    case 'committed':
+      return { outcome, applied: info.state === 'TRANSACTION_STATE_COMPLETED' };
+    case 'rolled-back':
+      throw rolledBackByReason(gtrid, info.reason, info.branches);
+    case 'mixed':
+    case 'hazard':
+      throw heuristicOutcome(gtrid, outcome, info.branches);
+    default:
+      return undefined;
+  }
+}
+
+export function heuristicOutcome(
+  gtrid: string,
+  outcome: 'mixed' | 'hazard',
+  branches: readonly WireBranch[],
+  cause?: unknown,
+): HeuristicOutcomeError {
+  const message = `The transaction ${gtrid} ended ${outcome}: look with concordat tx explain ${gtrid}.`;
+  return new HeuristicOutcomeError(message, { gtrid, outcome, branches: branchCauses(branches), cause });
+}
+
+export function unknownOutcome(
+  gtrid: string,
+  branches: readonly BranchIdentity[],
+  cause: unknown,
+): OutcomeUnknownError {
+  const message = `The outcome of ${gtrid} is not known yet. Conclude nothing: ask again with outcome('${gtrid}'), or with concordat tx show ${gtrid}.`;
+  return new OutcomeUnknownError(message, { gtrid, branches, cause });
+}

@@ -1,0 +1,128 @@
+// What this process does within one global transaction: its branches, and the one reason why it can go no further.
+import type { BranchRef } from '../gen/concordat/v1/BranchRef.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { BranchIdentity } from './errors.ts';
+
+/** A branch as its transaction sees it, whoever executes its statements. */
+export interface WorkBranch {
+  readonly resource: string;
+  /** Undefined until anything was sent: a branch that nobody can have opened is not named to the coordinator. */
+  readonly identity: BranchIdentity | undefined;
+  /** The work failed or ended: reject what is unanswered. */
+  stop(error: unknown): void;
+}
+
+/** Belongs to one transaction object. */
+export class Work {
+  readonly gtrid: string;
+  readonly #clock: Clock;
+  readonly #branches: WorkBranch[] = [];
+  readonly #signal: AbortSignal | undefined;
+  readonly #onFailure: ((error: unknown) => void) | undefined;
+  #guard: Timer | undefined;
+  #overdue: { readonly graceMs: number; readonly late: () => unknown } | undefined;
+  #unanswered = 0;
+  #deadline = Number.POSITIVE_INFINITY;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(
+    gtrid: string,
+    clock: Clock,
+    options: { readonly signal?: AbortSignal | undefined; readonly onFailure?: (error: unknown) => void },
+  ) {
+    this.gtrid = gtrid;
+    this.#clock = clock;
+    this.#signal = options.signal;
+    this.#onFailure = options.onFailure;
+    if (this.#signal?.aborted === true) {
+      this.#onAbort();
+    } else {
+      this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+    }
+  }
+
+  /** From the deadline of the transaction and some grace on, an unanswered statement fails with what `late` makes. */
+  limit(timeoutMs: number, graceMs: number, late: () => unknown): void {
+    this.#deadline = this.#clock.now() + timeoutMs;
+    this.#overdue = { graceMs, late };
+    this.#watch();
+  }
+
+  /** Whole milliseconds until the transaction's deadline, at least 1. */
+  get remainingMs(): number {
+    return Math.max(1, Math.ceil(this.#deadline - this.#clock.now()));
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#signal;
+  }
+
+  /** The first thing that went wrong, wrapped, because anything may be thrown. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  add(branch: WorkBranch): void {
+    this.#branches.push(branch);
+  }
+
+  /** Statements that were asked for and not answered. */
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  asked(): void {
+    this.#unanswered++;
+    this.#watch();
+  }
+
+  answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered === 0) {
+      this.#guard?.cancel();
+      this.#guard = undefined;
+    }
+  }
+
+  identities(): BranchIdentity[] {
+    return this.#branches.flatMap((branch) => branch.identity ?? []);
+  }
+
+  refs(): BranchRef[] {
+    return this.identities().map(({ bqual, instance }) => ({ bqual, instance }));
+  }
+
+  /** The transaction can only be rolled back from here on. Only the first failure counts. */
+  fail(error: unknown): void {
+    if (this.#failure === undefined) {
+      this.#failure = { error };
+      this.#stop(error);
+      this.#onFailure?.(error);
+    }
+  }
+
+  /** The transaction is over, or its end was asked for: later statements are refused with `error`. Idempotent. */
+  finish(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop(error);
+  }
+
+  /** Only a statement that waits needs a clock: a transaction that this process is done with must not hold it up. */
+  #watch(): void {
+    const overdue = this.#overdue;
+    if (this.#guard === undefined && this.#unanswered > 0 && overdue !== undefined && this.#failure === undefined) {
+      const fail = (): void => this.fail(overdue.late());
+      this.#guard = this.#clock.after(this.remainingMs + overdue.graceMs, fail);
+    }
+  }
+
+  readonly #onAbort = (): void => this.fail(this.#signal?.reason);
+
+  #stop(error: unknown): void {
+    this.#guard?.cancel();
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    for (const branch of this.#branches) {
+      branch.stop(error);
+    }
+  }
+}
