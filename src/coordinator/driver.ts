@@ -1,24 +1,24 @@
 // The driver: takes events to the engine and carries out what it asks for. Everything that happens to a transaction, from a
 // client, a participant, a timer, the log or recovery, goes through `apply`.
-import { assert, unreachable } from '../lib/assert.ts';
-import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
+import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { Bqual, Gtrid } from '../xa/xid.ts';
+import type { Gtrid } from '../xa/xid.ts';
 import { outcomeOf, unknownOutcomeError } from './answers.ts';
 import { Calls } from './calls.ts';
 import type { Directory } from './directory.ts';
+import { Effects } from './effects.ts';
 import type { Effect, Event } from './engine/event.ts';
 import { isHeuristic, type State } from './engine/state.ts';
 import { step } from './engine/step.ts';
 import { Evidence } from './evidence.ts';
 import type { Logger } from './logger.ts';
 import { Outcomes } from './outcomes.ts';
+import { Timers } from './timers.ts';
 import { type Owner, Transaction, type Waiter } from './transaction.ts';
 
-const RETRY: Backoff = { firstMs: 100, maxMs: 5_000 };
 /** The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. */
 const PREPARE_TIMEOUT_MS = 30_000;
 /** A caller who wants every branch finished waits no longer than this for one that is away; then it hears the decision (D11). */
@@ -39,9 +39,9 @@ export class Driver {
   readonly calls: Calls;
   readonly evidence: Evidence;
   readonly outcomes: Outcomes;
-  readonly #log: Log;
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #effects: Effects;
+  readonly #timers: Timers;
   readonly #logger: Logger;
   readonly #live = new Map<Gtrid, Transaction>();
   readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
@@ -52,14 +52,30 @@ export class Driver {
   readonly #idleListeners = new Set<() => void>();
 
   constructor(parts: DriverParts) {
-    this.#log = parts.log;
-    this.#clock = parts.clock;
-    this.#random = parts.random;
-    this.#logger = parts.logger;
+    const { log, clock, random, directory, logger } = parts;
+    this.#clock = clock;
+    this.#logger = logger;
     this.outcomes = new Outcomes(parts.outcomesMax);
-    this.evidence = new Evidence(parts.directory, parts.clock);
-    this.calls = new Calls(parts.directory, parts.clock, (gtrid, event) => this.#emit(gtrid, event));
-    this.failed = parts.log.failed.then((error) => {
+    this.evidence = new Evidence(directory, clock);
+    this.calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
+    const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
+    this.#timers = new Timers({
+      clock,
+      random,
+      apply,
+      answerAll: (transaction) => this.#answer(transaction, 'applied'),
+    });
+    this.#effects = new Effects({
+      log,
+      logger,
+      apply,
+      calls: this.calls,
+      evidence: this.evidence,
+      timers: this.#timers,
+      answer: (transaction, level) => this.#answer(transaction, level),
+      fail: (error) => this.#fail(error),
+    });
+    this.failed = log.failed.then((error) => {
       this.#fail(error);
       return error;
     });
@@ -106,7 +122,7 @@ export class Driver {
       this.#live.set(gtrid, transaction);
     }
     if (options.timeoutMs !== undefined) {
-      this.#armDeadline(transaction, options.timeoutMs);
+      this.#timers.deadline(transaction, options.timeoutMs);
     }
     this.#perform(transaction, options.effects ?? []);
     this.#drain();
@@ -114,10 +130,10 @@ export class Driver {
   }
 
   /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
-  setTimeout(transaction: Transaction, timeoutMs: number): void {
+  setTimeLimit(transaction: Transaction, timeoutMs: number): void {
     if (transaction.state.kind === 'active') {
       transaction.deadlineAt = transaction.openedAt + timeoutMs;
-      this.#armDeadline(transaction, Math.max(0, transaction.deadlineAt - this.#clock.now()));
+      this.#timers.deadline(transaction, transaction.deadlineAt - this.#clock.now());
     }
   }
 
@@ -133,7 +149,7 @@ export class Driver {
     }
     transaction.waiters.push(waiter);
     if (transaction.state.kind === 'committing' || transaction.state.kind === 'rolling-back') {
-      this.#boundWait(transaction);
+      this.#timers.boundWait(transaction, APPLIED_WAIT_MS);
     }
   }
 
@@ -150,7 +166,7 @@ export class Driver {
   retryNow(transaction: Transaction): number {
     const due = [...transaction.retries.keys()];
     for (const bqual of due) {
-      this.#retryDue(transaction, bqual);
+      this.#timers.retryNow(transaction, bqual);
     }
     return due.length;
   }
@@ -223,20 +239,16 @@ export class Driver {
     }
     switch (state.kind) {
       case 'preparing':
-        this.#armDeadline(transaction, Math.min(PREPARE_TIMEOUT_MS, transaction.deadlineAt - this.#clock.now()));
+        this.#timers.deadline(transaction, Math.min(PREPARE_TIMEOUT_MS, transaction.deadlineAt - this.#clock.now()));
         break;
       case 'one-phase':
       case 'deciding':
-        // D2: from here on no deadline may turn it; whoever waits too long hears "unknown".
-        transaction.timer?.cancel();
-        transaction.deadlineAt = Number.POSITIVE_INFINITY;
-        transaction.timer = this.#clock.after(ANSWER_WAIT_MS, () => this.#settle(transaction, 'applied'));
+        this.#timers.boundWait(transaction, ANSWER_WAIT_MS);
         break;
       case 'committing':
       case 'rolling-back':
         this.#dropPrepares(transaction, before);
-        transaction.deadlineAt = Number.POSITIVE_INFINITY;
-        this.#boundWait(transaction);
+        this.#timers.boundWait(transaction, APPLIED_WAIT_MS);
         this.#tellOwner(transaction);
         break;
       case 'completed':
@@ -245,12 +257,6 @@ export class Driver {
       default:
         break;
     }
-  }
-
-  /** The decision stands; callers hear it even if a branch stays away. */
-  #boundWait(transaction: Transaction): void {
-    transaction.timer?.cancel();
-    transaction.timer = this.#clock.after(APPLIED_WAIT_MS, () => this.#settle(transaction, 'applied'));
   }
 
   #completed(transaction: Transaction, state: Extract<State, { kind: 'completed' }>): void {
@@ -283,86 +289,11 @@ export class Driver {
 
   #perform(transaction: Transaction, effects: readonly Effect[]): void {
     for (const effect of effects) {
-      switch (effect.kind) {
-        case 'prepare':
-        case 'finish':
-          this.calls.start(transaction.gtrid, effect);
-          break;
-        case 'decide':
-          this.#force(transaction, effect.record, { kind: 'decision-durable' });
-          break;
-        case 'record-damage':
-          this.#force(transaction, effect.record, { kind: 'damage-durable', bqual: effect.bqual });
-          break;
-        case 'finished':
-          this.#finished(transaction, effect.record);
-          break;
-        case 'retry':
-          this.#retryLater(transaction, effect.bqual, effect.attempts);
-          break;
-        case 'answer':
-          this.#settle(transaction, effect.level);
-          break;
-        case 'alarm':
-          this.#logger.error({
-            evt: 'branch-alarm',
-            txn: transaction.gtrid,
-            branch: effect.bqual,
-            message: effect.message,
-          });
-          break;
-        case 'refuse-enlist':
-          break; // `request` has told its caller.
-        default:
-          unreachable(effect);
-      }
+      this.#effects.perform(transaction, effect);
     }
   }
 
-  #force(
-    transaction: Transaction,
-    record: Extract<Effect, { kind: 'decide' | 'record-damage' }>['record'],
-    then: Event,
-  ): void {
-    this.#log.append([record], 'forced').then(
-      () => {
-        this.evidence.madeDurable();
-        this.apply(transaction, then);
-      },
-      (error: unknown) => this.#fail(error),
-    );
-    this.evidence.forcedStarted();
-  }
-
-  #finished(transaction: Transaction, record: Extract<Effect, { kind: 'finished' }>['record']): void {
-    this.#log.append([record], 'lazy').catch((error: unknown) => this.#fail(error));
-    if (transaction.state.kind === 'completed') {
-      this.evidence.accountedFor(transaction.gtrid, transaction.state.branches);
-    }
-  }
-
-  #armDeadline(transaction: Transaction, delayMs: number): void {
-    transaction.timer?.cancel();
-    transaction.timer = this.#clock.after(delayMs, () => {
-      const reason = { code: 'TXN_TIMEOUT', message: 'its deadline passed', retryable: true };
-      this.apply(transaction, { kind: 'deadline', reason });
-    });
-  }
-
-  #retryLater(transaction: Transaction, bqual: Bqual, attempts: number): void {
-    transaction.retries.get(bqual)?.timer.cancel();
-    const delayMs = backoffDelayMs(RETRY, attempts, this.#random);
-    const timer = this.#clock.after(delayMs, () => this.#retryDue(transaction, bqual));
-    transaction.retries.set(bqual, { timer, dueAt: this.#clock.now() + delayMs });
-  }
-
-  #retryDue(transaction: Transaction, bqual: Bqual): void {
-    transaction.retries.get(bqual)?.timer.cancel();
-    transaction.retries.delete(bqual);
-    this.apply(transaction, { kind: 'retry-due', bqual });
-  }
-
-  #settle(transaction: Transaction, level: 'decided' | 'applied'): void {
+  #answer(transaction: Transaction, level: 'decided' | 'applied'): void {
     if (transaction.waiters.length === 0) {
       return;
     }
@@ -385,7 +316,7 @@ export class Driver {
     this.#logger.fatal({ evt: 'log-failed', message: this.#failure.message });
     for (const transaction of this.#live.values()) {
       transaction.quiet();
-      this.#settle(transaction, 'applied');
+      this.#answer(transaction, 'applied');
     }
   }
 }

@@ -4,7 +4,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { parseAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
-import { openSqliteLog } from '../log/sqlite/index.ts';
+import { openSqliteLog } from '../log/sqlite/sqlite-log.ts';
 import { productVersion } from '../wire/version.ts';
 import { CoordinatorError, EXIT } from '../xa/errors.ts';
 import type { CoordinatorConfig } from './config.ts';
@@ -33,9 +33,9 @@ export async function runCoordinator(
     random,
     version: productVersion(),
     options: {
-      retention: { outcomesMax: config.retention.outcomesMax, outcomesMs: config.retention.outcomesMs },
-      ...(config.highWaterDir !== undefined && { highWaterDirectory: config.highWaterDir }),
-      allowNetworkFileSystem: config.allowNetworkFileSystem,
+      outcomesRetainedMax: config.retention.outcomesMax,
+      outcomesRetainedMs: config.retention.outcomesMs,
+      allowNetworkFilesystem: config.allowNetworkFileSystem,
     },
   });
   let coordinator: Coordinator;
@@ -79,7 +79,7 @@ export async function runCoordinator(
       );
     return closing;
   };
-  coordinator.failed.then((error) => {
+  void coordinator.failed.then((error) => {
     // Not even a clean close: nothing may touch the log any more but the next start, which reads the truth.
     logger.fatal({ evt: 'stopped', message: error.message });
     end(EXIT.logFailed);

@@ -67,7 +67,7 @@ export class Operations {
     if (known === undefined) {
       driver.admit(leased, openTransaction(leased), { owner, timeoutMs });
     } else {
-      driver.setTimeout(known, timeoutMs); // A participant's report overtook this Begin on its own stream.
+      driver.setTimeLimit(known, timeoutMs); // A participant's report overtook this Begin on its own stream.
     }
     return leased;
   }

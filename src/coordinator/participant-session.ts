@@ -11,22 +11,16 @@ import { FrameWriter } from '../wire/frames.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import type { ResourceName } from '../xa/xid.ts';
+import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import type { Directory, Link, Probe, Scan } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { checkMetadata, logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
-import {
-  decodeEvidence,
-  decodeProof,
-  decodeResult,
-  decodeVerb,
-  decodeVote,
-  WIRE_VERB,
-} from './participant-messages.ts';
+import { decodeProof, WIRE_VERB } from './participant-messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
-import { decodeBqual, decodeGtrid, decodeInstance, decodeResource, invalid } from './requests.ts';
+import { decodeInstance, decodeResource, invalid } from './requests.ts';
 import type { Strays } from './strays.ts';
 
 /** A participant that is silent for three of these is gone. */
@@ -115,7 +109,7 @@ export class ParticipantSession {
     } else if (phase.kind === 'readying' && message.ready) {
       this.#ready(phase, Number(message.ready.epoch));
     } else if (phase.kind === 'attached') {
-      this.#branchMessage(message, phase.link);
+      receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
     } else if (phase.kind === 'greeting') {
       throw new CoordinatorError('PROTOCOL', 'the first message of a participant must be hello');
     }
@@ -182,70 +176,10 @@ export class ParticipantSession {
     directory.attach(link);
     const { resource, instance, kind } = link;
     logger.info({ evt: 'participant-attached', resource, instance, kind });
-    for (const held of hello.held) {
-      const gtrid = decodeGtrid(held.gtrid);
-      const bqual = this.#ownBqual(held.bqual, link);
-      if (held.vote === 'VOTE_UNSPECIFIED') {
-        this.#parts.strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
-      } else {
-        const vote = decodeVote(held.vote, held.evidence, null, bqual);
-        this.#parts.strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
-      }
+    for (const branch of hello.held) {
+      receiveHeld(this.#parts, branch, link);
     }
     driver.calls.attached(link);
-  }
-
-  #branchMessage(message: ParticipantMessage, link: Link): void {
-    const { driver, strays, markers } = this.#parts;
-    const { instance, resource } = link;
-    if (message.opened) {
-      const [gtrid, bqual] = this.#branch(message.opened, link);
-      strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
-    } else if (message.vote) {
-      const [gtrid, bqual] = this.#branch(message.vote, link);
-      const vote = decodeVote(message.vote.vote, message.vote.evidence, message.vote.reason, bqual);
-      driver.calls.answered(gtrid, bqual, 'prepare');
-      strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
-    } else if (message.result) {
-      const [gtrid, bqual] = this.#branch(message.result, link);
-      const verb = decodeVerb(message.result.verb);
-      driver.calls.answered(gtrid, bqual, verb);
-      const transaction = driver.find(gtrid);
-      if (transaction !== undefined) {
-        driver.apply(transaction, { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) });
-      }
-    } else if (message.onePhaseEvidence) {
-      const [gtrid, bqual] = this.#branch(message.onePhaseEvidence, link);
-      const transaction = driver.live(gtrid);
-      if (transaction !== undefined) {
-        const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
-        driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
-      }
-    } else if (message.reconcile) {
-      for (const found of message.reconcile.branches) {
-        const [gtrid, bqual] = this.#branch(found, link);
-        const evidence = decodeEvidence(found.evidence);
-        strays.deliver(gtrid, { kind: 'branch-found', bqual, instance, evidence }, resource);
-      }
-      markers.swept(resource, message.reconcile.markers);
-    } else if (message.scanResult) {
-      this.#answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);
-    } else if (message.probeResult) {
-      this.#answers.settle(message.probeResult.id, message.probeResult, message.probeResult.error);
-    }
-  }
-
-  #branch(message: { readonly gtrid: string; readonly bqual: string }, link: Link): [Gtrid, Bqual] {
-    return [decodeGtrid(message.gtrid), this.#ownBqual(message.bqual, link)];
-  }
-
-  /** A participant speaks for the branches of its own resource and for no others (faults B44). */
-  #ownBqual(text: string, link: Link): Bqual {
-    const bqual = decodeBqual(text);
-    if (resourceOf(bqual) !== link.resource) {
-      throw new CoordinatorError('NOT_OWNER', `the participant of ${link.resource} spoke for branch ${bqual}`);
-    }
-    return bqual;
   }
 
   #link(hello: AttachHello): Link {

@@ -1,6 +1,7 @@
 // The story that `concordat dev` tells: an order over two databases that commits, two that fail, and one whose coordinator is
 // killed at the worst moment. Every claim is checked in the databases themselves.
 import type { Concordat, Transaction } from '../client/index.ts';
+import { systemClock } from '../lib/system-clock.ts';
 import type { Cluster } from './cluster.ts';
 import { pause } from './engines/pause.ts';
 import { type Books, balanced, type Shop } from './shop.ts';
@@ -155,8 +156,8 @@ export async function sidecarsAttached(concordat: Concordat): Promise<void> {
 }
 
 async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
-  const end = performance.now() + RECOVERY_MS;
-  while (performance.now() < end) {
+  const end = systemClock.now() + RECOVERY_MS;
+  while (systemClock.now() < end) {
     if (await holds()) {
       return true;
     }

@@ -1,18 +1,20 @@
 // Active: branches are opened and do work; some may have voted already (a last statement votes unasked).
 import { assert, unreachable } from '../../lib/assert.ts';
 import { BRANCHES_MAX } from '../../xa/limits.ts';
-import type { Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import {
   claim,
   committedWithoutRecord,
   decide,
+  everyone,
   find,
   finishEffect,
   finishing,
   ignore,
   replace,
   rollBack,
+  withVote,
 } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import type { Active, OpenBranch, State } from './state.ts';
@@ -26,8 +28,7 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'commit-requested':
       return commit(state, event);
     case 'rollback-requested':
-      // A claim that contradicts a report does not matter here: everything known is rolled back, under either instance.
-      return rollBack(state, event.reason, claim(state.branches, event.claimed) ?? state.branches);
+      return rollBack(state, event.reason, everyone(state.branches, event.claimed));
     case 'rollback-only-requested':
       return { state: { ...state, rollbackOnly: state.rollbackOnly ?? event.reason }, effects: [] };
     case 'deadline':
@@ -35,7 +36,7 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'operator-rollback':
       return rollBack(state, event.reason);
     case 'vote':
-      return vote(state, event.bqual, event.instance, event.vote);
+      return vote(state, event);
     case 'decision-durable':
     case 'damage-durable':
     case 'operator-vouched':
@@ -47,8 +48,9 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'retry-due':
       return ignore(state);
     case 'branch-found':
-      // Prepared by a last statement, its vote still on the way: live, not an orphan (conformance G5).
-      return ignore(state);
+      // Prepared by a last statement, its vote still on the way: live, not an orphan (conformance G5). Its report may be lost, so
+      // it counts as opened (D3); by whom is not known, since any instance of the resource lists it.
+      return find(state.branches, event.bqual) === undefined ? opened(state, event.bqual, '') : ignore(state);
     default:
       return unreachable(event);
   }
@@ -82,28 +84,32 @@ function opened(state: Active, bqual: Bqual, instance: string): Step<State> {
 }
 
 /** The vote of a branch that this transaction may commit with; a no ends it at once, so that locks go early. */
-function vote(state: Active, bqual: Bqual, instance: string, vote: Vote): Step<State> {
-  const known = find(state.branches, bqual) ?? { bqual, instance, claimed: false, vote: undefined };
-  const branch = { ...known, instance };
-  const others = state.branches.filter((other) => other.bqual !== bqual);
+function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<State> {
+  const { bqual, instance, vote } = event;
+  // A vote tells of the opening, too, whose report it may have overtaken.
+  const known = opened(state, bqual, instance);
+  if (known.state.kind !== 'active') {
+    return known;
+  }
   if (vote.kind === 'rollback') {
-    return rollBack(state, vote.reason, [...others, branch]);
+    return rollBack(known.state, vote.reason);
   }
-  if (known.instance !== '' && known.instance !== instance) {
-    return rollBack(state, openedTwice(bqual), [...others, known, branch]);
-  }
-  return { state: { ...state, branches: [...others, { ...branch, vote }] }, effects: [] };
+  const branches = withVote(known.state.branches, { bqual, instance }, vote);
+  return branches === undefined
+    ? rollBack(state, openedTwice(bqual), [...state.branches, { bqual, instance, claimed: false, vote: undefined }])
+    : { state: { ...state, branches }, effects: [] };
 }
 
 function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' }>): Step<State> {
   if (state.rollbackOnly !== undefined) {
-    return rollBack(state, state.rollbackOnly, claim(state.branches, event.claimed) ?? state.branches);
+    return rollBack(state, state.rollbackOnly, everyone(state.branches, event.claimed));
   }
   const branches = claim(state.branches, event.claimed);
   if (branches === undefined) {
     return rollBack(
       state,
       reasonOf('BRANCHES_DIFFER', 'a branch was opened by two participants; its first work is lost'),
+      everyone(state.branches, event.claimed),
     );
   }
   const unclaimed = branches.find((branch) => !branch.claimed);
@@ -140,7 +146,10 @@ export function unnamed(bqual: Bqual): Reason {
 }
 
 export function openedTwice(bqual: Bqual): Reason {
-  return reasonOf('BRANCH_UNKNOWN', `branch ${bqual} was opened again by another participant; its first work is lost`);
+  return reasonOf(
+    'BRANCH_UNKNOWN',
+    `branch ${bqual} was opened a second time, or speaks from another participant; its first work may be lost`,
+  );
 }
 
 function reasonOf(code: string, message: string): Reason {

@@ -1,9 +1,19 @@
 // Small operations on lists of branches that several states share.
 import { assert } from '../../lib/assert.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
+import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
-import type { FinishingBranch, FinishStatus, OpenBranch, State } from './state.ts';
+import type { ClaimedBranch, Effect, Event, Step, Verb } from './event.ts';
+import {
+  decidedBranches,
+  type FinishingBranch,
+  type FinishStatus,
+  type OpenBranch,
+  type State,
+  type YesVote,
+} from './state.ts';
+
+/** A participant tells of a branch, for whatever reason: it opened it, voted on it, or lists it as prepared. */
+export type BranchReport = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
 
 const NO_EFFECTS: readonly Effect[] = [];
 
@@ -41,6 +51,32 @@ export function claim(
   return result;
 }
 
+/** Everybody who was named, for a rollback: a branch that two instances claim is in it for each of them. */
+export function everyone(branches: readonly OpenBranch[], claimed: readonly ClaimedBranch[]): readonly OpenBranch[] {
+  return claimed.reduce(
+    (known, one) => claim(known, [one]) ?? [...known, { ...one, claimed: true, vote: undefined }],
+    branches,
+  );
+}
+
+/**
+ * `branches` with the yes of one of them. Undefined: it is not a vote of the work that the branch stands for, because the branch is
+ * not known, another instance holds it, or it has voted otherwise. Only the instance that opened a branch can vouch for all of its
+ * work (D3): what another one finds or holds under the same name may be a second opening, whose report was lost.
+ */
+export function withVote(
+  branches: readonly OpenBranch[],
+  voter: ClaimedBranch,
+  vote: YesVote,
+): readonly OpenBranch[] | undefined {
+  const branch = find(branches, voter.bqual);
+  if (branch === undefined || (branch.instance !== '' && branch.instance !== voter.instance)) {
+    return undefined;
+  }
+  const isOtherwise = branch.vote !== undefined && branch.vote.kind !== vote.kind;
+  return isOtherwise ? undefined : replace(branches, { ...branch, instance: voter.instance, vote });
+}
+
 export function finishing(branch: OpenBranch, status: FinishStatus): FinishingBranch {
   const evidence = branch.vote?.kind === 'prepared' ? branch.vote.evidence : '';
   return { bqual: branch.bqual, instance: branch.instance, evidence, status };
@@ -51,9 +87,34 @@ export function finishEffect(branch: FinishingBranch, verb: Verb): Effect {
   return { kind: 'finish', verb, bqual, instance, evidence };
 }
 
-/** A branch that the transaction does not know, or not any more: whatever it holds is rolled back. */
-export function rollbackStray(bqual: Bqual, instance: string): Effect {
-  return { kind: 'finish', verb: 'rollback', bqual, instance, evidence: '' };
+/** A branch that the transaction does not know, or not any more: whatever it holds is rolled back (D9). */
+export function rollbackStray<S extends State>(state: S, report: BranchReport): Step<S> {
+  if (report.kind === 'vote' && report.vote.kind !== 'prepared') {
+    return ignore(state); // It has ended by itself.
+  }
+  const { bqual, instance } = report;
+  return { state, effects: [{ kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(report) }] };
+}
+
+function evidenceOf(report: BranchReport): Evidence {
+  switch (report.kind) {
+    case 'branch-opened':
+      return '';
+    case 'branch-found':
+      return report.evidence;
+    case 'vote':
+      return report.vote.kind === 'prepared' ? report.vote.evidence : '';
+  }
+}
+
+/**
+ * Whether a report is of other work than the decided branch of the same name. Its engine has proven that one committed, so what it
+ * holds prepared now, with other evidence, was opened again later: it follows no decision and goes (D9). As long as the branch is not
+ * proven, nobody may be told to roll back that name, whatever was reported (D2).
+ */
+export function isOtherWork(branch: FinishingBranch, report: BranchReport): boolean {
+  const evidence = evidenceOf(report);
+  return branch.status.kind === 'proven' && branch.evidence !== '' && evidence !== '' && evidence !== branch.evidence;
 }
 
 /** Enters phase two of a rollback. A branch that voted read-only has ended already and is left out. */
@@ -64,6 +125,7 @@ export function rollBack(
 ): Step<State> {
   const told = branches
     .filter((branch) => branch.vote?.kind !== 'read-only')
+    .filter((branch, index, all) => all.findIndex((other) => isSame(other, branch)) === index)
     .map((branch) => finishing(branch, { kind: 'pending', attempts: 0 }));
   // A branch that two instances opened is told at both, and is one branch of the transaction.
   const pending = told.filter((branch, index) => find(told, branch.bqual) === told[index]);
@@ -88,6 +150,10 @@ export function rollBack(
   };
 }
 
+function isSame(one: OpenBranch, other: OpenBranch): boolean {
+  return one.bqual === other.bqual && one.instance === other.instance;
+}
+
 /** Every branch votes, each is yes: what is prepared goes into the decision; what only read is finished. */
 export function decide(
   state: Extract<State, { kind: 'active' | 'preparing' }>,
@@ -109,12 +175,7 @@ export function decide(
     effects: [
       {
         kind: 'decide',
-        record: {
-          kind: 'decided',
-          gtrid: state.gtrid,
-          branches: prepared.map(({ bqual, evidence }) => ({ bqual, evidence })),
-          requestId,
-        },
+        record: { kind: 'decided', gtrid: state.gtrid, branches: decidedBranches(prepared), requestId },
       },
     ],
   };

@@ -1,7 +1,8 @@
 // Committing: the decision is durable. Each branch is told until its engine proves an end; nothing turns back (D2).
 import { assert } from '../../lib/assert.ts';
+import type { FinishResult } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, replace, rollbackStray } from './branches.ts';
+import { find, finishEffect, ignore, isOtherWork, replace, rollbackStray } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import type { Committing, FinishingBranch, State } from './state.ts';
 
@@ -10,23 +11,18 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     case 'branch-result':
       return event.verb === 'commit' ? result(state, event) : ignore(state);
     case 'retry-due':
-      return tellAgain(state, event.bqual, undefined);
+      return tellAgain(state, event.bqual);
     case 'branch-found':
-      return find(state.branches, event.bqual) === undefined
-        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
-        : tellAgain(state, event.bqual, event.instance);
+      return foundPrepared(state, event);
     case 'damage-durable':
       return damaged(state, event.bqual);
     case 'operator-vouched':
       return vouched(state, event);
     case 'branch-opened':
-      return find(state.branches, event.bqual) === undefined
-        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
-        : ignore(state);
-    case 'vote':
-      return find(state.branches, event.bqual) === undefined && event.vote.kind === 'prepared'
-        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
-        : ignore(state);
+    case 'vote': {
+      const branch = find(state.branches, event.bqual);
+      return branch === undefined || isOtherWork(branch, event) ? rollbackStray(state, event) : ignore(state);
+    }
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     case 'commit-requested':
@@ -41,7 +37,8 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
 function result(state: Committing, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
   const branch = find(state.branches, event.bqual);
   if (branch === undefined || (branch.status.kind !== 'pending' && branch.status.kind !== 'unproven')) {
-    return ignore(state); // Repeated or late: this branch is accounted for (D9).
+    // Repeated or late: this branch is accounted for (D9).
+    return { state, effects: disproof(branch, event.result) };
   }
   const attempts = branch.status.attempts + 1;
   const { result } = event;
@@ -78,14 +75,26 @@ function result(state: Committing, event: Extract<Event, { kind: 'branch-result'
   }
 }
 
-function tellAgain(state: Committing, bqual: Bqual, instance: string | undefined): Step<State> {
+/** An operator's word for a branch, and an engine that proves the opposite: the word stands in the log, so people must hear of it (D4). */
+export function disproof(branch: FinishingBranch | undefined, result: FinishResult): readonly Effect[] {
+  return branch?.status.kind === 'vouched' && result.kind === 'done-otherwise'
+    ? [{ kind: 'alarm', bqual: branch.bqual, message: `an operator vouched for its commit, but ${result.proof}` }]
+    : [];
+}
+
+function tellAgain(state: Committing, bqual: Bqual): Step<State> {
   const branch = find(state.branches, bqual);
-  if (branch === undefined || branch.status.kind === 'damaged' || branch.status.kind === 'recording-damage') {
-    return ignore(state);
-  }
-  return instance === undefined && branch.status.kind !== 'pending' && branch.status.kind !== 'unproven'
-    ? ignore(state)
-    : { state, effects: [finishEffect(instance === undefined ? branch : { ...branch, instance }, 'commit')] };
+  return branch?.status.kind === 'pending' || branch?.status.kind === 'unproven'
+    ? { state, effects: [finishEffect(branch, 'commit')] }
+    : ignore(state);
+}
+
+/** It is prepared and decided, so it is told, even if an operator has vouched for an end of it: nothing prepared may stay (D12). */
+function foundPrepared(state: Committing, event: Extract<Event, { kind: 'branch-found' }>): Step<State> {
+  const branch = find(state.branches, event.bqual);
+  return branch === undefined || isOtherWork(branch, event)
+    ? rollbackStray(state, event)
+    : { state, effects: [finishEffect({ ...branch, instance: event.instance }, 'commit')] };
 }
 
 function damaged(state: Committing, bqual: Bqual): Step<State> {

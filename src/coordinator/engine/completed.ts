@@ -1,6 +1,9 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
-import { find, finishEffect, ignore, rollbackStray } from './branches.ts';
-import type { Effect, Event, Step } from './event.ts';
+import { assert } from '../../lib/assert.ts';
+import { type BranchReport, find, finishEffect, ignore, isOtherWork, rollbackStray } from './branches.ts';
+import { disproof } from './committing.ts';
+import type { Event, Step } from './event.ts';
+import { foundCommitted } from './rolling-back.ts';
 import type { Completed, State } from './state.ts';
 
 export function stepCompleted(state: Completed, event: Event): Step<State> {
@@ -17,65 +20,39 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     case 'branch-opened':
-      return { state, effects: [rollbackStray(event.bqual, event.instance)] };
-    case 'vote':
-      return event.vote.kind === 'prepared' ? stillPrepared(state, event, event.vote.evidence) : ignore(state);
     case 'branch-found':
-      return stillPrepared(state, event, event.evidence);
+    case 'vote':
+      return reported(state, event);
     case 'branch-result':
-      return sweptResult(state, event);
+      return lateResult(state, event);
     default:
       return ignore(state);
   }
 }
 
-/** A branch is prepared although the transaction is over: it follows the decision if the decision names it, else it goes. */
-function stillPrepared(
-  state: Completed,
-  event: Extract<Event, { kind: 'vote' | 'branch-found' }>,
-  evidence: string,
-): Step<State> {
-  const named = state.decision === 'commit' ? find(state.branches, event.bqual) : undefined;
-  if (named !== undefined) {
-    return { state, effects: [finishEffect({ ...named, instance: event.instance }, 'commit')] };
+/** A branch turns up although the transaction is over: it follows the decision if the decision names it, else it goes. */
+function reported(state: Completed, report: BranchReport): Step<State> {
+  const named = state.decision === 'commit' ? find(state.branches, report.bqual) : undefined;
+  if (named === undefined || isOtherWork(named, report)) {
+    return rollbackStray(state, report);
   }
-  return { state, effects: [{ ...rollbackStray(event.bqual, event.instance), evidence } as Effect] };
+  const isPrepared = report.kind === 'branch-found' || (report.kind === 'vote' && report.vote.kind === 'prepared');
+  // Merely opened: a late report, and under that name a decided branch may still wait for its commit. It is left alone (D2).
+  return isPrepared
+    ? { state, effects: [finishEffect({ ...named, instance: report.instance }, 'commit')] }
+    : ignore(state);
 }
 
-/** What reconciliation finds out later about a branch that was left to it: a hand-made commit is damage still (D4). */
-function sweptResult(state: Completed, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
-  const branch = find(state.branches, event.bqual);
-  if (
-    state.decision !== 'rollback' ||
-    event.verb !== 'rollback' ||
-    event.result.kind !== 'done-otherwise' ||
-    branch?.status.kind !== 'swept'
-  ) {
+/** What an engine proves after the end: a hand-made commit of what was rolled back is damage still (D4). */
+function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
+  const { bqual, verb, result } = event;
+  if (state.decision === 'commit') {
+    return { state, effects: verb === 'commit' ? disproof(find(state.branches, bqual), result) : [] };
+  }
+  if (verb !== 'rollback' || result.kind !== 'done-otherwise') {
     return ignore(state);
   }
-  const { proof } = event.result;
-  const branches = state.branches.map((other) =>
-    other.bqual === event.bqual ? { ...other, status: { kind: 'recording-damage', proof } as const } : other,
-  );
-  return {
-    state: {
-      kind: 'rolling-back',
-      gtrid: state.gtrid,
-      branches,
-      reason: state.reason ?? { code: 'TXN_ROLLED_BACK', message: 'rolled back', retryable: true },
-    },
-    effects: [
-      {
-        kind: 'record-damage',
-        bqual: event.bqual,
-        record: {
-          kind: 'heuristic',
-          gtrid: state.gtrid,
-          decision: 'rollback',
-          damage: [{ bqual: event.bqual, kind: 'committed', proof }],
-        },
-      },
-      { kind: 'alarm', bqual: event.bqual, message: `rolled back, but ${proof}` },
-    ],
-  };
+  const { gtrid, branches, reason } = state;
+  assert(reason !== undefined, 'a rollback has a reason');
+  return foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, result.proof) ?? ignore(state);
 }

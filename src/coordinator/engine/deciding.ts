@@ -17,19 +17,14 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
         ],
       };
     case 'branch-opened':
+    case 'branch-found':
     case 'vote':
       // A branch that the decision does not name came too late; it is rolled back alone.
-      return find(state.branches, event.bqual) === undefined && !endedReadOnly(event)
-        ? { state, effects: [rollbackStray(event.bqual, event.instance)] }
-        : ignore(state);
+      return find(state.branches, event.bqual) === undefined ? rollbackStray(state, event) : ignore(state);
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     default:
       // D2: deadline, rollback, operator, lost client: the record may already be durable, and they lose to it.
       return ignore(state);
   }
-}
-
-function endedReadOnly(event: Event): boolean {
-  return event.kind === 'vote' && event.vote.kind !== 'prepared';
 }

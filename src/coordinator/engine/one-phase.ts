@@ -1,5 +1,6 @@
 // One phase: a single branch is told to commit, and its engine's answer is the outcome. There is no record, so a lost answer
 // is asked for until the engine proves an end; silence proves nothing.
+import { assert } from '../../lib/assert.ts';
 import { finishEffect, ignore, rollbackStray } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
@@ -17,14 +18,10 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
     case 'retry-due':
       return { state, effects: [finishEffect(state.branch, 'commit-one-phase')] };
     case 'vote':
-      // The participant lost the branch before the commit reached it: nothing was committed.
-      return event.bqual === state.branch.bqual && event.vote.kind === 'rollback'
-        ? complete(state, 'rolled-back', { kind: 'proven' }, event.vote.reason)
-        : ignore(state);
+      return event.bqual === state.branch.bqual ? vote(state, event) : rollbackStray(state, event);
     case 'branch-opened':
-      return event.bqual === state.branch.bqual
-        ? ignore(state)
-        : { state, effects: [rollbackStray(event.bqual, event.instance)] };
+    case 'branch-found':
+      return event.bqual === state.branch.bqual ? ignore(state) : rollbackStray(state, event);
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     default:
@@ -33,8 +30,32 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   }
 }
 
+function vote(state: OnePhase, event: Extract<Event, { kind: 'vote' }>): Step<State> {
+  const { branch } = state;
+  const { status, bqual } = branch;
+  assert(status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
+  if (event.instance !== branch.instance) {
+    return ignore(state); // A second opening, which says nothing of the branch that is being committed (D5).
+  }
+  switch (event.vote.kind) {
+    case 'rollback':
+      // The participant lost the branch before the commit reached it: nothing was committed. But once an answer has been lost, the
+      // commit may have been carried out, and only the engine knows (D5): it is asked again.
+      return status.attempts === 0
+        ? complete(state, 'rolled-back', { kind: 'proven' }, event.vote.reason)
+        : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
+    case 'prepared':
+      // By its last statement, whose vote the commit request overtook.
+      return { state: { ...state, branch: { ...branch, evidence: event.vote.evidence } }, effects: [] };
+    case 'read-only':
+      return ignore(state); // There was nothing to commit; the answer will say so.
+  }
+}
+
 function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
   const { result } = event;
+  const { branch } = state;
+  assert(branch.status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
   switch (result.kind) {
     case 'done':
       return complete(state, 'committed', { kind: 'proven' }, undefined);
@@ -51,9 +72,9 @@ function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }
       );
     case 'not-yet':
     case 'unknown': {
-      const attempts = state.branch.status.kind === 'pending' ? state.branch.status.attempts + 1 : 1;
-      const branch = { ...state.branch, status: { kind: 'pending', attempts } as const };
-      return { state: { ...state, branch }, effects: [{ kind: 'retry', bqual: branch.bqual, attempts }] };
+      const attempts = branch.status.attempts + 1;
+      const told = { ...branch, status: { kind: 'pending', attempts } as const };
+      return { state: { ...state, branch: told }, effects: [{ kind: 'retry', bqual: branch.bqual, attempts }] };
     }
     case 'unproven': {
       // Its engine has forgotten: neither end may be claimed (conformance F4).

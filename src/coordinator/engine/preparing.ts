@@ -2,7 +2,7 @@
 // deadline rolls everything back.
 import { assert, unreachable } from '../../lib/assert.ts';
 import { openedTwice, unnamed } from './active.ts';
-import { decide, find, ignore, replace, rollBack } from './branches.ts';
+import { decide, everyone, find, ignore, replace, rollBack, withVote } from './branches.ts';
 import type { Event, Step } from './event.ts';
 import type { Preparing, State } from './state.ts';
 
@@ -15,6 +15,7 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
     case 'prepare-due':
       return prepareAgain(state, event);
     case 'rollback-requested':
+      return rollBack(state, event.reason, everyone(state.branches, event.claimed));
     case 'deadline':
     case 'operator-rollback':
       // No decision is with the log yet, so a rollback still wins (D2 begins with the next state).
@@ -33,8 +34,10 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
     case 'one-phase-evidence':
     case 'branch-result':
     case 'retry-due':
-    case 'branch-found': // Live: its vote is on the way.
       return ignore(state);
+    case 'branch-found':
+      // Live: its vote is on the way. Unless it is of a branch that the commit request does not name: then it was opened all the same.
+      return find(state.branches, event.bqual) === undefined ? opened(state, event) : ignore(state);
     default:
       return unreachable(event);
   }
@@ -42,8 +45,7 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
 
 function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, vote } = event;
-  const branch = find(state.branches, bqual);
-  if (branch === undefined) {
+  if (find(state.branches, bqual) === undefined) {
     // A branch that nobody named has voted: it was opened by this transaction and is not part of what was asked for (D3).
     const stray = { bqual, instance: event.instance, claimed: false, vote: undefined };
     return rollBack(state, unnamed(bqual), [...state.branches, stray]);
@@ -51,14 +53,17 @@ function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<S
   if (vote.kind === 'rollback') {
     return rollBack(state, vote.reason);
   }
-  // The newest vote counts: a branch found prepared after its participant's restart answers under the new instance.
-  const branches = replace(state.branches, { ...branch, instance: event.instance, vote });
+  const branches = withVote(state.branches, event, vote);
+  if (branches === undefined) {
+    const other = { bqual, instance: event.instance, claimed: false, vote: undefined };
+    return rollBack(state, openedTwice(bqual), [...state.branches, other]);
+  }
   return branches.every((other) => other.vote !== undefined)
     ? decide(state, branches, state.requestId)
     : { state: { ...state, branches }, effects: [] };
 }
 
-function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' }>): Step<State> {
+function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' | 'branch-found' }>): Step<State> {
   const { bqual, instance } = event;
   const branch = find(state.branches, bqual);
   if (branch === undefined) {
@@ -67,11 +72,14 @@ function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' 
   if (branch.instance !== '' && branch.instance !== instance) {
     return rollBack(state, openedTwice(bqual), [...state.branches, { ...branch, instance, vote: undefined }]);
   }
-  return ignore(state); // The report that the commit request overtook.
+  // The report that the commit request overtook.
+  return { state: { ...state, branches: replace(state.branches, { ...branch, instance }) }, effects: [] };
 }
 
 function prepareAgain(state: Preparing, event: Extract<Event, { kind: 'prepare-due' }>): Step<State> {
   const { bqual, instance } = event;
-  const awaited = find(state.branches, bqual)?.vote === undefined;
-  return awaited ? { state, effects: [{ kind: 'prepare', bqual, instance }] } : ignore(state);
+  const branch = find(state.branches, bqual);
+  return branch !== undefined && branch.vote === undefined
+    ? { state, effects: [{ kind: 'prepare', bqual, instance }] }
+    : ignore(state);
 }

@@ -14,16 +14,14 @@ import type { Committing, FinishingBranch, FinishStatus, State } from './state.t
  */
 export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<State> | undefined {
   const statuses = new Map<Bqual, FinishStatus>();
+  const damaged = new Map<Bqual, FinishStatus>();
   let decided: Extract<LogRecord, { kind: 'decided' }> | undefined;
-  const hazards: FinishingBranch[] = [];
   for (const record of records) {
     if (record.kind === 'decided') {
       decided = record;
     } else if (record.kind === 'heuristic') {
       for (const { bqual, proof } of record.damage) {
-        const status: FinishStatus = { kind: 'damaged', proof };
-        statuses.set(bqual, status);
-        hazards.push({ bqual, instance: '', evidence: '', status });
+        damaged.set(bqual, { kind: 'damaged', proof });
       }
     } else if (record.kind === 'operator-action' && record.bqual !== undefined) {
       const proof = `an operator vouched for it: ${record.reason}`;
@@ -34,14 +32,15 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     }
   }
   if (decided === undefined) {
-    return hazards.length === 0 ? undefined : damagedRollback(gtrid, hazards);
+    return damaged.size === 0 ? undefined : damagedRollback(gtrid, damaged);
   }
   const branches = decided.branches.map(
     ({ bqual, evidence }): FinishingBranch => ({
       bqual,
       instance: '',
       evidence,
-      status: statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
+      // What an engine proved outweighs what an operator wrote meanwhile, in whichever order the two reached the log.
+      status: damaged.get(bqual) ?? statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
     }),
   );
   const state: Committing = { kind: 'committing', gtrid, branches, requestId: decided.requestId };
@@ -51,7 +50,8 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     : { state, effects: pending.map((branch) => finishEffect(branch, 'commit')) };
 }
 
-function damagedRollback(gtrid: Gtrid, branches: readonly FinishingBranch[]): Step<State> {
+function damagedRollback(gtrid: Gtrid, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
+  const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: '', status }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
   return {
     state: { kind: 'completed', gtrid, decision: 'rollback', outcome: 'mixed', branches, reason, logged: true },

@@ -1,6 +1,7 @@
 // Rolling back: no decision exists and none ever will. Branches are told once and again while they answer "not yet"; what
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
 import { assert } from '../../lib/assert.ts';
+import type { Bqual } from '../../xa/xid.ts';
 import { find, finishEffect, ignore, replace, rollbackStray } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import type { FinishingBranch, RollingBack, State } from './state.ts';
@@ -20,16 +21,9 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
     }
     case 'branch-opened':
     case 'branch-found':
-      // Opened after the end, or prepared by a message that was late: it must not survive (D9).
-      return { state, effects: [rollbackStray(event.bqual, event.instance)] };
     case 'vote':
-      // A late yes never revives the transaction (D9); a no or a read-only vote has ended the branch.
-      return event.vote.kind === 'prepared'
-        ? {
-            state,
-            effects: [{ ...rollbackStray(event.bqual, event.instance), evidence: event.vote.evidence } as Effect],
-          }
-        : ignore(state);
+      // Opened after the end, or prepared by a message that was late: a late yes never revives the transaction (D9).
+      return rollbackStray(state, event);
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     case 'commit-requested':
@@ -44,21 +38,20 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
 }
 
 function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
-  const branch = find(state.branches, event.bqual);
+  const { bqual, result } = event;
+  if (result.kind === 'done-otherwise') {
+    return foundCommitted(state, bqual, result.proof) ?? ignore(state);
+  }
+  const branch = find(state.branches, bqual);
   if (branch?.status.kind !== 'pending') {
     return ignore(state);
   }
-  const { result } = event;
   switch (result.kind) {
     case 'done':
       return settle(state, { ...branch, status: { kind: 'proven' } }, []);
-    case 'done-otherwise':
-      return foundCommitted(state, branch, result.proof);
     case 'not-yet': {
       const attempts = branch.status.attempts + 1;
-      return settle(state, { ...branch, status: { kind: 'pending', attempts } }, [
-        { kind: 'retry', bqual: branch.bqual, attempts },
-      ]);
+      return settle(state, { ...branch, status: { kind: 'pending', attempts } }, [{ kind: 'retry', bqual, attempts }]);
     }
     case 'unknown':
     case 'unproven':
@@ -66,21 +59,33 @@ function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result
   }
 }
 
-/** Somebody committed a branch by hand that was never decided: damage, with the engine's proof (D4). */
-function foundCommitted(state: RollingBack, branch: FinishingBranch, proof: string): Step<State> {
-  return settle(state, { ...branch, status: { kind: 'recording-damage', proof } }, [
-    {
-      kind: 'record-damage',
-      bqual: branch.bqual,
-      record: {
-        kind: 'heuristic',
-        gtrid: state.gtrid,
-        decision: 'rollback',
-        damage: [{ bqual: branch.bqual, kind: 'committed', proof }],
+/**
+ * Somebody committed a branch by hand that was never decided: damage, with the engine's proof (D4). It counts whatever was believed of
+ * the branch before: that it was swept, that it was gone (it may have been prepared by a late message since), or nothing at all, if it
+ * only turned up afterwards. Undefined: it is recorded already.
+ */
+export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string): Step<State> | undefined {
+  const known = find(state.branches, bqual);
+  if (known?.status.kind === 'recording-damage' || known?.status.kind === 'damaged') {
+    return undefined;
+  }
+  const branch: FinishingBranch = {
+    ...(known ?? { bqual, instance: '', evidence: '' }),
+    status: { kind: 'recording-damage', proof },
+  };
+  const branches = known === undefined ? [...state.branches, branch] : replace(state.branches, branch);
+  const { gtrid } = state;
+  return {
+    state: { ...state, branches },
+    effects: [
+      {
+        kind: 'record-damage',
+        bqual,
+        record: { kind: 'heuristic', gtrid, decision: 'rollback', damage: [{ bqual, kind: 'committed', proof }] },
       },
-    },
-    { kind: 'alarm', bqual: branch.bqual, message: `rolled back, but ${proof}` },
-  ]);
+      { kind: 'alarm', bqual, message: `rolled back, but ${proof}` },
+    ],
+  };
 }
 
 function settle(state: RollingBack, changed: FinishingBranch, effects: readonly Effect[]): Step<State> {

@@ -1,0 +1,92 @@
+// What an attached participant tells of branches: each message becomes an event of its transaction.
+import type { HeldBranch__Output as HeldBranch } from '../gen/concordat/v1/HeldBranch.ts';
+import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import { failpoint } from '../lib/failpoint.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
+import type { Link } from './directory.ts';
+import type { Driver } from './driver.ts';
+import type { Markers } from './markers.ts';
+import { decodeEvidence, decodeResult, decodeVerb, decodeVote } from './participant-messages.ts';
+import type { PendingAnswers } from './pending-answers.ts';
+import { decodeBqual, decodeGtrid } from './requests.ts';
+import type { Strays } from './strays.ts';
+
+export interface BranchMessageParts {
+  readonly driver: Driver;
+  readonly strays: Strays;
+  readonly markers: Markers;
+}
+
+/** @throws {CoordinatorError} FIELD_INVALID, NOT_OWNER: the participant cannot be trusted and is refused. */
+export function receiveHeld({ strays }: BranchMessageParts, held: HeldBranch, link: Link): void {
+  const { instance, resource } = link;
+  const [gtrid, bqual] = branchOf(held, link);
+  if (held.vote === 'VOTE_UNSPECIFIED') {
+    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+  } else {
+    const vote = decodeVote(held.vote, held.evidence, null, bqual);
+    strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
+  }
+}
+
+/** @throws {CoordinatorError} as `receiveHeld`. */
+export function receiveBranchMessage(
+  parts: BranchMessageParts & { readonly answers: PendingAnswers },
+  message: ParticipantMessage,
+  link: Link,
+): void {
+  const { driver, strays, markers, answers } = parts;
+  const { instance, resource } = link;
+  if (message.opened) {
+    const [gtrid, bqual] = branchOf(message.opened, link);
+    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+  } else if (message.vote) {
+    const [gtrid, bqual] = branchOf(message.vote, link);
+    const vote = decodeVote(message.vote.vote, message.vote.evidence, message.vote.reason, bqual);
+    driver.calls.answered(gtrid, bqual, 'prepare');
+    strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
+  } else if (message.result) {
+    const [gtrid, bqual] = branchOf(message.result, link);
+    const verb = decodeVerb(message.result.verb);
+    driver.calls.answered(gtrid, bqual, verb);
+    if (verb === 'commit') {
+      failpoint('first-commit-acknowledged');
+    }
+    const transaction = driver.find(gtrid);
+    if (transaction !== undefined) {
+      driver.apply(transaction, { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) });
+    }
+  } else if (message.onePhaseEvidence) {
+    const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);
+    const transaction = driver.live(gtrid);
+    if (transaction !== undefined) {
+      const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
+      driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
+    }
+  } else if (message.reconcile) {
+    for (const found of message.reconcile.branches) {
+      const [gtrid, bqual] = branchOf(found, link);
+      const evidence = decodeEvidence(found.evidence);
+      strays.deliver(gtrid, { kind: 'branch-found', bqual, instance, evidence }, resource);
+    }
+    markers.swept(resource, message.reconcile.markers);
+  } else if (message.scanResult) {
+    answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);
+  } else if (message.probeResult) {
+    answers.settle(message.probeResult.id, message.probeResult, message.probeResult.error);
+  }
+}
+
+function branchOf(message: { readonly gtrid: string; readonly bqual: string }, link: Link): [Gtrid, Bqual] {
+  return [decodeGtrid(message.gtrid), ownBqual(message.bqual, link)];
+}
+
+/** A participant speaks for the branches of its own resource and for no others (faults B44). */
+function ownBqual(text: string, link: Link): Bqual {
+  const bqual = decodeBqual(text);
+  if (resourceOf(bqual) !== link.resource) {
+    throw new CoordinatorError('NOT_OWNER', `the participant of ${link.resource} spoke for branch ${bqual}`);
+  }
+  return bqual;
+}

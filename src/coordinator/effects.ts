@@ -1,0 +1,85 @@
+// Carries out what the engine asks for: calls to participants, records for the log, retries, answers, alarms.
+import { unreachable } from '../lib/assert.ts';
+import { failpoint } from '../lib/failpoint.ts';
+import type { Log } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
+import type { Calls } from './calls.ts';
+import type { Effect, Event } from './engine/event.ts';
+import type { Evidence } from './evidence.ts';
+import type { Logger } from './logger.ts';
+import type { Timers } from './timers.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface EffectsParts {
+  readonly log: Log;
+  readonly calls: Calls;
+  readonly evidence: Evidence;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly apply: (transaction: Transaction, event: Event) => void;
+  readonly answer: (transaction: Transaction, level: 'decided' | 'applied') => void;
+  /** A record may or may not be durable: nothing may go on (D2). */
+  readonly fail: (error: unknown) => void;
+}
+
+export class Effects {
+  readonly #parts: EffectsParts;
+
+  constructor(parts: EffectsParts) {
+    this.#parts = parts;
+  }
+
+  perform(transaction: Transaction, effect: Effect): void {
+    const { calls, timers, logger, answer } = this.#parts;
+    switch (effect.kind) {
+      case 'prepare':
+      case 'finish':
+        calls.start(transaction.gtrid, effect);
+        break;
+      case 'decide':
+        failpoint('before-decision');
+        this.#force(transaction, effect.record, { kind: 'decision-durable' });
+        break;
+      case 'record-damage':
+        this.#force(transaction, effect.record, { kind: 'damage-durable', bqual: effect.bqual });
+        break;
+      case 'finished':
+        failpoint('before-finished');
+        this.#finished(transaction, effect.record);
+        break;
+      case 'retry':
+        timers.retryLater(transaction, effect.bqual, effect.attempts);
+        break;
+      case 'answer':
+        answer(transaction, effect.level);
+        break;
+      case 'alarm':
+        logger.error({ evt: 'branch-alarm', txn: transaction.gtrid, branch: effect.bqual, message: effect.message });
+        break;
+      case 'refuse-enlist':
+        break; // The driver has told its caller.
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #force(transaction: Transaction, record: LogRecord, then: Event): void {
+    const { log, evidence, apply, fail } = this.#parts;
+    log.append([record], 'forced').then(() => {
+      if (then.kind === 'decision-durable') {
+        failpoint('decision-durable');
+      }
+      evidence.madeDurable();
+      apply(transaction, then);
+    }, fail);
+    evidence.forcedStarted();
+  }
+
+  #finished(transaction: Transaction, record: LogRecord): void {
+    const { log, evidence, fail } = this.#parts;
+    log.append([record], 'lazy').catch(fail);
+    if (transaction.state.kind === 'completed') {
+      evidence.accountedFor(transaction.gtrid, transaction.state.branches);
+    }
+  }
+}
