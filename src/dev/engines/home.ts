@@ -29,6 +29,9 @@ export interface HomeOptions {
   readonly fresh: boolean;
 }
 
+/** Goes up when data directories are initialised differently, so that no cache hands out those of before. */
+const TEMPLATE_FORMAT = 1;
+
 /**
  * Takes up the server of `directory`, or makes one.
  * @throws {Error} when the directory belongs to another engine or release line.
@@ -58,7 +61,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 }
 
 async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<string> {
-  const template = await cached(options.template, options.initialise);
+  const template = await cached(`${options.template}-v${TEMPLATE_FORMAT}`, options.initialise);
   await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory], { account: options.account });
   return readPassword(template);
 }
