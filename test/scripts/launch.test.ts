@@ -124,10 +124,10 @@ describe('the last line of the whole check', () => {
     },
     {
       name: 'a file could not be loaded',
-      files: [passing, unloadable],
+      files: [failing, unloadable],
       exitCode: '1',
       checks: ok,
-      line: '3 passed, 1 failed',
+      line: '3 passed, 2 failed',
       code: 1,
     },
     {

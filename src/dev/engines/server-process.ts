@@ -1,6 +1,7 @@
 // One database server as a child process: started, asked, frozen, killed, started again, stopped.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
+import { systemClock } from '../../lib/system-clock.ts';
 import type { Account } from './account.ts';
 import type { EngineName, EngineServer } from './engine-server.ts';
 import { openGuard } from './guard.ts';
@@ -38,10 +39,11 @@ interface Running {
 class PortTakenError extends Error {}
 
 const PORT_TRIES_MAX = 10;
-const LOGIN_POLL_MS = 10;
-const LOGIN_POLLS_MAX = 9_000;
-const STOP_POLLS_MAX = 6_000;
-const STOP_POLL_MS = 10;
+const POLL_MS = 10;
+/** Crash recovery on a busy machine with a slow disk takes its time; a minute and a half is a server that hangs. */
+const LOGIN_WITHIN_MS = 90_000;
+/** A clean shutdown writes everything back first. After that it is killed, which is as safe, only slower to start from. */
+const STOP_WITHIN_MS = 60_000;
 const LOG_TAIL_CHARACTERS = 1_500;
 
 /**
@@ -147,8 +149,9 @@ class ServerProcess implements EngineServer {
       // A frozen server would never hear the request.
       await signalAll(processes, 'SIGCONT');
       running.child.kill(this.#program.stopSignal);
-      for (let polls = 0; !running.hasEnded && polls < STOP_POLLS_MAX; polls += 1) {
-        await pause(STOP_POLL_MS);
+      const end = systemClock.now() + STOP_WITHIN_MS;
+      while (!running.hasEnded && systemClock.now() < end) {
+        await pause(POLL_MS);
       }
       if (!running.hasEnded) {
         await this.kill('SIGKILL');
@@ -196,7 +199,8 @@ class ServerProcess implements EngineServer {
 
   async #awaitLogin(running: Running): Promise<void> {
     let refusal: unknown;
-    for (let polls = 0; polls < LOGIN_POLLS_MAX; polls += 1) {
+    const end = systemClock.now() + LOGIN_WITHIN_MS;
+    while (systemClock.now() < end) {
       if (running.hasEnded) {
         const words = await this.#lastWords();
         if (/address already in use/i.test(words)) {
@@ -214,7 +218,7 @@ class ServerProcess implements EngineServer {
       } catch (error) {
         refusal = error;
       }
-      await pause(LOGIN_POLL_MS);
+      await pause(POLL_MS);
     }
     throw new Error(`${this.engine} does not accept logins; see ${this.logFile}`, { cause: refusal });
   }
