@@ -80,21 +80,23 @@ function opened(state: Active, bqual: Bqual, instance: string): Step<State> {
     // The first instance lost the branch and its work; the second one began anew. Together they are not what the client did (D3).
     return rollBack(state, openedTwice(bqual), [...state.branches, { ...known, instance, vote: undefined }]);
   }
-  return { state: { ...state, branches: replace(state.branches, { ...known, instance }) }, effects: [] };
+  return known.instance === instance
+    ? ignore(state)
+    : { state: { ...state, branches: replace(state.branches, { ...known, instance }) }, effects: [] };
 }
 
 /** The vote of a branch that this transaction may commit with; a no ends it at once, so that locks go early. */
 function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, instance, vote } = event;
   // A vote tells of the opening, too, whose report it may have overtaken.
-  const known = opened(state, bqual, instance);
-  if (known.state.kind !== 'active') {
-    return known;
+  const step = opened(state, bqual, instance);
+  if (step.state.kind !== 'active') {
+    return step;
   }
   if (vote.kind === 'rollback') {
-    return rollBack(known.state, vote.reason);
+    return rollBack(step.state, vote.reason);
   }
-  const branches = withVote(known.state.branches, { bqual, instance }, vote);
+  const branches = withVote(step.state.branches, { bqual, instance }, vote);
   return branches === undefined
     ? rollBack(state, openedTwice(bqual), [...state.branches, { bqual, instance, claimed: false, vote: undefined }])
     : { state: { ...state, branches }, effects: [] };

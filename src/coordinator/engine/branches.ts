@@ -1,8 +1,8 @@
 // Small operations on lists of branches that several states share.
 import { assert } from '../../lib/assert.ts';
-import type { Evidence, Reason } from '../../xa/vocabulary.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import type { ClaimedBranch, Effect, Event, Step, Verb } from './event.ts';
+import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
 import {
   decidedBranches,
   type FinishingBranch,
@@ -11,9 +11,6 @@ import {
   type State,
   type YesVote,
 } from './state.ts';
-
-/** A participant tells of a branch, for whatever reason: it opened it, voted on it, or lists it as prepared. */
-export type BranchReport = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
 
 const NO_EFFECTS: readonly Effect[] = [];
 
@@ -53,10 +50,11 @@ export function claim(
 
 /** Everybody who was named, for a rollback: a branch that two instances claim is in it for each of them. */
 export function everyone(branches: readonly OpenBranch[], claimed: readonly ClaimedBranch[]): readonly OpenBranch[] {
-  return claimed.reduce(
-    (known, one) => claim(known, [one]) ?? [...known, { ...one, claimed: true, vote: undefined }],
-    branches,
-  );
+  let known = branches;
+  for (const one of claimed) {
+    known = claim(known, [one]) ?? [...known, { ...one, claimed: true, vote: undefined }];
+  }
+  return known;
 }
 
 /**
@@ -85,36 +83,6 @@ export function finishing(branch: OpenBranch, status: FinishStatus): FinishingBr
 export function finishEffect(branch: FinishingBranch, verb: Verb): Effect {
   const { bqual, instance, evidence } = branch;
   return { kind: 'finish', verb, bqual, instance, evidence };
-}
-
-/** A branch that the transaction does not know, or not any more: whatever it holds is rolled back (D9). */
-export function rollbackStray<S extends State>(state: S, report: BranchReport): Step<S> {
-  if (report.kind === 'vote' && report.vote.kind !== 'prepared') {
-    return ignore(state); // It has ended by itself.
-  }
-  const { bqual, instance } = report;
-  return { state, effects: [{ kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(report) }] };
-}
-
-function evidenceOf(report: BranchReport): Evidence {
-  switch (report.kind) {
-    case 'branch-opened':
-      return '';
-    case 'branch-found':
-      return report.evidence;
-    case 'vote':
-      return report.vote.kind === 'prepared' ? report.vote.evidence : '';
-  }
-}
-
-/**
- * Whether a report is of other work than the decided branch of the same name. Its engine has proven that one committed, so what it
- * holds prepared now, with other evidence, was opened again later: it follows no decision and goes (D9). As long as the branch is not
- * proven, nobody may be told to roll back that name, whatever was reported (D2).
- */
-export function isOtherWork(branch: FinishingBranch, report: BranchReport): boolean {
-  const evidence = evidenceOf(report);
-  return branch.status.kind === 'proven' && branch.evidence !== '' && evidence !== '' && evidence !== branch.evidence;
 }
 
 /** Enters phase two of a rollback. A branch that voted read-only has ended already and is left out. */

@@ -2,8 +2,9 @@
 import { assert } from '../../lib/assert.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, isOtherWork, replace, rollbackStray } from './branches.ts';
+import { find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
+import { isOtherWork, rollbackStray } from './reports.ts';
 import type { Committing, FinishingBranch, State } from './state.ts';
 
 export function stepCommitting(state: Committing, event: Event): Step<State> {

@@ -1,8 +1,9 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
 import { assert } from '../../lib/assert.ts';
-import { type BranchReport, find, finishEffect, ignore, isOtherWork, rollbackStray } from './branches.ts';
+import { find, finishEffect, ignore } from './branches.ts';
 import { disproof } from './committing.ts';
 import type { Event, Step } from './event.ts';
+import { type BranchReport, isOtherWork, rollbackStray } from './reports.ts';
 import { foundCommitted } from './rolling-back.ts';
 import type { Completed, State } from './state.ts';
 

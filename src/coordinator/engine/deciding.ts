@@ -1,7 +1,8 @@
 // Deciding: the commit record is with the log and may be durable at any moment. Only the log's answer moves on (D2).
 import { assert } from '../../lib/assert.ts';
-import { find, finishEffect, ignore, rollbackStray } from './branches.ts';
+import { find, finishEffect, ignore } from './branches.ts';
 import type { Event, Step } from './event.ts';
+import { rollbackStray } from './reports.ts';
 import type { Deciding, State } from './state.ts';
 
 export function stepDeciding(state: Deciding, event: Event): Step<State> {

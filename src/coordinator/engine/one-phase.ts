@@ -1,8 +1,9 @@
 // One phase: a single branch is told to commit, and its engine's answer is the outcome. There is no record, so a lost answer
 // is asked for until the engine proves an end; silence proves nothing.
 import { assert } from '../../lib/assert.ts';
-import { finishEffect, ignore, rollbackStray } from './branches.ts';
+import { finishEffect, ignore } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
+import { rollbackStray } from './reports.ts';
 import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
 
 export function stepOnePhase(state: OnePhase, event: Event): Step<State> {

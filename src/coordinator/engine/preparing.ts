@@ -73,7 +73,9 @@ function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' 
     return rollBack(state, openedTwice(bqual), [...state.branches, { ...branch, instance, vote: undefined }]);
   }
   // The report that the commit request overtook.
-  return { state: { ...state, branches: replace(state.branches, { ...branch, instance }) }, effects: [] };
+  return branch.instance === instance
+    ? ignore(state)
+    : { state: { ...state, branches: replace(state.branches, { ...branch, instance }) }, effects: [] };
 }
 
 function prepareAgain(state: Preparing, event: Extract<Event, { kind: 'prepare-due' }>): Step<State> {

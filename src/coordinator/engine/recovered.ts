@@ -1,7 +1,7 @@
 // Recovery feeds the same door: replayed records and branches found prepared become states with effects, and from there on
 // there is one way to commit.
 import type { LogRecord } from '../../log/record.ts';
-import type { Evidence, Reason } from '../../xa/vocabulary.ts';
+import type { Decision, Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { finishEffect } from './branches.ts';
 import { completeCommit } from './committing.ts';
@@ -16,10 +16,12 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
   const statuses = new Map<Bqual, FinishStatus>();
   const damaged = new Map<Bqual, FinishStatus>();
   let decided: Extract<LogRecord, { kind: 'decided' }> | undefined;
+  let against: Decision = 'rollback';
   for (const record of records) {
     if (record.kind === 'decided') {
       decided = record;
     } else if (record.kind === 'heuristic') {
+      against = record.decision;
       for (const { bqual, proof } of record.damage) {
         damaged.set(bqual, { kind: 'damaged', proof });
       }
@@ -32,7 +34,7 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     }
   }
   if (decided === undefined) {
-    return damaged.size === 0 ? undefined : damagedRollback(gtrid, damaged);
+    return damaged.size === 0 ? undefined : damagedEnd(gtrid, against, damaged);
   }
   const branches = decided.branches.map(
     ({ bqual, evidence }): FinishingBranch => ({
@@ -50,11 +52,20 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     : { state, effects: pending.map((branch) => finishEffect(branch, 'commit')) };
 }
 
-function damagedRollback(gtrid: Gtrid, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
+/** Damage without the record of a decision: of a rollback. Were it of a commit, the damage alone says what was decided (D2). */
+function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
   const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: '', status }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
   return {
-    state: { kind: 'completed', gtrid, decision: 'rollback', outcome: 'mixed', branches, reason, logged: true },
+    state: {
+      kind: 'completed',
+      gtrid,
+      decision,
+      outcome: 'mixed',
+      branches,
+      reason: decision === 'commit' ? undefined : reason,
+      logged: true,
+    },
     effects: [],
   };
 }
@@ -73,10 +84,14 @@ export function orphan(gtrid: Gtrid, bqual: Bqual, instance: string, evidence: E
   };
 }
 
-/** A decision whose branches were all accounted for before: late messages about it are answered from this state. */
+/**
+ * A decision whose branches were all accounted for before: late messages about it are answered from this state. Some may have been
+ * accounted for by an operator's word only, and be prepared still. So the evidence is left out: whatever is found prepared under
+ * one of these names is committed, and none is taken for other work (D2).
+ */
 export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): State {
   const branches = record.branches.map(
-    ({ bqual, evidence }): FinishingBranch => ({ bqual, instance: '', evidence, status: { kind: 'proven' } }),
+    ({ bqual }): FinishingBranch => ({ bqual, instance: '', evidence: '', status: { kind: 'proven' } }),
   );
   return {
     kind: 'completed',

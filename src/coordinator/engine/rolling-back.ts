@@ -2,8 +2,9 @@
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
 import { assert } from '../../lib/assert.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, replace, rollbackStray } from './branches.ts';
+import { find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
+import { rollbackStray } from './reports.ts';
 import type { FinishingBranch, RollingBack, State } from './state.ts';
 
 export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
