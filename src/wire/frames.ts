@@ -13,20 +13,38 @@ export interface FrameSink<Frame> {
  */
 const QUEUE_MAX = 200_000;
 
+/** For messages of very different sizes, such as rows: frames and the queue are bounded by weight too, not only by count. */
+export interface FrameWeights<Message> {
+  /** About how many bytes the message takes on the wire; asked twice for each. */
+  readonly weigh: (message: Message) => number;
+  /** A frame takes messages up to this weight, and always one. */
+  readonly frameMax: number;
+  /** Beyond it the stream is given up, as beyond the count of messages. */
+  readonly queueMax: number;
+}
+
 /** Queues messages and writes them as frames, in order, with the stream's own back-pressure. */
 export class FrameWriter<Message, Frame> {
   readonly #sink: FrameSink<Frame>;
   readonly #toFrame: (messages: Message[]) => Frame;
   readonly #onOverflow: () => void;
+  readonly #weights: FrameWeights<Message> | undefined;
   #queue: Message[] = [];
+  #weight = 0;
   #scheduled = false;
   #blocked = false;
   #closed = false;
 
-  constructor(sink: FrameSink<Frame>, toFrame: (messages: Message[]) => Frame, onOverflow: () => void) {
+  constructor(
+    sink: FrameSink<Frame>,
+    toFrame: (messages: Message[]) => Frame,
+    onOverflow: () => void,
+    weights?: FrameWeights<Message>,
+  ) {
     this.#sink = sink;
     this.#toFrame = toFrame;
     this.#onOverflow = onOverflow;
+    this.#weights = weights;
   }
 
   /** Never throws; after `close` messages are dropped, as a broken stream would lose them (D9). */
@@ -35,7 +53,8 @@ export class FrameWriter<Message, Frame> {
       return;
     }
     this.#queue.push(message);
-    if (this.#queue.length > QUEUE_MAX) {
+    this.#weight += this.#weights?.weigh(message) ?? 0;
+    if (this.#queue.length > QUEUE_MAX || this.#weight > (this.#weights?.queueMax ?? 0)) {
       this.close();
       this.#onOverflow();
       return;
@@ -54,20 +73,42 @@ export class FrameWriter<Message, Frame> {
   close(): void {
     this.#closed = true;
     this.#queue = [];
+    this.#weight = 0;
   }
 
   readonly #flush = (): void => {
     this.#scheduled = false;
     while (this.#queue.length > 0 && !this.#blocked && !this.#closed) {
-      const messages =
-        this.#queue.length <= FRAME_MESSAGES_MAX ? this.#queue : this.#queue.slice(0, FRAME_MESSAGES_MAX);
-      this.#queue = messages === this.#queue ? [] : this.#queue.slice(FRAME_MESSAGES_MAX);
+      const count = this.#frameLength();
+      const messages = this.#queue.length <= count ? this.#queue : this.#queue.slice(0, count);
+      this.#queue = messages === this.#queue ? [] : this.#queue.slice(count);
       if (!this.#sink.write(this.#toFrame(messages))) {
         this.#blocked = true;
         this.#sink.once('drain', this.#onDrain);
       }
     }
   };
+
+  /** How many of the queued messages go into the next frame. */
+  #frameLength(): number {
+    const countMax = Math.min(this.#queue.length, FRAME_MESSAGES_MAX);
+    if (this.#weights === undefined) {
+      return countMax;
+    }
+    const { weigh, frameMax } = this.#weights;
+    let frameWeight = 0;
+    let count = 0;
+    for (const message of this.#queue) {
+      const weight = weigh(message);
+      if (count === countMax || (count > 0 && frameWeight + weight > frameMax)) {
+        break;
+      }
+      frameWeight += weight;
+      count++;
+    }
+    this.#weight -= frameWeight;
+    return count;
+  }
 
   readonly #onDrain = (): void => {
     this.#blocked = false;

@@ -1,0 +1,190 @@
+// The attach stream's messages as the runtime speaks them: commands decoded once by a total function, reports built in one place.
+import type { BranchKey__Output } from '../gen/concordat/v1/BranchKey.ts';
+import type { CoordinatorMessage__Output } from '../gen/concordat/v1/CoordinatorMessage.ts';
+import type { FinishResult as WireResult } from '../gen/concordat/v1/FinishResult.ts';
+import type { FinishVerb as WireVerb } from '../gen/concordat/v1/FinishVerb.ts';
+import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import type { Reason as WireReason } from '../gen/concordat/v1/Reason.ts';
+import { fromWireError } from '../wire/status.ts';
+import type { CoordinatorError } from '../xa/errors.ts';
+import { REASON_CHARS_MAX } from '../xa/limits.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
+import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../xa/xid.ts';
+
+export type FinishVerb = 'commit' | 'rollback' | 'commit-one-phase';
+
+export interface Welcome {
+  readonly identity: LogIdentity;
+  readonly epoch: number;
+  readonly heartbeatMs: number;
+  readonly reconcileMs: number;
+}
+
+export type Command =
+  | { readonly kind: 'welcome'; readonly welcome: Welcome }
+  | { readonly kind: 'prepare'; readonly xid: Xid }
+  | { readonly kind: 'finish'; readonly xid: Xid; readonly verb: FinishVerb; readonly evidence: Evidence }
+  | { readonly kind: 'forget'; readonly xids: readonly Xid[] }
+  | { readonly kind: 'heartbeat' }
+  | { readonly kind: 'scan'; readonly id: number }
+  | { readonly kind: 'probe'; readonly id: number; readonly xid: Xid; readonly evidence: Evidence }
+  | { readonly kind: 'refused'; readonly error: CoordinatorError }
+  /** Not in the grammar, or of a newer protocol: logged and left alone. */
+  | { readonly kind: 'malformed'; readonly detail: string };
+
+const HEARTBEAT_DEFAULT_MS = 1_000;
+const RECONCILE_DEFAULT_MS = 5_000;
+const INTERVAL_MIN_MS = 10;
+const INTERVAL_MAX_MS = 60_000;
+
+const VERBS: Readonly<Record<string, FinishVerb>> = {
+  FINISH_VERB_COMMIT: 'commit',
+  FINISH_VERB_ROLLBACK: 'rollback',
+  FINISH_VERB_COMMIT_ONE_PHASE: 'commit-one-phase',
+};
+
+export function decodeCommand(message: CoordinatorMessage__Output): Command {
+  if (message.welcome) {
+    return decodeWelcome(message.welcome);
+  }
+  if (message.prepare) {
+    const xid = xidOf(message.prepare);
+    return xid === undefined ? malformed('prepare') : { kind: 'prepare', xid };
+  }
+  if (message.finish) {
+    const xid = xidOf(message.finish);
+    const verb = VERBS[String(message.finish.verb)];
+    return xid === undefined || verb === undefined
+      ? malformed('finish')
+      : { kind: 'finish', xid, verb, evidence: message.finish.evidence };
+  }
+  if (message.forget) {
+    return { kind: 'forget', xids: message.forget.branches.map(xidOf).filter((xid) => xid !== undefined) };
+  }
+  if (message.heartbeat) {
+    return { kind: 'heartbeat' };
+  }
+  if (message.scan) {
+    return { kind: 'scan', id: message.scan.id };
+  }
+  if (message.probe) {
+    const xid = xidOf(message.probe);
+    const { id, evidence } = message.probe;
+    return xid === undefined ? malformed('probe') : { kind: 'probe', id, xid, evidence };
+  }
+  if (message.refused) {
+    return { kind: 'refused', error: fromWireError(message.refused) };
+  }
+  return malformed('a message without a known body');
+}
+
+function decodeWelcome(welcome: NonNullable<CoordinatorMessage__Output['welcome']>): Command {
+  const identity = parseLogIdentity(welcome.logIdentity);
+  const epoch = Number(welcome.epoch);
+  if (identity === undefined || !Number.isSafeInteger(epoch) || epoch < 0 || epoch > EPOCH_MAX) {
+    return malformed('welcome');
+  }
+  const heartbeatMs = interval(welcome.heartbeatIntervalMs, HEARTBEAT_DEFAULT_MS);
+  const reconcileMs = interval(welcome.reconcileIntervalMs, RECONCILE_DEFAULT_MS);
+  return { kind: 'welcome', welcome: { identity, epoch, heartbeatMs, reconcileMs } };
+}
+
+function interval(wanted: number, standard: number): number {
+  return wanted === 0 ? standard : Math.min(INTERVAL_MAX_MS, Math.max(INTERVAL_MIN_MS, wanted));
+}
+
+function xidOf(key: BranchKey__Output): Xid | undefined {
+  const gtrid = parseGtrid(key.gtrid);
+  const bqual = parseBqual(key.bqual);
+  return gtrid === undefined || bqual === undefined ? undefined : { gtrid, bqual };
+}
+
+function malformed(detail: string): Command {
+  return { kind: 'malformed', detail };
+}
+
+const WIRE_VERBS = {
+  commit: 'FINISH_VERB_COMMIT',
+  rollback: 'FINISH_VERB_ROLLBACK',
+  'commit-one-phase': 'FINISH_VERB_COMMIT_ONE_PHASE',
+} as const satisfies Record<FinishVerb, WireVerb>;
+
+const WIRE_RESULTS = {
+  done: 'FINISH_RESULT_DONE',
+  'done-otherwise': 'FINISH_RESULT_DONE_OTHERWISE',
+  'not-yet': 'FINISH_RESULT_NOT_YET',
+  unknown: 'FINISH_RESULT_UNKNOWN',
+  unproven: 'FINISH_RESULT_UNPROVEN',
+} as const satisfies Record<FinishResult['kind'], WireResult>;
+
+export const WIRE_VOTES = {
+  prepared: 'VOTE_PREPARED',
+  'read-only': 'VOTE_READ_ONLY',
+  rollback: 'VOTE_ROLLBACK',
+} as const satisfies Record<Vote['kind'], string>;
+
+export function openedMessage(xid: Xid): ParticipantMessage {
+  return { opened: { gtrid: xid.gtrid, bqual: xid.bqual } };
+}
+
+export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
+  return {
+    vote: {
+      gtrid: xid.gtrid,
+      bqual: xid.bqual,
+      vote: WIRE_VOTES[vote.kind],
+      evidence: vote.kind === 'prepared' ? vote.evidence : '',
+      reason: vote.kind === 'rollback' ? toWireReason(vote.reason) : null,
+    },
+  };
+}
+
+export function onePhaseEvidenceMessage(xid: Xid, evidence: Evidence): ParticipantMessage {
+  return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence } };
+}
+
+/** An end the other way carries the engine's proof as its reason. */
+export function resultMessage(xid: Xid, verb: FinishVerb, result: FinishResult): ParticipantMessage {
+  return {
+    result: {
+      gtrid: xid.gtrid,
+      bqual: xid.bqual,
+      verb: WIRE_VERBS[verb],
+      result: WIRE_RESULTS[result.kind],
+      evidence: '',
+      reason: reasonOfResult(result),
+    },
+  };
+}
+
+function reasonOfResult(result: FinishResult): WireReason | null {
+  switch (result.kind) {
+    case 'done':
+      return null;
+    case 'done-otherwise':
+      return toWireReason({ code: 'BRANCH_VOTED_NO', message: result.proof, retryable: true });
+    default:
+      return toWireReason(result.reason);
+  }
+}
+
+export function toWireReason(reason: Reason): WireReason {
+  return {
+    code: reason.code,
+    message: reason.message.slice(0, REASON_CHARS_MAX),
+    sqlstate: reason.sqlstate ?? '',
+    errno: reason.errno ?? 0,
+    retryable: reason.retryable,
+  };
+}
+
+/** About how many bytes a report takes on the wire, so that a frame of long lists stays below the coordinator's limit. */
+export function reportBytes(message: ParticipantMessage): number {
+  const items =
+    (message.reconcile?.branches?.length ?? 0) +
+    (message.reconcile?.markers?.length ?? 0) +
+    (message.hello?.held?.length ?? 0);
+  const scanned = message.scanResult?.branches?.length ?? 0;
+  const said = message.vote?.reason?.message?.length ?? message.result?.reason?.message?.length ?? 0;
+  return 250 + said * 4 + items * 350 + scanned * 700;
+}

@@ -1,0 +1,73 @@
+// One branch that this participant holds: where it stands, and which of its statements is the newest.
+import type { Timer } from '../lib/clock.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
+import { formatXid, gtridParts, type LogIdentity, type Xid } from '../xa/xid.ts';
+import { reasonOf } from './reasons.ts';
+import type { BranchSession } from './resource-manager.ts';
+import type { StatementAnswer } from './statement-call.ts';
+
+export type BranchState =
+  /** Takes statements. Nothing that could prepare or commit it was ever sent to its engine. */
+  | { readonly kind: 'active' }
+  /** Its last statement or its prepare is queued or running; `vote` never rejects. */
+  | { readonly kind: 'preparing'; readonly vote: Promise<Vote> }
+  | { readonly kind: 'prepared'; readonly evidence: Evidence; readonly sinceMs: number }
+  /** Its commit is queued or running: nothing may end it otherwise, and no vote may be told any more. */
+  | { readonly kind: 'one-phase' }
+  /** Out of the table. `byEngine`: its session was lost; otherwise this participant ended it. */
+  | { readonly kind: 'ended'; readonly reason: Reason; readonly byEngine: boolean };
+
+/** The newest statement and its one answer, which every repetition of its number hears. */
+export interface NewestStatement {
+  readonly number: number;
+  readonly sql: string;
+  readonly answer: Promise<StatementAnswer>;
+}
+
+/** Owned and changed by `Branches` (its life) and `Statements` (its statements); everybody else reads. */
+export interface Branch {
+  readonly xid: Xid;
+  readonly key: string;
+  readonly identity: LogIdentity;
+  readonly epoch: number;
+  /** Settles when the engine has opened the branch; rejects with what `open` rejected with. */
+  readonly session: Promise<BranchSession>;
+  state: BranchState;
+  newest: NewestStatement | undefined;
+  /** Statements that are queued or running. */
+  waiting: number;
+  deadline: Timer | undefined;
+  /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish. */
+  superseded: boolean;
+}
+
+/** A branch whose session is being opened. */
+export function newBranch(xid: Xid, session: Promise<BranchSession>): Branch {
+  const { identity, epoch } = gtridParts(xid.gtrid);
+  return {
+    ...{ xid, key: formatXid(xid), identity, epoch, session },
+    state: { kind: 'active' },
+    newest: undefined,
+    waiting: 0,
+    deadline: undefined,
+    superseded: false,
+  };
+}
+
+/** One phase in a session that may not have been opened: then nothing can have been committed, for certain. Never rejects. */
+export async function commitSession(
+  opened: Promise<BranchSession>,
+  announce: (evidence: Evidence) => void,
+): Promise<FinishResult> {
+  let session: BranchSession;
+  try {
+    session = await opened;
+  } catch (error) {
+    return { kind: 'done-otherwise', proof: `the branch was never opened: ${reasonOf(error).message}` };
+  }
+  try {
+    return await session.commitOnePhase(announce);
+  } catch (error) {
+    return { kind: 'unknown', reason: reasonOf(error) };
+  }
+}

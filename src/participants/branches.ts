@@ -1,0 +1,237 @@
+// The branches that this participant holds, and how each comes and goes. A branch leaves the table in the turn in which its end
+// is certain, and what its session still has to do runs on behind it.
+import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import { assert } from '../lib/assert.ts';
+import type { Clock } from '../lib/clock.ts';
+import { failpoint } from '../lib/failpoint.ts';
+import { CoordinatorError } from '../xa/errors.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
+import { formatXid, type Xid } from '../xa/xid.ts';
+import { openedMessage, voteMessage } from './attach-messages.ts';
+import { type Branch, commitSession, newBranch } from './branch.ts';
+import type { EventLogger } from './event-logger.ts';
+import { reasonOf } from './reasons.ts';
+import type { BranchSession } from './resource-manager.ts';
+import { SerialQueues } from './serial-queues.ts';
+import { clampTimeout } from './statement-call.ts';
+import { type Ended, Tombstones } from './tombstones.ts';
+
+export interface BranchesOptions {
+  readonly clock: Clock;
+  readonly logger: EventLogger;
+  /** Sends a report to the coordinator in this turn; lost when no stream is there (D9). */
+  readonly report: (message: ParticipantMessage) => void;
+  /** Sessions that hold an unprepared branch. */
+  readonly maxBranches: number;
+}
+
+/** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
+const PREPARE_GRACE_MS = 5_000;
+
+export class Branches {
+  readonly #options: BranchesOptions;
+  readonly #table = new Map<string, Branch>();
+  readonly #queues = new SerialQueues();
+  readonly ended: Tombstones;
+  #sessions = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: BranchesOptions) {
+    this.#options = options;
+    this.ended = new Tombstones(options.clock);
+  }
+
+  get(key: string): Branch | undefined {
+    return this.#table.get(key);
+  }
+
+  all(): IterableIterator<Branch> {
+    return this.#table.values();
+  }
+
+  /** Sessions at work for branches that are not prepared, those that are being rolled back included. */
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Runs `job` when everything before it of the same branch has ended. */
+  inTurn<T>(key: string, job: () => Promise<T>): Promise<T> {
+    return this.#queues.run(key, job);
+  }
+
+  /**
+   * Enters a branch and tells the coordinator in the same turn, before its engine hears of it (D3). Its deadline starts now.
+   * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
+   */
+  open(xid: Xid, timeoutMs: number, opener: () => Promise<BranchSession>): Branch {
+    const { clock, report, maxBranches } = this.#options;
+    if (this.#sessions >= maxBranches) {
+      throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
+    }
+    const key = formatXid(xid);
+    assert(!this.#table.has(key), 'D9: a branch is entered once');
+    this.#sessions += 1;
+    report(openedMessage(xid));
+    const session = this.#queues.run(key, opener);
+    const branch = newBranch(xid, session);
+    branch.deadline = clock.after(clampTimeout(timeoutMs), () => this.#overdue(branch));
+    this.#table.set(key, branch);
+    session.then(
+      (opened) => opened.onLost((reason) => this.lost(branch, reason)),
+      (error: unknown) => this.lost(branch, reasonOf(error)),
+    );
+    return branch;
+  }
+
+  /** Asks for the vote behind whatever runs, with `ask` or the session's prepare, and reports it. Never rejects. */
+  prepare(
+    branch: Branch,
+    ask: (session: BranchSession) => Promise<Vote> = (session) => session.prepare(),
+  ): Promise<Vote> {
+    assert(branch.state.kind === 'active', 'only an active branch is asked for its vote');
+    const vote = this.#queues.run(branch.key, () => this.#takeVote(branch, ask));
+    branch.state = { kind: 'preparing', vote };
+    return vote;
+  }
+
+  /** Ends an active branch in one phase, behind whatever runs. Never rejects. */
+  commitOnePhase(branch: Branch, announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    assert(branch.state.kind === 'active', 'only an active branch is committed in one phase');
+    branch.state = { kind: 'one-phase' };
+    branch.deadline?.cancel();
+    return this.#queues.run(branch.key, async () => {
+      const result = await commitSession(branch.session, announce);
+      this.#sessionFree();
+      this.#bury(branch, { kind: 'one-phase', result }, ENDED);
+      return result;
+    });
+  }
+
+  /**
+   * Rolls an active branch back, overtaking a statement that still runs. The branch is gone at once; resolves when its session
+   * has obeyed. Tells the coordinator nothing. Never rejects.
+   */
+  abandon(branch: Branch, reason: Reason, byEngine = false): Promise<void> {
+    assert(branch.state.kind === 'active', 'D3: only a branch that nobody asked to prepare is certain to roll back');
+    this.#bury(branch, { kind: 'rolled-back', reason }, { kind: 'ended', reason, byEngine });
+    const rolledBack = branch.session
+      .then((session) => session.rollback())
+      .catch((error: unknown) => this.#options.logger.debug({ evt: 'branch-not-opened', branch: branch.key, error }))
+      .then(() => this.#sessionFree());
+    return this.#queues.run(branch.key, () => rolledBack);
+  }
+
+  /**
+   * Nobody wants the branch prepared any more. Its last statement may wait for a lock for ever, so after a grace its session is
+   * ended under it. If the prepare went through after all, its vote or reconciliation tells.
+   */
+  hurry(branch: Branch): void {
+    const { clock, logger } = this.#options;
+    if (branch.state.kind === 'preparing') {
+      branch.deadline?.cancel();
+      branch.deadline = clock.after(PREPARE_GRACE_MS, () => {
+        if (branch.state.kind === 'preparing') {
+          logger.warn({ evt: 'prepare-overdue', branch: branch.key });
+          branch.session.then((session) => session.rollback()).catch(() => undefined);
+        }
+      });
+    }
+  }
+
+  /** The session of an active branch is gone, and its work with it. In any other state its vote or result says what happened. */
+  lost(branch: Branch, reason: Reason): void {
+    if (branch.state.kind === 'active') {
+      this.#options.logger.warn({ evt: 'branch-lost', branch: branch.key, code: reason.code, message: reason.message });
+      void this.abandon(branch, reason, true);
+      this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
+    }
+  }
+
+  /** A phase-two call was made: only the engine knows from now on. Also for branches that were never held here (D9). */
+  told(key: string): void {
+    const branch = this.#table.get(key);
+    if (branch === undefined) {
+      this.ended.touch(key);
+      return;
+    }
+    assert(branch.state.kind === 'prepared', 'only a prepared branch is left to phase two');
+    this.#bury(branch, { kind: 'told' }, ENDED);
+  }
+
+  /** A newer life of the coordinator has begun: what is not prepared ends now, what is prepared is its to find and finish. */
+  supersede(branch: Branch, reason: Reason): void {
+    branch.superseded = true;
+    if (branch.state.kind === 'active') {
+      void this.abandon(branch, reason);
+    } else if (branch.state.kind === 'prepared') {
+      this.told(branch.key);
+    }
+  }
+
+  /** Calls `listener` whenever the table has become empty. */
+  onIdle(listener: () => void): void {
+    this.#onIdle = listener;
+  }
+
+  async #takeVote(branch: Branch, ask: (session: BranchSession) => Promise<Vote>): Promise<Vote> {
+    let vote: Vote;
+    try {
+      const session = await branch.session;
+      failpoint('before-prepare');
+      vote = await ask(session);
+    } catch (error) {
+      vote = { kind: 'rollback', reason: reasonOf(error) };
+    }
+    failpoint('after-prepare');
+    branch.deadline?.cancel();
+    this.#sessionFree();
+    if (vote.kind === 'prepared' && !branch.superseded) {
+      branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
+    } else {
+      this.#bury(branch, vote.kind === 'prepared' ? { kind: 'told' } : { kind: 'voted', vote }, ENDED);
+    }
+    this.#options.report(voteMessage(branch.xid, vote));
+    return vote;
+  }
+
+  #overdue(branch: Branch): void {
+    const { logger, report } = this.#options;
+    if (branch.state.kind === 'active') {
+      const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
+      logger.info({ evt: 'branch-timeout', branch: branch.key });
+      void this.abandon(branch, reason);
+      report(voteMessage(branch.xid, { kind: 'rollback', reason }));
+    } else {
+      this.hurry(branch);
+    }
+  }
+
+  #bury(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): void {
+    branch.deadline?.cancel();
+    branch.state = state;
+    this.ended.bury(branch.key, ended);
+    this.#table.delete(branch.key);
+    this.#noticeIdle();
+  }
+
+  #sessionFree(): void {
+    this.#sessions -= 1;
+    this.#noticeIdle();
+  }
+
+  #noticeIdle(): void {
+    if (this.#table.size === 0 && this.#sessions === 0) {
+      this.#onIdle?.();
+    }
+  }
+}
+
+const ENDED: Extract<Branch['state'], { kind: 'ended' }> = {
+  kind: 'ended',
+  reason: { code: 'BRANCH_STATE', message: 'the branch has voted or ended', retryable: false },
+  byEngine: false,
+};

@@ -1,0 +1,179 @@
+// Phase two and one-phase commits: one finisher for a branch at a time, and an answer for every command, proven by the engine.
+import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import { unreachable } from '../lib/assert.ts';
+import { failpoint } from '../lib/failpoint.ts';
+import type { BranchProof, Evidence, FinishResult, Reason } from '../xa/vocabulary.ts';
+import { formatXid, type Xid } from '../xa/xid.ts';
+import { type FinishVerb, onePhaseEvidenceMessage, resultMessage } from './attach-messages.ts';
+import type { Branches } from './branches.ts';
+import type { EventLogger } from './event-logger.ts';
+import { reasonOf } from './reasons.ts';
+import type { ResourceManager } from './resource-manager.ts';
+
+export interface FinisherOptions {
+  readonly rm: ResourceManager;
+  readonly branches: Branches;
+  readonly logger: EventLogger;
+  readonly report: (message: ParticipantMessage) => void;
+  /** Reports what must be on the wire before the engine hears the next word. */
+  readonly reportNow: (message: ParticipantMessage) => void;
+}
+
+const ROLLED_BACK: Reason = { code: 'TXN_ROLLED_BACK', message: 'the transaction was rolled back', retryable: true };
+
+export class Finisher {
+  readonly #options: FinisherOptions;
+  readonly #inFlight = new Map<string, Set<FinishVerb>>();
+  #idle: (() => void) | undefined;
+
+  constructor(options: FinisherOptions) {
+    this.#options = options;
+  }
+
+  /** Carries the command out and reports its result. A command repeated while it is carried out is answered with it. */
+  receive(xid: Xid, verb: FinishVerb, evidence: Evidence): void {
+    const key = formatXid(xid);
+    const verbs = this.#inFlight.get(key) ?? new Set();
+    if (verbs.has(verb)) {
+      return;
+    }
+    verbs.add(verb);
+    this.#inFlight.set(key, verbs);
+    const { branches, report } = this.#options;
+    if (branches.get(key) === undefined && branches.ended.get(key) === undefined) {
+      // The command overtook the branch's first statement, or an earlier life held it: from now on that statement is refused (D9).
+      branches.told(key);
+    }
+    void this.#finish(xid, key, verb, evidence).then((result) => {
+      verbs.delete(verb);
+      if (verbs.size === 0) {
+        this.#inFlight.delete(key);
+      }
+      report(resultMessage(xid, verb, result));
+      if (this.#inFlight.size === 0) {
+        this.#idle?.();
+      }
+    });
+  }
+
+  /** Whether a call for the branch is under way: its place in the engine's list says nothing then. */
+  isAtWork(key: string): boolean {
+    return this.#inFlight.has(key);
+  }
+
+  get size(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Calls `listener` whenever the last call has been answered. */
+  onIdle(listener: () => void): void {
+    this.#idle = listener;
+  }
+
+  #finish(xid: Xid, key: string, verb: FinishVerb, evidence: Evidence): Promise<FinishResult> {
+    switch (verb) {
+      case 'commit':
+        return this.#options.branches.inTurn(key, () => this.#commit(xid, key, evidence));
+      case 'rollback':
+        return this.#rollback(xid, key, evidence);
+      case 'commit-one-phase':
+        return this.#commitOnePhase(xid, key, evidence);
+      default:
+        return unreachable(verb);
+    }
+  }
+
+  async #commit(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+    const { rm, branches, logger } = this.#options;
+    const state = branches.get(key)?.state;
+    if (state !== undefined && state.kind !== 'prepared') {
+      // D3: its vote was never given. Committing now would commit half of a transaction.
+      logger.error({ evt: 'commit-of-unprepared', branch: key, state: state.kind });
+      return { kind: 'not-yet', reason: unprepared(key) };
+    }
+    failpoint('before-commit');
+    const result = await rm.commit(xid, evidence || (state?.evidence ?? ''));
+    failpoint('after-commit');
+    this.#noteEnd(key, result);
+    return result;
+  }
+
+  async #rollback(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+    const { rm, branches } = this.#options;
+    const branch = branches.get(key);
+    if (branch?.state.kind === 'active') {
+      await branches.abandon(branch, ROLLED_BACK);
+      return { kind: 'done' };
+    }
+    if (branch !== undefined) {
+      branches.hurry(branch);
+    }
+    return await branches.inTurn(key, async () => {
+      const held = branches.get(key)?.state;
+      const result = await rm.rollback(xid, evidence || (held?.kind === 'prepared' ? held.evidence : ''));
+      this.#noteEnd(key, result);
+      return result;
+    });
+  }
+
+  async #commitOnePhase(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+    const { branches, reportNow } = this.#options;
+    const branch = branches.get(key);
+    if (branch?.state.kind === 'active') {
+      return await branches.commitOnePhase(branch, (announced) => reportNow(onePhaseEvidenceMessage(xid, announced)));
+    }
+    return await branches.inTurn(key, async () => {
+      const ended = branches.ended.get(key);
+      if (ended?.kind === 'one-phase' && isOver(ended.result)) {
+        return ended.result;
+      }
+      if (ended?.kind === 'rolled-back') {
+        return { kind: 'done-otherwise', proof: `the participant rolled it back: ${ended.reason.message}` };
+      }
+      return await this.#prove(xid, key, evidence);
+    });
+  }
+
+  /** A one-phase commit whose branch this life does not hold: its engine says how it ended, or that it cannot say. */
+  async #prove(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+    const { rm } = this.#options;
+    let proof: BranchProof;
+    try {
+      proof = await rm.probe(xid, evidence);
+    } catch (error) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+    switch (proof) {
+      case 'committed':
+        return { kind: 'done' };
+      case 'rolled-back':
+        return { kind: 'done-otherwise', proof: `the engine shows it rolled back${evidence && `, by ${evidence}`}` };
+      case 'prepared':
+        return await rm.commit(xid, evidence);
+      case 'active':
+        return { kind: 'not-yet', reason: unprepared(key) };
+      case 'unproven': {
+        const message = 'the engine neither holds the branch nor proves how it ended';
+        return { kind: 'unproven', reason: { code: 'BRANCH_UNKNOWN', message, retryable: false } };
+      }
+      default:
+        return unreachable(proof);
+    }
+  }
+
+  /** Only a prepared or an unheld branch gets here: its place in the engine's list is out of date from now on. */
+  #noteEnd(key: string, result: FinishResult): void {
+    if (isOver(result)) {
+      this.#options.branches.told(key);
+    }
+  }
+}
+
+/** The engine has proven an end. */
+function isOver(result: FinishResult): boolean {
+  return result.kind === 'done' || result.kind === 'done-otherwise';
+}
+
+function unprepared(key: string): Reason {
+  return { code: 'BRANCH_STATE', message: `branch ${key} is at work and not prepared`, retryable: false };
+}

@@ -1,0 +1,41 @@
+// Why a branch ended or a statement failed: engine errors as reasons for the coordinator and as errors for the application.
+import { CoordinatorError, isErrorCode } from '../xa/errors.ts';
+import type { Reason } from '../xa/vocabulary.ts';
+import { formatXid, type Xid } from '../xa/xid.ts';
+import { EngineError } from './resource-manager.ts';
+
+/** The reason inside whatever an adapter threw. Anything but an `EngineError` is a bug of the adapter, and says so. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof EngineError) {
+    return error.reason;
+  }
+  if (error instanceof CoordinatorError) {
+    return { code: error.code, message: error.message, retryable: error.entry.retry === 'new-transaction' };
+  }
+  return { code: 'INTERNAL', message: `the adapter failed: ${String(error)}`, retryable: false };
+}
+
+/** A failed statement as its application sees it: the engine's own words and numbers in the metadata. */
+export function statementError(error: unknown): CoordinatorError {
+  if (error instanceof CoordinatorError) {
+    return error;
+  }
+  const reason = reasonOf(error);
+  const metadata: Record<string, string> = { retryable: String(reason.retryable) };
+  if (reason.sqlstate !== undefined) {
+    metadata['sqlstate'] = reason.sqlstate;
+  }
+  if (reason.errno !== undefined) {
+    metadata['errno'] = String(reason.errno);
+  }
+  const code = isErrorCode(reason.code) ? reason.code : 'STATEMENT_FAILED';
+  return new CoordinatorError(code, reason.message, { metadata, cause: error });
+}
+
+/** The participant does not hold the branch, or not any more; `why` is the reason it ended, where this life knows one. */
+export function branchUnknown(xid: Xid, why: Reason | undefined): CoordinatorError {
+  const known = why === undefined ? 'the participant does not hold it' : `${why.code}: ${why.message}`;
+  return new CoordinatorError('BRANCH_UNKNOWN', `branch ${formatXid(xid)} is gone: ${known}`, {
+    metadata: why === undefined ? {} : { reason: why.code },
+  });
+}

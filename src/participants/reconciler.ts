@@ -1,0 +1,146 @@
+// Reconciliation: what the engine lists as prepared, told to the coordinator every few seconds, so that no branch stays behind.
+import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import type { PreparedBranch as WirePrepared } from '../gen/concordat/v1/PreparedBranch.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
+import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
+import type { Branches } from './branches.ts';
+import type { EngineWatch } from './engine-watch.ts';
+import type { Finisher } from './finisher.ts';
+import type { PreparedBranch, ResourceManager } from './resource-manager.ts';
+
+export interface ReconcilerOptions {
+  readonly rm: ResourceManager;
+  readonly clock: Clock;
+  readonly branches: Branches;
+  readonly finisher: Finisher;
+  readonly resource: ResourceName;
+  /** An embedded participant speaks only for its own branches: it watches the epoch, and reports nothing. */
+  readonly reports: boolean;
+  readonly report: (message: ParticipantMessage) => void;
+  /** The engine has recorded a newer life of the log than the one that is served. */
+  readonly onNewerEpoch: (identity: LogIdentity, epoch: number) => void;
+  readonly engine: EngineWatch;
+}
+
+export interface ServedLife {
+  readonly identity: LogIdentity;
+  readonly epoch: number;
+  readonly reconcileMs: number;
+}
+
+const MARKERS_EVERY_MS = 60_000;
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  #life: ServedLife | undefined;
+  #timer: Timer | undefined;
+  #markersDueMs = 0;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Reconciles now and every interval from now on, until `stop` or the next `start`. */
+  start(life: ServedLife): void {
+    this.stop();
+    this.#life = life;
+    this.#markersDueMs = this.#options.clock.now();
+    void this.#tick(life);
+  }
+
+  stop(): void {
+    this.#life = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** One at a time: the next is due an interval after this one has ended, however long the engine took. */
+  async #tick(life: ServedLife): Promise<void> {
+    const { rm, clock, reports, onNewerEpoch, engine } = this.#options;
+    try {
+      const highest = await rm.raiseEpoch(life.identity, life.epoch);
+      if (this.#life !== life) {
+        return;
+      }
+      if (highest > life.epoch) {
+        onNewerEpoch(life.identity, highest);
+        return;
+      }
+      if (reports) {
+        await this.#reportPrepared(life);
+        await this.#reportMarkers(life);
+      }
+      await engine.answered();
+    } catch (error) {
+      engine.failed(error);
+    }
+    if (this.#life === life) {
+      this.#timer = clock.after(life.reconcileMs, () => void this.#tick(life));
+    }
+  }
+
+  async #reportPrepared(life: ServedLife): Promise<void> {
+    const { rm, clock, branches } = this.#options;
+    const listedMs = clock.now();
+    const listed = await rm.list();
+    if (this.#life !== life) {
+      return;
+    }
+    const ours = listed.filter((prepared) => this.#isOurs(prepared.xid, life.identity));
+    this.#dropVanished(new Set(ours.map(({ xid }) => (xid === undefined ? '' : formatXid(xid)))), listedMs);
+    const due: WirePrepared[] = [];
+    for (const { xid, evidence, ageMs } of ours) {
+      const key = xid === undefined ? '' : formatXid(xid);
+      const state = branches.get(key)?.state;
+      // Its vote or its result is on the way, or has gone out while the engine was listing; telling now would only confuse.
+      const isMoving =
+        this.#options.finisher.isAtWork(key) ||
+        branches.ended.endedSince(key, listedMs) ||
+        (state !== undefined && (state.kind !== 'prepared' || listedMs - state.sinceMs < life.reconcileMs));
+      if (xid !== undefined && !isMoving) {
+        due.push({ gtrid: xid.gtrid, bqual: xid.bqual, evidence, ageMs: Math.max(0, Math.trunc(ageMs)) });
+      }
+    }
+    // Also an empty list is told, once: the coordinator learns that this engine has been looked at.
+    this.#options.report({ reconcile: { branches: due.slice(0, BRANCHES_PER_MESSAGE_MAX), markers: [] } });
+    for (let first = BRANCHES_PER_MESSAGE_MAX; first < due.length; first += BRANCHES_PER_MESSAGE_MAX) {
+      const chunk = due.slice(first, first + BRANCHES_PER_MESSAGE_MAX);
+      this.#options.report({ reconcile: { branches: chunk, markers: [] } });
+    }
+  }
+
+  /** Prepared here, finished by somebody else: the table lets go of it, and later commands ask the engine. */
+  #dropVanished(listed: ReadonlySet<string>, listedMs: number): void {
+    const { branches, finisher } = this.#options;
+    for (const { key, state } of [...branches.all()]) {
+      if (state.kind === 'prepared' && state.sinceMs < listedMs && !listed.has(key) && !finisher.isAtWork(key)) {
+        branches.told(key);
+      }
+    }
+  }
+
+  async #reportMarkers(life: ServedLife): Promise<void> {
+    const { rm, clock, branches, report } = this.#options;
+    if (clock.now() < this.#markersDueMs) {
+      return;
+    }
+    const markers = await rm.markers(life.identity);
+    if (this.#life !== life) {
+      return;
+    }
+    this.#markersDueMs = clock.now() + MARKERS_EVERY_MS;
+    const ended = markers
+      .filter((xid) => this.#isOurs(xid, life.identity))
+      .map(formatXid)
+      .filter((key) => branches.get(key) === undefined);
+    for (let first = 0; first < ended.length; first += BRANCHES_PER_MESSAGE_MAX) {
+      report({ reconcile: { branches: [], markers: ended.slice(first, first + BRANCHES_PER_MESSAGE_MAX) } });
+    }
+  }
+
+  /** D8; and an engine that serves several databases lists those of other resources too, which have their own participants. */
+  #isOurs(xid: PreparedBranch['xid'] | Xid, identity: LogIdentity): xid is Xid {
+    return xid !== undefined && ownsGtrid(identity, xid.gtrid) && resourceOf(xid.bqual) === this.#options.resource;
+  }
+}

@@ -1,0 +1,249 @@
+// Statements of branches: numbers, repetitions, refusals, and what the coordinator hears of them.
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { identityOf } from './attach-coordinator.ts';
+import { ManualClock } from './manual-clock.ts';
+import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
+
+describe('statements of a branch', () => {
+  it('the first one is reported to the coordinator before the engine hears of the branch', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    fixture.faults.set('open', [{ kind: 'delayed', beforeMs: 300, afterMs: 0 }]);
+    const xid = fixture.xid();
+    void runtime.execute(statement(xid, 1, 'set a 1')).catch(() => undefined);
+    expect(await session.hears('opened')).toEqual(ref(xid));
+    expect(fixture.calls).not.toContain('execute');
+  });
+
+  it('the newest number repeated is answered again and executed once', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    const add = statement(xid, 2, 'add a 5');
+    const [first, joined] = await Promise.all([runtime.execute(add), runtime.execute(add)]);
+    expect(joined).toEqual(first);
+    expect(await runtime.execute(add)).toEqual(first);
+    const { result } = await runtime.execute(statement(xid, 3, 'get a'));
+    expect(result.rows).toEqual([[{ kind: 'int', value: 6n }]]);
+  });
+
+  it('a failed statement is answered the same when its number is repeated', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    const first = await refusal(runtime.execute(statement(xid, 1, 'fail')));
+    expect(first.code).toBe('STATEMENT_FAILED');
+    expect(first.metadata['retryable']).toBe('false');
+    const executed = fixture.calls.filter((verb) => verb === 'execute').length;
+    expect(await refusal(runtime.execute(statement(xid, 1, 'fail')))).toBe(first);
+    expect(fixture.calls.filter((verb) => verb === 'execute')).toHaveLength(executed);
+  });
+
+  it('a number that was another statement, an older one and one ahead are refused', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    await runtime.execute(statement(xid, 2, 'set a 2'));
+    for (const call of [statement(xid, 2, 'set a 3'), statement(xid, 1, 'set a 1'), statement(xid, 4, 'set a 4')]) {
+      expect((await refusal(runtime.execute(call))).code).toBe('BRANCH_STATE');
+    }
+    expect((await runtime.execute(statement(xid, 3, 'get a'))).result.rows).toEqual([[{ kind: 'int', value: 2n }]]);
+  });
+
+  it('statements of one branch run in order, also when they are sent without waiting', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 50, afterMs: 0 }]);
+    const answers = await Promise.all(
+      ['set a 1', 'add a 1', 'get a'].map((sql, index) => runtime.execute(statement(xid, index + 1, sql))),
+    );
+    expect(answers[2]?.result.rows).toEqual([[{ kind: 'int', value: 2n }]]);
+  });
+
+  it('too many waiting statements of one branch are refused, and the others go on', async () => {
+    await using fixture = await openFixture({ clock: new ManualClock() });
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    const running = Array.from({ length: 64 }, (_, index) =>
+      runtime.execute(statement(xid, index + 1, index === 0 ? 'hang' : 'get a')).catch(() => undefined),
+    );
+    expect((await refusal(runtime.execute(statement(xid, 65, 'get a')))).code).toBe('BRANCH_BUSY');
+    const other = await runtime.execute(statement(fixture.xid(), 1, 'get a'));
+    expect(other.result.rows).toEqual([]);
+    await runtime[Symbol.asyncDispose]();
+    await Promise.all(running);
+  });
+
+  it('the second statement of a branch that a restarted participant does not hold is refused', async () => {
+    await using fixture = await openFixture();
+    const { runtime: first } = await fixture.attach();
+    const xid = fixture.xid();
+    await first.execute(statement(xid, 1, 'set a 1'));
+    await fixture.crash(first);
+    const { runtime: second } = await fixture.attach();
+    expect((await refusal(second.execute(statement(xid, 2, 'set b 1')))).code).toBe('BRANCH_UNKNOWN');
+    expect(second.held).toBe(0);
+  });
+
+  it('a first statement that comes after the rollback does not revive the branch', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [held, overtaken] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(held, 1, 'set a 1'));
+    session.send(
+      ...[held, overtaken].map((xid) => ({ finish: { ...ref(xid), verb: 'FINISH_VERB_ROLLBACK' as const } })),
+    );
+    await session.hears('result', 2);
+    for (const xid of [held, overtaken]) {
+      expect((await refusal(runtime.execute(statement(xid, 1, 'set a 1')))).code).toBe('BRANCH_UNKNOWN');
+    }
+    expect(session.heard('opened')).toEqual([ref(held)]);
+    expect(runtime.held).toBe(0);
+  });
+
+  it('a branch of another resource is refused, and nothing is reported or opened (B44)', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const refused = await refusal(runtime.execute(statement(fixture.xid({ resource: 'orders' }), 1, 'set a 1')));
+    expect(refused.code).toBe('NOT_OWNER');
+    await runtime.execute(statement(fixture.xid(), 1, 'get a'));
+    await session.hears('opened');
+    expect(session.heard('opened')).toHaveLength(1);
+  });
+
+  it('a branch of another log or another life of the coordinator is unknown', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.epoch = 3;
+    const { runtime } = await fixture.attach();
+    const strangers = [
+      fixture.xid({ epoch: 2 }),
+      fixture.xid({ epoch: 4 }),
+      fixture.xid({ identity: identityOf('bcdefghijk') }),
+    ];
+    for (const xid of strangers) {
+      expect((await refusal(runtime.execute(statement(xid, 1, 'set a 1')))).code).toBe('BRANCH_UNKNOWN');
+    }
+  });
+
+  it('no branch is opened before the participant takes part', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.greet = () => undefined;
+    const runtime = fixture.start();
+    await eventually('hello', () => fixture.coordinator.sessions[0]?.heard('hello')[0]);
+    const refused = await refusal(runtime.execute(statement(fixture.xid(), 1, 'set a 1')));
+    expect(refused.code).toBe('RESOURCE_UNAVAILABLE');
+  });
+
+  it('one branch more than allowed is refused before anything is told, and taken when another has ended', async () => {
+    await using fixture = await openFixture({ maxBranches: 2 });
+    const { runtime, session } = await fixture.attach();
+    const [one, two, three] = [fixture.xid(), fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(one, 1, 'set a 1'));
+    await runtime.execute(statement(two, 1, 'set b 1'));
+    expect((await refusal(runtime.execute(statement(three, 1, 'set c 1')))).code).toBe('LIMIT_CONNECTIONS');
+    await session.hears('opened', 2);
+    session.send({ prepare: ref(one) });
+    await session.hears('vote');
+    await runtime.execute(statement(three, 1, 'set c 1'));
+    expect((await session.hears('opened', 3)).gtrid).toBe(three.gtrid);
+    expect(session.heard('opened')).toHaveLength(3);
+  });
+
+  it('a branch that cannot be opened votes rollback and is gone', async () => {
+    await using fixture = await openFixture({ maxBranches: 1 });
+    const { runtime, session } = await fixture.attach();
+    fixture.faults.set('open', [{ kind: 'lost-request' }]);
+    const xid = fixture.xid();
+    const refused = await refusal(runtime.execute(statement(xid, 1, 'set a 1')));
+    expect(refused.code).toBe('ENGINE_UNAVAILABLE');
+    expect(await session.hears('vote')).toMatchObject({
+      ...ref(xid),
+      vote: 'VOTE_ROLLBACK',
+      reason: { code: 'ENGINE_UNAVAILABLE', retryable: true },
+    });
+    expect((await refusal(runtime.execute(statement(xid, 1, 'set a 1')))).code).toBe('BRANCH_UNKNOWN');
+    await runtime.execute(statement(fixture.xid(), 1, 'set a 1'));
+  });
+
+  it('a deadlock is said to be worth a new transaction', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const [one, two] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(one, 1, 'set a 1'));
+    await runtime.execute(statement(two, 1, 'set b 1'));
+    const waiting = runtime.execute(statement(one, 2, 'set b 2')).catch(() => undefined);
+    const victim = await refusal(runtime.execute(statement(two, 2, 'set a 2')));
+    expect(victim).toMatchObject({ code: 'STATEMENT_FAILED', metadata: { retryable: 'true' } });
+    await runtime[Symbol.asyncDispose]();
+    await waiting;
+  });
+});
+
+describe('the last statement of a branch', () => {
+  it('is executed, prepared and voted on unasked', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    const { result, vote } = await runtime.execute(statement(xid, 1, 'set a 7', { last: true }));
+    expect(result.rowCount).toBe(1);
+    expect(vote).toMatchObject({ kind: 'prepared', evidence: expect.stringMatching(/^memory:\d+$/) });
+    const told = await session.hears('vote');
+    expect(told).toMatchObject({
+      ...ref(xid),
+      vote: 'VOTE_PREPARED',
+      evidence: vote?.kind === 'prepared' && vote.evidence,
+    });
+    expect(session.heard('opened')).toEqual([ref(xid)]);
+    expect(fixture.engine.prepared()).toHaveLength(1);
+    expect(committed(fixture.engine, 'a')).toBeUndefined();
+  });
+
+  it('repeated, it is answered the same; another one after it is refused', async () => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    const last = statement(xid, 1, 'set a 7', { last: true });
+    const answer = await runtime.execute(last);
+    expect(await runtime.execute(last)).toEqual(answer);
+    expect((await refusal(runtime.execute(statement(xid, 2, 'set b 7')))).code).toBe('BRANCH_STATE');
+  });
+
+  it('a branch that only read votes read-only and holds nothing', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const { vote } = await runtime.execute(statement(fixture.xid(), 1, 'get a', { last: true }));
+    expect(vote).toEqual({ kind: 'read-only' });
+    expect((await session.hears('vote')).vote).toBe('VOTE_READ_ONLY');
+    expect(runtime.held).toBe(0);
+  });
+
+  it('that fails ends the branch at once: the application hears why, the coordinator a no', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    const refused = await refusal(runtime.execute(statement(xid, 2, 'fail', { last: true })));
+    expect(refused.code).toBe('STATEMENT_FAILED');
+    expect(await session.hears('vote')).toMatchObject({ vote: 'VOTE_ROLLBACK', reason: { code: 'STATEMENT_FAILED' } });
+    await runtime.execute(statement(fixture.xid(), 1, 'set a 2'));
+    expect(fixture.engine.prepared()).toHaveLength(0);
+  });
+
+  it('whose prepare is lost on the way votes rollback, whatever the engine did', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    fixture.faults.set('prepare', [{ kind: 'lost-answer' }]);
+    const xid = fixture.xid();
+    const { vote } = await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
+    expect(vote?.kind).toBe('rollback');
+    expect((await session.hears('vote')).vote).toBe('VOTE_ROLLBACK');
+    expect(fixture.engine.prepared()).toHaveLength(1);
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_ROLLBACK' } });
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    expect(fixture.engine.prepared()).toHaveLength(0);
+  });
+});
