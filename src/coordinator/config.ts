@@ -42,7 +42,7 @@ export const coordinatorConfigSchema = z
         outcomesMs: integerSetting('Outcomes of finished transactions that stay answerable, by age in milliseconds.', {
           min: 60_000,
           max: 365 * DAY_MS,
-        }).default(DAY_MS),
+        }).default(30 * DAY_MS),
       })
       .prefault({}),
     limits: z

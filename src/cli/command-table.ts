@@ -1,0 +1,71 @@
+// Every command by name, and where its code is: a file is loaded only when its command is named, so that --help stays quick.
+import type { Command } from 'commander';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: string;
+  /** Adds options, subcommands and the action to the bare command. */
+  readonly load: () => Promise<(command: Command) => void>;
+}
+
+const PROGRAMS = 'Programs:';
+const OPERATORS = 'Looking and settling:';
+const SETTINGS = 'Settings:';
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'coordinator',
+    summary: 'run the coordinator',
+    group: PROGRAMS,
+    load: async () => (await import('./commands/coordinator.ts')).defineCoordinator,
+  },
+  {
+    name: 'participant',
+    summary: 'run the sidecar of one database',
+    group: PROGRAMS,
+    load: async () => (await import('./commands/participant.ts')).defineParticipant,
+  },
+  {
+    name: 'dev',
+    summary: 'run a whole Concordat with databases on this machine',
+    group: PROGRAMS,
+    load: async () => (await import('./commands/dev.ts')).defineDev,
+  },
+  {
+    name: 'status',
+    summary: 'one screen: serving or not, what is open, in doubt or damaged',
+    group: OPERATORS,
+    load: async () => (await import('./commands/status.ts')).defineStatus,
+  },
+  {
+    name: 'tx',
+    summary: 'transactions: list, show, explain, retry, resolve, forget',
+    group: OPERATORS,
+    load: async () => (await import('./commands/tx.ts')).defineTx,
+  },
+  {
+    name: 'resource',
+    summary: 'resources: list, check, scan',
+    group: OPERATORS,
+    load: async () => (await import('./commands/resource.ts')).defineResource,
+  },
+  {
+    name: 'log',
+    summary: 'the log: status, verify, backup',
+    group: OPERATORS,
+    load: async () => (await import('./commands/log.ts')).defineLog,
+  },
+  {
+    name: 'doctor',
+    summary: 'check everything and say how to mend what is wrong',
+    group: OPERATORS,
+    load: async () => (await import('./commands/doctor.ts')).defineDoctor,
+  },
+  {
+    name: 'config',
+    summary: 'settings of the programs: check, show',
+    group: SETTINGS,
+    load: async () => (await import('./commands/config.ts')).defineConfig,
+  },
+];

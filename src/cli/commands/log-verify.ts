@@ -1,0 +1,45 @@
+// `concordat log verify`: reads the files of a log from end to end, without a coordinator.
+import { type LogVerification, verifySqliteLog } from '../../log/sqlite/verify.ts';
+import { CATALOGUE, EXIT } from '../../xa/errors.ts';
+import { formatBytes } from '../duration.ts';
+import { exitOf } from '../exit-codes.ts';
+import { CliError } from '../failure.ts';
+import type { Context } from '../globals.ts';
+import { renderFields } from '../table.ts';
+import type { VerifyOptions } from './log.ts';
+
+/** @throws {CliError} with the first problem's reason and exit code, after everything that could be read was printed. */
+export async function verifyLog({ console }: Context, { dataDir }: VerifyOptions): Promise<number> {
+  const found = await verifySqliteLog(dataDir);
+  const { problems, identity, ...numbers } = found;
+  console.document('log-verification', {
+    ok: problems.length === 0,
+    identity: identity ?? null,
+    ...numbers,
+    problems: problems.map(({ code, message }) => ({ reason: code, message })),
+  });
+  console.print(renderFields(fields(found), console.layout));
+  const [first, ...others] = problems;
+  if (first === undefined) {
+    console.print(`\n${console.marks.good} whole, and as complete as its high-water mark can prove\n`);
+    return EXIT.ok;
+  }
+  throw new CliError({
+    reason: first.code,
+    message: first.message,
+    details: others.map((problem) => `${problem.code}: ${problem.message}`),
+    advice: CATALOGUE[first.code].advice,
+    exit: exitOf(first.code),
+  });
+}
+
+function fields(found: LogVerification): readonly (readonly [string, string])[] {
+  return [
+    ['File', found.path],
+    ['Log', found.identity === undefined ? 'could not be read' : `${found.identity}, epoch ${found.epoch}`],
+    ['Records', `${found.journalRecords} in the journal, the last is number ${found.lastSequence}`],
+    ['Retained', `${found.retainedOutcomes} outcomes in ${found.retainedRecords} records`],
+    ['Unfinished', `${found.unfinished} records`],
+    ['Size', formatBytes(found.bytes)],
+  ];
+}

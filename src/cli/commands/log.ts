@@ -1,0 +1,91 @@
+// `concordat log`: the coordinator's log, live and from its files.
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { isLoopback, parseAddress } from '../../lib/address.ts';
+import { EXIT } from '../../xa/errors.ts';
+import { formatBytes } from '../duration.ts';
+import { usageError } from '../failure.ts';
+import { type Context, onRun } from '../globals.ts';
+import { logFields, viewLog } from '../log-view.ts';
+import { renderFields } from '../table.ts';
+
+export function defineLog(log: Command): void {
+  log.description("Look at the coordinator's log and copy it.");
+  const status = log
+    .command('status')
+    .summary('size, room and flush time of the live log')
+    .description('Show the log of a running coordinator.')
+    .addHelpText('after', '\nExample:\n  $ concordat log status\n');
+  onRun<object>(status, (context) => showLog(context));
+
+  const verify = log
+    .command('verify')
+    .summary('check the files of a log, without a coordinator')
+    .description(
+      'Check the files of a log record by record: identity, chain, high-water mark. Changes nothing. Exit 9 when they are damaged or no log of Concordat, 11 while a coordinator runs on them.',
+    )
+    .requiredOption('--data-dir <dir>', 'the data directory, or a folder with a backup')
+    .addHelpText('after', '\nExample:\n  $ concordat log verify --data-dir /var/lib/concordat\n');
+  onRun<VerifyOptions>(verify, async (context, options) => {
+    const { verifyLog } = await import('./log-verify.ts');
+    return verifyLog(context, options);
+  });
+
+  const backup = log
+    .command('backup')
+    .summary('copy the live log into a new file, verified')
+    .description('Let the running coordinator copy its log into a new file on its own machine, and verify the copy.')
+    .argument(
+      '<path>',
+      "a file on the coordinator's machine that does not exist yet; absolute, unless it is this machine",
+    )
+    .addHelpText('after', '\nExample:\n  $ concordat log backup /backup/concordat-2026-11-20.db\n');
+  onRun<object>(backup, (context, _, [path = '']) => backUpLog(context, path));
+}
+
+export interface VerifyOptions {
+  readonly dataDir: string;
+}
+
+async function showLog(context: Context): Promise<number> {
+  const { console } = context;
+  using admin = await context.openAdmin();
+  const log = viewLog(await admin.call('GetLogStatus', {}));
+  console.document('log-status', { log });
+  console.print(renderFields(logFields(log), console.layout));
+  return EXIT.ok;
+}
+
+async function backUpLog(context: Context, path: string): Promise<number> {
+  const { console, globals } = context;
+  using admin = await context.openAdmin();
+  const answer = await admin.call('BackupLog', { path: pathThere(path, globals.coordinator) });
+  const backup = { path: answer.path, bytes: Number(answer.bytes), lastSequence: Number(answer.lastSequence) };
+  console.document('log-backup', { backup });
+  console.print(
+    renderFields(
+      [
+        ['Backup', backup.path],
+        ['Size', formatBytes(backup.bytes)],
+        ['Last record', `number ${backup.lastSequence}`],
+      ],
+      console.layout,
+    ),
+  );
+  return EXIT.ok;
+}
+
+/** The path as the coordinator will read it: relative to here only when here is there. */
+function pathThere(path: string, coordinator: string): string {
+  if (path.startsWith('/') || /^[A-Za-z]:[\\/]/.test(path)) {
+    return path;
+  }
+  const address = parseAddress(coordinator);
+  if (typeof address !== 'string' && isLoopback(address.host)) {
+    return resolve(path);
+  }
+  throw usageError(
+    `The backup is written on the coordinator's machine, ${coordinator}: a relative path means nothing there.`,
+    'Give an absolute path.',
+  );
+}

@@ -1,0 +1,89 @@
+// `concordat status`: one screen, and an exit code that a monitor can act on.
+import type { Command } from 'commander';
+import { productVersion } from '../../wire/version.ts';
+import { EXIT } from '../../xa/errors.ts';
+import type { Health } from '../admin-client.ts';
+import { formatDuration } from '../duration.ts';
+import { type Context, onRun } from '../globals.ts';
+import { logFields } from '../log-view.ts';
+import type { Tone } from '../paint.ts';
+import { RESOURCE_COLUMNS } from '../resource-view.ts';
+import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
+import { renderFields, renderTable } from '../table.ts';
+import { TRANSACTION_COLUMNS } from '../transaction-view.ts';
+
+/** Transactions that the screen lists; the counts are whole. */
+const SHOWN_MAX = 20;
+
+export function defineStatus(status: Command): void {
+  status
+    .description(
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 6: not reachable or not serving; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator.`,
+    )
+    .addHelpText('after', '\nExample:\n  $ concordat status --output json\n');
+  onRun<object>(status, (context) => showStatus(context));
+}
+
+async function showStatus(context: Context): Promise<number> {
+  const { console } = context;
+  using admin = await context.openAdmin();
+  const survey = await surveyCoordinator(admin);
+  const { health, log, resources, open, inDoubt, overdue, heuristic } = survey;
+  console.document('status', {
+    coordinator: admin.address,
+    health,
+    commandVersion: productVersion(),
+    log,
+    transactions: { open, inDoubt, heuristic: heuristic.length },
+    resources,
+  });
+  const problem = versionProblem(log);
+  if (problem !== undefined) {
+    console.warn(problem);
+  }
+  const { layout } = console;
+  console.print(
+    renderFields(
+      [
+        ['Coordinator', `${admin.address}, ${HEALTH_WORDS[health]}`, HEALTH_TONES[health]],
+        ['Version', `${log.coordinatorVersion ?? 'unknown'}; this command ${productVersion()}`],
+        ...logFields(log),
+        ['Open', `${open} transactions`],
+        [
+          'In doubt',
+          inDoubt.count === 0 ? '0' : `${inDoubt.count}, oldest ${formatDuration(inDoubt.oldestAgeMs)}`,
+          overdue.length > 0 ? 'bad' : undefined,
+        ],
+        ['Heuristic', String(heuristic.length), heuristic.length > 0 ? 'bad' : undefined],
+      ],
+      layout,
+    ),
+  );
+  if (resources.length > 0) {
+    console.print(`\n${renderTable(RESOURCE_COLUMNS, resources, layout)}`);
+  }
+  const urgent = [...new Set([...heuristic, ...overdue])].slice(0, SHOWN_MAX);
+  if (urgent.length > 0) {
+    console.print(`\n${renderTable(TRANSACTION_COLUMNS, urgent, layout)}`);
+    console.note('Look at each with `concordat tx explain <id>`.');
+  }
+  return exitOfSurvey(survey);
+}
+
+const HEALTH_WORDS: Readonly<Record<Health, string>> = {
+  serving: 'serving',
+  'not-serving': 'NOT serving: it recovers or drains',
+  unknown: 'answers, health unknown',
+};
+const HEALTH_TONES: Readonly<Record<Health, Tone>> = { serving: 'good', 'not-serving': 'bad', unknown: 'warning' };
+
+/** Damage first: it waits for a person. Then doubt, which may end by itself. */
+function exitOfSurvey(survey: Survey): number {
+  if (survey.health === 'not-serving') {
+    return EXIT.unavailable;
+  }
+  if (survey.heuristic.length > 0) {
+    return EXIT.heuristic;
+  }
+  return survey.overdue.length > 0 ? EXIT.inDoubt : EXIT.ok;
+}

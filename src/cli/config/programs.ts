@@ -1,0 +1,12 @@
+// The programs that have settings, by name.
+import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { participantConfigSchema } from '../../participants/config.ts';
+import type { ConfigSchema } from './settings.ts';
+
+export const PROGRAMS = ['coordinator', 'participant'] as const;
+export type Program = (typeof PROGRAMS)[number];
+
+export const SCHEMAS: Readonly<Record<Program, ConfigSchema>> = {
+  coordinator: coordinatorConfigSchema,
+  participant: participantConfigSchema,
+};

@@ -1,0 +1,52 @@
+// The state of the log as the command line shows it.
+import type { GetLogStatusResponse__Output } from '../gen/concordat/v1/GetLogStatusResponse.ts';
+import { formatBytes, formatMicros } from './duration.ts';
+
+export interface LogView {
+  readonly identity: string;
+  readonly epoch: number;
+  readonly path: string;
+  readonly lastSequence: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly freeBytes: number;
+  readonly unfinishedDecisions: number;
+  readonly flushMicros: number;
+  readonly flushLane: string;
+  readonly forcedWrites: number;
+  /** Null: the coordinator does not tell. */
+  readonly coordinatorVersion: string | null;
+  readonly protocolVersion: number;
+}
+
+export function viewLog(status: GetLogStatusResponse__Output): LogView {
+  return {
+    identity: status.logIdentity,
+    epoch: Number(status.epoch),
+    path: status.path,
+    lastSequence: Number(status.lastSequence),
+    records: Number(status.records),
+    bytes: Number(status.bytes),
+    freeBytes: Number(status.freeBytes),
+    unfinishedDecisions: Number(status.unfinishedDecisions),
+    flushMicros: status.flushMicros,
+    flushLane: status.flushLane,
+    forcedWrites: Number(status.forcedWrites),
+    coordinatorVersion: status.version === '' ? null : status.version,
+    protocolVersion: status.protocolVersion,
+  };
+}
+
+export function logFields(log: LogView): readonly (readonly [string, string])[] {
+  return [
+    ['Log', `${log.identity}, epoch ${log.epoch}`],
+    ['File', log.path],
+    ['Records', `${log.records}, the last is number ${log.lastSequence}`],
+    ['Unfinished', `${log.unfinishedDecisions} decisions`],
+    ['Size', `${formatBytes(log.bytes)}, ${formatBytes(log.freeBytes)} free on its volume`],
+    [
+      'Flush',
+      `${formatMicros(log.flushMicros)} median, ${log.flushLane || 'unknown'}; ${log.forcedWrites} forced writes`,
+    ],
+  ];
+}

@@ -1,0 +1,14 @@
+// The entry of the `concordat` command, called by bin/concordat.mjs after its check of the Node version.
+import { runCommandLine } from './program.ts';
+
+// `concordat tx list | head` closes our output early: that is no error, and nobody is left to read one.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') {
+      throw error;
+    }
+    process.exit();
+  });
+}
+
+await runCommandLine(process.argv.slice(2));

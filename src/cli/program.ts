@@ -1,0 +1,99 @@
+// The command tree: global options, one entry for each command, help texts, and what happens to an error.
+import { Command, CommanderError } from 'commander';
+import { productVersion } from '../wire/version.ts';
+import { EXIT } from '../xa/errors.ts';
+import { COMMANDS } from './command-table.ts';
+import type { OutputFormat } from './console.ts';
+import { printable } from './escape.ts';
+import { EXIT_MEANINGS } from './exit-codes.ts';
+import { renderFailure, toFailure, usageError } from './failure.ts';
+import { addGlobalOptions } from './globals.ts';
+
+const EXAMPLES = `
+Examples:
+  $ concordat dev                                  try it on this machine
+  $ concordat status                               is all well?
+  $ concordat tx list --older-than 1m              what is stuck
+  $ concordat tx explain <id>                      why, and what happens next
+  $ concordat doctor --output json                 the same for a program`;
+
+function exitCodeHelp(): string {
+  const rows = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(2)}  ${meaning}`);
+  return `\nExit codes:\n${rows.join('\n')}\n`;
+}
+
+export function createProgram(): Command {
+  const program = new Command('concordat')
+    .description(
+      'Two-phase commit over PostgreSQL, MySQL and MariaDB: the coordinator, its sidecars and its operators.',
+    )
+    .version(productVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', () => `${EXAMPLES}\n${exitCodeHelp()}`)
+    .exitOverride()
+    // Messages of the parser reach the person through `fail`, once and escaped.
+    .configureOutput({ outputError: () => undefined });
+  addGlobalOptions(program);
+  program.helpCommand(false);
+  for (const entry of COMMANDS) {
+    program.command(entry.name).description(entry.summary).helpGroup(entry.group);
+  }
+  program.hook('preSubcommand', async (_, command) => {
+    const entry = COMMANDS.find((candidate) => candidate.name === command.name());
+    if (entry !== undefined) {
+      (await entry.load())(command);
+    }
+  });
+  return program;
+}
+
+/** Runs one command line to its end. Never rejects: an error becomes a message and an exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync(helpArguments(args), { from: 'user' });
+  } catch (error) {
+    process.exitCode = fail(error, args);
+  }
+}
+
+/** `concordat help tx list` is `concordat tx list --help`: the named command loads first, then its help is whole. */
+function helpArguments(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+}
+
+function fail(error: unknown, args: readonly string[]): number {
+  let failure = toFailure(error);
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) {
+      return EXIT.ok;
+    }
+    if (error.code === 'commander.help') {
+      // The help of a command that needs a subcommand was printed, to standard error.
+      return EXIT.usage;
+    }
+    failure = toFailure(usageError(error.message.replace(/^error: /, '').replaceAll('\n', ' ')));
+  }
+  process.stderr.write(renderFailure(failure, outputOf(args)));
+  if (args.includes('-v') || args.includes('--verbose')) {
+    process.stderr.write(stackOf(error));
+  }
+  return failure.exit;
+}
+
+/** The stack and its causes, one escaped line each. */
+function stackOf(error: unknown): string {
+  const lines: string[] = [];
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    lines.push(...(cause.stack ?? String(cause)).split('\n'));
+  }
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+/** The wanted format, read without the parser: it may be the parser that failed. */
+function outputOf(args: readonly string[]): OutputFormat {
+  const flag = args.lastIndexOf('--output');
+  const told =
+    flag === -1 ? args.findLast((arg) => arg.startsWith('--output='))?.slice('--output='.length) : args[flag + 1];
+  return (told ?? process.env['CONCORDAT_OUTPUT']) === 'json' ? 'json' : 'table';
+}

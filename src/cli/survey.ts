@@ -1,0 +1,64 @@
+// What `status` and `doctor` both ask: health, log, resources and every transaction that is open or heuristic.
+import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
+import type { AdminClient, Health } from './admin-client.ts';
+import { fetchTransactions } from './commands/tx-list.ts';
+import { type LogView, viewLog } from './log-view.ts';
+import { type ResourceView, viewResource } from './resource-view.ts';
+import { isHeuristic, isInDoubt, type TransactionView } from './transaction-view.ts';
+
+/** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
+export const IN_DOUBT_PATIENCE_MS = 60_000;
+
+export interface InDoubtView {
+  readonly count: number;
+  readonly oldestAgeMs: number;
+  /** Of them, how many are older than IN_DOUBT_PATIENCE_MS. */
+  readonly overdue: number;
+}
+
+export interface Survey {
+  readonly health: Health;
+  readonly log: LogView;
+  readonly resources: readonly ResourceView[];
+  readonly open: number;
+  readonly inDoubt: InDoubtView;
+  readonly overdue: readonly TransactionView[];
+  readonly heuristic: readonly TransactionView[];
+}
+
+/** @throws {CliError | CoordinatorError} the coordinator does not answer. */
+export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
+  const health = await admin.health();
+  const [log, resources, page] = await Promise.all([
+    admin.call('GetLogStatus', {}),
+    admin.call('ListResources', {}),
+    fetchTransactions(admin, { state: [], limit: Number.MAX_SAFE_INTEGER }),
+  ]);
+  const inDoubt = page.transactions.filter(isInDoubt);
+  const overdue = inDoubt.filter((transaction) => transaction.ageMs > IN_DOUBT_PATIENCE_MS);
+  return {
+    health,
+    log: viewLog(log),
+    resources: resources.resources.map(viewResource),
+    open: page.transactions.filter((transaction) => transaction.state !== 'completed').length,
+    inDoubt: {
+      count: inDoubt.length,
+      oldestAgeMs: Math.max(0, ...inDoubt.map((transaction) => transaction.ageMs)),
+      overdue: overdue.length,
+    },
+    overdue,
+    heuristic: page.transactions.filter(isHeuristic),
+  };
+}
+
+/** A sentence when the two sides may not understand each other (faults B70); undefined: they do. */
+export function versionProblem(log: LogView): string | undefined {
+  const { protocolVersion, coordinatorVersion } = log;
+  if (protocolVersion === PROTOCOL_VERSION) {
+    return undefined;
+  }
+  const sides = `The coordinator is ${coordinatorVersion ?? 'of an unknown version'} and speaks protocol ${protocolVersion}; this command is ${productVersion()} and speaks protocol ${PROTOCOL_VERSION}.`;
+  return protocolVersion > PROTOCOL_VERSION
+    ? `${sides} Looking works, but newer states may show as unknown: upgrade this command.`
+    : `${sides} Looking works, but calls that the coordinator does not know are refused: upgrade it, or use its own command.`;
+}
