@@ -1,5 +1,10 @@
-// The contract suite on PostgreSQL 18.
+// The contract suite and PostgreSQL's own cases on PostgreSQL 18.
+import { useEngine } from '../support/engines.ts';
+import { postgresCases } from './postgres-cases.ts';
 import { openPostgresHarness } from './postgres-harness.ts';
 import { resourceManagerContract } from './resource-manager-contract.ts';
 
-resourceManagerContract('PostgreSQL 18', () => openPostgresHarness(18));
+const engine = useEngine('postgresql-18');
+
+resourceManagerContract('PostgreSQL 18', () => openPostgresHarness(engine.server));
+postgresCases('PostgreSQL 18', () => engine.server);

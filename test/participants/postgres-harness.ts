@@ -1,13 +1,11 @@
-// A PostgreSQL server for the contract suite, started for the test file and removed after it.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+// PostgreSQL for the contract suite: its dialect, and a superuser's hands.
 import { Client } from 'pg';
-import { type EngineServer, startPostgres } from '../../src/dev/engines/index.ts';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openPostgresResourceManager, type PostgresOptions } from '../../src/participants/postgres/resource-manager.ts';
 import type { ResourceManager, SqlValue } from '../../src/participants/resource-manager.ts';
-import { type ContractHarness, freshKey, type TypedCase, until } from './resource-manager-contract.ts';
+import { type ContractHarness, freshKey, type TypedCase } from './resource-manager-contract.ts';
 
 export interface PostgresHarness extends ContractHarness {
   readonly server: EngineServer;
@@ -16,33 +14,16 @@ export interface PostgresHarness extends ContractHarness {
   openWith(options: Partial<PostgresOptions>): ResourceManager;
 }
 
-/** A server of its own in a directory of its own; both are gone after disposal. */
-export async function startOwnPostgres(
-  version: 18 | 15,
-  settings: Readonly<Record<string, string>> = {},
-): Promise<EngineServer> {
-  const directory = await mkdtemp('/tmp/concordat-pg-');
-  let server: EngineServer;
-  try {
-    server = await startPostgres({ version, directory: join(directory, 'server'), settings });
-  } catch (error) {
-    await rm(directory, { recursive: true, force: true });
-    throw error;
-  }
-  const dispose = server[Symbol.asyncDispose].bind(server);
-  server[Symbol.asyncDispose] = async () => {
-    await dispose();
-    await rm(directory, { recursive: true, force: true });
-  };
-  return server;
-}
-
 export async function rawQuery(
   url: string,
   sql: string,
   parameters: readonly string[] = [],
 ): Promise<readonly Record<string, string | null>[]> {
-  const client = new Client({ connectionString: url, application_name: 'by hand', types: { getTypeParser: () => String } });
+  const client = new Client({
+    connectionString: url,
+    application_name: 'by hand',
+    types: { getTypeParser: () => String },
+  });
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -64,10 +45,9 @@ const FOREIGN = [
   '',
 ];
 
-export async function openPostgresHarness(version: 18 | 15): Promise<PostgresHarness> {
-  const server = await startOwnPostgres(version);
+export async function openPostgresHarness(server: EngineServer): Promise<PostgresHarness> {
   const raw = (sql: string, parameters: readonly string[] = []) => rawQuery(server.url, sql, parameters);
-  await raw('create table account (key text primary key, value bigint not null)');
+  await raw('create table if not exists account (key text primary key, value bigint not null)');
   const openWith = (options: Partial<PostgresOptions>) =>
     openPostgresResourceManager({ url: server.url, clock: systemClock, instance: systemRandom.base32(8), ...options });
   return {
@@ -86,7 +66,9 @@ export async function openPostgresHarness(version: 18 | 15): Promise<PostgresHar
     kill: () => server.kill('SIGKILL'),
     start: () => server.start(),
     async endSessions() {
-      await raw(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'concordat%'`);
+      await raw(
+        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'concordat%'`,
+      );
     },
     async committed(key) {
       const value = (await raw('select value from account where key = $1', [key]))[0]?.['value'];
@@ -126,7 +108,10 @@ export async function openPostgresHarness(version: 18 | 15): Promise<PostgresHar
       get: (key) => ({ sql: 'select value from account where key = $1', parameters: [{ kind: 'text', value: key }] }),
       failing: { sql: 'select 1 / 0', parameters: [] },
       slow: { sql: 'select pg_sleep(20)', parameters: [] },
-      rows: (count) => ({ sql: 'select generate_series(1, $1::int)', parameters: [{ kind: 'int', value: BigInt(count) }] }),
+      rows: (count) => ({
+        sql: 'select generate_series(1, $1::int)',
+        parameters: [{ kind: 'int', value: BigInt(count) }],
+      }),
       bytes: (count) => ({ sql: `select repeat('x', $1::int)`, parameters: [{ kind: 'int', value: BigInt(count) }] }),
       refused: REFUSED,
     },
@@ -139,9 +124,7 @@ export async function openPostgresHarness(version: 18 | 15): Promise<PostgresHar
       onePhase: 'commit',
     },
     can: { fenceOtherLives: true, tellBlocked: true },
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
@@ -197,11 +180,3 @@ const TYPED: readonly TypedCase[] = [
   cast('numeric', { kind: 'decimal', value: '12345678901234567890.000000000000000001' }),
   cast('uuid', { kind: 'text', value: '0e37df36-f698-11e6-8dd4-cb9ced3df976' }),
 ];
-
-/** Whether a server process with this id is gone from the server's own list. */
-export async function backendsOf(harness: PostgresHarness, like: string): Promise<number> {
-  const rows = await harness.raw('select count(*) from pg_stat_activity where application_name like $1', [like]);
-  return Number(rows[0]?.['count']);
-}
-
-export { until };

@@ -1,5 +1,5 @@
 // The contract of the ResourceManager port as one suite: run by the memory, PostgreSQL, MySQL and MariaDB adapters alike.
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeEach, describe } from 'vitest';
 import { failureContract } from './contract/failures.ts';
 import { finishContract } from './contract/finish.ts';
 import type { ContractHarness } from './contract/harness.ts';
@@ -29,8 +29,9 @@ export function resourceManagerContract(name: string, openHarness: () => Promise
       }
       return opened;
     };
-    beforeAll(async () => {
-      opened = await openHarness();
+    // Not in beforeAll: where the engine cannot be had, its own beforeEach skips the test before this one needs a server.
+    beforeEach(async () => {
+      opened ??= await openHarness();
     }, 60_000);
     afterAll(async () => {
       await opened?.[Symbol.asyncDispose]();

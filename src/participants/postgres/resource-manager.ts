@@ -1,7 +1,7 @@
 // The PostgreSQL adapter: branches in sessions of their own, phase two in a few control sessions, proof by pg_xact_status.
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
-import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
+import { SIDECAR_BRANCHES_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import {
@@ -14,7 +14,8 @@ import {
   type ResourceManager,
 } from '../resource-manager.ts';
 import type { BatchOutcome, Request } from './batch.ts';
-import { type BranchHost, PgBranch } from './branch.ts';
+import { PgBranch } from './branch.ts';
+import { type BranchHost, wholeMs } from './branch-wire.ts';
 import { countBlocked, fenceBranch, listPrepared, query } from './catalogue.ts';
 import { lostReason } from './errors.ts';
 import { commitPrepared, rollbackPrepared, standingOf, xactStatus } from './finish.ts';
@@ -46,6 +47,7 @@ const OPEN_WAIT_MS = 1_000;
 const CONTROL_SESSIONS_MAX = 8;
 /** Processes remembered until they are known to be gone; the name that their sessions carry finds older ones, too. */
 const ABANDONED_MAX = 1_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
 
@@ -57,22 +59,30 @@ export function openPostgresResourceManager(options: PostgresOptions): ResourceM
 class PostgresResourceManager implements ResourceManager {
   readonly #branches: SessionPool;
   readonly #controls: SessionPool;
-  readonly #open = new Map<PgBranch, string>();
+  /** Sessions that serve an unprepared branch, with the branch. */
+  readonly #open = new Map<PgSession, string>();
   /** Server processes that may still prepare a branch although we left them, by the branch. */
   readonly #abandoned = new Map<string, Backend>();
   readonly #host: BranchHost;
   readonly #poolMax: number;
+  /** What the newest branch asked for: new sessions start with it, so that branches like it need no SET of their own. */
+  #usualIdleTimeoutMs = TRANSACTION_TIMEOUT_DEFAULT_MS;
   readonly #callTimeoutMs: number;
 
   constructor(options: PostgresOptions) {
-    const settings: SessionSettings = {
+    const settings: Omit<SessionSettings, 'idleTimeoutMs'> = {
       client: { ...(options.url === undefined ? {} : { connectionString: options.url }), ...options.connection },
       applicationName: `concordat ${options.instance}`,
       role: options.role,
       lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.callTimeoutMs ?? CALL_TIMEOUT_MS),
       clock: options.clock,
     };
-    const connect = () => openSession(settings);
+    const connect = async () => {
+      const session = await openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
+      session.onEnd(() => void this.#open.delete(session));
+      return session;
+    };
     this.#poolMax = options.poolMax ?? SIDECAR_BRANCHES_MAX;
     this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
     const { clock } = options;
@@ -85,8 +95,14 @@ class PostgresResourceManager implements ResourceManager {
     });
     this.#host = {
       callTimeoutMs: this.#callTimeoutMs,
-      release: (session) => this.#branches.release(session),
-      forget: (branch) => void this.#open.delete(branch),
+      release: (session, clean) => {
+        this.#open.delete(session);
+        if (clean) {
+          this.#branches.release(session);
+        } else {
+          void session.close();
+        }
+      },
       abandon: (xid, backend) => this.#abandon(xid, backend),
       rollbackPrepared: async (xid) => void (await this.rollback(xid, '')),
       proveOnePhase: (xid, xid8, backend) => this.#proveOnePhase(xid, xid8, backend),
@@ -125,10 +141,10 @@ class PostgresResourceManager implements ResourceManager {
   }
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {
+    this.#usualIdleTimeoutMs = wholeMs(options.idleTimeoutMs);
     const session = await this.#branches.acquire();
-    const branch = new PgBranch(this.#host, session, xid, options);
-    this.#open.set(branch, formatXid(xid));
-    return branch;
+    this.#open.set(session, formatXid(xid));
+    return new PgBranch(this.#host, session, xid, options);
   }
 
   commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {

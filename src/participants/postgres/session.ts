@@ -13,6 +13,10 @@ export interface SessionSettings {
   readonly role: string | undefined;
   /** Milliseconds that a statement waits for a lock: what breaks a deadlock that spans several databases. */
   readonly lockTimeoutMs: number;
+  /** The session's own limit on idling inside a transaction; a branch with another one sets it for itself. */
+  readonly idleTimeoutMs: number;
+  /** Milliseconds for the way to a usable session. */
+  readonly connectTimeoutMs: number;
   readonly clock: Clock;
 }
 
@@ -22,7 +26,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
+/** How long an idle session may take to say goodbye. */
+const GOODBYE_TIMEOUT_MS = 1_000;
 const KEEPALIVE_DELAY_MS = 10_000;
 /** How often a backend that executes looks whether its client is still there; without it a lost client's batch runs to its end. */
 const CLIENT_CHECK_INTERVAL_MS = 1_000;
@@ -33,9 +38,10 @@ export async function openSession(settings: SessionSettings): Promise<PgSession>
     ...settings.client,
     application_name: settings.applicationName,
     lock_timeout: settings.lockTimeoutMs,
+    idle_in_transaction_session_timeout: settings.idleTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: settings.connectTimeoutMs,
   });
   const early: unknown[] = [];
   const noteEarly = (error: unknown) => void early.push(error);
@@ -46,8 +52,11 @@ export async function openSession(settings: SessionSettings): Promise<PgSession>
     client.connection.stream.destroy();
     throw new EngineError(connectReason(error), { sessionLost: true, cause: error });
   }
-  const session = new PgSession(client, settings.clock);
-  const setUp = await session.run({ kind: 'steps', steps: [setUpStep(settings)] }, { timeoutMs: CONNECT_TIMEOUT_MS });
+  const session = new PgSession(client, settings);
+  const setUp = await session.run(
+    { kind: 'steps', steps: [setUpStep(settings)] },
+    { timeoutMs: settings.connectTimeoutMs },
+  );
   const row = setUp.kind === 'answered' ? setUp.results[0]?.rows[0] : undefined;
   if (setUp.kind !== 'answered' || row === undefined) {
     session.destroy();
@@ -57,7 +66,7 @@ export async function openSession(settings: SessionSettings): Promise<PgSession>
   session.backend = { pid: Number(row[0]), startedAt: row[1] ?? '' };
   // Not every platform of the server has it; where it is refused, `fence` ends such sessions instead.
   const check = `set client_connection_check_interval = ${CLIENT_CHECK_INTERVAL_MS}`;
-  await session.run({ kind: 'simple', text: check }, { timeoutMs: CONNECT_TIMEOUT_MS });
+  await session.run({ kind: 'simple', text: check }, { timeoutMs: settings.connectTimeoutMs });
   client.off('error', noteEarly);
   return session;
 }
@@ -87,10 +96,12 @@ export interface SessionEnd {
 }
 
 export class PgSession {
+  readonly idleTimeoutMs: number;
   backend: Backend = { pid: 0, startedAt: '' };
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #endListeners: ((end: SessionEnd) => void)[] = [];
+  #user: ((end: SessionEnd) => void) | undefined;
   #current: Batch | undefined;
   #status: TransactionStatus = 'I';
   #ended = false;
@@ -99,9 +110,10 @@ export class PgSession {
   #firstError: unknown;
 
   /** Made by `openSession`. */
-  constructor(client: Client, clock: Clock) {
+  constructor(client: Client, settings: SessionSettings) {
     this.#client = client;
-    this.#clock = clock;
+    this.#clock = settings.clock;
+    this.idleTimeoutMs = settings.idleTimeoutMs;
     // Without a listener an idle session that the server ends would end the process.
     client.on('error', (error) => {
       this.#firstError ??= error;
@@ -142,9 +154,17 @@ export class PgSession {
     return (this.#client as unknown as { readonly processID: number | null }).processID ?? 0;
   }
 
-  /** Called once when the session ends for whatever reason; at once if it has ended. */
+  /** Called once when the session ends for whatever reason; at once if it has ended. For whoever keeps it all its life. */
   onEnd(listener: (end: SessionEnd) => void): void {
     this.#endListeners.push(listener);
+    if (this.#ended) {
+      this.#tellEnd();
+    }
+  }
+
+  /** The same for whoever uses it now, in place of the one before. */
+  setUser(listener: ((end: SessionEnd) => void) | undefined): void {
+    this.#user = listener;
     if (this.#ended) {
       this.#tellEnd();
     }
@@ -184,7 +204,7 @@ export class PgSession {
   async close(): Promise<void> {
     if (this.usable && !this.busy) {
       this.#destroyed = true;
-      const stuck = this.#clock.after(CONNECT_TIMEOUT_MS, () => this.#client.connection.stream.destroy());
+      const stuck = this.#clock.after(GOODBYE_TIMEOUT_MS, () => this.#client.connection.stream.destroy());
       await this.#client.end().catch(() => undefined);
       stuck.cancel();
     } else {
@@ -206,7 +226,9 @@ export class PgSession {
 
   #tellEnd(): void {
     const end = { reason: lostReason(this.#firstError), deliberate: this.#destroyed && !this.#silent };
-    for (const listener of this.#endListeners.splice(0)) {
+    const user = this.#user;
+    this.#user = undefined;
+    for (const listener of [...this.#endListeners.splice(0), ...(user === undefined ? [] : [user])]) {
       listener(end);
     }
   }

@@ -117,17 +117,4 @@ export function freshKey(): string {
   return `k${systemRandom.base32(12)}`;
 }
 
-/** Polls until `condition` holds. @throws after `withinMs` milliseconds. */
-export async function until(
-  what: string,
-  condition: () => Promise<boolean> | boolean,
-  withinMs = 8_000,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) {
-      throw new Error(`not within ${withinMs} ms: ${what}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+export { eventually as until } from '../../support/eventually.ts';

@@ -1,0 +1,97 @@
+// What a branch sends through its session: BEGIN ahead of its first statement, and a fence when a prepare's answer is lost.
+import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
+import type { FinishResult } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
+import type { BranchOptions } from '../resource-manager.ts';
+import type { BatchOutcome, Request, Step } from './batch.ts';
+import { gidLiteral, sessionTag } from './gid.ts';
+import type { Backend, PgSession } from './session.ts';
+
+/** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
+export interface BranchHost {
+  readonly callTimeoutMs: number;
+  /** The branch has ended. A session that is not `clean` may carry something over to the next branch. */
+  release(session: PgSession, clean: boolean): void;
+  /** Ends a server process that may still execute what the branch sent; resolves when it is gone, or could not be ended now. */
+  abandon(xid: Xid, backend: Backend): Promise<void>;
+  rollbackPrepared(xid: Xid): Promise<void>;
+  /** How a one-phase commit ended whose answer was lost. */
+  proveOnePhase(xid: Xid, xid8: string, backend: Backend): Promise<FinishResult>;
+}
+
+const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
+
+export class BranchWire {
+  readonly session: PgSession;
+  readonly #host: BranchHost;
+  readonly #xid: Xid;
+  readonly #options: BranchOptions;
+  #begun = false;
+  #mayBePrepared = false;
+
+  constructor(host: BranchHost, session: PgSession, xid: Xid, options: BranchOptions) {
+    this.session = session;
+    this.#host = host;
+    this.#xid = xid;
+    this.#options = options;
+  }
+
+  /** BEGIN was sent. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** PREPARE TRANSACTION was sent, and no answer has told what became of it. */
+  get mayBePrepared(): boolean {
+    return this.#mayBePrepared;
+  }
+
+  get prepareText(): string {
+    return `prepare transaction ${gidLiteral(this.#xid)}`;
+  }
+
+  /** Statements of the application, as long as they take; the results are theirs alone. */
+  async run(steps: readonly Step[], prepares = false): Promise<BatchOutcome> {
+    const opening = this.#begun ? [] : this.#opening();
+    this.#begun = true;
+    const outcome = await this.#watched(prepares, () =>
+      this.session.run({ kind: 'steps', steps: [...opening, ...steps] }, { limits: LIMITS }),
+    );
+    return outcome.kind === 'answered' ? { ...outcome, results: outcome.results.slice(opening.length) } : outcome;
+  }
+
+  /** A statement of our own, which must be answered in time. */
+  call(text: string, prepares = false): Promise<BatchOutcome> {
+    const request: Request = { kind: 'simple', text };
+    return this.#watched(prepares, () => this.session.run(request, { timeoutMs: this.#host.callTimeoutMs }));
+  }
+
+  async #watched(prepares: boolean, run: () => Promise<BatchOutcome>): Promise<BatchOutcome> {
+    this.#mayBePrepared = prepares;
+    const outcome = await run();
+    if (outcome.kind === 'answered') {
+      this.#mayBePrepared = false;
+    } else if (prepares) {
+      // The vote does not wait for it: a branch that is found prepared later is rolled back by reconciliation.
+      void this.#host.abandon(this.#xid, this.session.backend);
+    }
+    return outcome;
+  }
+
+  #opening(): readonly Step[] {
+    const { isolation, readOnly } = this.#options;
+    const idleTimeoutMs = wholeMs(this.#options.idleTimeoutMs);
+    const level = isolation === 'default' ? '' : ` isolation level ${isolation.replace('-', ' ')}`;
+    // LOCAL: both end with the transaction, also at PREPARE, so that the pooled session is as it was.
+    const tag = `set local application_name = '${sessionTag(this.#xid)}'`;
+    const idle = `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`;
+    return [`begin${level}${readOnly ? ' read only' : ''}`, tag]
+      .concat(idleTimeoutMs === this.session.idleTimeoutMs ? [] : [idle])
+      .map((text) => ({ text }));
+  }
+}
+
+/** PostgreSQL's timeouts are whole milliseconds, and 0 switches them off. */
+export function wholeMs(ms: number): number {
+  return Math.min(Math.max(1, Math.round(ms)), 2 ** 31 - 1);
+}

@@ -1,0 +1,62 @@
+// What a batch's outcome means for a branch: pure readings of command tags, errors and lost answers.
+import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { BatchOutcome } from './batch.ts';
+import { lostReason, statementReason } from './errors.ts';
+import { formatEvidence } from './gid.ts';
+
+/** Why a batch did not do what it was sent for; undefined when it did. */
+export function failureOf(outcome: BatchOutcome): Reason | undefined {
+  switch (outcome.kind) {
+    case 'answered':
+      return outcome.error === undefined ? undefined : statementReason(outcome.error);
+    case 'too-large':
+      return { code: 'LIMIT_RESULT', message: outcome.message, retryable: false };
+    default:
+      return lostReason(outcome.error);
+  }
+}
+
+/** The single value of the statement at `index`; undefined: null, or not answered. */
+export function valueAt(outcome: BatchOutcome, index: number): string | undefined {
+  return (outcome.kind === 'answered' ? outcome.results[index]?.rows[0]?.[0] : undefined) ?? undefined;
+}
+
+/**
+ * Prepared only if the last tag says so: in a failed transaction, and outside of one, PREPARE TRANSACTION succeeds and
+ * answers ROLLBACK. Without the transaction's number nothing could be proven later, so that is a rollback vote, too.
+ */
+export function judgePrepare(outcome: BatchOutcome, xid8: string | undefined): Vote {
+  const reason = failureOf(outcome);
+  if (reason !== undefined) {
+    return { kind: 'rollback', reason };
+  }
+  const tag = lastTag(outcome);
+  return tag === 'PREPARE TRANSACTION' && xid8 !== undefined
+    ? { kind: 'prepared', evidence: formatEvidence(xid8) }
+    : { kind: 'rollback', reason: unexpected(tag) };
+}
+
+/** The COMMIT of a branch that wrote nothing. A failure (40001 is possible) means that what it read must not be relied on. */
+export function judgeReadOnly(outcome: BatchOutcome): Vote {
+  const reason = failureOf(outcome) ?? (lastTag(outcome) === 'COMMIT' ? undefined : unexpected(lastTag(outcome)));
+  return reason === undefined ? { kind: 'read-only' } : { kind: 'rollback', reason };
+}
+
+/** The COMMIT of a single branch, answered: a failed transaction answers ROLLBACK without an error. */
+export function judgeOnePhase(outcome: Extract<BatchOutcome, { kind: 'answered' }>): FinishResult {
+  if (outcome.error !== undefined) {
+    return { kind: 'done-otherwise', proof: `COMMIT failed: ${outcome.error.code} ${outcome.error.message}` };
+  }
+  return lastTag(outcome) === 'COMMIT'
+    ? { kind: 'done' }
+    : { kind: 'done-otherwise', proof: `COMMIT answered ${lastTag(outcome) ?? 'nothing'}` };
+}
+
+function lastTag(outcome: BatchOutcome): string | undefined {
+  return outcome.kind === 'answered' ? outcome.results.at(-1)?.tag : undefined;
+}
+
+function unexpected(tag: string | undefined): Reason {
+  const message = `the engine rolled the branch back (it answered ${tag ?? 'nothing'})`;
+  return { code: 'STATEMENT_FAILED', message, retryable: false };
+}
