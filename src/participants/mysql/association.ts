@@ -1,0 +1,214 @@
+// The association of a session with an open branch: XA START with the first statement, statements, and the ways out of it.
+import type { Clock } from '../../lib/clock.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
+import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
+import { type Control, cellsOf } from './control.ts';
+import type { Engine } from './engine.ts';
+import { ERRNO, refusedReason } from './errors.ts';
+import type { Answer, Request } from './exchange.ts';
+import { guardStatement } from './guard.ts';
+import { endOwner, findOwner } from './look.ts';
+import type { Pool } from './pool.ts';
+import { errorOf, isLost, type Session, textRequest } from './session.ts';
+import { endText, finishText, idleTimeoutText, startText, WRITE_COUNTERS } from './texts.ts';
+import { changesSession, isInTransaction, prepareWork, readOutcome, refusal } from './work.ts';
+
+export interface AssociationTools {
+  readonly engine: Engine;
+  readonly control: Control;
+  readonly clock: Clock;
+  readonly pool: Pool;
+}
+
+/** What `run` brings back: the statement's result, and the answer to the text behind it. */
+export interface Ran {
+  readonly result: StatementResult;
+  readonly tail: Answer;
+}
+
+/** Calls are made one at a time, except `giveUp`, which may overtake the others. */
+export class Association {
+  readonly #xid: Xid;
+  readonly #options: BranchOptions;
+  readonly #session: Session;
+  readonly #tools: AssociationTools;
+  /** `new`: the server knows nothing of the branch. `started`: it may. `over`: the session is not ours any more. */
+  #state: 'new' | 'started' | 'over' = 'new';
+  #wrote = false;
+  /** The session's write counters just after XA START, where the first statement made them interesting. */
+  #counters: string | undefined;
+
+  constructor(xid: Xid, options: BranchOptions, session: Session, tools: AssociationTools) {
+    this.#xid = xid;
+    this.#options = options;
+    this.#session = session;
+    this.#tools = tools;
+  }
+
+  get state(): 'new' | 'started' | 'over' {
+    return this.#state;
+  }
+
+  get isBusy(): boolean {
+    return this.#state !== 'over' && this.#session.wire.isBusy;
+  }
+
+  whenLost(listener: (reason: Reason) => void): void {
+    this.#session.whenLost = listener;
+  }
+
+  /**
+   * Sends a statement in one write: XA START before it if it is the first, `tail` behind it.
+   * @throws {EngineError} the statement was refused or failed, or the branch with it; the branch can only be rolled back.
+   */
+  async run(statement: Statement, tail: string | undefined): Promise<Ran> {
+    const guarded = guardStatement(statement.sql);
+    if (guarded.kind === 'refused') {
+      throw refusal('STATEMENT_REFUSED', guarded.problem);
+    }
+    const isWrite = guarded.kind === 'write';
+    const work = await prepareWork(this.#session, statement);
+    if (this.#state === 'new' && !isWrite && guarded.kind !== 'read') {
+      // Unlike rows that were written, it could take effect by itself if XA START failed: it waits for the answer.
+      const [answer] = await this.#session.exchange([this.#start(true)]);
+      this.#readStart(answer ?? []);
+    }
+    const isFirst = this.#state === 'new';
+    // Without XA START in front, DO 0 makes ROW_COUNT() tell of this statement only.
+    const before = isFirst ? [this.#start(!isWrite)] : tail === undefined ? [] : [textRequest('DO 0')];
+    const after = tail === undefined ? [] : [textRequest(tail)];
+    const answers = await this.#session.exchange([...before, ...work.requests, ...after]);
+    if (isFirst) {
+      this.#readStart(answers[0] ?? []);
+    }
+    const own = answers[before.length + work.at] ?? [];
+    this.#session.isDirty ||= guarded.kind === 'session' || answers.slice(before.length).some(changesSession);
+    const { result, wrote } = readOutcome(own, isWrite);
+    this.#wrote ||= wrote;
+    if (!isInTransaction(own.at(-1))) {
+      throw refusal('STATEMENT_REFUSED', 'the statement ended the branch');
+    }
+    return { result, tail: answers.at(-1) ?? [] };
+  }
+
+  /** One text of ours. @throws {EngineError} with `sessionLost`; a refusal is the answer's last result. */
+  async text(sql: string): Promise<Answer> {
+    const answer = await this.#session.text(sql);
+    this.#session.isDirty ||= changesSession(answer);
+    return answer;
+  }
+
+  /** False only if the engine shows that nothing was written, by whatever means. @throws {EngineError} with `sessionLost` */
+  async hasWritten(): Promise<boolean> {
+    if (this.#wrote || this.#options.readOnly) {
+      return this.#wrote;
+    }
+    if (this.#counters === undefined) {
+      // The first statement was to write and hit no row. Nobody counted what its functions did, so it counts as written.
+      return true;
+    }
+    const [result] = await this.text(WRITE_COUNTERS);
+    return result === undefined || countersOf(result) !== this.#counters;
+  }
+
+  /** The branch is over or needs its session no more: the session goes back, unless it is still in a transaction. */
+  release(last: Answer): void {
+    this.#end();
+    if (isInTransaction(last.at(-1))) {
+      this.#tools.pool.drop(this.#session);
+    } else {
+      this.#tools.pool.release(this.#session);
+    }
+  }
+
+  /** The branch keeps its session beyond this association. */
+  keep(): Session {
+    this.#end();
+    return this.#session;
+  }
+
+  /** Rolls the branch back in its session, or ends the session. Resolves with whether the engine confirmed it. Never rejects. */
+  async abort(): Promise<boolean> {
+    if (this.#state === 'over') {
+      return false;
+    }
+    if (this.#state === 'new') {
+      this.release([]);
+      return true;
+    }
+    try {
+      // Two requests: after a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
+      const [, answer] = await this.#session.texts([endText(this.#xid), finishText('rollback', this.#xid)]);
+      if (answer !== undefined && errorOf(answer) === undefined) {
+        this.#session.isDirty ||= changesSession(answer);
+        this.release(answer);
+        return true;
+      }
+    } catch (error) {
+      if (!isLost(error)) {
+        throw error;
+      }
+    }
+    await this.giveUp();
+    return false;
+  }
+
+  /** Ends the session and waits until the engine has rolled back, if the engine can be asked. Never rejects. */
+  async giveUp(): Promise<void> {
+    const { control, pool } = this.#tools;
+    const { id } = this.#session;
+    const wasStarted = this.#state === 'started';
+    this.#end();
+    pool.drop(this.#session);
+    if (!wasStarted) {
+      return;
+    }
+    try {
+      // Only while the server itself says that this session holds the branch: after its restart another may have the number.
+      if ((await findOwner(control, this.#xid)) === id) {
+        await endOwner(this.#tools, this.#xid, id);
+      }
+    } catch {
+      // The engine is away or refuses: it rolls back when it notices the dead connection, and recovery looks again.
+    }
+  }
+
+  /** XA START, which goes out with the next exchange: from then on the server may know the branch. */
+  #start(withCounters: boolean): Request {
+    this.#state = 'started';
+    const seconds = Math.max(1, Math.ceil(this.#options.idleTimeoutMs / 1_000));
+    const texts = [startText(this.#xid, this.#options)];
+    if (this.#session.idleTimeoutSeconds !== seconds) {
+      texts.unshift(idleTimeoutText(this.#tools.engine.kind, seconds));
+      this.#session.idleTimeoutSeconds = seconds;
+    }
+    if (withCounters && !this.#options.readOnly) {
+      texts.push(WRITE_COUNTERS);
+    }
+    return textRequest(texts.join(';'));
+  }
+
+  /** @throws {EngineError} XA START was refused; the session is gone, and with it what a statement behind it may have done. */
+  #readStart(answer: Answer): void {
+    const error = errorOf(answer);
+    if (error !== undefined) {
+      this.#end();
+      this.#tools.pool.drop(this.#session);
+      const code = error.errno === ERRNO.xaDupId ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED';
+      throw new EngineError(refusedReason(error, code), { sessionLost: true });
+    }
+    this.#counters = answer.map(countersOf).find((counters) => counters !== '');
+  }
+
+  #end(): void {
+    this.#state = 'over';
+    this.#session.whenLost = undefined;
+  }
+}
+
+function countersOf(result: Answer[number]): string {
+  return cellsOf(result)
+    .map((row) => row.map((cell) => cell?.toString('latin1')).join('='))
+    .join(',');
+}

@@ -1,0 +1,130 @@
+// What the adapter keeps in its own tables: who the database is, the epochs of logs, evidence rows and their removal.
+import { assert } from '../../lib/assert.ts';
+import { systemRandom } from '../../lib/random.ts';
+import type { LogIdentity, Xid } from '../../xa/xid.ts';
+import { EngineError, type EngineIdentity } from '../resource-manager.ts';
+import type { Control } from './control.ts';
+import { type Engine, engineKind } from './engine.ts';
+import { parse } from './listing.ts';
+import { EPOCH_TABLE, IDENTITY_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
+import { BRANCH_TABLE, identityCondition, markersCondition, quoteIdentifier } from './texts.ts';
+
+/** Rows of one DELETE: it must not hold many locks for long. */
+const FORGET_MAX = 500;
+/** Evidence rows told at once; what is left is told when these are gone. */
+const MARKERS_MAX = 10_000;
+
+/** @throws {EngineError} */
+export async function readEngine(control: Control): Promise<Engine> {
+  const [rows] = await control.rows('SELECT VERSION(),DATABASE()');
+  const [version, database] = (rows?.[0] ?? []).map((cell) => cell?.toString('utf8'));
+  assert(version !== undefined && database !== undefined, 'the connection names a database');
+  return { kind: engineKind(version), version, database };
+}
+
+/**
+ * MySQL is known by its server_uuid, which a copy that is set up as the manual says does not share. MariaDB has nothing like
+ * it that survives a move: a random row, and the server_id, in which a promoted replica differs from its primary.
+ * @throws {EngineError}
+ */
+export async function identify(control: Control, engine: Engine): Promise<EngineIdentity> {
+  const id = engine.kind === 'mysql' ? await serverUuid(control) : await mariadbIdentity(control, engine);
+  return { engine: engine.kind, version: engine.version, identity: `${engine.kind}:${id}:${engine.database}` };
+}
+
+async function serverUuid(control: Control): Promise<string> {
+  return await oneText(control, 'SELECT @@GLOBAL.server_uuid');
+}
+
+async function mariadbIdentity(control: Control, engine: Engine): Promise<string> {
+  const read = `SELECT CONCAT(identity,':',@@GLOBAL.server_id) FROM ${table(engine, IDENTITY_TABLE)}`;
+  if ((await missingTables(control, engine)).includes(IDENTITY_TABLE)) {
+    await createTables(control, engine);
+  }
+  const [rows] = await control.rows(read);
+  if (rows?.[0]?.[0]) {
+    return rows[0][0].toString('utf8');
+  }
+  // Two participants may start at once: the first row stays, and both read it.
+  await control.rows(
+    `INSERT IGNORE INTO ${table(engine, IDENTITY_TABLE)} (only_row,identity) VALUES (1,'${systemRandom.base32(20)}')`,
+  );
+  return await oneText(control, read);
+}
+
+async function oneText(control: Control, sql: string): Promise<string> {
+  const [rows] = await control.rows(sql);
+  const cell = rows?.[0]?.[0];
+  assert(cell !== undefined && cell !== null, `one row is answered to: ${sql}`);
+  return cell.toString('utf8');
+}
+
+/** @throws {EngineError} */
+export async function missingTables(control: Control, engine: Engine): Promise<readonly string[]> {
+  const names = tableNames(engine.kind);
+  const quoted = names.map((name) => `'${name}'`).join(',');
+  const [rows] = await control.rows(
+    `SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${quoted})`,
+  );
+  const present = (rows ?? []).map(([name]) => name?.toString('utf8'));
+  return names.filter((name) => !present.includes(name));
+}
+
+/** @throws {EngineError} PREFLIGHT_FAILED: the account may not; the message carries the statements. */
+export async function createTables(control: Control, engine: Engine): Promise<void> {
+  if ((await missingTables(control, engine)).length === 0) {
+    return;
+  }
+  for (const statement of tableStatements(engine.kind)) {
+    const error = await control.refusal(statement);
+    if (error !== undefined) {
+      const message = `${error.message}. Let someone who may run:\n${printSql(engine.kind)}`;
+      const { sqlstate, errno } = error;
+      throw new EngineError(
+        { code: 'PREFLIGHT_FAILED', message, sqlstate, errno, retryable: false },
+        { sessionLost: false },
+      );
+    }
+  }
+}
+
+/** @throws {EngineError} */
+export async function raiseEpoch(
+  control: Control,
+  engine: Engine,
+  identity: LogIdentity,
+  epoch: number,
+): Promise<number> {
+  assert(Number.isSafeInteger(epoch) && epoch >= 0, 'an epoch is a counted number');
+  const name = table(engine, EPOCH_TABLE);
+  const answer = await control.rows(
+    `INSERT INTO ${name} (identity,epoch) VALUES ('${identity}',${epoch}) ON DUPLICATE KEY UPDATE epoch=GREATEST(epoch,${epoch});` +
+      `SELECT epoch FROM ${name} WHERE identity='${identity}'`,
+  );
+  return Number(answer[1]?.[0]?.[0]?.toString('latin1'));
+}
+
+/** @throws {EngineError} */
+export async function markers(control: Control, engine: Engine, identity: LogIdentity): Promise<readonly Xid[]> {
+  const [rows] = await control.rows(
+    `SELECT gtrid,bqual FROM ${table(engine, BRANCH_TABLE)} WHERE ${identityCondition(identity)} LIMIT ${MARKERS_MAX}`,
+  );
+  return (rows ?? []).flatMap(([gtrid, bqual]) => {
+    const xid = gtrid && bqual ? parse(gtrid, bqual) : undefined;
+    return xid === undefined ? [] : [xid];
+  });
+}
+
+/** @throws {EngineError} */
+export async function forget(control: Control, engine: Engine, xids: readonly Xid[]): Promise<void> {
+  for (let start = 0; start < xids.length; start += FORGET_MAX) {
+    const condition = markersCondition(xids.slice(start, start + FORGET_MAX));
+    // By the key, even where a scan looks cheaper: a scan would wait for the rows of branches that are prepared.
+    const from = `${table(engine, BRANCH_TABLE)} b FORCE INDEX (PRIMARY)`;
+    await control.rows(`DELETE b FROM ${from} WHERE ${condition}`);
+  }
+}
+
+function table(engine: Engine, name: string): string {
+  return `${quoteIdentifier(engine.database)}.${name}`;
+}

@@ -1,0 +1,215 @@
+// The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
+import { assert } from '../../lib/assert.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
+import {
+  type BranchOptions,
+  type BranchSession,
+  EngineError,
+  type Statement,
+  type StatementResult,
+} from '../resource-manager.ts';
+import type { Association } from './association.ts';
+import { ERRNO, refusedError } from './errors.ts';
+import type { Answer } from './exchange.ts';
+import { guardStatement } from './guard.ts';
+import { MARKER_EVIDENCE } from './listing.ts';
+import { errorOf, type Session } from './session.ts';
+import { endText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
+import { isInTransaction, refusal } from './work.ts';
+
+export interface BranchTools {
+  readonly association: Association;
+  readonly database: string;
+  /** The branch is prepared and its session can do nothing but finish it. */
+  readonly pin: (xid: Xid, session: Session) => void;
+  /** The branch is not active any more. */
+  readonly ended: (xid: Xid) => void;
+}
+
+export class MysqlBranch implements BranchSession {
+  readonly #xid: Xid;
+  readonly #readOnly: boolean;
+  readonly #tools: BranchTools;
+  /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
+  #doom: EngineError | undefined;
+  #vote: Promise<Vote> | undefined;
+  #finish: Promise<FinishResult> | undefined;
+  #listener: ((reason: Reason) => void) | undefined;
+
+  constructor(xid: Xid, options: BranchOptions, tools: BranchTools) {
+    this.#xid = xid;
+    this.#readOnly = options.readOnly;
+    this.#tools = tools;
+    tools.association.whenLost((reason) => {
+      this.#doom ??= new EngineError(reason, { sessionLost: true });
+      this.#listener?.(reason);
+    });
+  }
+
+  onLost(listener: (reason: Reason) => void): void {
+    this.#listener = listener;
+  }
+
+  async execute(statement: Statement): Promise<StatementResult> {
+    const { result } = await this.#run(statement, undefined);
+    return result;
+  }
+
+  async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
+    if (guardStatement(statement.sql).kind !== 'write' || this.#readOnly) {
+      const result = await this.execute(statement);
+      return { result, vote: await this.prepare() };
+    }
+    const { result, tail } = await this.#run(statement, this.#prepareTexts(guardedMarkerText));
+    if (errorOf(tail)?.errno === ERRNO.columnNull) {
+      // The guard stopped the text: the statement changed nothing, or answered with rows. The branch is as it was.
+      return { result, vote: await this.prepare() };
+    }
+    this.#vote = this.#voteOn(tail);
+    return { result, vote: await this.#vote };
+  }
+
+  prepare(): Promise<Vote> {
+    this.#vote ??= this.#prepare();
+    return this.#vote;
+  }
+
+  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    this.#finish ??= this.#commitOnePhase(announce);
+    return this.#finish;
+  }
+
+  async rollback(): Promise<void> {
+    const { association } = this.#tools;
+    if (association.isBusy) {
+      // Whatever the session is doing must not end in a prepare: it is ended, and waited for.
+      await association.giveUp();
+    } else {
+      await association.abort();
+    }
+    this.#doom ??= refusal('BRANCH_STATE', 'the branch was rolled back');
+    this.#tools.ended(this.#xid);
+  }
+
+  async #run(statement: Statement, tail: string | undefined): ReturnType<Association['run']> {
+    if (this.#doom !== undefined) {
+      throw this.#doom;
+    }
+    if (this.#vote !== undefined || this.#finish !== undefined) {
+      throw refusal('BRANCH_STATE', 'the branch is prepared or ended');
+    }
+    try {
+      return await this.#tools.association.run(statement, tail);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #prepare(): Promise<Vote> {
+    try {
+      if (await this.#endIfReadOnly()) {
+        return { kind: 'read-only' };
+      }
+      return await this.#voteOn(await this.#tools.association.text(this.#prepareTexts(markerText)));
+    } catch (error) {
+      return await this.#voteRollback(error);
+    }
+  }
+
+  #prepareTexts(marker: (database: string, xid: Xid) => string): string {
+    return [marker(this.#tools.database, this.#xid), endText(this.#xid), prepareText(this.#xid)].join(';');
+  }
+
+  /** The answer to marker, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
+  async #voteOn(answer: Answer): Promise<Vote> {
+    const error = errorOf(answer);
+    if (error !== undefined) {
+      return await this.#voteRollback(refusedError(error));
+    }
+    assert(answer.length === 3, 'three statements were carried out');
+    const { association, pin, ended } = this.#tools;
+    // A server that detaches the branch (MySQL's default) says here that the session has no transaction any more.
+    if (isInTransaction(answer.at(-1))) {
+      pin(this.#xid, association.keep());
+    } else {
+      association.release(answer);
+    }
+    ended(this.#xid);
+    return { kind: 'prepared', evidence: MARKER_EVIDENCE };
+  }
+
+  async #voteRollback(error: unknown): Promise<Vote> {
+    const { reason } = this.#fail(error);
+    await this.#tools.association.abort();
+    this.#tools.ended(this.#xid);
+    return { kind: 'rollback', reason };
+  }
+
+  async #commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    const { association, database, ended } = this.#tools;
+    let isSent = false;
+    try {
+      if (await this.#endIfReadOnly()) {
+        return { kind: 'done' };
+      }
+      announce(MARKER_EVIDENCE);
+      isSent = true;
+      const texts = [markerText(database, this.#xid), endText(this.#xid), onePhaseText(this.#xid)];
+      await this.#endWith(texts);
+      return { kind: 'done' };
+    } catch (error) {
+      const { reason } = this.#fail(error);
+      const isProven = await association.abort();
+      ended(this.#xid);
+      return isSent && !isProven
+        ? { kind: 'unknown', reason }
+        : { kind: 'done-otherwise', proof: `the branch was rolled back: ${reason.message}` };
+    }
+  }
+
+  /**
+   * Ends a branch that has nothing to lose. It must not be prepared: it would be listed, and vanish in a crash.
+   * @throws {EngineError} the branch failed before, or fails now.
+   */
+  async #endIfReadOnly(): Promise<boolean> {
+    const { association, ended } = this.#tools;
+    if (this.#doom !== undefined) {
+      throw this.#doom;
+    }
+    if (association.state === 'over') {
+      throw refusal('BRANCH_STATE', 'the branch is over');
+    }
+    if (association.state === 'new') {
+      association.release([]);
+      ended(this.#xid);
+      return true;
+    }
+    if (await association.hasWritten()) {
+      return false;
+    }
+    await this.#endWith([endText(this.#xid), onePhaseText(this.#xid)]);
+    return true;
+  }
+
+  /** @throws {EngineError} a text was refused, or the session was lost. */
+  async #endWith(texts: readonly string[]): Promise<void> {
+    const { association, ended } = this.#tools;
+    const answer = await association.text(texts.join(';'));
+    const error = errorOf(answer);
+    if (error !== undefined) {
+      throw refusedError(error);
+    }
+    association.release(answer);
+    ended(this.#xid);
+  }
+
+  /** @throws whatever is not an answer of the engine: a bug. */
+  #fail(error: unknown): EngineError {
+    if (!(error instanceof EngineError)) {
+      throw error;
+    }
+    this.#doom ??= error;
+    return this.#doom;
+  }
+}

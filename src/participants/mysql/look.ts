@@ -1,0 +1,92 @@
+// What the engine shows of one branch at one moment: its owner's session, the list, and the evidence row.
+import { assert } from '../../lib/assert.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { formatXid, type Xid } from '../../xa/xid.ts';
+import { EngineError } from '../resource-manager.ts';
+import { type Control, cellsOf } from './control.ts';
+import type { Engine } from './engine.ts';
+import { ERRNO, refusedError } from './errors.ts';
+import { readRecoverRow } from './listing.ts';
+import { markerProbeText, ownerText, recoverText } from './texts.ts';
+
+/** How long `endOwner` waits for a killed session to be gone. */
+const GONE_WAIT_MS = 5_000;
+const POLL_MS = 5;
+
+export interface Look {
+  /** The session that opened the branch and lives: it may hold it, prepare it, or have left it behind. */
+  readonly owner: number | undefined;
+  /** Prepared, by the engine's list. */
+  readonly isListed: boolean;
+  /** `present`: committed. `absent`: no transaction committed it or holds it. `locked`: one holds it now. */
+  readonly marker: 'present' | 'absent' | 'locked';
+}
+
+/** Looks in the order owner, list, evidence: one round trip. @throws {EngineError} */
+export async function lookAt(control: Control, engine: Engine, xid: Xid): Promise<Look> {
+  const answer = await control.run(
+    `${ownerText(xid)};${recoverText(engine.kind)};${markerProbeText(engine.database, xid)}`,
+  );
+  const [owner, list, marker] = answer;
+  for (const result of [owner, list]) {
+    if (result?.kind === 'error') {
+      throw refusedError(result.error, 'ENGINE_UNAVAILABLE');
+    }
+  }
+  assert(owner !== undefined && list !== undefined && marker !== undefined, 'three statements have three answers');
+  return {
+    owner: ownerOf(cellsOf(owner)),
+    isListed: cellsOf(list).some((row) => {
+      const listed = readRecoverRow(engine.kind, row).xid;
+      return listed !== undefined && formatXid(listed) === formatXid(xid);
+    }),
+    marker: markerOf(marker),
+  };
+}
+
+function markerOf(result: Parameters<typeof cellsOf>[0]): Look['marker'] {
+  if (result.kind === 'error') {
+    if (result.error.errno === ERRNO.lockWaitTimeout || result.error.errno === ERRNO.noWait) {
+      return 'locked';
+    }
+    throw refusedError(result.error, 'ENGINE_UNAVAILABLE');
+  }
+  return cellsOf(result).length > 0 ? 'present' : 'absent';
+}
+
+function ownerOf(rows: ReturnType<typeof cellsOf>): number | undefined {
+  const cell = rows[0]?.[0];
+  return cell === null || cell === undefined ? undefined : Number(cell.toString('latin1'));
+}
+
+/** The live session that opened a branch. @throws {EngineError} */
+export async function findOwner(control: Control, xid: Xid): Promise<number | undefined> {
+  const [rows] = await control.rows(ownerText(xid));
+  return ownerOf(rows ?? []);
+}
+
+/**
+ * Ends the session `owner` and waits until the engine has let go of everything it held: what it had not prepared by then is
+ * rolled back, and what it had is anyone's to finish.
+ * @throws {EngineError} it may not be killed, or is not gone within five seconds.
+ */
+export async function endOwner(
+  tools: { readonly control: Control; readonly clock: Clock },
+  xid: Xid,
+  owner: number,
+): Promise<void> {
+  const { control, clock } = tools;
+  await control.kill(owner);
+  const deadline = clock.now() + GONE_WAIT_MS;
+  while ((await findOwner(control, xid)) === owner) {
+    if (clock.now() > deadline) {
+      const message = `session ${owner} of ${formatXid(xid)} was killed and is not gone`;
+      throw new EngineError({ code: 'ENGINE_UNAVAILABLE', message, retryable: true }, { sessionLost: false });
+    }
+    await pause(clock, POLL_MS);
+  }
+}
+
+export function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, () => resolve()));
+}

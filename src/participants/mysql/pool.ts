@@ -1,0 +1,137 @@
+// The sessions for branches: taken one for each branch, and given back only when their XA state is provably clean.
+import type { Clock, Timer } from '../../lib/clock.ts';
+import { EngineError } from '../resource-manager.ts';
+import type { Session } from './session.ts';
+
+/** How long `take` waits for a session before it refuses. */
+const TAKE_WAIT_MS = 1_000;
+
+interface Waiter {
+  readonly give: (session: Promise<Session>) => void;
+  readonly refuse: () => void;
+  readonly timer: Timer;
+}
+
+export interface PoolOptions {
+  readonly max: number;
+  readonly clock: Clock;
+  readonly connect: () => Promise<Session>;
+}
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #idle: Session[] = [];
+  readonly #taken = new Set<Session>();
+  readonly #waiting: Waiter[] = [];
+  #connecting = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a connection of ours has no branch: the server may still name it as the last owner of one. */
+  isIdle(connectionId: number): boolean {
+    return this.#idle.some((session) => session.id === connectionId);
+  }
+
+  /** @throws {EngineError} LIMIT_CONNECTIONS after a second without a free session; ENGINE_UNAVAILABLE. */
+  take(): Promise<Session> {
+    if (this.#closed) {
+      return Promise.reject(limitError('the resource manager is closed'));
+    }
+    const session = this.#idle.pop();
+    if (session !== undefined) {
+      this.#taken.add(session);
+      return Promise.resolve(session);
+    }
+    if (this.#taken.size + this.#connecting < this.#options.max) {
+      return this.#connect();
+    }
+    return new Promise((resolve, reject) => {
+      const refuse = () => reject(limitError(`all ${this.#options.max} sessions are busy`));
+      const timer = this.#options.clock.after(TAKE_WAIT_MS, () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        refuse();
+      });
+      const waiter: Waiter = { give: resolve, refuse, timer };
+      this.#waiting.push(waiter);
+    });
+  }
+
+  /** Takes a session back whose XA state is clean; a lost or dirty one is dropped. */
+  release(session: Session): void {
+    if (session.wire.lost !== undefined || session.isDirty || this.#closed) {
+      this.drop(session);
+      return;
+    }
+    if (!this.#taken.has(session)) {
+      return;
+    }
+    const waiter = this.#waiting.shift();
+    if (waiter === undefined) {
+      this.#taken.delete(session);
+      this.#idle.push(session);
+    } else {
+      waiter.timer.cancel();
+      waiter.give(Promise.resolve(session));
+    }
+  }
+
+  /** Ends a session for good. */
+  drop(session: Session): void {
+    session.destroy();
+    if (this.#taken.delete(session)) {
+      this.#serveNext();
+    }
+  }
+
+  /** Ends every session; unprepared branches are rolled back by the server. */
+  close(): void {
+    this.#closed = true;
+    for (const waiter of this.#waiting.splice(0)) {
+      waiter.timer.cancel();
+      waiter.refuse();
+    }
+    for (const session of [...this.#idle.splice(0), ...this.#taken]) {
+      session.destroy();
+    }
+    this.#taken.clear();
+  }
+
+  async #connect(): Promise<Session> {
+    this.#connecting += 1;
+    try {
+      const session = await this.#options.connect();
+      if (this.#closed) {
+        session.destroy();
+        throw limitError('the resource manager is closed');
+      }
+      this.#taken.add(session);
+      session.wire.onLost(() => {
+        const index = this.#idle.indexOf(session);
+        if (index !== -1) {
+          this.#idle.splice(index, 1);
+        }
+      });
+      return session;
+    } finally {
+      this.#connecting -= 1;
+      if (this.#taken.size + this.#connecting < this.#options.max) {
+        this.#serveNext();
+      }
+    }
+  }
+
+  #serveNext(): void {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) {
+      waiter.timer.cancel();
+      waiter.give(this.#connect());
+    }
+  }
+}
+
+function limitError(message: string): EngineError {
+  return new EngineError({ code: 'LIMIT_CONNECTIONS', message, retryable: true }, { sessionLost: false });
+}

@@ -1,0 +1,199 @@
+// The adapter of MySQL and MariaDB: sessions for branches, and connections of its own for phase two, evidence and recovery.
+import type { Clock } from '../../lib/clock.ts';
+import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
+import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
+import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
+import {
+  type BranchOptions,
+  type BranchSession,
+  EngineError,
+  type EngineIdentity,
+  type PreflightFinding,
+  type PreparedBranch,
+  type ResourceManager,
+} from '../resource-manager.ts';
+import { Association } from './association.ts';
+import { blockedSessions } from './blocked.ts';
+import { createTables, forget, identify, markers, raiseEpoch, readEngine } from './bookkeeping.ts';
+import { MysqlBranch } from './branch.ts';
+import { Control } from './control.ts';
+import type { Engine } from './engine.ts';
+import { Finisher } from './finish.ts';
+import { readRecoverRow } from './listing.ts';
+import { findOwner } from './look.ts';
+import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './options.ts';
+import { Pinned } from './pinned.ts';
+import { Pool } from './pool.ts';
+import { preflight } from './preflight.ts';
+import { openSession } from './session.ts';
+import { recoverText } from './texts.ts';
+
+const LOCK_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
+
+export interface MysqlOptions {
+  /** `mysql://user:password@host:port/database` or the same with `mariadb:`, see `parseMysqlUrl`; or the parts of it. */
+  readonly url: string | MysqlAddress;
+  /** Branches open at once, one session each; prepared ones count where the engine does not detach them. Default: 64. */
+  readonly poolMax?: number;
+  readonly clock: Clock;
+  /** This life of the participant, shown in `performance_schema.session_connect_attrs` as `program_name`. */
+  readonly instance: string;
+  /**
+   * MariaDB: prepared branches let go of their session, by a variable that is meant for replication (`pseudo_slave_mode`).
+   * No effect at MySQL, which detaches by default.
+   */
+  readonly detach?: boolean;
+  /** How long a statement waits for a lock, in milliseconds, rounded up to seconds. It ends deadlocks across databases. */
+  readonly lockTimeoutMs?: number;
+  /** Milliseconds after which an unanswered prepare or phase-two call counts as lost. Default 10,000. */
+  readonly callTimeoutMs?: number;
+}
+
+/**
+ * Opens the adapter; nothing is connected before the first call. Disposing it ends its sessions: the engine rolls back what
+ * they had not prepared, and keeps what they had.
+ * @throws {CoordinatorError} CONFIG_INVALID: the address.
+ */
+export function openMysqlResourceManager(options: MysqlOptions): ResourceManager {
+  return new MysqlResourceManager(options);
+}
+
+class MysqlResourceManager implements ResourceManager {
+  readonly #clock: Clock;
+  readonly #detach: boolean;
+  readonly #control: Control;
+  readonly #pool: Pool;
+  readonly #pinned: Pinned;
+  readonly #finisher: Finisher;
+  /** Branches that are open and not prepared. */
+  readonly #active = new Set<string>();
+  #engine: Promise<Engine> | undefined;
+
+  constructor(options: MysqlOptions) {
+    const address = typeof options.url === 'string' ? parseMysqlUrl(options.url) : options.url;
+    const connection = connectionOptions(address, options.instance);
+    const { clock, lockTimeoutMs = LOCK_TIMEOUT_MS, callTimeoutMs = CALL_TIMEOUT_MS } = options;
+    this.#clock = clock;
+    this.#detach = options.detach ?? false;
+    this.#control = new Control({ connection, clock, callTimeoutMs });
+    this.#pool = new Pool({
+      max: options.poolMax ?? SIDECAR_BRANCHES_MAX,
+      clock,
+      connect: async () =>
+        openSession(connection, {
+          engine: (await this.#known()).kind,
+          detach: this.#detach,
+          lockTimeoutMs,
+          callTimeoutMs,
+          clock,
+        }),
+    });
+    this.#pinned = new Pinned(this.#pool);
+    this.#finisher = new Finisher({
+      engine: () => this.#known(),
+      control: this.#control,
+      clock,
+      pool: this.#pool,
+      pinned: this.#pinned,
+      isActive: (xid) => this.#active.has(formatXid(xid)),
+    });
+  }
+
+  async identify(): Promise<EngineIdentity> {
+    return await identify(this.#control, await this.#ask());
+  }
+
+  async preflight(): Promise<readonly PreflightFinding[]> {
+    return await preflight(this.#control, await this.#ask(), this.#detach);
+  }
+
+  async createTables(): Promise<void> {
+    await createTables(this.#control, await this.#ask());
+  }
+
+  async raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
+    return await raiseEpoch(this.#control, await this.#known(), identity, epoch);
+  }
+
+  async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {
+    const key = formatXid(xid);
+    if (this.#active.has(key) || this.#pinned.has(xid)) {
+      const reason = { code: 'BRANCH_EXISTS', message: `${key} is open here`, retryable: false };
+      throw new EngineError(reason, { sessionLost: false });
+    }
+    this.#active.add(key);
+    try {
+      const engine = await this.#known();
+      const session = await this.#pool.take();
+      const tools = { engine, control: this.#control, clock: this.#clock, pool: this.#pool };
+      return new MysqlBranch(xid, options, {
+        association: new Association(xid, options, session, tools),
+        database: engine.database,
+        pin: (prepared, itsSession) => this.#pinned.add(prepared, itsSession),
+        ended: () => this.#active.delete(key),
+      });
+    } catch (error) {
+      this.#active.delete(key);
+      throw error;
+    }
+  }
+
+  commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    return this.#finisher.commit(xid, evidence);
+  }
+
+  rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    return this.#finisher.rollback(xid, evidence);
+  }
+
+  async list(): Promise<readonly PreparedBranch[]> {
+    const { kind } = await this.#known();
+    const [rows] = await this.#control.rows(recoverText(kind));
+    return (rows ?? []).map((row) => readRecoverRow(kind, row));
+  }
+
+  probe(xid: Xid, evidence: Evidence): Promise<BranchProof> {
+    return this.#finisher.probe(xid, evidence);
+  }
+
+  fence(xid: Xid): Promise<void> {
+    return this.#finisher.fence(xid);
+  }
+
+  async markers(identity: LogIdentity): Promise<readonly Xid[]> {
+    return await markers(this.#control, await this.#known(), identity);
+  }
+
+  async forget(xids: readonly Xid[]): Promise<void> {
+    await forget(this.#control, await this.#known(), xids);
+  }
+
+  async blockedSessions(xid: Xid): Promise<number> {
+    const owner = this.#pinned.connectionOf(xid) ?? (await findOwner(this.#control, xid));
+    const tools = { control: this.#control, clock: this.#clock, engine: await this.#known() };
+    return await blockedSessions(tools, xid, owner);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#pool.close();
+    this.#control.close();
+  }
+
+  /** Asks the server anew: it may have been upgraded. @throws {EngineError} */
+  #ask(): Promise<Engine> {
+    const asked = readEngine(this.#control);
+    this.#engine = asked;
+    asked.catch(() => {
+      if (this.#engine === asked) {
+        this.#engine = undefined;
+      }
+    });
+    return asked;
+  }
+
+  /** @throws {EngineError} */
+  #known(): Promise<Engine> {
+    return this.#engine ?? this.#ask();
+  }
+}

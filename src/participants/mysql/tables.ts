@@ -1,0 +1,40 @@
+// The adapter's own tables: evidence rows, the epoch of each log, and MariaDB's identity. The text is for people, too.
+
+import type { EngineKind } from './engine.ts';
+import { BRANCH_TABLE } from './texts.ts';
+
+export const EPOCH_TABLE = 'concordat_epoch';
+export const IDENTITY_TABLE = 'concordat_identity';
+
+const BRANCHES = `CREATE TABLE IF NOT EXISTS ${BRANCH_TABLE} (
+  gtrid VARBINARY(64) NOT NULL,
+  bqual VARBINARY(64) NOT NULL,
+  created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (gtrid, bqual)
+) ENGINE=InnoDB COMMENT='Concordat: written inside each branch, so a row proves that its branch was committed'`;
+
+const EPOCHS = `CREATE TABLE IF NOT EXISTS ${EPOCH_TABLE} (
+  identity VARBINARY(16) NOT NULL PRIMARY KEY,
+  epoch BIGINT UNSIGNED NOT NULL
+) ENGINE=InnoDB COMMENT='Concordat: the newest life of each coordinator log that was served here'`;
+
+const IDENTITY = `CREATE TABLE IF NOT EXISTS ${IDENTITY_TABLE} (
+  only_row TINYINT NOT NULL PRIMARY KEY,
+  identity VARBINARY(32) NOT NULL
+) ENGINE=InnoDB COMMENT='Concordat: what this database is, since MariaDB has no identity of its own'`;
+
+export function tableNames(engine: EngineKind): readonly string[] {
+  return engine === 'mariadb' ? [BRANCH_TABLE, EPOCH_TABLE, IDENTITY_TABLE] : [BRANCH_TABLE, EPOCH_TABLE];
+}
+
+/** The statements that create what is missing, in the current database. */
+export function tableStatements(engine: EngineKind): readonly string[] {
+  return engine === 'mariadb' ? [BRANCHES, EPOCHS, IDENTITY] : [BRANCHES, EPOCHS];
+}
+
+/** The same as a script for the person who may create tables, with what the participant's account then needs. */
+export function printSql(engine: EngineKind): string {
+  const grants = tableNames(engine).map((name) => `-- GRANT SELECT, INSERT, UPDATE, DELETE ON ${name} TO <account>;`);
+  const recover = engine === 'mysql' ? ['-- GRANT XA_RECOVER_ADMIN ON *.* TO <account>;'] : [];
+  return [...tableStatements(engine).map((statement) => `${statement};`), ...grants, ...recover, ''].join('\n');
+}

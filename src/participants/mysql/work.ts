@@ -1,0 +1,102 @@
+// One statement of a branch on its way to the server and back: what goes with it in the same write, and what the answers mean.
+import { assert } from '../../lib/assert.ts';
+import { PARAMETERS_MAX } from '../../xa/limits.ts';
+import { EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
+import { ERRNO, refusedError } from './errors.ts';
+import type { Answer, Request, Result } from './exchange.ts';
+import { executeFrame, multiStatementsFrame, ParameterError, queryFrame } from './frames.ts';
+import { hasSeveralStatements } from './guard.ts';
+import { STATUS_IN_TRANSACTION } from './packets.ts';
+import type { Session } from './session.ts';
+import { typeName } from './types.ts';
+
+/** The requests of one statement; its own answer is the one at `at`. */
+export interface Work {
+  readonly requests: readonly Request[];
+  readonly at: number;
+}
+
+/**
+ * Makes a statement ready to be sent: prepared, so that the server itself takes one statement and no value is ever pasted into
+ * it. A text that cannot be prepared goes as it is, while the connection forbids several statements in one.
+ * @throws {EngineError} the server, or this function, refuses the statement; nothing was executed.
+ */
+export async function prepareWork(session: Session, statement: Statement): Promise<Work> {
+  const preparation = await session.statements.prepare(statement.sql);
+  if (preparation.kind === 'prepared') {
+    const { id, parameters } = preparation.statement;
+    if (parameters !== statement.parameters.length || parameters > PARAMETERS_MAX) {
+      const got = statement.parameters.length;
+      throw refusal(
+        'FIELD_INVALID',
+        `the statement takes ${parameters} parameters (at most ${PARAMETERS_MAX}) and got ${got}`,
+      );
+    }
+    return { requests: [{ frame: encode(id, statement), answer: 'binary-values' }], at: 0 };
+  }
+  const { error } = preparation;
+  if (error.errno === ERRNO.unsupportedPrepared && statement.parameters.length === 0) {
+    const text: Request = { frame: queryFrame(statement.sql), answer: 'text-values' };
+    const allow = (allowed: boolean): Request => ({ frame: multiStatementsFrame(allowed), answer: 'eof' });
+    return { requests: [allow(false), text, allow(true)], at: 1 };
+  }
+  if (error.errno === ERRNO.syntax && hasSeveralStatements(statement.sql)) {
+    throw refusal('STATEMENT_REFUSED', 'the text holds more than one statement');
+  }
+  throw refusedError(error);
+}
+
+function encode(id: number, statement: Statement): Buffer {
+  try {
+    return executeFrame(id, statement.parameters);
+  } catch (error) {
+    if (error instanceof ParameterError) {
+      throw refusal('FIELD_INVALID', error.message);
+    }
+    throw error;
+  }
+}
+
+export function refusal(code: 'FIELD_INVALID' | 'STATEMENT_REFUSED' | 'BRANCH_STATE', message: string): EngineError {
+  return new EngineError({ code, message, retryable: false }, { sessionLost: false });
+}
+
+/** What a statement's answer says besides its rows. */
+export interface Outcome {
+  readonly result: StatementResult;
+  /** It certainly wrote. False says nothing: a function or a trigger may have. */
+  readonly wrote: boolean;
+}
+
+/** @throws {EngineError} the statement failed, or took the branch down with it. */
+export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
+  const last = answer.at(-1);
+  assert(last !== undefined, 'every statement has a result');
+  if (last.kind === 'error') {
+    throw refusedError(last.error);
+  }
+  const values = answer.find((result) => result.kind === 'values');
+  const ok = answer.findLast((result) => result.kind === 'ok');
+  const affected = ok?.affectedRows ?? 0;
+  const rows = values?.rows ?? [];
+  return {
+    result: {
+      columns: (values?.columns ?? []).map(({ name, type }) => ({ name, type: typeName(type) })),
+      rows,
+      rowCount: values === undefined ? affected : rows.length,
+      insertId: ok?.insertId ?? 0n,
+    },
+    // INSERT … RETURNING answers with rows instead of a number.
+    wrote: affected > 0 || (isWrite && rows.length > 0),
+  };
+}
+
+/** Whether the session says that it has a transaction, as it does from XA START until the branch is finished or detached. */
+export function isInTransaction(result: Result | undefined): boolean {
+  return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
+}
+
+/** Whether a statement changed the session itself. */
+export function changesSession(answer: Answer): boolean {
+  return answer.some((result) => result.kind === 'ok' && result.stateChanged);
+}

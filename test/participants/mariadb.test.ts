@@ -1,0 +1,10 @@
+// MariaDB keeps the contract of a resource manager.
+import { describe } from 'vitest';
+import { useEngine } from '../support/engines.ts';
+import { openMysqlHarness } from './mysql-harness.ts';
+import { resourceManagerContract } from './resource-manager-contract.ts';
+
+describe('MariaDB', () => {
+  const engine = useEngine('mariadb');
+  resourceManagerContract('MariaDB', () => openMysqlHarness(engine.server));
+});
