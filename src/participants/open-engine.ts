@@ -25,6 +25,11 @@ export async function openEngine(
       const { openPostgresResourceManager } = await import('./postgres/resource-manager.ts');
       return openPostgresResourceManager({ url, poolMax, clock, instance: random.base32(12) });
     }
+    case 'mysql':
+    case 'mariadb': {
+      const { openMysqlResourceManager } = await import('./mysql/resource-manager.ts');
+      return openMysqlResourceManager({ url, poolMax, clock, instance: random.base32(12), detach: config.detach });
+    }
     case 'memory': {
       const [{ openMemoryResourceManager }, { MemoryEngine }] = await Promise.all([
         import('./memory/resource-manager.ts'),
