@@ -25,12 +25,17 @@ export type LoggedOutcome =
 
 export interface LogStatus {
   readonly path: string;
+  /** The number of the last durable record; the first of a log is 1. */
   readonly lastSequence: number;
+  /** Records that are still needed or retained. */
   readonly records: number;
   readonly bytes: number;
   readonly freeBytes: number;
+  /** Median of recent commits, with their fsync. */
   readonly flushMicros: number;
+  /** Whether the main thread or a worker thread flushes just now. */
   readonly flushLane: 'inline' | 'worker';
+  /** Flushes of this life that were made because at least one forced append waited: appends that share one count once. */
   readonly forcedWrites: number;
 }
 

@@ -1,0 +1,127 @@
+// What survives a crash of a memory log, and the faults that a test or a simulation wants of its disk.
+import { CoordinatorError } from '../../xa/errors.ts';
+import type { LogIdentity } from '../../xa/xid.ts';
+import { SEQUENCE_MAX } from '../../xa/xid.ts';
+import type { NumberedRecord } from '../codec.ts';
+import type { Id } from '../horizon.ts';
+
+/** The log that holds a disk, as far as the disk must know it. */
+export interface MemoryDiskHolder {
+  /** The process died: the log neither answers nor writes any more. Answers the batch that was being written. */
+  abandon(): readonly NumberedRecord[];
+}
+
+/** What happened to a write whose success was never reported. */
+export type WriteFate = 'lost' | 'kept';
+
+/** One log's disk. Logs are opened on it one after the other; each finds what the one before made durable. */
+export class MemoryDisk {
+  /** Milliseconds that a flush takes, by the log's clock. */
+  flushMs = 0;
+  /** What `hasRoom` answers. */
+  room = true;
+  /** Copies made by `backup`, by path; a log can be opened on each. */
+  readonly backups = new Map<string, MemoryDisk>();
+  #fate: WriteFate | undefined;
+  #holder: MemoryDiskHolder | undefined;
+  #identity: LogIdentity | undefined;
+  #nextEpoch = 1;
+  #watermark: Id = { epoch: 0, sequence: 0 };
+  readonly #records = new Map<number, NumberedRecord>();
+  #lastSequence = 0;
+
+  /** The next flush with a forced record fails; its records are on the disk all the same (`kept`) or not (`lost`). */
+  failNextForce(fate: WriteFate): void {
+    this.#fate = fate;
+  }
+
+  /**
+   * The process that holds the log dies: its promises never settle. What it was just writing is kept or lost; what it had
+   * only queued is lost. A log can be opened on this disk at once.
+   */
+  crash(inFlight: WriteFate = 'lost'): void {
+    const batch = this.#holder?.abandon() ?? [];
+    this.#holder = undefined;
+    if (inFlight === 'kept') {
+      this.write(batch);
+    }
+  }
+
+  /** Durable records, oldest first. */
+  get records(): readonly NumberedRecord[] {
+    return [...this.#records.values()];
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  get watermark(): Id {
+    return this.#watermark;
+  }
+
+  /** For the log: takes the disk and begins a life. @throws {CoordinatorError} `LOG_LOCKED` */
+  hold(
+    holder: MemoryDiskHolder,
+    makeIdentity: () => LogIdentity,
+  ): { readonly identity: LogIdentity; readonly epoch: number } {
+    if (this.#holder !== undefined) {
+      throw new CoordinatorError('LOG_LOCKED', 'another log holds this memory disk');
+    }
+    this.#holder = holder;
+    this.#identity ??= makeIdentity();
+    const epoch = this.#nextEpoch;
+    this.#nextEpoch = epoch + 1;
+    return { identity: this.#identity, epoch };
+  }
+
+  /** For the log: gives the disk back. */
+  release(holder: MemoryDiskHolder): void {
+    if (this.#holder === holder) {
+      this.#holder = undefined;
+    }
+  }
+
+  /** For the log: the end of a flush. @throws {Error} when this flush was to fail. */
+  flush(batch: readonly NumberedRecord[], forced: boolean): void {
+    const fate = forced ? this.#fate : undefined;
+    if (fate === undefined) {
+      this.write(batch);
+      return;
+    }
+    this.#fate = undefined;
+    if (fate === 'kept') {
+      this.write(batch);
+    }
+    throw new Error('the memory disk was told to fail this force');
+  }
+
+  write(batch: readonly NumberedRecord[]): void {
+    for (const numbered of batch) {
+      this.#records.set(numbered.sequence, numbered);
+      this.#lastSequence = numbered.sequence;
+    }
+  }
+
+  /** For the log: removes records, and notes up to which id silence proves nothing from now on. */
+  remove(sequences: readonly number[], watermark: Id): void {
+    for (const sequence of sequences) {
+      this.#records.delete(sequence);
+    }
+    this.#watermark = watermark;
+  }
+
+  /** For the log: a copy that never shares an epoch with this disk, and whose silence about earlier lives proves nothing. */
+  copyTo(path: string, epoch: number): void {
+    if (this.backups.has(path)) {
+      throw new CoordinatorError('FIELD_INVALID', `path: ${path} exists already`);
+    }
+    const copy = new MemoryDisk();
+    copy.#identity = this.#identity;
+    copy.#nextEpoch = epoch + 1;
+    copy.#watermark = { epoch, sequence: SEQUENCE_MAX };
+    copy.write(this.records);
+    this.#nextEpoch = epoch + 2;
+    this.backups.set(path, copy);
+  }
+}

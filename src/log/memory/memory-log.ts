@@ -1,0 +1,180 @@
+// The log in memory, for simulations and tests: every promise of the port, on a disk that can be told to fail or to crash.
+import { assert } from '../../lib/assert.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Random } from '../../lib/random.ts';
+import { OUTCOMES_RETAINED_MAX } from '../../xa/limits.ts';
+import type { Gtrid } from '../../xa/xid.ts';
+import { gtridParts, IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
+import type { NumberedRecord } from '../codec.ts';
+import type { Id } from '../horizon.ts';
+import { compareIds, silence } from '../horizon.ts';
+import { isClosed, Ledger } from '../ledger.ts';
+import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
+import type { LogRecord } from '../record.ts';
+import type { MemoryDiskHolder } from './memory-disk.ts';
+import { MemoryDisk } from './memory-disk.ts';
+import { MemoryFlusher } from './memory-flusher.ts';
+
+export interface MemoryLogSettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The version of this program, for the record of its start. */
+  readonly version: string;
+  /** A new one by default: nothing is found, nothing remains. */
+  readonly disk?: MemoryDisk;
+  readonly outcomesRetainedMax?: number;
+}
+
+/**
+ * Opens a log on a memory disk, and begins a life in it.
+ * @throws {CoordinatorError} `LOG_LOCKED` when another log holds the disk; `LOG_FAILED` when the disk fails the first write.
+ */
+export async function openMemoryLog(settings: MemoryLogSettings): Promise<Log> {
+  const log = new MemoryLog({ disk: new MemoryDisk(), outcomesRetainedMax: OUTCOMES_RETAINED_MAX, ...settings });
+  try {
+    await log.start(settings.version);
+    return log;
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class MemoryLog implements Log, MemoryDiskHolder {
+  readonly recovered: RecoveredLog;
+  readonly failed: Promise<Error>;
+  readonly #settings: Required<MemoryLogSettings>;
+  readonly #ledger: Ledger;
+  readonly #flusher: MemoryFlusher;
+  /** Transactions in the order in which they closed. */
+  readonly #closed = new Set<Gtrid>();
+  #sequence: number;
+
+  constructor(settings: Required<MemoryLogSettings>) {
+    const { clock, disk, random } = settings;
+    this.#settings = settings;
+    const { identity, epoch } = disk.hold(this, () => {
+      const made = parseLogIdentity(random.base32(IDENTITY_LENGTH));
+      assert(made !== undefined, 'random characters make a log identity');
+      return made;
+    });
+    this.#ledger = new Ledger(identity);
+    this.#sequence = disk.lastSequence;
+    for (const numbered of disk.records) {
+      this.#take(numbered, epoch);
+    }
+    const failure = Promise.withResolvers<Error>();
+    this.failed = failure.promise;
+    this.#flusher = new MemoryFlusher({ clock, disk, flushed: () => this.#expire(), failed: failure.resolve });
+    this.recovered = {
+      identity,
+      epoch,
+      unfinished: this.#ledger.unfinished(),
+      resources: this.#ledger.resources(),
+    };
+  }
+
+  async start(version: string): Promise<void> {
+    const wallTime = this.#settings.clock.wallTime();
+    await this.append([{ kind: 'epoch-started', epoch: this.recovered.epoch, version, wallTime }], 'forced');
+  }
+
+  append(records: readonly LogRecord[], durability: Durability): Promise<void> {
+    if (this.#flusher.dead) {
+      return new Promise(() => undefined);
+    }
+    if (this.#flusher.failure !== undefined) {
+      return Promise.reject(this.#flusher.failure);
+    }
+    const numbered = records.map((record) => {
+      const next = { sequence: this.#sequence + 1, record };
+      this.#take(next, this.recovered.epoch);
+      this.#sequence += 1;
+      return next;
+    });
+    return numbered.length === 0 ? Promise.resolve() : this.#flusher.append(numbered, durability);
+  }
+
+  outcome(gtrid: Gtrid): LoggedOutcome {
+    const item = this.#ledger.transaction(gtrid);
+    if (item?.decided?.record.kind === 'decided') {
+      return { kind: 'decided', record: item.decided.record, finished: item.finished };
+    }
+    const { identity, epoch } = this.recovered;
+    return silence(gtrid, { identity, epoch, watermark: this.#settings.disk.watermark });
+  }
+
+  history(gtrid: Gtrid): readonly LogRecord[] {
+    return this.#ledger.transaction(gtrid)?.actions.map((action) => action.record) ?? [];
+  }
+
+  hasRoom(): boolean {
+    return this.#settings.disk.room;
+  }
+
+  status(): LogStatus {
+    const { disk } = this.#settings;
+    return {
+      path: 'memory',
+      lastSequence: disk.lastSequence,
+      records: this.#ledger.records,
+      bytes: 0,
+      freeBytes: Number.MAX_SAFE_INTEGER,
+      flushMicros: disk.flushMs * 1_000,
+      flushLane: 'inline',
+      forcedWrites: this.#flusher.forcedWrites,
+    };
+  }
+
+  async backup(path: string): Promise<{ readonly bytes: number; readonly lastSequence: number }> {
+    if (this.#flusher.failure !== undefined) {
+      throw this.#flusher.failure;
+    }
+    const { disk } = this.#settings;
+    disk.copyTo(path, this.recovered.epoch);
+    return { bytes: 0, lastSequence: disk.lastSequence };
+  }
+
+  abandon(): readonly NumberedRecord[] {
+    return this.#flusher.abandon();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flusher.close();
+    this.#settings.disk.release(this);
+  }
+
+  #take(numbered: NumberedRecord, epoch: number): void {
+    const { closed } = this.#ledger;
+    const contradiction = this.#ledger.add(numbered, { place: 0, epoch });
+    assert(contradiction === undefined, contradiction ?? '');
+    if (this.#ledger.closed > closed && 'gtrid' in numbered.record) {
+      this.#closed.add(numbered.record.gtrid);
+    }
+  }
+
+  /** Drops the transactions that closed first, beyond the retained ones. */
+  #expire(): void {
+    const { disk, outcomesRetainedMax } = this.#settings;
+    let watermark: Id = disk.watermark;
+    const removed: number[] = [];
+    for (const gtrid of this.#closed) {
+      const item = this.#ledger.transaction(gtrid);
+      const durable = item === undefined || item.newest <= disk.lastSequence;
+      if (this.#ledger.closed <= outcomesRetainedMax || !durable) {
+        break;
+      }
+      this.#closed.delete(gtrid);
+      // One that an operator came back to is not closed any more; it is in the list again once it is.
+      if (item !== undefined && isClosed(item)) {
+        const id = gtridParts(gtrid);
+        watermark = compareIds(id, watermark) > 0 ? id : watermark;
+        removed.push(item.newest, item.decided?.sequence ?? 0, ...item.actions.map((action) => action.sequence));
+        this.#ledger.remove(item, 0);
+      }
+    }
+    if (removed.length > 0) {
+      disk.remove(removed, watermark);
+    }
+  }
+}

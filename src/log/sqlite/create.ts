@@ -1,0 +1,53 @@
+// A new log file: built under another name and renamed, so that a crash never leaves half of one in its place.
+import { rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import Database from 'better-sqlite3';
+import type { LogIdentity } from '../../xa/xid.ts';
+import type { Life } from '../chain.ts';
+import { NO_HASH } from '../chain.ts';
+import type { LogFiles } from './files.ts';
+import { syncDirectory } from './files.ts';
+import { APPLICATION_ID, FORMAT_VERSION, INSERT_LIFE, lifeValues, TABLES } from './schema.ts';
+
+export function newLife(identity: LogIdentity): Life {
+  return {
+    identity,
+    epoch: 0,
+    nextEpoch: 1,
+    anchorFrame: 0,
+    anchorSequence: 0,
+    anchorHash: NO_HASH,
+    droppedSegment: 0,
+    droppedHash: NO_HASH,
+    newestSegment: 0,
+    newestHash: NO_HASH,
+    watermarkEpoch: 0,
+    watermarkSequence: 0,
+  };
+}
+
+/** Makes `log.db` with an epoch of 0, durably. Blocks: it runs in the worker. @throws what SQLite and the file system report. */
+export async function createLog(files: LogFiles, identity: LogIdentity): Promise<void> {
+  const building = `${files.log}.new`;
+  for (const leftover of [building, `${building}-wal`, `${building}-shm`, `${building}-journal`]) {
+    rmSync(leftover, { force: true });
+  }
+  const db = new Database(building);
+  try {
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${FORMAT_VERSION}`);
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.transaction(() => {
+      for (const table of Object.values(TABLES)) {
+        db.exec(table);
+      }
+      db.prepare(INSERT_LIFE).run(...lifeValues(newLife(identity)));
+    })();
+  } finally {
+    // The last connection checkpoints, syncs the file and removes its WAL.
+    db.close();
+  }
+  await rename(building, files.log);
+  await syncDirectory(files.directory);
+}

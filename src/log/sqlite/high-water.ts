@@ -1,0 +1,127 @@
+// The high-water file: how far the log is known to have come, kept apart from it, because SQLite does not report a lost tail.
+import { createHash } from 'node:crypto';
+import { open, readFile, rename } from 'node:fs/promises';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { LogIdentity } from '../../xa/xid.ts';
+import { parseLogIdentity } from '../../xa/xid.ts';
+
+/** A frame that is known to be durable, and with it everything before it. */
+export interface HighWater {
+  readonly identity: LogIdentity;
+  readonly frame: number;
+  /** The highest record sequence up to this frame. */
+  readonly sequence: number;
+  readonly hash: Uint8Array;
+}
+
+/** Two lines: a JSON object, and the SHA-256 of that line. */
+export function encodeHighWater(mark: HighWater): string {
+  const { identity, frame, sequence, hash } = mark;
+  const line = JSON.stringify({ identity, frame, sequence, hash: Buffer.from(hash).toString('hex') });
+  return `${line}\n${digest(line)}\n`;
+}
+
+/** Total: a mark, or undefined for everything that `encodeHighWater` did not make. */
+export function decodeHighWater(text: string): HighWater | undefined {
+  const [line, check, end, ...rest] = text.split('\n');
+  if (line === undefined || check !== digest(line) || end !== '' || rest.length > 0) {
+    return undefined;
+  }
+  try {
+    const { identity, frame, sequence, hash } = JSON.parse(line);
+    const parsed = parseLogIdentity(String(identity));
+    const numbers = Number.isSafeInteger(frame) && Number.isSafeInteger(sequence);
+    if (parsed === undefined || !numbers || !/^[0-9a-f]{64}$/.test(String(hash))) {
+      return undefined;
+    }
+    return { identity: parsed, frame, sequence, hash: Buffer.from(hash, 'hex') };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a high-water file says; `missing` and `damaged` are different news. @throws what the file system reports. */
+export async function readHighWater(path: string): Promise<HighWater | 'missing' | 'damaged'> {
+  try {
+    return decodeHighWater(await readFile(path, 'utf8')) ?? 'damaged';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return 'missing';
+    }
+    throw error;
+  }
+}
+
+/** Replaces the file as a whole: a crash leaves the old mark or the new one, never half of one. */
+export async function writeHighWater(path: string, mark: HighWater): Promise<void> {
+  const temporary = `${path}.new`;
+  const handle = await open(temporary, 'w', 0o600);
+  try {
+    await handle.writeFile(encodeHighWater(mark));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+}
+
+/** How long a mark may wait: the file is written at most this often, so that its fsyncs do not disturb the log's. */
+const DELAY_MS = 100;
+
+/** Writes the newest mark behind the commit path. The file may lag; it is never ahead of the log. */
+export class HighWaterKeeper {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #newest: HighWater | undefined;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  /** Notes that everything up to `mark` is on stable storage. */
+  note(mark: HighWater): void {
+    this.#newest = mark;
+    if (this.#timer === undefined && this.#writing === undefined) {
+      this.#timer = this.#clock.after(DELAY_MS, () => this.#write());
+    }
+  }
+
+  /** Writes what is still to be written, and resolves when it is there. Never rejects: an older mark is also true. */
+  async settle(): Promise<void> {
+    this.stop();
+    await this.#writing;
+    this.#write();
+    await this.#writing;
+    this.stop();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #write(): void {
+    this.#timer = undefined;
+    const mark = this.#newest;
+    if (mark === undefined) {
+      return;
+    }
+    this.#newest = undefined;
+    this.#writing = writeHighWater(this.#path, mark)
+      // A file that cannot be written now is no danger to any decision: it only lags until the next mark.
+      .catch(() => undefined)
+      .then(() => {
+        this.#writing = undefined;
+        if (this.#newest !== undefined) {
+          this.note(this.#newest);
+        }
+      });
+  }
+}
+
+function digest(line: string): string {
+  return createHash('sha256').update(line).digest('hex');
+}

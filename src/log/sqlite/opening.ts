@@ -1,0 +1,133 @@
+// The start of a log, in an order that lets nothing be believed, written or served before what it rests on was checked.
+import { stat } from 'node:fs/promises';
+import { assert } from '../../lib/assert.ts';
+import type { Random } from '../../lib/random.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
+import { IDENTITY_LENGTH, parseLogIdentity, SEQUENCE_MAX } from '../../xa/xid.ts';
+import type { Life } from '../chain.ts';
+import type { Ledger } from '../ledger.ts';
+import type { LogFiles } from './files.ts';
+import { syncDirectory } from './files.ts';
+import type { Head } from './flusher.ts';
+import type { HighWater } from './high-water.ts';
+import { readHighWater, writeHighWater } from './high-water.ts';
+import type { LogImage } from './inspect.ts';
+import type { LogWorker } from './log-worker.ts';
+import { replay } from './replay.ts';
+import type { Work } from './writer.ts';
+
+export interface OpeningSettings {
+  readonly files: LogFiles;
+  readonly worker: LogWorker;
+  readonly random: Random;
+  readonly historyBytesMax: number;
+  readonly acceptWithoutHighWater: boolean;
+}
+
+export interface OpenedLog {
+  /** With this life's epoch, which is durable. */
+  readonly life: Life;
+  readonly image: LogImage;
+  readonly ledger: Ledger;
+}
+
+/**
+ * Finds or makes the log, verifies it, begins a life, and makes everything that was read durable by a checkpoint.
+ *
+ * The checkpoint is not housekeeping: what was read may have been written by a life whose fsync failed, and may exist in the
+ * page cache only. It is rewritten and synced before anybody acts on it.
+ * @throws {CoordinatorError} `LOG_DAMAGED`, `LOG_FOREIGN`, `LOG_NEWER`: the file is left as it was found. `LOG_FAILED`.
+ */
+export async function beginLife(settings: OpeningSettings): Promise<OpenedLog> {
+  const { files, worker } = settings;
+  const mark = await findLog(settings);
+  const inspection = await worker.request({
+    kind: 'inspect',
+    options: { highWater: mark, historyBytesMax: settings.historyBytesMax },
+  });
+  if (inspection.kind !== 'whole') {
+    assert(inspection.kind === 'refused', 'an inspection answers whether the log is whole');
+    throw new CoordinatorError(inspection.problem.code, inspection.problem.message);
+  }
+  const { image } = inspection;
+  if (mark === undefined && image.life.epoch > 0 && !settings.acceptWithoutHighWater) {
+    throw damaged(
+      `${files.highWater} is missing or unreadable, so that nobody can tell whether the log is complete; restore it, or restore a backup with its own high-water file`,
+    );
+  }
+  const replayed = await replay(image);
+  if (replayed.kind === 'refused') {
+    throw new CoordinatorError(replayed.problem.code, `${files.log}: ${replayed.problem.message}`);
+  }
+  if (mark === undefined) {
+    // Before the first epoch: a life without a mark could not be told from one whose mark was lost.
+    await writeHighWater(files.highWater, { identity: image.life.identity, ...headOf(image) });
+    await syncDirectory(files.directory);
+  }
+  const life = nextLife(image.life, mark === undefined && image.life.epoch > 0);
+  await worker.request({ kind: 'open' });
+  await perform(worker, { kind: 'change-life', life, from: image.life.epoch });
+  await perform(worker, { kind: 'checkpoint', mode: 'TRUNCATE' });
+  return { life, image, ledger: replayed.ledger };
+}
+
+/** The high-water mark of the log, which exists when this resolves. */
+async function findLog(settings: OpeningSettings): Promise<HighWater | undefined> {
+  const { files, worker, random } = settings;
+  const found = await readHighWater(files.highWater);
+  const mark = typeof found === 'string' ? undefined : found;
+  if (await exists(files.log)) {
+    return mark;
+  }
+  if (found !== 'missing') {
+    throw damaged(`${files.log} is gone, but ${files.highWater} says that a log was here; restore it, or a backup`);
+  }
+  if (await exists(`${files.log}-wal`)) {
+    throw damaged(`${files.log} is gone, but its WAL is there; restore it, or a backup`);
+  }
+  const identity = parseLogIdentity(random.base32(IDENTITY_LENGTH));
+  assert(identity !== undefined, 'random characters make a log identity');
+  await worker.request({ kind: 'create', identity });
+  return undefined;
+}
+
+/**
+ * The next life. When the end of the log is unknown, nothing can be concluded from its silence about the lives before.
+ */
+function nextLife(life: Life, endUnknown: boolean): Life {
+  return {
+    ...life,
+    epoch: life.nextEpoch,
+    nextEpoch: life.nextEpoch + 1,
+    ...(endUnknown && { watermarkEpoch: life.epoch, watermarkSequence: SEQUENCE_MAX }),
+  };
+}
+
+/** The end of the journal. */
+export function headOf(image: LogImage): Head {
+  const { anchorFrame, anchorSequence, anchorHash } = image.life;
+  const last = image.frames.at(-1);
+  return last === undefined
+    ? { frame: anchorFrame, sequence: anchorSequence, hash: anchorHash }
+    : { frame: last.number, sequence: last.last, hash: last.hash };
+}
+
+async function perform(worker: LogWorker, work: Work): Promise<void> {
+  await worker.request({ kind: 'work', work });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') {
+        return false;
+      }
+      throw error;
+    },
+  );
+}
+
+function damaged(message: string): CoordinatorError {
+  return new CoordinatorError('LOG_DAMAGED', message);
+}
