@@ -47,7 +47,7 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
       break;
   }
   if (asked.epoch === epoch) {
-    return parts.isIssued(gtrid) ? { kind: 'expired' } : { kind: 'not-found' };
+    return parts.isIssued(gtrid) && !parts.outcomes.isComplete ? { kind: 'expired' } : { kind: 'not-found' };
   }
   const [only, second] = claimed;
   if (second !== undefined) {

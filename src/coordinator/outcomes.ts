@@ -11,6 +11,8 @@ export class Outcomes {
   readonly #whole = new Map<Gtrid, Transaction>();
   readonly #outcomes = new Map<Gtrid, Outcome>();
   readonly #outcomesMax: number;
+  /** Whether every outcome of this life is still here: then an id that is not was never begun. */
+  isComplete = true;
 
   constructor(outcomesMax: number) {
     this.#outcomesMax = outcomesMax;
@@ -29,6 +31,7 @@ export class Outcomes {
     this.#outcomes.set(gtrid, outcome);
     if (this.#outcomes.size > this.#outcomesMax) {
       evictOldest(this.#outcomes, () => true);
+      this.isComplete = false;
     }
   }
 

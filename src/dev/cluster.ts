@@ -68,6 +68,7 @@ export class Cluster {
 
   /** @param failpoints where it kills itself; see lib/failpoint.ts. */
   async startCoordinator(failpoints = ''): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
     this.#coordinator = Program.start({
       args: [
         'coordinator',
@@ -88,7 +89,11 @@ export class Cluster {
     await Promise.all([this.startSidecar('accounts'), this.startSidecar('orders')]);
   }
 
-  async startSidecar(resource: 'accounts' | 'orders', failpoints = ''): Promise<void> {
+  /** @param wait until it takes part; false where its coordinator cannot answer yet. */
+  async startSidecar(
+    resource: 'accounts' | 'orders',
+    { wait = true, failpoints = '' }: { readonly wait?: boolean; readonly failpoints?: string } = {},
+  ): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     const urlFile = join(this.#directory, `${resource}.url`);
     await writeFile(urlFile, `${this.#databases[resource].url}\n`, { mode: 0o600 });
@@ -97,7 +102,9 @@ export class Cluster {
       env: { CONCORDAT_FAILPOINTS: failpoints },
     });
     this.#sidecars.set(resource, sidecar);
-    await sidecar.event('attached');
+    if (wait) {
+      await sidecar.event('attached');
+    }
   }
 
   sidecar(resource: 'accounts' | 'orders'): Program {
@@ -108,9 +115,13 @@ export class Cluster {
     return sidecar;
   }
 
+  async stopPrograms(): Promise<void> {
+    await Promise.all([...this.#sidecars.values(), this.#coordinator].map((program) => program?.stop()));
+  }
+
   /** Programs first, then the databases; nothing is left behind. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#sidecars.values(), this.#coordinator].map((program) => program?.stop()));
+    await this.stopPrograms();
     await Promise.all([this.#databases.accounts.stop(), this.#databases.orders.stop()]);
   }
 }

@@ -18,6 +18,8 @@ export interface ProgramOptions {
   /** Arguments of the `concordat` command. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another script than the `concordat` command. */
+  readonly script?: string;
 }
 
 /** One line of a program's log: pino JSON with an event name. */
@@ -45,11 +47,11 @@ export class Program implements AsyncDisposable {
     return new Program(options);
   }
 
-  private constructor({ args, env = {} }: ProgramOptions) {
+  private constructor({ args, env = {}, script = MAIN }: ProgramOptions) {
     this.#name = `concordat ${args[0] ?? ''}`;
     const guard = openGuard();
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    this.#child = spawn(process.execPath, [script, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
       // A group of its own: Ctrl-C reaches us, and we stop our programs in order.
       detached: true,
@@ -69,6 +71,9 @@ export class Program implements AsyncDisposable {
       for (const { reject } of this.#waiting.splice(0)) {
         reject(error);
       }
+    });
+    this.#child.stdin?.on('error', () => {
+      // It has ended: whoever waits for it hears so.
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) {
@@ -92,6 +97,11 @@ export class Program implements AsyncDisposable {
       return Promise.reject(new Error(`${this.#name} ended before it said ${evt}:\n${this.#words.join('\n')}`));
     }
     return new Promise((resolve, reject) => this.#waiting.push({ matches: wanted, resolve, reject }));
+  }
+
+  /** A line for its standard input. */
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -55,3 +55,18 @@ export function failpoint(name: Failpoint): void {
     process.kill(process.pid, action.kind === 'crash' ? 'SIGKILL' : 'SIGSTOP');
   }
 }
+
+/** The environment variable that sets the failpoints of a program. */
+const VARIABLE = 'CONCORDAT_FAILPOINTS';
+
+/** Sets what the environment asks for, and says so: a program with failpoints must not run unnoticed. @throws {Error} as `setFailpoints`. */
+export function armFailpoints(
+  environment: Readonly<Record<string, string | undefined>>,
+  logger: { warn(fields: { readonly evt: string; readonly specification: string }): void },
+): void {
+  const specification = environment[VARIABLE] ?? '';
+  setFailpoints(specification);
+  if (specification !== '') {
+    logger.warn({ evt: 'failpoints-set', specification });
+  }
+}

@@ -1,0 +1,46 @@
+// What the bench measures: something that makes transfers, one after the other, for each of its clients.
+
+export interface Contestant extends AsyncDisposable {
+  readonly name: string;
+  /** One transfer of 1 from an account in the first database to one in the second, all or nothing. */
+  transfer(from: number, to: number): Promise<void>;
+}
+
+export interface Window {
+  readonly committed: number;
+  readonly failed: number;
+  readonly seconds: number;
+  /** Milliseconds, ascending. */
+  readonly latencies: readonly number[];
+}
+
+export const ACCOUNTS = 10_000;
+
+/** A closed loop: each client starts its next transfer when the last one has ended. */
+export async function runWindow(contestant: Contestant, clients: number, seconds: number): Promise<Window> {
+  const latencies: number[] = [];
+  let failed = 0;
+  const start = performance.now();
+  const end = start + seconds * 1_000;
+  const client = async (): Promise<void> => {
+    while (performance.now() < end) {
+      const began = performance.now();
+      try {
+        await contestant.transfer(account(), account());
+        latencies.push(performance.now() - began);
+      } catch (error) {
+        failed += 1;
+        if (failed === 1) {
+          console.error(`${contestant.name}: ${error instanceof Error ? error.message : error}`);
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  latencies.sort((a, b) => a - b);
+  return { committed: latencies.length, failed, seconds: (performance.now() - start) / 1_000, latencies };
+}
+
+function account(): number {
+  return 1 + Math.floor(Math.random() * ACCOUNTS);
+}
