@@ -5,9 +5,12 @@ import { prepare, ROOT } from './setup.mjs';
 
 const MODULES = join(ROOT, 'node_modules');
 
+// Biome colours its output, letter by letter, even where nobody can see colours.
+const colors = process.stdout.isTTY ? [] : ['--colors=off'];
+
 /** Checks without a run of the product; `.ci/run` counts each as one. */
 const STATIC_CHECKS = [
-  { name: 'format and lint', script: join(MODULES, '@biomejs', 'biome', 'bin', 'biome'), args: ['ci', '.'] },
+  { name: 'format and lint', script: join(MODULES, '@biomejs', 'biome', 'bin', 'biome'), args: ['ci', ...colors, '.'] },
   { name: 'types', script: join(MODULES, 'typescript', 'bin', 'tsc'), args: ['--noEmit'] },
 ];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };

@@ -48,9 +48,9 @@ function startNode(args: readonly string[]): { child: ChildProcess; output: () =
 
 const script = (name: string): string => JSON.stringify(join(ROOT, 'scripts', name));
 
-/** A launcher around the program `text`, which prints its pid first. */
+/** A launcher around the program `text`, which says its pid when its signal handlers are in place. */
 function launch(text: string): ReturnType<typeof startNode> {
-  const program = `process.stdout.write(process.pid + '\\n'); ${text}`;
+  const program = `${text}; process.stdout.write(process.pid + '\\n');`;
   const launcher = `import { runNode } from ${script('run-node.mjs')}; await runNode(process.execPath, ['-e', ${JSON.stringify(program)}]);`;
   return startNode(['--input-type=module', '-e', launcher]);
 }
