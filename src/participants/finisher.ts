@@ -123,15 +123,36 @@ export class Finisher {
       return await branches.commitOnePhase(branch, (announced) => reportNow(onePhaseEvidenceMessage(xid, announced)));
     }
     return await branches.inTurn(key, async () => {
+      if (branches.get(key)?.state.kind === 'prepared') {
+        // The commit request overtook the vote of its last statement.
+        return await this.#commit(xid, key, evidence);
+      }
       const ended = branches.ended.get(key);
-      if (ended?.kind === 'one-phase' && isOver(ended.result)) {
-        return ended.result;
+      switch (ended?.kind) {
+        case 'rolled-back':
+          return { kind: 'done-otherwise', proof: `the participant rolled it back: ${ended.reason.message}` };
+        case 'voted':
+          return ended.vote.kind === 'rollback' ? await this.#keepToNo(xid, key, ended.vote.reason) : { kind: 'done' };
+        case 'one-phase':
+          return isOver(ended.result) ? ended.result : await this.#prove(xid, key, evidence);
+        default:
+          return await this.#prove(xid, key, evidence);
       }
-      if (ended?.kind === 'rolled-back') {
-        return { kind: 'done-otherwise', proof: `the participant rolled it back: ${ended.reason.message}` };
-      }
-      return await this.#prove(xid, key, evidence);
     });
+  }
+
+  /** Its no was told, and may have been passed on: even if the engine holds the branch prepared, it must not commit (D5). */
+  async #keepToNo(xid: Xid, key: string, reason: Reason): Promise<FinishResult> {
+    const result = await this.#options.rm.rollback(xid, '');
+    this.#noteEnd(key, result);
+    switch (result.kind) {
+      case 'done':
+        return { kind: 'done-otherwise', proof: `it voted no: ${reason.message}` };
+      case 'done-otherwise':
+        return { kind: 'done' }; // By hand, then; nobody of ours has committed it.
+      default:
+        return result;
+    }
   }
 
   /** A one-phase commit whose branch this life does not hold: its engine says how it ended, or that it cannot say. */

@@ -24,9 +24,9 @@ export class ManualClock implements Clock {
     return { cancel: () => this.#due.delete(due) };
   }
 
-  /** Timers that wait. */
-  get waiting(): number {
-    return this.#due.size;
+  /** How far away each waiting timer is. */
+  delays(): number[] {
+    return [...this.#due].map(({ atMs }) => atMs - this.#nowMs);
   }
 
   /** Moves on by `byMs` and runs what is due, in order of time, also what that sets up within the span. */

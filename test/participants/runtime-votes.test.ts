@@ -1,0 +1,127 @@
+// PrepareBranch: one vote for a branch, however often it is asked for, and by whichever life.
+import { describe, expect, it } from 'vitest';
+import { identityOf } from './attach-coordinator.ts';
+import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
+
+describe('prepare', () => {
+  it('of a branch at work prepares it and votes; repeated, it gives the same vote again (B11)', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    session.send({ prepare: ref(xid) }, { prepare: ref(xid) });
+    const vote = await session.hears('vote');
+    expect(vote).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED', evidence: expect.stringMatching(/^memory:/) });
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote', 2)).toEqual(vote);
+    expect(fixture.calls.filter((verb) => verb === 'prepare')).toHaveLength(1);
+    expect(fixture.engine.prepared()).toHaveLength(1);
+  });
+
+  it('waits for a statement that still runs, and no statement comes after it', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 100, afterMs: 0 }]);
+    const running = runtime.execute(statement(xid, 1, 'set a 1'));
+    await session.hears('opened');
+    session.send({ prepare: ref(xid) });
+    await running;
+    const late = await refusal(runtime.execute(statement(xid, 2, 'set a 2')));
+    expect(late.code).toBe('BRANCH_STATE');
+    expect((await session.hears('vote')).vote).toBe('VOTE_PREPARED');
+  });
+
+  it('of a branch whose statement failed votes rollback with the reason, and the same again', async () => {
+    await using fixture = await openFixture({ kind: 'embedded' });
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await refusal(runtime.execute(statement(xid, 1, 'fail')));
+    session.send({ prepare: ref(xid) });
+    const vote = await session.hears('vote');
+    expect(vote).toMatchObject({ vote: 'VOTE_ROLLBACK', reason: { code: 'STATEMENT_FAILED' } });
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote', 2)).toEqual(vote);
+    expect(fixture.calls).not.toContain('list');
+  });
+
+  it('of a branch that only read votes read-only, and the same again', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'get a'));
+    session.send({ prepare: ref(xid) });
+    expect((await session.hears('vote')).vote).toBe('VOTE_READ_ONLY');
+    session.send({ prepare: ref(xid) });
+    expect((await session.hears('vote', 2)).vote).toBe('VOTE_READ_ONLY');
+  });
+
+  it('of an unknown branch votes rollback, and a first statement that comes later is refused', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote')).toMatchObject({
+      vote: 'VOTE_ROLLBACK',
+      reason: { code: 'BRANCH_UNKNOWN', retryable: true },
+    });
+    expect((await refusal(runtime.execute(statement(xid, 1, 'set a 1')))).code).toBe('BRANCH_UNKNOWN');
+    expect(runtime.held).toBe(0);
+  });
+
+  it('of a branch that an earlier life prepared votes prepared, with the evidence of the engine (F64)', async () => {
+    await using fixture = await openFixture();
+    const { runtime: first, session: before } = await fixture.attach();
+    const xid = fixture.xid();
+    await first.execute(statement(xid, 1, 'set a 1', { last: true }));
+    const { evidence } = await before.hears('vote');
+    await fixture.crash(first);
+    const { session } = await fixture.attach();
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote')).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED', evidence });
+  });
+
+  it('of many unknown branches in one turn lists the engine once', async () => {
+    await using fixture = await openFixture({ kind: 'embedded' });
+    const { session } = await fixture.attach();
+    const xids = Array.from({ length: 50 }, () => fixture.xid());
+    session.send(...xids.map((xid) => ({ prepare: ref(xid) })));
+    await session.hears('vote', 50);
+    expect(fixture.calls.filter((verb) => verb === 'list')).toHaveLength(1);
+  });
+
+  it('of an unknown branch while the engine is down votes rollback', async () => {
+    await using fixture = await openFixture();
+    const { session } = await fixture.attach();
+    fixture.engine.crash();
+    session.send({ prepare: ref(fixture.xid()) });
+    expect(await session.hears('vote')).toMatchObject({
+      vote: 'VOTE_ROLLBACK',
+      reason: { code: 'ENGINE_UNAVAILABLE' },
+    });
+  });
+
+  it('that comes after the branch was finished tells what the engine shows, and revives nothing', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT' } });
+    await session.hears('result');
+    session.send({ prepare: ref(xid) });
+    expect((await session.hears('vote', 2)).vote).toBe('VOTE_ROLLBACK');
+    expect(committed(fixture.engine, 'a')).toBe(1n);
+    expect(fixture.engine.prepared()).toHaveLength(0);
+  });
+
+  it('of a branch of another log is answered with a no and not looked up; of another resource, with silence (D8, B44)', async () => {
+    await using fixture = await openFixture({ kind: 'embedded' });
+    const { session } = await fixture.attach();
+    const stranger = fixture.xid({ identity: identityOf('bcdefghijk') });
+    session.send({ prepare: ref(fixture.xid({ resource: 'orders' })) }, { prepare: ref(stranger) });
+    expect(await session.hears('vote')).toMatchObject({ ...ref(stranger), reason: { code: 'NOT_OWNER' } });
+    expect(session.heard('vote')).toHaveLength(1);
+    expect(fixture.calls).not.toContain('list');
+    expect(fixture.log.named('command-of-other-resource')).toHaveLength(1);
+  });
+});
