@@ -46,7 +46,8 @@ function duplicateKey(text: string): { readonly key: string; readonly line: numb
         keyNext = false;
         break;
       case ',':
-        keyNext = open.at(-1) !== undefined;
+        // In an array nothing is a key, and there is no set to remember it in.
+        keyNext = true;
         break;
       default:
         if (keyNext) {

@@ -46,7 +46,7 @@ function expectation(setting: Setting, issue: core.$ZodIssue, given: Given | und
     case 'choice':
       return `must be one of ${setting.choices.join(', ')}${told}`;
     case 'text':
-      return `must be a text${told === ',' ? '' : told}`;
+      return `must be a text${told}`;
   }
 }
 

@@ -188,6 +188,12 @@ describe('secrets', () => {
     expect(problems({ configPath: file({ ...base, url: 'mysql://u@h/d' }, 0o644) }, 'participant')).toBe('accepted');
   });
 
+  it('the configuration file may name the secret file, and its own readers do not matter then', () => {
+    const configPath = file({ ...base, urlFile: file('mysql://u:p@h/d') }, 0o644);
+    expect(loadConfig(participantConfigSchema, options({ configPath })).config.url).toBe('mysql://u:p@h/d');
+    expect(problems({ configPath: file({ ...base, urlFile: 5 }) }, 'participant')).toMatch(/urlFile must be the path/);
+  });
+
   it('a URL and a file with a URL in the same place are refused, because neither is more meant', () => {
     const secret = file('mysql://u:p@h/d');
     expect(problems({ configPath: file({ ...base, url: 'mysql://u@h/d', urlFile: secret }) }, 'participant')).toMatch(
@@ -200,6 +206,9 @@ describe('secrets', () => {
     expect(text).toContain('url must start with postgresql://, mysql:// or mariadb:// (from flag --url)');
     expect(text).not.toContain('hunter2');
     expect(problems({ flags: { '--resource': 'a', '--url': 'hunter2' } }, 'participant')).not.toContain('hunter2');
+    const odd = problems({ configPath: file({ ...base, url: { password: 'hunter2' } }) }, 'participant');
+    expect(odd).toContain('url must be a text (from file');
+    expect(odd).not.toContain('hunter2');
   });
 
   it('a password in a flag is taken with a warning, and without one there is none', () => {
