@@ -1,10 +1,14 @@
-// MariaDB keeps the contract of a resource manager.
-import { describe } from 'vitest';
+// The contract suite and their own cases on MariaDB.
 import { useEngine } from '../support/engines.ts';
+import { mysqlCases } from './mysql-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
+import { mysqlServerCases } from './mysql-server-cases.ts';
+import { mysqlSessionCases } from './mysql-session-cases.ts';
 import { resourceManagerContract } from './resource-manager-contract.ts';
 
-describe('MariaDB', () => {
-  const engine = useEngine('mariadb');
-  resourceManagerContract('MariaDB', () => openMysqlHarness(engine.server));
-});
+const engine = useEngine('mariadb');
+
+resourceManagerContract('MariaDB', () => openMysqlHarness(engine.server));
+mysqlCases('MariaDB', () => engine.server);
+mysqlSessionCases('MariaDB', () => engine.server);
+mysqlServerCases('MariaDB', () => engine.server);

@@ -184,7 +184,7 @@ export async function openMysqlHarness(server: EngineServer): Promise<MysqlHarne
       rollback: 'XA ROLLBACK',
       onePhase: 'ONE PHASE',
     },
-    can: { fenceOtherLives: true, tellBlocked: server.engine === 'mariadb' },
+    can: { fenceOtherLives: true, tellBlocked: true },
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

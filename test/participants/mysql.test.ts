@@ -1,10 +1,15 @@
-// MySQL keeps the contract of a resource manager.
-import { describe } from 'vitest';
+// The contract suite and their own cases on MySQL.
 import { useEngine } from '../support/engines.ts';
+import { mysqlCases } from './mysql-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
+import { mysqlServerCases } from './mysql-server-cases.ts';
+import { mysqlSessionCases } from './mysql-session-cases.ts';
 import { resourceManagerContract } from './resource-manager-contract.ts';
 
-describe('MySQL', () => {
-  const engine = useEngine('mysql');
-  resourceManagerContract('MySQL', () => openMysqlHarness(engine.server));
-});
+// Who waits for whom is told by performance_schema.
+const engine = useEngine('mysql', { settings: { 'performance-schema': 'ON' } });
+
+resourceManagerContract('MySQL', () => openMysqlHarness(engine.server));
+mysqlCases('MySQL', () => engine.server);
+mysqlSessionCases('MySQL', () => engine.server);
+mysqlServerCases('MySQL', () => engine.server);

@@ -132,8 +132,7 @@ export class Control {
     this.#open += 1;
     try {
       const wire = await connectWire(this.#options.connection);
-      const [answer] = await wire.exchange([textRequest(FIRST_TEXT)]);
-      const error = errorOf(answer ?? []);
+      const error = errorOf(await this.#exchange(wire, FIRST_TEXT));
       if (error !== undefined) {
         wire.destroy();
         throw refusedError(error, 'ENGINE_UNAVAILABLE');

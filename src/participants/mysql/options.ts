@@ -65,13 +65,23 @@ export function parseMysqlUrl(text: string): MysqlAddress {
 }
 
 /** @throws {CoordinatorError} CONFIG_INVALID: the file of certificates cannot be read. */
-export function connectionOptions(address: MysqlAddress, instance: string): ConnectionOptions {
+export function connectionOptions(
+  address: MysqlAddress,
+  settings: { readonly instance: string; readonly connectTimeoutMs: number },
+): ConnectionOptions {
   const { user, password, database } = address;
   const place =
     address.socketPath === undefined ? { host: address.host, port: address.port } : { socketPath: address.socketPath };
   const ssl = tlsOptions(address);
-  const connectAttributes = { program_name: `concordat ${instance}` };
-  return { ...place, user, password, database, connectAttributes, ...(ssl === undefined ? {} : { ssl }) };
+  return {
+    ...place,
+    user,
+    password,
+    database,
+    connectTimeout: settings.connectTimeoutMs,
+    connectAttributes: { program_name: `concordat ${settings.instance}` },
+    ...(ssl === undefined ? {} : { ssl }),
+  };
 }
 
 function tlsOptions(address: MysqlAddress): SslOptions | undefined {

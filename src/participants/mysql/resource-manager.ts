@@ -30,6 +30,7 @@ import { recoverText } from './texts.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 export interface MysqlOptions {
   /** `mysql://user:password@host:port/database` or the same with `mariadb:`, see `parseMysqlUrl`; or the parts of it. */
@@ -72,8 +73,9 @@ class MysqlResourceManager implements ResourceManager {
 
   constructor(options: MysqlOptions) {
     const address = typeof options.url === 'string' ? parseMysqlUrl(options.url) : options.url;
-    const connection = connectionOptions(address, options.instance);
-    const { clock, lockTimeoutMs = LOCK_TIMEOUT_MS, callTimeoutMs = CALL_TIMEOUT_MS } = options;
+    const { clock, instance, lockTimeoutMs = LOCK_TIMEOUT_MS, callTimeoutMs = CALL_TIMEOUT_MS } = options;
+    const connectTimeoutMs = Math.min(callTimeoutMs, CONNECT_TIMEOUT_MS);
+    const connection = connectionOptions(address, { instance, connectTimeoutMs });
     this.#clock = clock;
     this.#detach = options.detach ?? false;
     this.#control = new Control({ connection, clock, callTimeoutMs });

@@ -35,7 +35,8 @@ export function errorOf(answer: Answer): Extract<Answer[number], { kind: 'error'
 /** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting. */
 export async function openSession(options: ConnectionOptions, settings: SessionSettings): Promise<Session> {
   const wire = await connectWire(options);
-  const [answer] = await wire.exchange([textRequest(`SET SESSION ${sessionVariables(settings).join(',')}`)]);
+  const first = textRequest(`SET SESSION ${sessionVariables(settings).join(',')}`);
+  const [answer] = await within(wire, settings, () => wire.exchange([first]));
   const error = errorOf(answer ?? []);
   if (error !== undefined) {
     wire.destroy();

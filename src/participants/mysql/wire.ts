@@ -41,13 +41,12 @@ const FIXED: ConnectionOptions = {
   multipleStatements: true,
   // No file of this machine for LOAD DATA LOCAL, no attributes before our texts, and the server's own sql_mode.
   flags: ['-LOCAL_FILES', '-CLIENT_QUERY_ATTRIBUTES', '-IGNORE_SPACE', '-ODBC'],
-  connectTimeout: 5_000,
   charset: 'utf8mb4_unicode_ci',
 };
 
 const LIMITS = { rows: RESULT_ROWS_MAX, bytes: RESULT_BYTES_MAX };
 
-/** @throws {EngineError} ENGINE_UNAVAILABLE */
+/** `connectTimeout` of the options bounds it. @throws {EngineError} ENGINE_UNAVAILABLE */
 export function connectWire(options: ConnectionOptions): Promise<Wire> {
   return new Promise((resolve, reject) => {
     const connection = createConnection({ ...options, ...FIXED }) as unknown as RawConnection;

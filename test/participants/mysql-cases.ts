@@ -1,0 +1,297 @@
+// MySQL's and MariaDB's own cases (conformance M, faults F80 to F85): what their answers mean and what the adapter makes of them.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import type { ResourceManager, Statement } from '../../src/participants/resource-manager.ts';
+import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX, type Xid } from '../../src/xa/xid.ts';
+import { type HandError, literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
+import { freshGtrid, freshIdentity, freshKey, freshXid, steps, until } from './resource-manager-contract.ts';
+
+const { OPTIONS, engineError, expectPrepared, expectUnlocked, givenPrepared, givenRow, isListed } = steps;
+
+export const sql = (text: string): Statement => ({ sql: text, parameters: [] });
+
+/** The number of the error that a text is refused with by hand. */
+export async function errno(work: Promise<unknown>): Promise<number | undefined> {
+  return await work.then(
+    () => undefined,
+    (error: HandError) => error.errno,
+  );
+}
+
+export function mysqlCases(name: string, server: () => EngineServer): void {
+  describe(`${name} as itself`, () => {
+    let opened: MysqlHarness | undefined;
+    let manager: ResourceManager;
+    const harness = (): MysqlHarness => {
+      if (opened === undefined) {
+        throw new Error('the harness is not open');
+      }
+      return opened;
+    };
+    const isMariadb = () => harness().engine === 'mariadb';
+    beforeAll(async () => {
+      opened = await openMysqlHarness(server());
+      manager = await opened.open();
+      if (opened.engine === 'mysql') {
+        await opened.raw('set global log_bin_trust_function_creators = on');
+      }
+      await opened.raw('create table written (n int primary key auto_increment) engine=InnoDB');
+      await opened.raw(
+        'create function writes() returns int modifies sql data begin insert into written values (null); return 1; end',
+      );
+      await opened.raw('create procedure commits() begin commit; end');
+    });
+    afterAll(async () => {
+      await manager?.[Symbol.asyncDispose]();
+    });
+
+    /** Runs `work` with branches that stay bound to their session, as they always do on MariaDB. */
+    const whilePinned = async (work: () => Promise<void>) => {
+      if (!isMariadb()) {
+        await harness().raw('set global xa_detach_on_prepare = off');
+      }
+      try {
+        await work();
+      } finally {
+        if (!isMariadb()) {
+          await harness().raw('set global xa_detach_on_prepare = on');
+        }
+      }
+    };
+
+    it('M1, D9: a commit answered XAER_NOTA while the branch is listed is not success: its session is ended and it is repeated', async () => {
+      await whilePinned(async () => {
+        await using owner = await harness().open();
+        const { xid, evidence, key } = await givenPrepared(harness(), owner);
+        expect(await errno(harness().raw(`xa commit ${literal(xid)}`))).toBe(1397);
+        expect(await isListed(manager, xid)).toBe(true);
+        expect(await harness().committed(key)).toBe(100n);
+        expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await harness().committed(key)).toBe(90n);
+        expect(await isListed(manager, xid)).toBe(false);
+        expect(await owner.commit(xid, evidence)).toEqual({ kind: 'done' });
+      });
+    });
+
+    it('M1: a session that may not be ended keeps its branch, and the commit is not taken for done', async () => {
+      await harness().raw(
+        `create user if not exists 'weak'@'127.0.0.1'; grant select, insert, update, delete on concordat.* to 'weak'@'127.0.0.1'` +
+          (isMariadb() ? '' : `; grant xa_recover_admin on *.* to 'weak'@'127.0.0.1'`),
+      );
+      await whilePinned(async () => {
+        const { xid, evidence, key } = await givenPrepared(harness(), manager);
+        await using weak = harness().openWith({ url: server().url.replace(/\/\/[^@]*@/, '//weak@') });
+        const result = await weak.commit(xid, evidence);
+        expect(result).toMatchObject({ kind: 'unknown', reason: { code: 'PREFLIGHT_FAILED', errno: 1095 } });
+        expect(await isListed(manager, xid)).toBe(true);
+        expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await harness().committed(key)).toBe(90n);
+      });
+    });
+
+    it('M5: a deadlock leaves the branch rollback-only; it votes rollback and its session serves the next branch', async () => {
+      await using single = await harness().open({ poolMax: 1 });
+      const [one, two] = [await givenRow(harness(), manager), await givenRow(harness(), manager)];
+      await using hand = await openHand(server());
+      await hand.raw(`start transaction; update account set value = value + 1 where id = '${two}'`);
+      // The engine ends whoever wrote less.
+      for (let i = 0; i < 20; i += 1) {
+        await hand.raw(`insert into account values ('${freshKey()}', 1)`);
+      }
+      const branch = await single.open(freshXid(), OPTIONS);
+      const before = (await branch.execute(sql('select connection_id()'))).rows;
+      await branch.execute(harness().sql.add(one, 1n));
+      const waiting = engineError(branch.execute(harness().sql.add(two, 1n)));
+      await until('the branch waits', () => isWaiting(harness()));
+      await hand.raw(`update account set value = value + 1 where id = '${one}'`);
+      expect((await waiting).reason).toMatchObject({ code: 'STATEMENT_FAILED', errno: 1213, retryable: true });
+      expect(await branch.prepare()).toMatchObject({ kind: 'rollback', reason: { errno: 1213 } });
+      const next = await single.open(freshXid(), OPTIONS);
+      expect((await next.execute(sql('select connection_id()'))).rows).toEqual(before);
+      await next.rollback();
+      await hand.raw('rollback');
+    });
+
+    it('F80: a session that ends between XA END and XA PREPARE leaves nothing, and rollback says done', async () => {
+      const key = await givenRow(harness(), manager);
+      const xid = freshXid();
+      const hand = await openHand(server());
+      await hand.raw(
+        `xa start ${literal(xid)}; update account set value = 0 where id = '${key}'; xa end ${literal(xid)}`,
+      );
+      await hand[Symbol.asyncDispose]();
+      await until('the engine has noticed', async () =>
+        (await harness().raw(`show processlist`)).every((row) => row['Id'] !== String(hand.id)),
+      );
+      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await isListed(manager, xid)).toBe(false);
+      await expectUnlocked(harness(), manager, key);
+    });
+
+    it('a prepare that is still under way when its client dies is fenced before rollback says done', async () => {
+      const key = await givenRow(harness(), manager);
+      await using hand = await openHand(server());
+      await hand.raw(`start transaction; update account set value = value + 1 where id = '${key}'`);
+      const dying = await harness().open();
+      const xid = freshXid();
+      const branch = await dying.open(xid, OPTIONS);
+      const last = engineError(branch.executeAndPrepare(harness().sql.add(key, 1n)));
+      await until('the last statement waits', () => isWaiting(harness()));
+      await dying[Symbol.asyncDispose]();
+      await last;
+      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      await hand.raw('commit');
+      await expectUnlocked(harness(), manager, key);
+      expect(await isListed(manager, xid)).toBe(false);
+      expect(await harness().committed(key)).toBe(101n);
+    });
+
+    it('M15: the longest Xid of ours is prepared, listed and committed; the engine takes 64 bytes and no more', async () => {
+      const gtrid = formatGtrid({ identity: freshIdentity(), epoch: EPOCH_MAX, sequence: SEQUENCE_MAX });
+      const xid = freshXid(gtrid, `${'a'.repeat(30)}.9999`);
+      expect(gtrid.length).toBeLessThanOrEqual(GTRID_BYTES_MAX);
+      expect(xid.bqual).toHaveLength(BQUAL_BYTES_MAX);
+      const { evidence, key } = await givenPrepared(harness(), manager, xid);
+      expect(await isListed(manager, xid)).toBe(true);
+      expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+      expect(await harness().committed(key)).toBe(90n);
+      expect(await errno(harness().raw(`xa start ${literal({ gtrid: 'g'.repeat(65), bqual: 'b' })}`))).toBe(1064);
+    });
+
+    it.each(['first', 'second'] as const)(
+      'M16: DDL as the %s statement of a branch is refused by the engine and does nothing',
+      async (place) => {
+        const xid = freshXid();
+        const branch = await manager.open(xid, OPTIONS);
+        if (place === 'second') {
+          await branch.execute(harness().sql.put(freshKey(), 1n));
+        }
+        const error = await engineError(branch.execute(sql('create table created (n int)')));
+        expect(error.reason).toMatchObject({ code: 'STATEMENT_FAILED', errno: 1399 });
+        expect((await branch.prepare()).kind).toBe('rollback');
+        expect(await harness().raw(`show tables like 'created'`)).toEqual([]);
+      },
+    );
+
+    it('M16: a procedure cannot commit the branch', async () => {
+      const key = await givenRow(harness(), manager);
+      const branch = await manager.open(freshXid(), OPTIONS);
+      await branch.execute(harness().sql.add(key, 1n));
+      expect((await engineError(branch.execute(sql('call commits()')))).reason.errno).toBe(1399);
+      expect((await branch.prepare()).kind).toBe('rollback');
+      expect(await harness().committed(key)).toBe(100n);
+    });
+
+    it.each([
+      ['a row', 'insert into account (id, value) values (?, 1)'],
+      ['a table', 'create table if not exists created (id varchar(40) default (?))'],
+    ])('A11: %s that leaves with an XA START that is refused does not stay', async (what, text) => {
+      const xid: Xid = freshXid();
+      const key = freshKey();
+      await using hand = await openHand(server());
+      await hand.raw(`xa start ${literal(xid)}`);
+      const branch = await manager.open(xid, OPTIONS);
+      const work =
+        what === 'a row'
+          ? { sql: text, parameters: [{ kind: 'text', value: key } as const] }
+          : sql(text.replace(' default (?)', ''));
+      expect((await engineError(branch.execute(work))).reason).toMatchObject({ code: 'BRANCH_EXISTS', errno: 1440 });
+      expect((await branch.prepare()).kind).toBe('rollback');
+      await hand.raw(`xa end ${literal(xid)}; xa rollback ${literal(xid)}`);
+      await harness().raw(`insert into account values ('${key}', 2)`);
+      expect(await harness().committed(key)).toBe(2n);
+      expect(await harness().raw(`show tables like 'created'`)).toEqual([]);
+    });
+
+    it('a Xid that is open or prepared here is not opened again', async () => {
+      const { xid, evidence } = await givenPrepared(harness(), manager);
+      const again = await engineError(manager.open(xid, OPTIONS).then((branch) => branch.execute(sql('select 1'))));
+      expect(again.reason.code).toBe('BRANCH_EXISTS');
+      expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+    });
+
+    it('a SELECT whose function writes is prepared, not read-only', async () => {
+      const xid = freshXid();
+      const branch = await manager.open(xid, OPTIONS);
+      await branch.execute(sql('select writes()'));
+      const count = async () => (await harness().raw('select count(*) n from written'))[0]?.['n'];
+      const before = await count();
+      const evidence = expectPrepared(await branch.prepare());
+      expect(await isListed(manager, xid)).toBe(true);
+      expect(await manager.rollback(xid, evidence)).toEqual({ kind: 'done' });
+      expect(await count()).toBe(before);
+    });
+
+    it('a last statement that changes no row, or answers with the rows it wrote, prepares what came before', async () => {
+      const key = await givenRow(harness(), manager);
+      const texts = ['update account set value = 0 where id = ?'];
+      if (isMariadb()) {
+        texts.push('insert into account (id, value) values (?, 7) returning value');
+      }
+      for (const text of texts) {
+        const xid = freshXid();
+        const branch = await manager.open(xid, OPTIONS);
+        await branch.execute(harness().sql.add(key, 1n));
+        const last = { sql: text, parameters: [{ kind: 'text', value: freshKey() } as const] };
+        const { result, vote } = await branch.executeAndPrepare(last);
+        expect(result.rows).toEqual(text.includes('returning') ? [[{ kind: 'int', value: 7n }]] : []);
+        expect(await manager.commit(xid, expectPrepared(vote))).toEqual({ kind: 'done' });
+      }
+      expect(await harness().committed(key)).toBe(100n + BigInt(texts.length));
+    });
+
+    it('evidence rows are there once their branch is committed, and go without waiting for one that is prepared', async () => {
+      const gtrid = freshGtrid();
+      const identity = freshIdentityOf(gtrid);
+      const prepared = await givenPrepared(harness(), manager, freshXid(gtrid, 'prepared'));
+      const others: Xid[] = [];
+      for (const bqual of ['a', 'b', 'c']) {
+        const { xid, evidence } = await givenPrepared(harness(), manager, freshXid(gtrid, bqual));
+        await manager.commit(xid, evidence);
+        others.push(xid);
+      }
+      expect(await manager.markers(identity)).toEqual(others);
+      const started = performance.now();
+      await manager.forget([...others, prepared.xid].slice(0, 3));
+      expect(performance.now() - started).toBeLessThan(2_000);
+      expect(await manager.markers(identity)).toEqual([]);
+      expect(await manager.commit(prepared.xid, prepared.evidence)).toEqual({ kind: 'done' });
+      expect(await manager.markers(identity)).toEqual([prepared.xid]);
+    });
+
+    it('a global read lock makes commit not yet, and the branch stays', async () => {
+      await using patient = harness().openWith({ lockTimeoutMs: 1_000, poolMax: 4 });
+      const { xid, evidence, key } = await givenPrepared(harness(), patient);
+      await using hand = await openHand(server());
+      await hand.raw('flush tables with read lock');
+      expect((await patient.commit(xid, evidence)).kind).toBe('not-yet');
+      await hand.raw('unlock tables');
+      expect(await patient.commit(xid, evidence)).toEqual({ kind: 'done' });
+      expect(await harness().committed(key)).toBe(90n);
+    });
+
+    it('a server that does not answer makes commit unknown within the limit, and it is done afterwards', async () => {
+      await using hasty = harness().openWith({ callTimeoutMs: 300, poolMax: 4 });
+      const { xid, evidence, key } = await givenPrepared(harness(), hasty);
+      await server().kill('SIGSTOP');
+      try {
+        expect((await hasty.commit(xid, evidence)).kind).toBe('unknown');
+      } finally {
+        await server().kill('SIGCONT');
+      }
+      await until('it is done', async () => (await hasty.commit(xid, evidence)).kind === 'done');
+      expect(await harness().committed(key)).toBe(90n);
+    });
+  });
+}
+
+function freshIdentityOf(gtrid: Xid['gtrid']): ReturnType<typeof freshIdentity> {
+  return gtrid.slice(0, 10) as ReturnType<typeof freshIdentity>;
+}
+
+/** Whether some session waits for a lock. */
+async function isWaiting(harness: MysqlHarness): Promise<boolean> {
+  const rows = await harness.raw(`select 1 from information_schema.innodb_trx where trx_state = 'LOCK WAIT'`);
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  return rows.length > 0;
+}

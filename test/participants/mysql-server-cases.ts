@@ -1,0 +1,186 @@
+// What the adapter finds out about a server of MySQL or MariaDB: identity, preflight, ways to connect, detached branches.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { printSql } from '../../src/participants/mysql/tables.ts';
+import type { PreflightFinding, ResourceManager } from '../../src/participants/resource-manager.ts';
+import { errno } from './mysql-cases.ts';
+import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
+import { freshXid, steps, until } from './resource-manager-contract.ts';
+
+const { OPTIONS, engineError, givenPrepared, givenRow, isListed } = steps;
+
+export function mysqlServerCases(name: string, server: () => EngineServer): void {
+  describe(`a server of ${name}`, () => {
+    let harness: MysqlHarness;
+    let manager: ResourceManager;
+    beforeAll(async () => {
+      harness = await openMysqlHarness(server());
+      manager = await harness.open();
+    });
+    afterAll(async () => {
+      await manager?.[Symbol.asyncDispose]();
+    });
+    const isMariadb = () => harness.engine === 'mariadb';
+    const findings = async (from: ResourceManager = manager, check?: string): Promise<readonly PreflightFinding[]> =>
+      (await from.preflight()).filter((finding) => check === undefined || finding.check === check);
+    const urlOf = (user: string, database = 'concordat') =>
+      server()
+        .url.replace(/\/\/[^@]*@/, `//${user}@`)
+        .replace(/\/concordat$/, `/${database}`);
+
+    it('is known by its engine and its database, not by its address', async () => {
+      const { identity } = await manager.identify();
+      await harness.raw('create database if not exists other');
+      await using other = harness.openWith({ url: server().url.replace(/\/concordat$/, '/other') });
+      const there = (await other.identify()).identity;
+      expect(there).not.toBe(identity);
+      expect(identity).toMatch(
+        isMariadb() ? /^mariadb:[a-z2-7]{20}:\d+:concordat$/ : /^mysql:[0-9a-f-]{36}:concordat$/,
+      );
+      await using byName = harness.openWith({ url: server().url.replace('127.0.0.1', 'localhost') });
+      expect((await byName.identify()).identity).toBe(identity);
+    });
+
+    it('two participants that start at once on a new database agree on what it is', async () => {
+      await harness.raw('drop database if exists fresh; create database fresh');
+      const url = server().url.replace(/\/concordat$/, '/fresh');
+      await using one = harness.openWith({ url });
+      await using two = harness.openWith({ url });
+      const [first, second] = await Promise.all([one.identify(), two.identify()]);
+      expect(first).toEqual(second);
+    });
+
+    it('a wrong password is said in the words of the server', async () => {
+      await using wrong = harness.openWith({ url: server().url.replace(/:[^:@/]*@/, ':wrong@') });
+      const error = await engineError(wrong.identify());
+      expect(error.reason).toMatchObject({ code: 'ENGINE_UNAVAILABLE', errno: 1045 });
+    });
+
+    it.each([
+      ['innodb_flush_log_at_trx_commit', '2', '1', true],
+      ['default_storage_engine', 'MyISAM', 'InnoDB', false],
+      ['read_only', 'ON', 'OFF', true],
+    ])('preflight tells of %s = %s', async (variable, bad, good, fatal) => {
+      expect(await findings(manager, variable)).toEqual([]);
+      await harness.raw(`set global ${variable} = ${bad}`);
+      try {
+        expect(await findings(manager, variable)).toMatchObject([{ fatal }]);
+      } finally {
+        await harness.raw(`set global ${variable} = ${good}`);
+      }
+    });
+
+    it('preflight names tables that cannot be rolled back, and branches that are not ours', async () => {
+      await harness.raw('create table not_atomic (n int) engine=MyISAM');
+      const xid = literal({ gtrid: 'somebody', bqual: 'else' }, 7);
+      await using hand = await openHand(server());
+      await hand.raw(`xa start ${xid}; insert into account values ('foreign', 1); xa end ${xid}; xa prepare ${xid}`);
+      const [tables, branches] = [
+        await findings(manager, 'storage engine'),
+        await findings(manager, 'prepared branches'),
+      ];
+      expect(tables).toMatchObject([{ fatal: false, message: expect.stringContaining('not_atomic') }]);
+      expect(branches).toMatchObject([{ fatal: false, fix: expect.stringContaining(xid) }]);
+      await hand.raw(`xa rollback ${xid}; drop table not_atomic`);
+      expect(await findings()).toEqual([]);
+    });
+
+    it('preflight refuses an account that may not create the tables, and prints the SQL', async () => {
+      await harness.raw(
+        `create database if not exists bare; create user if not exists 'poor'@'127.0.0.1'; ` +
+          `grant select, insert, update, delete on bare.* to 'poor'@'127.0.0.1'`,
+      );
+      await using poor = harness.openWith({ url: urlOf('poor', 'bare') });
+      const kind = harness.engine === 'mariadb' ? 'mariadb' : 'mysql';
+      expect(await findings(poor, 'tables')).toMatchObject([{ fatal: true, fix: printSql(kind) }]);
+      expect((await engineError(poor.createTables())).reason).toMatchObject({
+        code: 'PREFLIGHT_FAILED',
+        message: expect.stringContaining('CREATE TABLE IF NOT EXISTS concordat_branch'),
+      });
+      await harness.raw(`use bare; ${printSql(kind)}`);
+      expect(await findings(poor, 'tables')).toEqual([]);
+      await poor.createTables();
+      expect((await findings(poor)).filter((finding) => finding.fatal).map((finding) => finding.check)).toEqual(
+        isMariadb() ? [] : ['XA_RECOVER_ADMIN'],
+      );
+    });
+
+    it('a branch whose database lacks the evidence table cannot be prepared, and says why', async () => {
+      await harness.raw('create database if not exists empty_one');
+      await using bare = harness.openWith({ url: server().url.replace(/\/concordat$/, '/empty_one') });
+      const key = await givenRow(harness, manager);
+      const xid = freshXid();
+      const branch = await bare.open(xid, OPTIONS);
+      await branch.execute({ sql: `update concordat.account set value = 0 where id = '${key}'`, parameters: [] });
+      expect(await branch.prepare()).toMatchObject({ kind: 'rollback', reason: { errno: 1146 } });
+      expect(await isListed(manager, xid)).toBe(false);
+      expect(await harness.committed(key)).toBe(100n);
+    });
+
+    it('a branch that the engine detaches leaves its session to the next, and any session finishes it', async () => {
+      await using one = harness.openWith({ detach: true, poolMax: 1 });
+      const first = await givenPrepared(harness, one);
+      const second = await givenPrepared(harness, one);
+      expect(await errno(harness.raw(`xa commit ${literal(first.xid)}`))).toBeUndefined();
+      expect(await one.commit(first.xid, first.evidence)).toEqual({ kind: 'done' });
+      expect(await one.rollback(second.xid, second.evidence)).toEqual({ kind: 'done' });
+      expect([await harness.committed(first.key), await harness.committed(second.key)]).toEqual([90n, 100n]);
+    });
+
+    it('fact 9: a detached branch that wrote nothing is answered XA_RBROLLBACK, which is never taken for a commit', async (context) => {
+      context.skip(!isMariadb(), 'MySQL commits it');
+      for (const verb of ['commit', 'rollback'] as const) {
+        const xid = freshXid();
+        await using hand = await openHand(server());
+        await hand.raw(`set session pseudo_slave_mode = 1`);
+        await hand.raw(
+          `xa start ${literal(xid)}; select * from account; xa end ${literal(xid)}; xa prepare ${literal(xid)}`,
+        );
+        const result = await manager[verb](xid, 'marker');
+        expect(result.kind).toBe(verb === 'commit' ? 'done-otherwise' : 'done');
+        expect(await isListed(manager, xid)).toBe(false);
+      }
+    });
+
+    it('fact 10: a rolled-back branch that a crash brings back is rolled back again', async () => {
+      const prepared = await Promise.all(Array.from({ length: 4 }, () => givenPrepared(harness, manager)));
+      for (const { xid, evidence } of prepared) {
+        expect(await manager.rollback(xid, evidence)).toEqual({ kind: 'done' });
+      }
+      await harness.kill();
+      await harness.start();
+      for (const { xid, evidence, key } of prepared) {
+        expect(await manager.rollback(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await isListed(manager, xid)).toBe(false);
+        expect(await harness.committed(key)).toBe(100n);
+      }
+    });
+
+    it('TLS is used where the address asks for it', async (context) => {
+      context.skip(isMariadb(), 'the server has no certificate');
+      await using secure = harness.openWith({ url: `${server().url}?ssl-mode=REQUIRED` });
+      const { xid, evidence, key } = await givenPrepared(harness, secure);
+      const branch = await secure.open(freshXid(), OPTIONS);
+      const { rows } = await branch.execute({ sql: `show session status like 'Ssl_cipher'`, parameters: [] });
+      expect(rows[0]?.[1]).toMatchObject({ kind: 'text', value: expect.stringMatching(/TLS/) });
+      await branch.rollback();
+      expect(await secure.commit(xid, evidence)).toEqual({ kind: 'done' });
+      expect(await harness.committed(key)).toBe(90n);
+    });
+
+    it('an adapter that is closed refuses, and lets its connections go', async () => {
+      await using hand = await openHand(server());
+      const connections = async () => (await hand.raw('show processlist')).map((row) => row['Id']);
+      await manager.list();
+      const before = await connections();
+      const closing = harness.openWith();
+      await givenPrepared(harness, closing);
+      const own = (await connections()).filter((id) => !before.includes(id));
+      expect(own.length).toBeGreaterThanOrEqual(2);
+      await closing[Symbol.asyncDispose]();
+      await engineError(closing.open(freshXid(), OPTIONS));
+      await engineError(closing.list());
+      await until('they are gone', async () => !(await connections()).some((id) => own.includes(id)));
+    });
+  });
+}

@@ -1,0 +1,268 @@
+// The parts of the MySQL adapter that need no server: which statements pass, how packets are read, what addresses mean.
+import { describe, expect, it } from 'vitest';
+import { engineKind, isAtLeast, versionNumbers } from '../../src/participants/mysql/engine.ts';
+import { Exchange } from '../../src/participants/mysql/exchange.ts';
+import { guardStatement, hasSeveralStatements } from '../../src/participants/mysql/guard.ts';
+import { readRecoverRow } from '../../src/participants/mysql/listing.ts';
+import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/options.ts';
+import { Cursor, readError, readOk } from '../../src/participants/mysql/packets.ts';
+import { readDate, readTime } from '../../src/participants/mysql/temporal.ts';
+import { branchLock, startText, xidLiteral } from '../../src/participants/mysql/texts.ts';
+import { TYPE } from '../../src/participants/mysql/types.ts';
+import { CoordinatorError } from '../../src/xa/errors.ts';
+import { FORMAT_ID, parseXid, type Xid } from '../../src/xa/xid.ts';
+
+const COLUMN = { name: 'c', type: TYPE.DATETIME, charset: 63, unsigned: false, decimals: 6, json: false };
+
+function xidOf(text: string): Xid {
+  const xid = parseXid(text);
+  if (xid === undefined) {
+    throw new Error(`not a Xid: ${text}`);
+  }
+  return xid;
+}
+
+describe('statements of a branch', () => {
+  it.each([
+    ['insert into t values (1)', 'write'],
+    ['  /* why */ UPDATE t set a = 1', 'write'],
+    ['-- why\nreplace into t values (1)', 'write'],
+    ['delete from t', 'write'],
+    ['# why\nselect 1', 'read'],
+    ['(select 1) union (select 2)', 'read'],
+    ['with a as (select 1) select * from a', 'read'],
+    ['set @start = 1, @x := (select "transaction")', 'session'],
+    ["set names 'utf8mb4'", 'session'],
+    ['use other', 'session'],
+    ['call p()', 'other'],
+    ['rollback to savepoint a', 'other'],
+    ['ROLLBACK WORK /* to */ TO a', 'other'],
+    ['savepoint a', 'other'],
+    ['create table t (n int)', 'other'],
+    ["select 'xa commit'", 'read'],
+  ])('%j passes', (text, kind) => {
+    expect(guardStatement(text)).toEqual({ kind });
+  });
+
+  it.each([
+    '',
+    '   ',
+    '-- nothing',
+    ';',
+    "xa end X'61'",
+    '/**/xa/**/recover',
+    'begin',
+    'Start Transaction',
+    'commit',
+    'rollback',
+    'rollback and chain',
+    'rollback /*!99999 to a */',
+    '/*! select 1 */',
+    '/*M!100000 commit */',
+    '--\ncommit',
+    '# a\n# b\ncommit',
+    'set autocommit=0',
+    'set @@autocommit = 1',
+    'set @@session.autocommit = 1',
+    'set session `autocommit` = 1',
+    'set /* a */ transaction read only',
+    'set global transaction isolation level serializable',
+    'set statement max_statement_time = 1 for xa commit 1',
+    'set wait_timeout = 1',
+    'set /*!50000 autocommit */ = 1',
+    'prepare a from "commit"',
+    'execute immediate "commit"',
+    'lock tables t read',
+    'if 1 then commit; end if',
+    'begin not atomic commit; end',
+  ])('%j does not', (text) => {
+    expect(guardStatement(text)).toMatchObject({ kind: 'refused', problem: expect.stringMatching(/^the statement /) });
+  });
+
+  it.each([
+    ['select 1; select 2', true],
+    ['select 1;', false],
+    ['select 1; -- done', false],
+    ['select \';\', `;`, ";"', false],
+    ["select 'it''s; \\'; fine'", false],
+    ['select 1 /* ; select 2 */', false],
+    ['select 1;\n\ndelete from t', true],
+  ])('%j holds several: %s', (text, several) => {
+    expect(hasSeveralStatements(text)).toBe(several);
+  });
+});
+
+describe('texts about a branch', () => {
+  const xid = xidOf('abcdefghij.1.2:accounts.3');
+
+  it('an Xid goes as hex, and its lock has a name of its own within 64 characters', () => {
+    expect(xidLiteral(xid)).toBe(`X'6162636465666768696a2e312e32',X'6163636f756e74732e33',${FORMAT_ID}`);
+    expect(branchLock(xid)).toMatch(/^'concordat:[0-9a-f]{40}'$/);
+    expect(branchLock(xidOf('abcdefghij.1.2:accounts'))).not.toBe(branchLock(xid));
+  });
+
+  it('the characteristics come directly before XA START', () => {
+    expect(startText(xid, { isolation: 'default', readOnly: false })).toMatch(/^DO [^;]*;XA START /);
+    expect(startText(xid, { isolation: 'serializable', readOnly: true })).toMatch(
+      /;SET TRANSACTION ISOLATION LEVEL SERIALIZABLE,READ ONLY;XA START /,
+    );
+  });
+});
+
+describe('XA RECOVER (faults B51)', () => {
+  const row = (formatId: number, gtrid: Buffer, bqual: Buffer, kind: 'mysql' | 'mariadb') => {
+    const data = Buffer.concat([gtrid, bqual]);
+    const shown = kind === 'mysql' ? Buffer.from(`0x${data.toString('hex')}`) : data;
+    return [Buffer.from(`${formatId}`), Buffer.from(`${gtrid.length}`), Buffer.from(`${bqual.length}`), shown];
+  };
+
+  it.each(['mysql', 'mariadb'] as const)('%s: ours are found, and everything else is shown and never ours', (kind) => {
+    const ours = readRecoverRow(kind, row(FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts'), kind));
+    expect(ours).toMatchObject({ xid: xidOf('aaaaaaaaaa.1.z:accounts'), evidence: 'marker' });
+    const strangers: [number, Buffer, Buffer][] = [
+      [1, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts')],
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z\0'), Buffer.from('accounts')],
+      [FORMAT_ID, Buffer.from([0, 0xff, 0xc3, 0x28, 0x27]), Buffer.alloc(0)],
+      // The same bytes as ours, cut elsewhere.
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1'), Buffer.from('.zaccounts')],
+    ];
+    for (const [formatId, gtrid, bqual] of strangers) {
+      const stranger = readRecoverRow(kind, row(formatId, gtrid, bqual, kind));
+      expect(stranger).toMatchObject({ xid: undefined, evidence: '' });
+      expect(stranger.raw).toBe(`X'${gtrid.toString('hex')}',X'${bqual.toString('hex')}',${formatId}`);
+    }
+  });
+});
+
+describe('packets', () => {
+  const limits = { rows: 2, bytes: 100 };
+  const ok = (status: number) => Buffer.from([0, 1, 0, status & 0xff, status >> 8, 0, 0]);
+  const request = (answer: 'cells' | 'eof' | 'none' | 'prepared') => ({ frame: Buffer.alloc(0), answer });
+
+  it('answers are kept apart: several results of one text, an error, requests without an answer', () => {
+    const exchange = new Exchange(
+      [request('none'), request('cells'), request('none'), request('cells'), request('eof')],
+      {
+        extended: false,
+        limits,
+      },
+    );
+    expect(exchange.take(ok(8))).toBe('more');
+    expect(exchange.atBoundary).toBe(false);
+    expect(exchange.take(ok(0))).toBe('more');
+    expect(exchange.atBoundary).toBe(true);
+    expect(exchange.take(Buffer.from([0xff, 0x75, 0x05, ...Buffer.from('#XAE04Unknown XID')]))).toBe('more');
+    expect(exchange.take(Buffer.from([0xfe, 0, 0, 2, 0]))).toBe('complete');
+    expect(exchange.answers.map((answer) => answer.map((result) => result.kind))).toEqual([
+      [],
+      ['ok', 'ok'],
+      [],
+      ['error'],
+      [],
+    ]);
+    expect(exchange.answers[3]?.[0]).toMatchObject({
+      error: { errno: 1397, sqlstate: 'XAE04', message: 'Unknown XID' },
+    });
+  });
+
+  it('an error before the handshake has no SQLSTATE', () => {
+    expect(readError(Buffer.from([0xff, 0x10, 0x04, ...Buffer.from('Too many connections')]))).toEqual({
+      errno: 1040,
+      sqlstate: 'HY000',
+      message: 'Too many connections',
+    });
+  });
+
+  it('a changed session is seen among other changes, and a transaction’s state is none', () => {
+    const changes = (...bytes: number[]) => Buffer.from([0, 0, 0, 0, 0x40, 0, 0, 0, bytes.length, ...bytes]);
+    expect(readOk(changes(5, 2, 1, 0x54)).stateChanged).toBe(false);
+    expect(readOk(changes(5, 2, 1, 0x54, 2, 2, 1, 0x31)).stateChanged).toBe(true);
+    expect(readOk(ok(0)).stateChanged).toBe(false);
+  });
+
+  it('a length that runs past its packet is an error, not a value', () => {
+    expect(() => new Cursor(Buffer.from([5, 1, 2])).chunk()).toThrow(RangeError);
+  });
+
+  it('an affected count and an id of 64 bits are read whole', () => {
+    const bytes = Buffer.from([0, 0xfc, 0x10, 0x27, 0xfe, ...Array.from({ length: 8 }, () => 0xff), 2, 0, 0, 0]);
+    expect(readOk(bytes)).toMatchObject({ affectedRows: 10_000, insertId: 2n ** 64n - 1n, status: 2 });
+  });
+
+  it.each([
+    [[0], '0000-00-00 00:00:00.000000'],
+    [[4, 0xea, 7, 11, 20], '2026-11-20 00:00:00.000000'],
+    [[7, 0xea, 7, 11, 20, 9, 8, 7], '2026-11-20 09:08:07.000000'],
+    [[11, 0xea, 7, 11, 20, 9, 8, 7, 1, 0, 0, 0], '2026-11-20 09:08:07.000001'],
+  ])('a date of %j reads %s', (bytes, text) => {
+    expect(readDate(new Cursor(Buffer.from(bytes)), COLUMN)).toBe(text);
+  });
+
+  it('a date has no clock, a time may have days, and a free fraction shows what there is', () => {
+    expect(readDate(new Cursor(Buffer.from([4, 0xea, 7, 1, 2])), { ...COLUMN, type: TYPE.DATE })).toBe('2026-01-02');
+    const time = Buffer.from([8, 1, 34, 0, 0, 0, 22, 59, 58]);
+    expect(readTime(new Cursor(time), { ...COLUMN, type: TYPE.TIME, decimals: 0 })).toBe('-838:59:58');
+    expect(readTime(new Cursor(Buffer.from([0])), { ...COLUMN, decimals: 31 })).toBe('00:00:00');
+    const fraction = Buffer.from([12, 0, 0, 0, 0, 0, 1, 2, 3, 0x40, 0xe2, 1, 0]);
+    expect(readTime(new Cursor(fraction), { ...COLUMN, decimals: 31 })).toBe('01:02:03.123456');
+    expect(readTime(new Cursor(fraction), { ...COLUMN, decimals: 2 })).toBe('01:02:03.12');
+  });
+});
+
+describe('engines and addresses', () => {
+  it('MariaDB says so in its version, also behind the old prefix', () => {
+    expect(engineKind('10.11.18-MariaDB-0+deb12u1')).toBe('mariadb');
+    expect(engineKind('5.5.5-10.5.9-MariaDB')).toBe('mariadb');
+    expect(engineKind('8.0.36-0ubuntu0.22.04.1')).toBe('mysql');
+    expect(versionNumbers('5.5.5-10.5.9-MariaDB')).toEqual([10, 5, 9]);
+    expect(versionNumbers('9.7.4-2')).toEqual([9, 7, 4]);
+  });
+
+  it.each([
+    ['8.0.29', false],
+    ['8.0.30', true],
+    ['8.4.0', true],
+    ['5.7.44-log', false],
+    ['9.0', true],
+  ])('M17: %s is new enough for MySQL: %s', (version, enough) => {
+    expect(isAtLeast(version, [8, 0, 30])).toBe(enough);
+  });
+
+  it('a URL names user, password, place and database, with what is quoted in it', () => {
+    expect(parseMysqlUrl('mariadb://us%40er:p%3Aw@db.example:3307/shop')).toEqual({
+      host: 'db.example',
+      port: 3307,
+      user: 'us@er',
+      password: 'p:w',
+      database: 'shop',
+      tls: 'off',
+    });
+    expect(parseMysqlUrl('mysql://[::1]/shop?socket=/run/s&ssl-mode=VERIFY_IDENTITY')).toMatchObject({
+      host: '::1',
+      port: 3306,
+      user: 'root',
+      socketPath: '/run/s',
+      tls: 'verify',
+    });
+  });
+
+  it.each([
+    'nonsense',
+    'postgresql://user:secret@h/db',
+    'mysql://user:secret@h',
+    'mysql://user:secret@h/db?ssl=true',
+    'mysql://user:secret@h/db?ssl-mode=SOMETIMES',
+  ])('%s is refused without repeating the password', (url) => {
+    expect(() => parseMysqlUrl(url)).toThrow(CoordinatorError);
+    expect(() => parseMysqlUrl(url)).not.toThrow(/secret/);
+  });
+
+  it('encryption is asked for as the address says', () => {
+    const settings = { instance: 'one', connectTimeoutMs: 1 };
+    const of = (url: string) => connectionOptions(parseMysqlUrl(url), settings);
+    expect(of('mysql://h/db').ssl).toBeUndefined();
+    expect(of('mysql://h/db?ssl-mode=REQUIRED').ssl).toEqual({ rejectUnauthorized: false });
+    expect(of('mysql://h/db?ssl-mode=VERIFY_IDENTITY').ssl).toEqual({ rejectUnauthorized: true, verifyIdentity: true });
+    expect(() => of('mysql://h/db?ssl-mode=VERIFY_IDENTITY&ssl-ca=/nowhere')).toThrow(CoordinatorError);
+  });
+});
