@@ -1,0 +1,88 @@
+// The small parts of the participant runtime: what is remembered of ended branches, and in what order calls run.
+import { describe, expect, it } from 'vitest';
+import { SerialQueues } from '../../src/participants/serial-queues.ts';
+import { TOMBSTONE_MS, Tombstones } from '../../src/participants/tombstones.ts';
+import type { Reason } from '../../src/xa/vocabulary.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const REASON: Reason = { code: 'TXN_TIMEOUT', message: 'late', retryable: true };
+
+describe('tombstones', () => {
+  it('are bounded by count: the oldest goes first', () => {
+    const tombstones = new Tombstones(new ManualClock(), 3);
+    for (const key of ['a', 'b', 'c', 'a', 'd']) {
+      tombstones.bury(key, { kind: 'told' });
+    }
+    expect(['a', 'b', 'c', 'd'].map((key) => tombstones.get(key)?.kind)).toEqual([undefined, 'told', 'told', 'told']);
+    expect(tombstones.size).toBe(3);
+    for (let n = 0; n < 1_000; n += 1) {
+      tombstones.bury(`n${n}`, { kind: 'told' });
+    }
+    expect(tombstones.size).toBe(3);
+    expect(tombstones.get('n999')).toEqual({ kind: 'told' });
+    expect(tombstones.get('n996')).toBeUndefined();
+  });
+
+  it('are bounded by age, and worked off as new ones come', () => {
+    const clock = new ManualClock();
+    const tombstones = new Tombstones(clock, 100);
+    for (let n = 0; n < 10; n += 1) {
+      tombstones.bury(`old${n}`, { kind: 'told' });
+    }
+    clock.advance(TOMBSTONE_MS);
+    for (let n = 0; n < 10; n += 1) {
+      tombstones.bury(`new${n}`, { kind: 'told' });
+    }
+    expect(tombstones.size).toBe(10);
+    expect(tombstones.get('old9')).toBeUndefined();
+    expect(tombstones.get('new0')).toEqual({ kind: 'told' });
+  });
+
+  it('touched, they keep how the branch ended and count as new', () => {
+    const clock = new ManualClock();
+    const tombstones = new Tombstones(clock);
+    tombstones.bury('a', { kind: 'rolled-back', reason: REASON });
+    clock.advance(10);
+    expect(tombstones.endedSince('a', 10)).toBe(false);
+    tombstones.touch('a');
+    expect(tombstones.endedSince('a', 10)).toBe(true);
+    expect(tombstones.get('a')).toEqual({ kind: 'rolled-back', reason: REASON });
+    tombstones.touch('b');
+    expect(tombstones.get('b')).toEqual({ kind: 'told' });
+  });
+});
+
+describe('serial queues', () => {
+  it('run the jobs of one key one after the other, and those of two side by side', async () => {
+    const queues = new SerialQueues();
+    const seen: string[] = [];
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const job = (name: string, gate: Promise<void> | undefined) => async (): Promise<void> => {
+      seen.push(`${name} begins`);
+      await gate;
+      seen.push(`${name} ends`);
+    };
+    const all = [
+      queues.run('x', job('x1', gates[0]?.promise)),
+      queues.run('x', job('x2', undefined)),
+      queues.run('y', job('y1', gates[1]?.promise)),
+    ];
+    expect(seen).toEqual(['x1 begins', 'y1 begins']);
+    gates[1]?.resolve();
+    await all[2];
+    gates[0]?.resolve();
+    await Promise.all(all);
+    expect(seen).toEqual(['x1 begins', 'y1 begins', 'y1 ends', 'x1 ends', 'x2 begins', 'x2 ends']);
+  });
+
+  it('go on after a failed job, and keep nothing of what has ended', async () => {
+    const queues = new SerialQueues();
+    const failed = queues.run('x', async () => {
+      throw new Error('no');
+    });
+    const next = queues.run('x', async () => 2);
+    await expect(failed).rejects.toThrow('no');
+    expect(await next).toBe(2);
+    expect(queues.size).toBe(0);
+  });
+});

@@ -1,0 +1,130 @@
+// What a broken stream, a newer coordinator and an older one mean for the branches that a participant holds.
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { identityOf } from './attach-coordinator.ts';
+import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
+
+describe('a broken stream', () => {
+  it('leaves the branches as they are: the next hello names them, and they go on', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [open, prepared] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(open, 1, 'set a 1'));
+    await runtime.execute(statement(prepared, 1, 'set b 1', { last: true }));
+    const { evidence } = await session.hears('vote');
+    session.break();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('hello')[0]?.instance).toBe(runtime.instance);
+    expect(again.heard('hello')[0]?.held).toEqual([
+      { ...ref(open), vote: 'VOTE_UNSPECIFIED', evidence: '' },
+      { ...ref(prepared), vote: 'VOTE_PREPARED', evidence },
+    ]);
+    await runtime.execute(statement(open, 2, 'set c 1', { last: true }));
+    expect(await again.hears('vote')).toMatchObject({ ...ref(open), vote: 'VOTE_PREPARED' });
+  });
+
+  it('a vote given while nobody listens is in the next hello', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    fixture.coordinator.die();
+    await eventually('detached', () => !runtime.status.ready);
+    await runtime.execute(statement(xid, 2, 'set b 1', { last: true }));
+    expect((await refusal(runtime.execute(statement(fixture.xid(), 1, 'set c 1')))).code).toBe('RESOURCE_UNAVAILABLE');
+    await fixture.coordinator.start();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('hello')[0]?.held).toMatchObject([{ ...ref(xid), vote: 'VOTE_PREPARED' }]);
+    expect(session.heard('vote')).toEqual([]);
+  });
+
+  it('a vote given between hello and ready is told after ready', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    fixture.coordinator.greet = () => undefined;
+    session.break();
+    const again = await eventually(
+      'hello',
+      () => fixture.coordinator.sessions[1]?.heard('hello')[0] && fixture.coordinator.sessions[1],
+    );
+    await runtime.execute(statement(xid, 2, 'set b 1', { last: true }));
+    again.send(fixture.coordinator.welcome());
+    expect(await again.hears('vote')).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED' });
+    expect(
+      again.received.map(({ body }) => body).filter((body) => body !== 'heartbeat' && body !== 'reconcile'),
+    ).toEqual(['hello', 'ready', 'vote']);
+  });
+});
+
+describe('another life of the coordinator', () => {
+  it.each([
+    ['a newer epoch', 'abcdefghij', 2],
+    ['another log', 'bcdefghijk', 1],
+  ])('%s rolls back open branches at once, and leaves prepared ones to reconciliation', async (_, identity, epoch) => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [open, prepared] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(open, 1, 'set a 1'));
+    await runtime.execute(statement(prepared, 1, 'set b 1', { last: true }));
+    fixture.coordinator.identity = identityOf(identity);
+    fixture.coordinator.epoch = epoch;
+    session.break();
+    await fixture.coordinator.attached(2);
+    expect((await refusal(runtime.execute(statement(open, 2, 'set c 1')))).code).toBe('BRANCH_UNKNOWN');
+    expect((await refusal(runtime.execute(statement(prepared, 2, 'set c 1')))).code).toBe('BRANCH_UNKNOWN');
+    await runtime.execute(statement(fixture.xid(), 1, 'set a 2'));
+    expect(fixture.engine.prepared().map(({ id }) => id)).toEqual([`${prepared.gtrid}:${prepared.bqual}`]);
+    expect(runtime.held).toBe(1);
+  });
+
+  it('a newer epoch finds the prepared branches by reconciliation and finishes them', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
+    fixture.coordinator.epoch = 2;
+    session.break();
+    const again = await fixture.coordinator.attached(2);
+    const { branches } = await again.hears('reconcile');
+    expect(branches).toMatchObject([ref(xid)]);
+    again.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence: branches[0]?.evidence ?? '' } });
+    expect((await again.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    expect(committed(fixture.engine, 'a')).toBe(1n);
+  });
+
+  it('an older epoch than the engine has served is told so, and nothing is done for it', async () => {
+    await using fixture = await openFixture({
+      prepare: (coordinator, engine) => void engine.raiseEpoch(coordinator.identity, 5),
+    });
+    fixture.coordinator.epoch = 3;
+    const { runtime, session } = await fixture.attach();
+    expect(session.heard('ready')[0]?.epoch).toBe('5');
+    session.send({ finish: { ...ref(fixture.xid()), verb: 'FINISH_VERB_ROLLBACK' } }, { prepare: ref(fixture.xid()) });
+    const refused = await refusal(runtime.execute(statement(fixture.xid(), 1, 'set a 1')));
+    expect(refused.code).toBe('RESOURCE_UNAVAILABLE');
+    session.end();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('ready')[0]?.epoch).toBe('5');
+    expect(session.received.map(({ body }) => body).filter((body) => body !== 'heartbeat')).toEqual(['hello', 'ready']);
+    expect(fixture.calls).not.toContain('rollback');
+    expect(fixture.log.named('epoch-stale').length).toBeGreaterThan(0);
+  });
+
+  it('an epoch that becomes old while it is served is not served any more', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.reconcileIntervalMs = 20;
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    fixture.engine.raiseEpoch(fixture.coordinator.identity, 9);
+    expect((await session.hears('ready', 2)).epoch).toBe('9');
+    expect(runtime.status.ready).toBe(false);
+    expect((await refusal(runtime.execute(statement(xid, 2, 'set a 2')))).code).toBe('BRANCH_UNKNOWN');
+    session.send({ prepare: ref(fixture.xid()) });
+    session.end();
+    await fixture.coordinator.attached(2);
+    expect(session.heard('vote')).toEqual([]);
+  });
+});
