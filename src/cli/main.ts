@@ -11,4 +11,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+// What grpc-js would write to standard error by itself, we say in our own words, and as JSON where that is wanted.
+process.env['GRPC_VERBOSITY'] ??= 'NONE';
+
 await runCommandLine(process.argv.slice(2));

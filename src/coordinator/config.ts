@@ -58,11 +58,11 @@ export const coordinatorConfigSchema = z
       min: 0,
       max: 3_600_000,
     }).default(20_000),
-    highWaterDir: pathSetting(
-      'Directory of the high-water file, best on another disk than the log: it shows a log that lost its end. Default: the data directory.',
-    ).optional(),
     allowNetworkFileSystem: flagSetting(
       'Allow the log on a network file system, whose locks and flushes cannot be trusted.',
+    ).default(false),
+    acceptWithoutHighWater: flagSetting(
+      'For one start: accept a log whose high-water file is lost, although nobody can tell whether its end is missing too.',
     ).default(false),
   })
   .superRefine((config, context) => {

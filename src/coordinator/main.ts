@@ -36,6 +36,7 @@ export async function runCoordinator(
       outcomesRetainedMax: config.retention.outcomesMax,
       outcomesRetainedMs: config.retention.outcomesMs,
       allowNetworkFilesystem: config.allowNetworkFileSystem,
+      acceptWithoutHighWater: config.acceptWithoutHighWater,
     },
   });
   let coordinator: Coordinator;

@@ -71,6 +71,7 @@ describe('usage errors', () => {
     ['an unknown state', ['tx', 'list', '--state', 'open'], /Allowed are active, preparing/],
     ['an address without a port (B58)', ['--coordinator', 'localhost', 'status'], /It must be host:port/],
     ['a timeout of nothing', ['status', '--timeout', '0'], /milliseconds or a duration/],
+    ['a playground for others', ['dev', '--listen', '0.0.0.0:7420'], /listens on this machine only/],
     ['an unknown format', ['status', '--output', 'yaml'], /Allowed are table and json/],
     ['a resource name in capitals', ['resource', 'scan', 'Accounts'], /resource name is 1 to 30/],
   ])('%s ends with 2, a sentence and a next step', async (_, args, message) => {

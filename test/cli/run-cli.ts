@@ -19,6 +19,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Written to standard input, which then ends. Absent: standard input is closed from the start. */
   readonly stdin?: string;
+  /** Standard input is written only when this was printed. */
+  readonly typeAfter?: RegExp;
 }
 
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
@@ -51,13 +53,20 @@ function run(command: string, args: readonly string[], options: CliOptions): Pro
   });
   let stdout = '';
   let stderr = '';
+  let typed = options.typeAfter === undefined;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
+    if (!typed && options.typeAfter?.test(stdout) === true) {
+      typed = true;
+      child.stdin?.end(options.stdin);
+    }
   });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  child.stdin?.end(options.stdin);
+  if (typed) {
+    child.stdin?.end(options.stdin);
+  }
   return new Promise((resolve, reject) => {
     const patience = setTimeout(() => {
       child.kill('SIGKILL');

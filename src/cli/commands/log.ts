@@ -24,7 +24,7 @@ export function defineLog(log: Command): void {
     .description(
       'Check the files of a log record by record: identity, chain, high-water mark. Changes nothing. Exit 9 when they are damaged or no log of Concordat, 11 while a coordinator runs on them.',
     )
-    .requiredOption('--data-dir <dir>', 'the data directory, or a folder with a backup')
+    .requiredOption('--data-dir <dir>', 'the data directory')
     .addHelpText('after', '\nExample:\n  $ concordat log verify --data-dir /var/lib/concordat\n');
   onRun<VerifyOptions>(verify, async (context, options) => {
     const { verifyLog } = await import('./log-verify.ts');
