@@ -11,7 +11,8 @@ export interface TransactionItem {
   /** Where the store keeps the oldest of these records; items are iterated in the order of their places. */
   readonly place: number;
   readonly decided: NumberedRecord | undefined;
-  readonly finished: boolean;
+  /** The record that every branch of the decision is accounted for. */
+  readonly finished: NumberedRecord | undefined;
   /** Heuristic records and operator actions, oldest first. */
   readonly actions: readonly NumberedRecord[];
   readonly forgotten: boolean;
@@ -31,15 +32,16 @@ export type LedgerItem = TransactionItem | FactItem;
 
 /** Nobody needs it any more: what was decided is finished, and what an operator should see was forgotten (D7). */
 export function isClosed(item: TransactionItem): boolean {
-  return (item.decided === undefined || item.finished) && (item.actions.length === 0 || item.forgotten);
+  const decisionDone = item.decided === undefined || item.finished !== undefined;
+  return decisionDone && (item.actions.length === 0 || item.forgotten);
 }
 
-/** The records that have to be kept for an item, oldest first. A `finished` record says nothing more once its item moved. */
+/** The records from which an item can be known again, in an order in which it can be fed with them. */
 export function recordsOf(item: LedgerItem): readonly NumberedRecord[] {
   if (item.kind === 'fact') {
     return [item.fact];
   }
-  return item.decided === undefined ? item.actions : [item.decided, ...item.actions];
+  return [item.decided, item.finished, ...item.actions].filter((record) => record !== undefined);
 }
 
 const LIFE_KEY = 'life';
@@ -95,8 +97,8 @@ export class Ledger {
     const item = this.transaction(record.gtrid);
     if (record.kind === 'finished') {
       // A finished record without a decision belongs to a transaction that has moved to the history already.
-      if (item !== undefined && !item.finished) {
-        this.#put({ ...item, finished: true, newest: Math.max(item.newest, sequence) });
+      if (item !== undefined && item.finished === undefined) {
+        this.#put({ ...item, finished: numbered, newest: Math.max(item.newest, sequence) });
       }
       return undefined;
     }
@@ -117,7 +119,7 @@ export class Ledger {
     const open: NumberedRecord[] = [];
     for (const item of this.#items.values()) {
       if (item.kind === 'transaction') {
-        if (item.decided !== undefined && !item.finished) {
+        if (item.decided !== undefined && item.finished === undefined) {
           open.push(item.decided);
         }
         if (!item.forgotten) {
@@ -210,7 +212,8 @@ export class Ledger {
     if (item?.kind === 'fact') {
       this.#records += sign;
     } else if (item !== undefined) {
-      this.#records += sign * (item.actions.length + (item.decided === undefined ? 0 : 1));
+      const { decided, finished, actions } = item;
+      this.#records += sign * (actions.length + Number(decided !== undefined) + Number(finished !== undefined));
       this.#closed += isClosed(item) ? sign : 0;
     }
   }
@@ -222,7 +225,7 @@ function emptyItem(gtrid: Gtrid, place: number): TransactionItem {
     gtrid,
     place,
     decided: undefined,
-    finished: false,
+    finished: undefined,
     actions: [],
     forgotten: false,
     newest: 0,

@@ -8,7 +8,7 @@ import { gtridParts, IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Id } from '../horizon.ts';
 import { compareIds, silence } from '../horizon.ts';
-import { isClosed, Ledger } from '../ledger.ts';
+import { isClosed, Ledger, recordsOf } from '../ledger.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
 import type { LogRecord } from '../record.ts';
 import type { MemoryDiskHolder } from './memory-disk.ts';
@@ -98,7 +98,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
   outcome(gtrid: Gtrid): LoggedOutcome {
     const item = this.#ledger.transaction(gtrid);
     if (item?.decided?.record.kind === 'decided') {
-      return { kind: 'decided', record: item.decided.record, finished: item.finished };
+      return { kind: 'decided', record: item.decided.record, finished: item.finished !== undefined };
     }
     const { identity, epoch } = this.recovered;
     return silence(gtrid, { identity, epoch, watermark: this.#settings.disk.watermark });
@@ -169,7 +169,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
       if (item !== undefined && isClosed(item)) {
         const id = gtridParts(gtrid);
         watermark = compareIds(id, watermark) > 0 ? id : watermark;
-        removed.push(item.newest, item.decided?.sequence ?? 0, ...item.actions.map((action) => action.sequence));
+        removed.push(...recordsOf(item).map((record) => record.sequence));
         this.#ledger.remove(item, 0);
       }
     }

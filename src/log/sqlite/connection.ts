@@ -14,11 +14,16 @@ const NET_FACTOR = 4;
 /** `PRAGMA synchronous` as SQLite numbers it. */
 const SYNCHRONOUS_FULL = 2;
 
-/** Opens a log file for reading. Closing it never checkpoints, so that what is refused stays as it was found. */
+/**
+ * Opens a log file for reading. Closing it never checkpoints, so that what is refused stays as it was found; and as long as
+ * it is open, no other connection of this process checkpoints when it is closed.
+ */
 export function openReader(path: string): Database.Database {
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: READER_BUSY_MS });
   return configured(db, () => {
     db.pragma('query_only = ON');
+    // The first read takes the shared lock that is kept from then on; without it another connection would be the last one.
+    db.pragma('user_version');
   });
 }
 

@@ -13,13 +13,17 @@ const WINDOWS_MAX = 256;
 /** So many flushes on the main thread without a slow one, and the disk is trusted as at the start. */
 const TRUSTED_AFTER = 20_000;
 
-/** Starts with the worker: nothing is known of the disk yet. */
 export class LanePolicy {
-  #lane: LaneName = 'worker';
+  #lane: LaneName;
   #recent: number[] = [];
   #windowsLeft = 1;
   #windowsNext = 1;
   #inlineFlushes = 0;
+
+  /** Starts with the worker, unless told otherwise: nothing is known of the disk yet. */
+  constructor(first: LaneName = 'worker') {
+    this.#lane = first;
+  }
 
   get lane(): LaneName {
     return this.#lane;

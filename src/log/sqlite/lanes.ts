@@ -19,16 +19,18 @@ export interface LaneSettings {
   readonly walPagesMax: number;
   readonly clock: Clock;
   readonly worker: LogWorker;
+  readonly firstLane: LaneName;
 }
 
 export class Lanes {
   readonly #settings: LaneSettings;
-  readonly #policy = new LanePolicy();
+  readonly #policy: LanePolicy;
   readonly #recent: number[] = [];
   #inline: { readonly db: Database.Database; readonly writer: Writer } | undefined;
 
   constructor(settings: LaneSettings) {
     this.#settings = settings;
+    this.#policy = new LanePolicy(settings.firstLane);
   }
 
   get lane(): LaneName {

@@ -13,6 +13,7 @@ import type { LogFiles } from './files.ts';
 import type { Task } from './flusher.ts';
 import { Flusher } from './flusher.ts';
 import { HighWaterKeeper } from './high-water.ts';
+import type { LaneName } from './lane-policy.ts';
 import { Lanes } from './lanes.ts';
 import type { LogWorker } from './log-worker.ts';
 import type { OpenedLog } from './opening.ts';
@@ -37,7 +38,7 @@ export interface RunningLogParts {
   readonly reader: Database.Database;
   readonly lock: Disposable;
   readonly begun: OpenedLog;
-  readonly settings: StoreSettings & { readonly walPagesMax: number };
+  readonly settings: StoreSettings & { readonly walPagesMax: number; readonly firstLane: LaneName };
 }
 
 export class RunningLog implements Log {
@@ -60,7 +61,8 @@ export class RunningLog implements Log {
     const segments = new Segments(reader, image.segments);
     const frames = image.frames.map(({ number: frame, last: sequence, hash }) => ({ frame, sequence, hash }));
     this.#store = new Store({ life, ledger, segments, frames }, settings, clock);
-    this.#lanes = new Lanes({ path: files.log, walPagesMax: settings.walPagesMax, clock, worker });
+    const { walPagesMax, firstLane } = settings;
+    this.#lanes = new Lanes({ path: files.log, walPagesMax, firstLane, clock, worker });
     this.#highWater = new HighWaterKeeper(files.highWater, clock);
     const failure = Promise.withResolvers<Error>();
     this.failed = failure.promise;

@@ -123,7 +123,8 @@ export interface SegmentPlace {
 
 /** The segment of some closed transactions, at least one. */
 export function buildSegment(place: SegmentPlace, closed: readonly TransactionItem[]): NewSegment {
-  const records = closed.flatMap(recordsOf);
+  // That it is finished, a transaction in the history says by being there.
+  const records = closed.flatMap(recordsOf).filter(({ record }) => record.kind !== 'finished');
   const payload = new TextEncoder().encode(records.map(encodeLine).join('\n'));
   const ids = closed.map((item) => gtridParts(item.gtrid)).sort(compareIds);
   const low = ids[0] ?? { epoch: 0, sequence: 0 };

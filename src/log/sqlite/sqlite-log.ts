@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { openReader } from './connection.ts';
 import type { Volume } from './files.ts';
 import { logFiles, prepareDirectory, refuseNetwork, systemVolume } from './files.ts';
+import type { LaneName } from './lane-policy.ts';
 import { takeLock } from './lock.ts';
 import type { StartWorker } from './log-worker.ts';
 import { LogWorker, openingError, startWorkerThread } from './log-worker.ts';
@@ -32,6 +33,8 @@ export interface SqliteLogOptions {
   readonly allowNetworkFilesystem: boolean;
   /** Opens a log whose high-water file is lost; from then on the silence about earlier lives proves nothing. */
   readonly acceptWithoutHighWater: boolean;
+  /** The thread that makes the first flushes: the worker, until the disk has proved to be fast. */
+  readonly firstLane: LaneName;
   /** For tests: another volume, another way to start the worker. */
   readonly volume: Volume;
   readonly startWorker: StartWorker;
@@ -47,6 +50,7 @@ const DEFAULTS: SqliteLogOptions = {
   historyBytesMax: 64 * 1024 * 1024,
   allowNetworkFilesystem: false,
   acceptWithoutHighWater: false,
+  firstLane: 'worker',
   volume: systemVolume,
   startWorker: startWorkerThread,
 };

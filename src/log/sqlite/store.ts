@@ -56,7 +56,11 @@ export class Store {
     const item = this.ledger.transaction(gtrid);
     const decided = item?.decided ?? this.#segments.find(gtrid).find(({ record }) => record.kind === 'decided');
     if (decided?.record.kind === 'decided') {
-      return { kind: 'decided', record: decided.record, finished: item?.decided === undefined || item.finished };
+      return {
+        kind: 'decided',
+        record: decided.record,
+        finished: item?.decided === undefined || item.finished !== undefined,
+      };
     }
     const { identity, epoch, watermarkEpoch, watermarkSequence } = this.#life;
     return silence(gtrid, { identity, epoch, watermark: { epoch: watermarkEpoch, sequence: watermarkSequence } });

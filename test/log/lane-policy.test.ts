@@ -1,0 +1,81 @@
+// Which thread flushes: decided by what the disk showed, and never back and forth.
+import { describe, expect, test } from 'vitest';
+import type { LaneName } from '../../src/log/sqlite/lane-policy.ts';
+import { LanePolicy } from '../../src/log/sqlite/lane-policy.ts';
+
+function observe(policy: LanePolicy, times: number, micros: number): LaneName {
+  for (let index = 0; index < times; index += 1) {
+    policy.observe(micros);
+  }
+  return policy.lane;
+}
+
+/** How many quick flushes the worker makes before the main thread takes over. */
+function flushesUntilInline(policy: LanePolicy): number {
+  let flushes = 0;
+  while (policy.lane === 'worker') {
+    policy.observe(150);
+    flushes += 1;
+  }
+  return flushes;
+}
+
+describe('the lane', () => {
+  test('is the worker until the disk has proved to be fast', () => {
+    const policy = new LanePolicy();
+    expect(policy.lane).toBe('worker');
+    expect(observe(policy, 15, 150)).toBe('worker');
+    expect(observe(policy, 1, 150)).toBe('inline');
+  });
+
+  test('stays the worker on a slow disk', () => {
+    expect(observe(new LanePolicy(), 10_000, 1_500)).toBe('worker');
+  });
+
+  test('stays the worker on a disk that is fast except now and then', () => {
+    const policy = new LanePolicy();
+    for (let index = 0; index < 1_000; index += 1) {
+      observe(policy, 9, 150);
+      expect(observe(policy, 1, 200_000)).toBe('worker');
+    }
+  });
+
+  test('goes back to the worker after a single flush that stopped the event loop', () => {
+    const policy = new LanePolicy();
+    observe(policy, 100, 150);
+    expect(policy.lane).toBe('inline');
+    expect(observe(policy, 1, 6_000)).toBe('worker');
+  });
+
+  test('goes back to the worker when the main thread would do nothing but wait', () => {
+    const policy = new LanePolicy();
+    observe(policy, 100, 150);
+    expect(observe(policy, 16, 2_000)).toBe('worker');
+  });
+
+  test('trusts a disk less each time that it was slow, and again after a long good time', () => {
+    const policy = new LanePolicy();
+    const waits = [flushesUntilInline(policy)];
+    for (let index = 0; index < 3; index += 1) {
+      policy.observe(50_000);
+      waits.push(flushesUntilInline(policy));
+    }
+    expect(waits).toEqual([16, 32, 64, 128]);
+    observe(policy, 20_000, 150);
+    policy.observe(50_000);
+    expect(flushesUntilInline(policy)).toBe(32);
+  });
+
+  test('stops the event loop for less than one flush in a thousand on a disk that is slow at the worst of times', () => {
+    const policy = new LanePolicy();
+    let stops = 0;
+    const flushes = 100_000;
+    for (let index = 0; index < flushes; index += 1) {
+      // Slow exactly when the main thread has just taken over.
+      const inline = policy.lane === 'inline';
+      stops += inline ? 1 : 0;
+      policy.observe(inline ? 50_000 : 150);
+    }
+    expect(stops).toBeLessThan(flushes / 1_000);
+  });
+});

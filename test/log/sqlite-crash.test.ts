@@ -1,0 +1,104 @@
+// A writer that is killed again and again loses nothing that it was told is durable, and every start finds a whole log.
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startWorkerThread } from '../../src/log/sqlite/log-worker.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { parseGtrid } from '../../src/xa/xid.ts';
+import { eventually } from '../support/eventually.ts';
+import { acknowledgedBy, startWriter } from './children/run.ts';
+import { decided, gtridOf } from './records.ts';
+import { openLog, scratchDirectory } from './sqlite-bench.ts';
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = join(await scratchDirectory(), 'data');
+});
+
+afterEach(async () => {
+  await rm(dirname(directory), { recursive: true, force: true });
+});
+
+const CYCLES = 20;
+
+describe('a killed writer', () => {
+  test(`has lost no acknowledged decision after ${CYCLES} times SIGKILL`, { timeout: 120_000 }, async () => {
+    const acknowledged: string[] = [];
+    for (let cycle = 1; cycle <= CYCLES; cycle += 1) {
+      await using writer = startWriter('endless', directory, { lane: cycle % 2 === 0 ? 'inline' : 'worker' });
+      // Killed at many different moments: in the first flush of a life, in a compaction, in the middle of nothing.
+      const enough = 1 + ((cycle * 53) % 211);
+      const told = await eventually('the writer has acknowledged enough', () => {
+        const sofar = acknowledgedBy(writer);
+        return sofar.length >= enough || writer.errors() !== '' ? sofar : undefined;
+      });
+      expect(writer.errors()).toBe('');
+      expect(told[0]?.split('.')[1]).toBe(cycle.toString(36));
+      writer.kill();
+      await writer.ended;
+      acknowledged.push(...acknowledgedBy(writer));
+    }
+    await using log = await openLog(directory);
+    expect(log.recovered.epoch).toBe(CYCLES + 1);
+    const lost = acknowledged.filter((text) => {
+      const gtrid = parseGtrid(text);
+      return gtrid === undefined || log.outcome(gtrid).kind !== 'decided';
+    });
+    expect(acknowledged.length).toBeGreaterThan(CYCLES * 50);
+    expect(lost).toEqual([]);
+    await log[Symbol.asyncDispose]();
+    expect(await verifySqliteLog(directory)).toMatchObject({ problems: [], epoch: CYCLES + 1 });
+  });
+
+  test('before its first record leaves a log that starts', async () => {
+    for (let cycle = 0; cycle < 4; cycle += 1) {
+      await using writer = startWriter('sequential', directory, { count: 1 });
+      // Long before it is done, at moments that lie in the making and the opening of the log.
+      await new Promise((resolve) => setTimeout(resolve, 80 + cycle * 25));
+      writer.kill();
+      await writer.ended;
+    }
+    await using log = await openLog(directory);
+    await log.append([decided(gtridOf(log, 1))], 'forced');
+    expect(log.outcome(gtridOf(log, 1)).kind).toBe('decided');
+  });
+});
+
+describe('a worker thread that dies', () => {
+  test('fails the log: who waits hears it, and a restart finds what was acknowledged', async () => {
+    const workers: Worker[] = [];
+    const log = await openLog(directory, {
+      startWorker(file, data) {
+        const worker = startWorkerThread(file, data);
+        workers.push(worker);
+        return worker;
+      },
+    });
+    await log.append([decided(gtridOf(log, 1))], 'forced');
+    const waiting = log.append([decided(gtridOf(log, 2))], 'forced');
+    await workers[0]?.terminate();
+    await expect(waiting).rejects.toMatchObject({ code: 'LOG_FAILED' });
+    expect(await log.failed).toMatchObject({ code: 'LOG_FAILED', message: expect.stringContaining('thread ended') });
+    await expect(log.append([decided(gtridOf(log, 3))], 'lazy')).rejects.toMatchObject({ code: 'LOG_FAILED' });
+    await log[Symbol.asyncDispose]();
+    await using next = await openLog(directory);
+    expect(next.outcome(gtridOf(next, 1, 1)).kind).toBe('decided');
+    expect(next.outcome(gtridOf(next, 3, 1)).kind).toBe('silent');
+  });
+
+  test('fails the log even when nobody is writing', async () => {
+    const workers: Worker[] = [];
+    const log = await openLog(directory, {
+      startWorker(file, data) {
+        const worker = startWorkerThread(file, data);
+        workers.push(worker);
+        return worker;
+      },
+    });
+    await workers[0]?.terminate();
+    expect(await log.failed).toMatchObject({ code: 'LOG_FAILED' });
+    await log[Symbol.asyncDispose]();
+  });
+});
