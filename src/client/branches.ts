@@ -2,6 +2,7 @@
 
 import { Branch, type Placement } from './branch.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
+import type { Embedding } from './embedding.ts';
 import { ConcordatError } from './errors.ts';
 import type { BranchStart } from './options.ts';
 import type { Resource } from './resource.ts';
@@ -12,6 +13,7 @@ import type { Work } from './work.ts';
 export interface ClientParts {
   readonly session: CoordinatorSession;
   readonly links: ResourceLinks;
+  readonly embedding: Embedding;
   readonly outcomeTimeoutMs: number;
 }
 
@@ -55,14 +57,33 @@ export class Branches {
   }
 }
 
-/** The first branch at a resource needs no enlisting: its sidecar reports it, and the commit names it. */
-export function placeFirst(parts: ClientParts, work: Work, resource: string): Placement | Promise<Placement> {
+/** The coordinator counts the branches of joined services up from 1; those that the beginner adds are counted down, to stay apart. */
+const QUALIFIER_MAX = 9_999;
+
+/** The branch qualifiers that the beginner of a transaction has used: first `<resource>`, then `<resource>.<n>`. */
+export class Qualifiers {
+  readonly #used = new Map<string, number>();
+
+  next(resource: string): string {
+    const used = this.#used.get(resource) ?? 0;
+    this.#used.set(resource, used + 1);
+    return used === 0 ? resource : `${resource}.${QUALIFIER_MAX + 1 - used}`;
+  }
+}
+
+/** A branch of the beginner needs no enlisting: its sidecar reports it, and the commit names it. */
+export function placeBranch(
+  parts: ClientParts,
+  work: Work,
+  resource: string,
+  bqual: string,
+): Placement | Promise<Placement> {
   const look = (): Placement | undefined => {
     const entry = parts.session.directory.get(resource);
     if (entry === undefined) {
       throw unknownResource(parts, resource);
     }
-    return entry.address === '' ? undefined : { bqual: resource, link: parts.links.get(entry.address) };
+    return entry.address === '' ? undefined : { bqual, link: parts.links.get(entry.address) };
   };
   return (
     look() ??

@@ -5,7 +5,8 @@ import { systemClock } from '../lib/system-clock.ts';
 import { parseGtrid } from '../xa/xid.ts';
 import type { ClientParts } from './branches.ts';
 import { parseContext } from './context.ts';
-import { CoordinatorSession } from './coordinator-session.ts';
+import { CoordinatorSession, type SessionSettings } from './coordinator-session.ts';
+import { Embedding } from './embedding.ts';
 import { type BranchIdentity, ConcordatError } from './errors.ts';
 import { RefusedError, toClientError } from './failures.ts';
 import { JoinedTransaction, type JoinOptions } from './joined.ts';
@@ -20,9 +21,10 @@ import {
   type TransactionOptions,
 } from './options.ts';
 import { askTransaction, outcomeOf, type TransactionOutcome } from './outcome.ts';
+import { OwnTransaction } from './own-transaction.ts';
 import { ResourceLinks } from './resource-links.ts';
 import { runTransaction } from './run.ts';
-import { OwnTransaction, type Transaction, type TransactionWork } from './transaction.ts';
+import type { Transaction, TransactionWork } from './transaction.ts';
 import { within } from './wait.ts';
 
 /** A resource as the coordinator knows it. */
@@ -176,6 +178,7 @@ export class Concordat implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.allSettled([...this.#open].map((transaction) => transaction.settle('the client was closed')));
+    await this.#parts.embedding.close();
     await this.#parts.session.close();
     this.#parts.links.close();
   }
@@ -200,16 +203,17 @@ export async function connect(
   checkMilliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs);
   options.signal?.throwIfAborted();
   const links = new ResourceLinks(options.logger);
-  const session = new CoordinatorSession({
+  const settings: SessionSettings = {
     address,
     application: options.application ?? '',
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS,
     logger: options.logger,
     onAddresses: (addresses) => links.keep(addresses),
     ...environment,
-  });
+  };
+  const session = new CoordinatorSession(settings);
   const outcomeTimeoutMs = options.outcomeTimeoutMs ?? OUTCOME_TIMEOUT_DEFAULT_MS;
-  const concordat = new Concordat({ session, links, outcomeTimeoutMs });
+  const concordat = new Concordat({ session, links, embedding: new Embedding(settings), outcomeTimeoutMs });
   try {
     await concordat.ready(options.signal === undefined ? {} : { signal: options.signal });
     return concordat;

@@ -97,7 +97,7 @@ export function branchCauses(branches: readonly WireBranch[]): BranchCause[] {
 
 /** The transaction was refused its commit, and is rolled back. */
 export function rolledBackByRefusal(gtrid: string, refusal: RefusedError): TransactionRolledBackError {
-  const branches = branchCauses(refusal.wire.branches);
+  const branches = causesOf(refusal.wire);
   // A constraint that failed at prepare fails again, a deadlock does not.
   const retryable = branches.length > 0 ? branches.every((branch) => branch.retryable) : isRetryable(refusal.wire);
   return new TransactionRolledBackError(`The transaction was rolled back: ${withCauses(refusal.message, branches)}`, {
@@ -107,6 +107,17 @@ export function rolledBackByRefusal(gtrid: string, refusal: RefusedError): Trans
     branches,
     cause: refusal,
   });
+}
+
+/** Where the coordinator names no branch it repeats the words of the one whose vote it was. */
+function causesOf(error: WireError): BranchCause[] {
+  const causes = branchCauses(error.branches);
+  const code = error.metadata['cause'] ?? '';
+  if (causes.length > 0 || error.reason !== 'BRANCH_VOTED_NO' || code === '') {
+    return causes;
+  }
+  const { bqual = '', resource = '' } = error.metadata;
+  return [{ bqual, resource, code, message: error.message, retryable: isRetryable(error), ...engineWords(error) }];
 }
 
 /** The transaction was rolled back before its client asked for an end, or while nobody was listening. */
@@ -130,7 +141,8 @@ function codeOfReason(reason: WireReason | null): ErrorCode {
 }
 
 function withCauses(message: string, branches: readonly BranchCause[]): string {
-  return branches.length === 0
+  const causes = branches.filter((branch) => branch.message !== message);
+  return causes.length === 0
     ? message
-    : `${message} (${branches.map((branch) => `${branch.bqual}: ${branch.message}`).join('; ')})`;
+    : `${message} (${causes.map((branch) => `${branch.bqual}: ${branch.message}`).join('; ')})`;
 }

@@ -15,5 +15,5 @@ export type { JoinOptions } from './joined.ts';
 export type { BranchStart, ConnectOptions, Logger, RunOptions, TransactionOptions } from './options.ts';
 export type { CommitResult, TransactionOutcome } from './outcome.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
-export type { Transaction, TransactionWork } from './transaction.ts';
+export type { EnlistedConnection, EnlistOptions, Transaction, TransactionWork } from './transaction.ts';
 export type { JsonObject, Parameter, ResultValue } from './values.ts';

@@ -1,19 +1,7 @@
-// A global transaction as the service that began it holds it: its work, and the one who may commit it.
-import type { TransactionEnded__Output as TransactionEnded } from '../gen/concordat/v1/TransactionEnded.ts';
-import type { CoordinatorError } from '../xa/errors.ts';
-import type { Gtrid } from '../xa/xid.ts';
-import { Branches, type ClientParts, placeFirst } from './branches.ts';
-import { formatContext } from './context.ts';
-import type { LinkedTransaction } from './coordinator-link.ts';
-import type { Connection } from './coordinator-session.ts';
-import { commitTransaction, rollbackTransaction } from './ending.ts';
-import { ConcordatError, TransactionRolledBackError } from './errors.ts';
-import { type RefusedError, rolledBackByReason, toClientError } from './failures.ts';
-import { OVERDUE_GRACE_MS, type TransactionOptions } from './options.ts';
+// What applications hold of a transaction: the public shapes, for the service that began it and for those that joined.
+import type { BranchStart } from './options.ts';
 import type { CommitResult } from './outcome.ts';
-import { printable } from './printable.ts';
 import type { Resource } from './resource.ts';
-import { Work } from './work.ts';
 
 /** What a service may do within a transaction, whoever began it. */
 export interface TransactionWork {
@@ -30,10 +18,36 @@ export interface TransactionWork {
   setRollbackOnly(reason: string): Promise<void>;
 }
 
+/** The application's own connection at work in a transaction. */
+export interface EnlistedConnection {
+  readonly resource: string;
+  /**
+   * The work on the connection is done: prepares now, and the vote goes to the coordinator unasked, which saves the commit a round
+   * trip. Send nothing more on the connection until the transaction has ended.
+   */
+  prepare(): Promise<void>;
+}
+
+export interface EnlistOptions extends BranchStart {
+  /** Where the client's own connections for phase two go; where the enlisted connection goes if not given. */
+  readonly url?: string;
+}
+
 /**
  * A transaction that this client began. `await using` rolls it back at the end of the scope unless it was committed.
  */
 export interface Transaction extends TransactionWork, AsyncDisposable {
+  /**
+   * Takes the application's own connection into the transaction: a connected client of pg, or a connection of mysql2 of either
+   * flavour, that has no transaction open. Execute on it as usual from then on, and leave BEGIN, COMMIT, ROLLBACK and XA alone. When
+   * `commit` or `rollback` has answered, it is the application's again. If the application dies, the resource's sidecar finishes
+   * what was prepared.
+   *
+   * The first call for a resource attaches a participant inside this process, which keeps a few connections of its own.
+   * @throws {TypeError} the connection cannot take part. {ConcordatError} RESOURCE_UNAVAILABLE, RESOURCE_IDENTITY.
+   * @throws {StatementError} the database refused to open the branch.
+   */
+  enlist(resource: string, connection: object, options?: EnlistOptions): Promise<EnlistedConnection>;
   /**
    * Commits. Called again, it answers the same.
    * @throws {TransactionRolledBackError} nothing is committed.
@@ -48,174 +62,4 @@ export interface Transaction extends TransactionWork, AsyncDisposable {
    * @throws {ConcordatError} TXN_STATE: it was committed.
    */
   rollback(reason?: string): Promise<void>;
-}
-
-type Phase =
-  | { readonly kind: 'active' }
-  | { readonly kind: 'committing'; readonly result: Promise<CommitResult> }
-  | { readonly kind: 'rolling-back'; readonly done: Promise<void> };
-
-/** Made by `Concordat.begin`. */
-export class OwnTransaction implements Transaction, LinkedTransaction {
-  readonly gtrid: Gtrid;
-  readonly #parts: ClientParts;
-  readonly #connection: Connection;
-  readonly #options: TransactionOptions;
-  readonly #work: Work;
-  readonly #branches: Branches;
-  readonly #beginId: number;
-  readonly #onEnd: () => void;
-  #phase: Phase = { kind: 'active' };
-
-  constructor(
-    parts: ClientParts,
-    connection: Connection,
-    gtrid: Gtrid,
-    options: TransactionOptions,
-    onEnd: (transaction: OwnTransaction) => void,
-  ) {
-    const { clock } = parts.session.settings;
-    const timeoutMs = Math.ceil(options.timeoutMs ?? 0);
-    this.gtrid = gtrid;
-    this.#parts = parts;
-    this.#connection = connection;
-    this.#options = options;
-    this.#onEnd = () => onEnd(this);
-    this.#beginId = connection.link.begin(gtrid, timeoutMs, this);
-    this.#work = new Work(gtrid, clock, { signal: options.signal });
-    this.#work.limit(timeoutMs || connection.welcome.defaultTimeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
-    this.#branches = new Branches(parts, this.#work, options, (name) => placeFirst(parts, this.#work, name));
-  }
-
-  get context(): string {
-    return formatContext(this.gtrid);
-  }
-
-  get isActive(): boolean {
-    return this.#phase.kind === 'active';
-  }
-
-  resource(name: string): Resource {
-    return this.#branches.get(name);
-  }
-
-  commit(): Promise<CommitResult> {
-    if (this.#phase.kind === 'committing') {
-      return this.#phase.result;
-    }
-    if (this.#phase.kind === 'rolling-back') {
-      return Promise.reject(this.#state('was rolled back'));
-    }
-    const { unanswered } = this.#work;
-    if (unanswered > 0 && this.#work.failure === undefined) {
-      const message = `Commit was called while ${unanswered} statement(s) are unanswered. Await every query before it.`;
-      return Promise.reject(new ConcordatError(message, { code: 'BRANCH_BUSY', retryable: false }));
-    }
-    const result = this.#commit().finally(() => this.#release());
-    this.#phase = { kind: 'committing', result };
-    return result;
-  }
-
-  async rollback(reason = 'rolled back by the application'): Promise<void> {
-    if (this.#phase.kind === 'committing') {
-      await this.#phase.result.then(
-        () => Promise.reject(this.#state('is committed')),
-        () => undefined,
-      );
-      return;
-    }
-    if (this.#phase.kind === 'active') {
-      const done = this.#rollback(reason).finally(() => this.#release());
-      this.#phase = { kind: 'rolling-back', done };
-    }
-    await this.#phase.done;
-  }
-
-  async setRollbackOnly(reason: string): Promise<void> {
-    const error = new ConcordatError(`The transaction was marked rollback-only: ${reason}`, {
-      code: 'ROLLBACK_ONLY',
-      retryable: false,
-    });
-    this.#work.fail(error);
-    const setRollbackOnly = { requestId: `${this.gtrid}/rollback-only`, gtrid: this.gtrid, reason: printable(reason) };
-    await this.#connection.link.request({ setRollbackOnly }).catch((cause: unknown) => {
-      throw toClientError(cause);
-    });
-  }
-
-  /** Rolls back unless the end was asked for; waits for a commit that is under way. Never rejects. */
-  async settle(reason: string): Promise<void> {
-    if (this.#phase.kind === 'committing') {
-      await this.#phase.result.catch(() => undefined);
-    } else {
-      await this.rollback(reason);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.settle('the scope of the transaction was left');
-  }
-
-  onRefused(refusal: RefusedError): void {
-    this.#work.fail(toClientError(refusal));
-  }
-
-  onEnded(news: TransactionEnded): void {
-    this.#work.fail(rolledBackByReason(this.gtrid, news.reason));
-  }
-
-  onLost(error: CoordinatorError): void {
-    const message = `The session with the coordinator broke before the commit was asked for, so that the transaction is rolled back: ${error.message}`;
-    const { gtrid } = this;
-    this.#work.fail(
-      new TransactionRolledBackError(message, { code: 'CLIENT_LOST', retryable: true, gtrid, cause: error }),
-    );
-  }
-
-  async #commit(): Promise<CommitResult> {
-    const { failure } = this.#work;
-    if (failure !== undefined) {
-      await this.#rollback('a statement failed or the transaction was marked rollback-only');
-      throw this.#rolledBack(failure.error);
-    }
-    const commit = commitTransaction({
-      ...this.#parts,
-      link: this.#connection.link,
-      gtrid: this.gtrid,
-      work: this.#work,
-      acknowledgement: this.#options.acknowledgement ?? 'applied',
-      signal: this.#options.signal,
-    });
-    this.#work.finish(this.#state('takes no more statements: its commit was asked for'));
-    return await commit;
-  }
-
-  async #rollback(reason: string): Promise<void> {
-    this.#work.finish(this.#state('was rolled back'));
-    await rollbackTransaction(this.#parts.session, this.#connection.link, this.#work, reason);
-  }
-
-  #release(): void {
-    this.#connection.link.release(this.gtrid, this.#beginId);
-    this.#onEnd();
-  }
-
-  /** What a commit throws after an earlier failure: an abort as it is, everything else as the rollback that it caused. */
-  #rolledBack(error: unknown): unknown {
-    if (error instanceof TransactionRolledBackError || !(error instanceof ConcordatError)) {
-      return error;
-    }
-    const { code, retryable } = error;
-    const message = `The transaction was rolled back: ${error.message}`;
-    return new TransactionRolledBackError(message, { code, retryable, gtrid: this.gtrid, cause: error });
-  }
-
-  #overdue(): TransactionRolledBackError {
-    const message = 'The transaction was rolled back: its time is over, and the coordinator has not been heard.';
-    return new TransactionRolledBackError(message, { code: 'TXN_TIMEOUT', retryable: true, gtrid: this.gtrid });
-  }
-
-  #state(what: string): ConcordatError {
-    return new ConcordatError(`The transaction ${this.gtrid} ${what}.`, { code: 'TXN_STATE', retryable: false });
-  }
 }

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { type Concordat, ConcordatError, connect } from '../../src/client/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { IDENTITY, refusal, startCoordinator } from './scripted-coordinator.ts';
+import { startResource } from './scripted-resource.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -207,11 +208,13 @@ test('closing rolls back what is open, waits for a commit under way, ends the st
 
 test('a closed client holds up no process', async () => {
   await using coordinator = await startCoordinator();
+  await using accounts = await startResource();
+  coordinator.entries = [accounts.entry('accounts')];
   const module = fileURLToPath(new URL('../../src/client/index.ts', import.meta.url));
   const program = `
     import { connect } from ${JSON.stringify(module)};
     const concordat = await connect(process.argv[1]);
-    await concordat.transaction(() => undefined);
+    await concordat.transaction((tx) => tx.resource('accounts').query('select 1'));
     concordat.begin();
     await concordat.close();
   `;

@@ -1,0 +1,126 @@
+// A client without the SDK: the proto files, unary calls, plain JavaScript. What it does, any language with gRPC can do.
+//
+//   node examples/unary-client.mjs localhost:7420 accounts orders
+//
+// It moves 100 from a row of the first resource to a row of the second, in one global transaction. Both need a table
+// `concordat_example (id int primary key, amount int not null)`; the first statement in each branch makes sure of its row.
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+const protoFolder = fileURLToPath(new URL('../proto', import.meta.url));
+const definition = loadSync(['concordat/v1/transaction.proto', 'concordat/v1/resource.proto'], {
+  includeDirs: [protoFolder],
+  longs: String,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+});
+const { concordat } = loadPackageDefinition(definition);
+
+/** Longest wait for one call. It bounds the wait only: the transaction has its own timeout, at the coordinator. */
+const CALL_MS = 20_000;
+const TRANSACTION_MS = 10_000;
+
+function open(Service, address) {
+  const client = new Service(address, credentials.createInsecure());
+  const call = (method, request) =>
+    new Promise((resolve, reject) => {
+      client[method](request, { deadline: Date.now() + CALL_MS }, (error, response) =>
+        error === null ? resolve(response) : reject(error),
+      );
+    });
+  return { call, close: () => client.close() };
+}
+
+/**
+ * Runs the statements of each branch and commits all of them, or none.
+ * @param {string} address of the coordinator
+ * @param {{ resource: string, statements: { sql: string, parameters?: object[] }[] }[]} work one entry for each branch
+ */
+export async function runTransaction(address, work) {
+  const coordinator = open(concordat.v1.TransactionService, address);
+  const sidecars = [];
+  let gtrid;
+  try {
+    // Every request that changes something carries an id: repeated after a lost answer, it is not done twice.
+    ({ gtrid } = await coordinator.call('begin', { requestId: randomUUID(), timeoutMs: TRANSACTION_MS }));
+    const branches = [];
+    const results = [];
+    for (const { resource, statements } of work) {
+      // Enlist says where the participant listens, and tells the coordinator that the branch belongs to the transaction.
+      const {
+        bqual,
+        address: sidecarAddress,
+        timeoutMs,
+      } = await coordinator.call('enlist', {
+        requestId: randomUUID(),
+        gtrid,
+        resource,
+      });
+      const sidecar = open(concordat.v1.ResourceService, sidecarAddress);
+      sidecars.push(sidecar);
+      let instance = '';
+      for (const [index, { sql, parameters = [] }] of statements.entries()) {
+        // Numbered from 1: the participant knows a repeated statement, and refuses one that comes without those before it.
+        const answer = await sidecar.call('execute', {
+          gtrid,
+          bqual,
+          sql,
+          parameters,
+          statement: index + 1,
+          timeoutMs: index === 0 ? timeoutMs : 0,
+        });
+        instance = answer.instance;
+        results.push(answer);
+      }
+      branches.push({ bqual, instance });
+    }
+    const { outcome } = await commit(coordinator, gtrid, branches);
+    return { gtrid, outcome, results };
+  } catch (error) {
+    if (gtrid !== undefined) {
+      // Harmless after the end. Without it the coordinator rolls back at the timeout, and holds the locks until then.
+      await coordinator
+        .call('rollback', { requestId: randomUUID(), gtrid, reason: 'the client gave up' })
+        .catch(() => {});
+    }
+    throw error;
+  } finally {
+    for (const { close } of [coordinator, ...sidecars]) {
+      close();
+    }
+  }
+}
+
+/** A commit whose answer is lost is asked for again with the same request id: it has one outcome, however often it is asked. */
+async function commit(coordinator, gtrid, branches) {
+  const request = { requestId: randomUUID(), gtrid, branches };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await coordinator.call('commit', request);
+    } catch (error) {
+      const lost = error.code === 14 || error.code === 4; // UNAVAILABLE, DEADLINE_EXCEEDED
+      if (!lost || attempt === 5) {
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200 * attempt));
+    }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [address = 'localhost:7420', from = 'accounts', to = 'orders'] = process.argv.slice(2);
+  const { gtrid, outcome } = await runTransaction(address, [
+    { resource: from, statements: [{ sql: 'update concordat_example set amount = amount - 100 where id = 1' }] },
+    {
+      resource: to,
+      statements: [
+        { sql: 'update concordat_example set amount = amount + 50 where id = 1' },
+        { sql: 'update concordat_example set amount = amount + 50 where id = 1' },
+      ],
+    },
+  ]);
+  console.log(`${gtrid}: ${outcome}`);
+}

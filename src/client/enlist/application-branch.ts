@@ -1,0 +1,54 @@
+// A branch in the application's own connection, as the participant in the same process sees it.
+
+import type { Clock } from '../../lib/clock.ts';
+import { type BranchOptions, type BranchSession, EngineError } from '../../participants/resource-manager.ts';
+import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
+
+/** The connection is lent to the participant from `begin` until `released`; in between the application executes on it. */
+export interface ApplicationBranch extends BranchSession {
+  /** Opens the branch. @throws {EngineError} nothing is open; the connection is the application's as before. */
+  begin(): Promise<void>;
+  /** Nothing that could prepare or commit it was asked for. */
+  readonly isActive: boolean;
+  /** Resolves when the connection is the application's again, or is gone. Never rejects. */
+  readonly released: Promise<void>;
+  /** Finishes a prepared branch that only its own session can finish. Undefined: any session may. Never rejects. */
+  finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined>;
+}
+
+/** What a branch asks of the participant's own connections when its own does not obey or cannot tell. */
+export interface BranchTools {
+  /** Ends the session of the branch and waits until it is gone. @throws {EngineError} */
+  fence(): Promise<void>;
+  /** @throws {EngineError} */
+  probe(evidence: Evidence): Promise<BranchProof>;
+  /** Never rejects. */
+  rollbackPrepared(): Promise<FinishResult>;
+}
+
+/** An unanswered call of ours counts as lost after this time. */
+export const CALL_TIMEOUT_MS = 10_000;
+/** How long a rollback waits behind the application's running statement before it is cancelled. */
+export const OBEY_MS = 1_000;
+
+/** What a branch is opened with. */
+export interface LentSessionParts<Connection> {
+  readonly connection: Connection;
+  readonly xid: Xid;
+  readonly options: BranchOptions;
+  readonly tools: BranchTools;
+  readonly clock: Clock;
+}
+
+export const ROLLED_BACK: Reason = {
+  code: 'BRANCH_UNKNOWN',
+  message: 'the branch was rolled back',
+  retryable: true,
+};
+
+/** Statements of an enlisted connection are executed by the application, never through the participant. */
+export function notHere(): Promise<never> {
+  const message = 'statements of this branch are executed by the application';
+  return Promise.reject(new EngineError({ code: 'INTERNAL', message, retryable: false }, { sessionLost: false }));
+}

@@ -1,0 +1,41 @@
+// The resource manager of an embedded participant: connections of its own for phase two, and the application's for its branches.
+import type { ResourceManager } from '../../participants/resource-manager.ts';
+import { EngineError } from '../../participants/resource-manager.ts';
+import { formatXid, type Xid } from '../../xa/xid.ts';
+import type { ApplicationBranch } from './application-branch.ts';
+
+export interface EmbeddedManager extends ResourceManager {
+  /** From now on phase two of this branch goes to its own session first, until that is released. */
+  lend(xid: Xid, branch: ApplicationBranch): void;
+}
+
+/** `base` is disposed with it. */
+export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
+  const lent = new Map<string, ApplicationBranch>();
+  return {
+    identify: () => base.identify(),
+    preflight: () => base.preflight(),
+    createTables: () => base.createTables(),
+    raiseEpoch: (identity, epoch) => base.raiseEpoch(identity, epoch),
+    open: () => {
+      const message = 'statements of an embedded participant are executed by the application';
+      throw new EngineError({ code: 'INTERNAL', message, retryable: false }, { sessionLost: false });
+    },
+    commit: async (xid, evidence) =>
+      (await lent.get(formatXid(xid))?.finish('commit')) ?? (await base.commit(xid, evidence)),
+    rollback: async (xid, evidence) =>
+      (await lent.get(formatXid(xid))?.finish('rollback')) ?? (await base.rollback(xid, evidence)),
+    list: () => base.list(),
+    probe: (xid, evidence) => base.probe(xid, evidence),
+    fence: (xid) => base.fence(xid),
+    markers: (identity) => base.markers(identity),
+    forget: (xids) => base.forget(xids),
+    blockedSessions: (xid) => base.blockedSessions(xid),
+    lend: (xid, branch) => {
+      const key = formatXid(xid);
+      lent.set(key, branch);
+      void branch.released.then(() => lent.delete(key));
+    },
+    [Symbol.asyncDispose]: () => base[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,205 @@
+// A branch in the application's MySQL or MariaDB connection: what it answers to prepare, one phase, phase two and rollback.
+import {
+  ERRNO,
+  lostReason,
+  ROLLED_BACK as ROLLED_BACK_ERRNOS,
+  refusedReason,
+} from '../../participants/mysql/errors.ts';
+import { MARKER_EVIDENCE } from '../../participants/mysql/listing.ts';
+import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
+import type { MysqlConnection } from './mysql-connection.ts';
+import { failureOf, LentMysqlSession } from './mysql-session.ts';
+
+export class MysqlApplicationBranch implements ApplicationBranch {
+  readonly #parts: LentSessionParts<MysqlConnection>;
+  /** Where the adapter's tables are: a statement of the branch may change the current database. */
+  readonly #database: string;
+  readonly #session: LentMysqlSession;
+  /** `pinned`: prepared, and only this session can finish it (MariaDB). */
+  #state: 'new' | 'active' | 'ending' | 'pinned' | 'over' = 'new';
+  #doom: Reason | undefined;
+  #beginning: Promise<void> | undefined;
+  #vote: Promise<Vote> | undefined;
+  #onePhase: Promise<FinishResult> | undefined;
+  #finish: Promise<FinishResult | undefined> | undefined;
+  #listener: ((reason: Reason) => void) | undefined;
+
+  constructor(parts: LentSessionParts<MysqlConnection>, database: string) {
+    this.#parts = parts;
+    this.#database = database;
+    this.#session = new LentMysqlSession(parts, (reason) => this.#onGone(reason));
+    void this.#session.released.then(() => {
+      this.#state = 'over';
+    });
+  }
+
+  get released(): Promise<void> {
+    return this.#session.released;
+  }
+
+  get isActive(): boolean {
+    return this.#state === 'new' || this.#state === 'active';
+  }
+
+  begin(): Promise<void> {
+    this.#beginning ??= this.#session.begin().then(() => {
+      this.#state = 'active';
+    });
+    return this.#beginning;
+  }
+
+  execute = notHere;
+  executeAndPrepare = notHere;
+
+  prepare(): Promise<Vote> {
+    this.#vote ??= this.#prepare();
+    return this.#vote;
+  }
+
+  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    this.#onePhase ??= this.#commit(announce);
+    return this.#onePhase;
+  }
+
+  async rollback(): Promise<void> {
+    this.#doom ??= ROLLED_BACK;
+    await this.#beginning?.catch(() => undefined);
+    switch (this.#state) {
+      case 'over':
+        return;
+      case 'new':
+      case 'active': {
+        const isOpen = this.#state === 'active';
+        this.#state = 'ending';
+        await this.#session.giveBack(isOpen);
+        return;
+      }
+      case 'pinned':
+        await this.finish('rollback');
+        return;
+      case 'ending':
+        // Its prepare is on the way, or behind a statement of the application: that must not end in a prepared branch.
+        await this.#parts.tools.fence().catch(() => this.#parts.connection.destroy());
+        await this.released;
+    }
+  }
+
+  onLost(listener: (reason: Reason) => void): void {
+    this.#listener = listener;
+    if (this.#doom !== undefined && this.#state !== 'over') {
+      listener(this.#doom);
+    }
+  }
+
+  finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined> {
+    if (this.#state !== 'pinned') {
+      return Promise.resolve(undefined);
+    }
+    this.#finish ??= this.#finishPinned(verb).finally(() => {
+      this.#finish = undefined;
+    });
+    return this.#finish;
+  }
+
+  async #finishPinned(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined> {
+    const answer = await this.#session.ask([finishText(verb, this.#parts.xid)]);
+    const isRefused = answer.kind === 'failed' && answer.error.errno !== ERRNO.xaNotA;
+    if (isRefused && !ROLLED_BACK_ERRNOS.includes(answer.error.errno)) {
+      return { kind: 'not-yet', reason: refusedReason(answer.error) };
+    }
+    await this.#session.giveBack(false);
+    // Where the session is gone, or somebody else finished the branch, the engine is asked what became of it.
+    return answer.kind === 'answered' ? { kind: 'done' } : undefined;
+  }
+
+  async #prepare(): Promise<Vote> {
+    this.#state = 'ending';
+    const { xid, tools } = this.#parts;
+    const written = this.#doom ?? (await this.#session.hasWritten());
+    if (typeof written !== 'boolean') {
+      return await this.#refuse(written);
+    }
+    // A branch that wrote nothing must not be prepared: it would be listed, and vanish in a crash.
+    const texts = written
+      ? [markerText(this.#database, xid), endText(xid), prepareText(xid)]
+      : [endText(xid), onePhaseText(xid)];
+    const answer = await this.#session.ask(texts);
+    const failure = failureOf(answer);
+    if (failure !== undefined) {
+      return await this.#refuse(failure);
+    }
+    if (written && answer.kind === 'answered' && answer.results.at(-1)?.inTransaction === true) {
+      this.#state = 'pinned';
+    } else {
+      await this.#session.giveBack(false);
+    }
+    if (!written) {
+      return { kind: 'read-only' };
+    }
+    if (this.#doom !== undefined) {
+      // A rollback overtook the prepare and met its answer on the way.
+      const reason = this.#doom;
+      if ((await this.finish('rollback')) === undefined) {
+        await tools.rollbackPrepared();
+      }
+      return { kind: 'rollback', reason };
+    }
+    return { kind: 'prepared', evidence: MARKER_EVIDENCE };
+  }
+
+  async #refuse(reason: Reason): Promise<Vote> {
+    await this.#session.giveBack(true);
+    return { kind: 'rollback', reason };
+  }
+
+  async #commit(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    this.#state = 'ending';
+    const { xid } = this.#parts;
+    const written = this.#doom ?? (await this.#session.hasWritten());
+    if (typeof written !== 'boolean') {
+      await this.#session.giveBack(true);
+      return { kind: 'done-otherwise', proof: `rolled back: ${written.message}` };
+    }
+    if (written) {
+      announce(MARKER_EVIDENCE);
+    }
+    const marker = written ? [markerText(this.#database, xid)] : [];
+    const answer = await this.#session.ask([...marker, endText(xid), onePhaseText(xid)]);
+    await this.#session.giveBack(answer.kind !== 'answered');
+    switch (answer.kind) {
+      case 'answered':
+        return { kind: 'done' };
+      case 'failed':
+        return { kind: 'done-otherwise', proof: `rolled back: ${answer.error.message}` };
+      case 'lost':
+        return await this.#prove(written ? MARKER_EVIDENCE : '', lostReason(answer.error));
+    }
+  }
+
+  async #prove(evidence: Evidence, reason: Reason): Promise<FinishResult> {
+    const proof = await this.#parts.tools.probe(evidence).catch(() => 'unproven' as const);
+    switch (proof) {
+      case 'committed':
+        return { kind: 'done' };
+      case 'rolled-back':
+        return { kind: 'done-otherwise', proof: 'the engine has not its evidence row' };
+      default:
+        return { kind: 'unknown', reason };
+    }
+  }
+
+  #onGone(reason: Reason): void {
+    if (this.#state === 'pinned') {
+      // The engine keeps the branch and lets any session finish it now.
+      void this.#session.giveBack(false);
+      return;
+    }
+    const isNews = this.#doom === undefined && this.#state === 'active';
+    this.#doom ??= reason;
+    if (isNews) {
+      this.#listener?.(reason);
+    }
+  }
+}

@@ -1,0 +1,186 @@
+// A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
+import { lostReason } from '../../participants/postgres/errors.ts';
+import { formatEvidence, gidLiteral } from '../../participants/postgres/gid.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
+import { cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
+import { failureOf, LentPgSession } from './postgres-session.ts';
+
+const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text';
+
+export class PostgresApplicationBranch implements ApplicationBranch {
+  readonly #parts: LentSessionParts<PgClient>;
+  readonly #session: LentPgSession;
+  #state: 'new' | 'active' | 'ending' | 'over' = 'new';
+  #doom: Reason | undefined;
+  #beginning: Promise<void> | undefined;
+  #vote: Promise<Vote> | undefined;
+  #onePhase: Promise<FinishResult> | undefined;
+  #listener: ((reason: Reason) => void) | undefined;
+
+  constructor(parts: LentSessionParts<PgClient>) {
+    this.#parts = parts;
+    this.#session = new LentPgSession(parts, (reason) => this.#doomBy(reason));
+    void this.#session.released.then(() => {
+      this.#state = 'over';
+    });
+  }
+
+  get released(): Promise<void> {
+    return this.#session.released;
+  }
+
+  get isActive(): boolean {
+    return this.#state === 'new' || this.#state === 'active';
+  }
+
+  begin(): Promise<void> {
+    this.#beginning ??= this.#session.begin().then(() => {
+      this.#state = 'active';
+    });
+    return this.#beginning;
+  }
+
+  execute = notHere;
+  executeAndPrepare = notHere;
+
+  prepare(): Promise<Vote> {
+    this.#vote ??= this.#prepare();
+    return this.#vote;
+  }
+
+  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    this.#onePhase ??= this.#commit(announce);
+    return this.#onePhase;
+  }
+
+  async rollback(): Promise<void> {
+    this.#doom ??= ROLLED_BACK;
+    await this.#beginning?.catch(() => undefined);
+    switch (this.#state) {
+      case 'over':
+        return;
+      case 'new':
+      case 'active': {
+        const isOpen = this.#state === 'active';
+        this.#state = 'ending';
+        await this.#session.giveBack(isOpen);
+        return;
+      }
+      case 'ending':
+        // Its prepare is on the way, or behind a statement of the application; it finds the mark when it comes back.
+        await cancelPg(this.#parts.connection, this.#parts.clock);
+        await this.released;
+    }
+  }
+
+  onLost(listener: (reason: Reason) => void): void {
+    this.#listener = listener;
+    if (this.#doom !== undefined && this.#state !== 'over') {
+      listener(this.#doom);
+    }
+  }
+
+  /** Any session of the role may finish it; this one is not needed any more. */
+  async finish(): Promise<undefined> {}
+
+  async #prepare(): Promise<Vote> {
+    this.#state = 'ending';
+    this.#session.takeOver();
+    let vote = await this.#ballot();
+    if (vote.kind === 'prepared' && this.#doom !== undefined) {
+      // A rollback overtook the prepare and met its answer on the way.
+      await this.#parts.tools.rollbackPrepared();
+      vote = { kind: 'rollback', reason: this.#doom };
+    }
+    await this.#session.giveBack(vote.kind === 'rollback');
+    return vote;
+  }
+
+  async #ballot(): Promise<Vote> {
+    if (this.#doom !== undefined) {
+      return { kind: 'rollback', reason: this.#doom };
+    }
+    const { wrote, firstError } = this.#session;
+    const prepareText = `prepare transaction ${gidLiteral(this.#parts.xid)}`;
+    const first = await this.#session.ask(wrote ? `${XID_IF_ANY};${prepareText}` : XID_IF_ANY);
+    const reason = failureOf(first);
+    if (reason !== undefined) {
+      return { kind: 'rollback', reason: firstError ?? reason };
+    }
+    const xid8 = pgCell(first, 0);
+    if (xid8 === undefined) {
+      // Without a number it wrote nothing: a plain COMMIT frees everything at once.
+      const committed = await this.#session.ask('commit');
+      return lastTag(committed) === 'COMMIT' ? { kind: 'read-only' } : this.#refused(committed);
+    }
+    const prepared = wrote ? first : await this.#session.ask(prepareText);
+    return lastTag(prepared) === 'PREPARE'
+      ? { kind: 'prepared', evidence: formatEvidence(xid8) }
+      : this.#refused(prepared);
+  }
+
+  async #commit(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    this.#state = 'ending';
+    this.#session.takeOver();
+    const result = await this.#commitOnce(announce);
+    await this.#session.giveBack(result.kind === 'done-otherwise');
+    return result;
+  }
+
+  async #commitOnce(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+    if (this.#doom !== undefined) {
+      return { kind: 'done-otherwise', proof: `rolled back: ${this.#doom.message}` };
+    }
+    const asked = await this.#session.ask(XID_IF_ANY);
+    const failed = failureOf(asked);
+    if (failed !== undefined) {
+      // COMMIT was never sent.
+      return { kind: 'done-otherwise', proof: `rolled back: ${(this.#session.firstError ?? failed).message}` };
+    }
+    const xid8 = pgCell(asked, 0);
+    const evidence = xid8 === undefined ? undefined : formatEvidence(xid8);
+    if (evidence !== undefined) {
+      announce(evidence);
+    }
+    const answer = await this.#session.ask('commit');
+    if (answer.kind === 'lost') {
+      return await this.#prove(evidence, lostReason(answer.error));
+    }
+    return lastTag(answer) === 'COMMIT'
+      ? { kind: 'done' }
+      : { kind: 'done-otherwise', proof: `COMMIT failed: ${this.#refused(answer).reason.message}` };
+  }
+
+  async #prove(evidence: Evidence | undefined, reason: Reason): Promise<FinishResult> {
+    const { tools } = this.#parts;
+    const proof = evidence === undefined ? 'unproven' : await tools.probe(evidence).catch(() => 'unproven' as const);
+    switch (proof) {
+      case 'committed':
+        return { kind: 'done' };
+      case 'rolled-back':
+        return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is aborted` };
+      default:
+        return { kind: 'unknown', reason };
+    }
+  }
+
+  /** PREPARE and COMMIT of a failed transaction succeed and answer ROLLBACK. */
+  #refused(answer: PgAnswer): Extract<Vote, { kind: 'rollback' }> {
+    const message = `the engine rolled the branch back (it answered ${lastTag(answer) ?? 'nothing'})`;
+    const unexpected: Reason = { code: 'STATEMENT_FAILED', message, retryable: false };
+    return { kind: 'rollback', reason: failureOf(answer) ?? this.#session.firstError ?? unexpected };
+  }
+
+  #doomBy(reason: Reason): void {
+    const isNews = this.#doom === undefined && this.#state === 'active';
+    this.#doom ??= reason;
+    if (isNews) {
+      this.#listener?.(reason);
+    }
+  }
+}
+
+function lastTag(answer: PgAnswer): string | undefined {
+  return answer.kind === 'answered' ? (answer.results.at(-1)?.command ?? undefined) : undefined;
+}

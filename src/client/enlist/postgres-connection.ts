@@ -1,0 +1,123 @@
+// The application's pg client, as far as a branch needs it: recognised by its shape, asked in simple queries, cancelled.
+import { connect, type Socket } from 'node:net';
+import type { ClientConfig } from 'pg';
+import type { Clock } from '../../lib/clock.ts';
+import type { PgError } from '../../participants/postgres/batch.ts';
+import { isPgError } from '../../participants/postgres/errors.ts';
+import { within } from '../wait.ts';
+import { CALL_TIMEOUT_MS } from './application-branch.ts';
+
+interface PgResult {
+  readonly command: string | null;
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** Events of pg's protocol connection; `commandComplete` and `errorMessage` of every statement, `readyForQuery` after each query. */
+interface PgProtocol {
+  readonly stream: Socket;
+  on(event: string, listener: (message: never) => void): unknown;
+  once(event: string, listener: (message: never) => void): unknown;
+  off(event: string, listener: (message: never) => void): unknown;
+}
+
+/** `Client` of pg, also as `pool.connect()` gives it. */
+export interface PgClient {
+  query(query: { readonly text: string; readonly rowMode: 'array' }): Promise<PgResult | PgResult[]>;
+  on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
+  off(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
+  readonly connection: PgProtocol;
+  readonly connectionParameters: Pick<ClientConfig, 'host' | 'port' | 'user' | 'database' | 'password' | 'ssl'>;
+  readonly password: ClientConfig['password'];
+  readonly processID: number | null;
+  readonly secretKey: number | null;
+  /** False while a query runs or waits. */
+  readonly readyForQuery?: boolean;
+  /** Since pg 8.21; null before the first query. */
+  getTransactionStatus?(): 'I' | 'T' | 'E' | null;
+}
+
+export function isPgClient(connection: object): connection is PgClient {
+  return 'connectionParameters' in connection && 'processID' in connection && 'connection' in connection;
+}
+
+/** Where the client is connected, for further connections of our own. */
+export function pgConfig(client: PgClient): ClientConfig {
+  const { host, port, user, database, ssl } = client.connectionParameters;
+  const password = client.password ?? client.connectionParameters.password;
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(user === undefined ? {} : { user }),
+    ...(database === undefined ? {} : { database }),
+    ...(password === undefined || password === null ? {} : { password }),
+    ...(ssl === undefined || ssl === null ? {} : { ssl }),
+  };
+}
+
+export type PgAnswer =
+  | { readonly kind: 'answered'; readonly results: readonly PgResult[] }
+  | { readonly kind: 'failed'; readonly error: PgError }
+  | { readonly kind: 'lost'; readonly error: unknown };
+
+/** pg refuses, from its next version on, a query behind another: what the application has asked for is waited for. */
+async function idle(client: PgClient): Promise<void> {
+  while (client.readyForQuery === false) {
+    await new Promise<void>((resolve) => client.connection.once('readyForQuery', () => resolve()));
+  }
+}
+
+/** One simple query behind whatever the application has asked for. Never rejects; a late one may not have been sent at all. */
+export async function askPg(
+  client: PgClient,
+  text: string,
+  clock: Clock,
+  timeoutMs = CALL_TIMEOUT_MS,
+): Promise<PgAnswer> {
+  try {
+    const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
+    let isLate = false;
+    const asking = idle(client).then(() =>
+      isLate ? Promise.reject(late()) : client.query({ text, rowMode: 'array' }),
+    );
+    const answer = await within(asking, { clock, timeoutMs }, () => {
+      isLate = true;
+      return late();
+    });
+    return { kind: 'answered', results: Array.isArray(answer) ? answer : [answer] };
+  } catch (error) {
+    return isPgError(error) ? { kind: 'failed', error } : { kind: 'lost', error };
+  }
+}
+
+/** The first cell of the statement at `index`. */
+export function pgCell(answer: PgAnswer, index: number): string | undefined {
+  return (answer.kind === 'answered' ? answer.results[index]?.rows[0]?.[0] : undefined) ?? undefined;
+}
+
+const CANCEL_REQUEST = 80_877_102;
+const CANCEL_WAIT_MS = 2_000;
+
+/** Asks the server to cancel what the client's session is executing, as psql does on ^C. Resolves when the request is sent. Never rejects. */
+export function cancelPg(client: PgClient, clock: Clock): Promise<void> {
+  const { host, port } = client.connectionParameters;
+  const { processID, secretKey } = client;
+  if (processID === null || secretKey === null || typeof secretKey !== 'number') {
+    return Promise.resolve();
+  }
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(16, 0);
+  request.writeInt32BE(CANCEL_REQUEST, 4);
+  request.writeInt32BE(processID, 8);
+  request.writeInt32BE(secretKey, 12);
+  const place = host?.startsWith('/') === true ? { path: `${host}/.s.PGSQL.${port}` } : { host, port: port ?? 5_432 };
+  const socket = connect(place as { host: string; port: number });
+  const sent = new Promise<void>((resolve) => {
+    socket.on('error', () => resolve());
+    socket.on('close', () => resolve());
+    socket.on('connect', () => socket.write(request));
+  });
+  return within(sent, { clock, timeoutMs: CANCEL_WAIT_MS }, () => undefined).then(
+    () => void socket.destroy(),
+    () => void socket.destroy(),
+  );
+}

@@ -1,0 +1,155 @@
+// The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
+import type { PgError } from '../../participants/postgres/batch.ts';
+import { lostReason, statementReason } from '../../participants/postgres/errors.ts';
+import { sessionTag } from '../../participants/postgres/gid.ts';
+import { EngineError } from '../../participants/resource-manager.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
+import { type LentSessionParts, OBEY_MS } from './application-branch.ts';
+import { Loan } from './lending.ts';
+import { askPg, cancelPg, type PgAnswer, type PgClient } from './postgres-connection.ts';
+
+/** Rows were changed, so that a transaction number exists. */
+const WROTE = /^(?:INSERT|UPDATE|DELETE|MERGE) .*[1-9]/;
+/** Statements that end the transaction, or begin another behind our back. */
+const ENDS = /^(?:COMMIT|BEGIN|START TRANSACTION|PREPARE TRANSACTION)/;
+
+const OPEN_ALREADY: Reason = {
+  code: 'BRANCH_STATE',
+  message: 'the client has a transaction open; end it before it is enlisted',
+  retryable: false,
+};
+
+export class LentPgSession {
+  readonly #parts: LentSessionParts<PgClient>;
+  readonly #onDoom: (reason: Reason) => void;
+  readonly #loan: Loan;
+  #isGone = false;
+  /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
+  #isTheirs = false;
+  #wrote = false;
+  #firstError: Reason | undefined;
+
+  /** `onDoom`: the client ended, or the application ended the transaction itself. @throws {TypeError} it is lent already. */
+  constructor(parts: LentSessionParts<PgClient>, onDoom: (reason: Reason) => void) {
+    this.#parts = parts;
+    this.#onDoom = onDoom;
+    this.#loan = new Loan(parts.connection);
+  }
+
+  get released(): Promise<void> {
+    return this.#loan.released;
+  }
+
+  /** Some statement of the application has changed rows. */
+  get wrote(): boolean {
+    return this.#wrote;
+  }
+
+  /** The first error of a statement: it explains a transaction that turns out to have failed. */
+  get firstError(): Reason | undefined {
+    return this.#firstError;
+  }
+
+  /** @throws {EngineError} nothing is open, and the client is given back. */
+  async begin(): Promise<void> {
+    const { options, xid } = this.#parts;
+    const level = options.isolation === 'default' ? '' : ` isolation level ${options.isolation.replace('-', ' ')}`;
+    const idleTimeoutMs = Math.round(Math.min(options.idleTimeoutMs, 2 ** 31 - 1));
+    this.#watch(true);
+    if ((this.#parts.connection.getTransactionStatus?.() ?? 'I') !== 'I') {
+      await this.giveBack(false);
+      throw new EngineError(OPEN_ALREADY, { sessionLost: false });
+    }
+    // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
+    const answer = await this.ask(
+      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag(xid)}';` +
+        `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
+    );
+    const reason = failureOf(answer);
+    if (reason !== undefined) {
+      await this.giveBack(true);
+      throw new EngineError(reason, { sessionLost: this.#isGone });
+    }
+    this.#isTheirs = true;
+  }
+
+  /** The application's part is over: what is said on the client now is ours. */
+  takeOver(): void {
+    this.#isTheirs = false;
+  }
+
+  /** Behind whatever the application has asked for. Never rejects. */
+  ask(text: string): Promise<PgAnswer> {
+    return askPg(this.#parts.connection, text, this.#parts.clock);
+  }
+
+  /** The client is the application's again, rolled back first if the transaction may be open. Never rejects. */
+  async giveBack(rollBack: boolean): Promise<void> {
+    this.takeOver();
+    if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
+      const { connection, clock, tools } = this.#parts;
+      // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
+      await cancelPg(connection, clock);
+      if (!(await this.#rolledBack())) {
+        await tools.fence().catch(() => connection.connection.stream.destroy());
+      }
+    }
+    this.#watch(false);
+    this.#loan.end();
+  }
+
+  async #rolledBack(): Promise<boolean> {
+    const { connection, clock } = this.#parts;
+    return (await askPg(connection, 'rollback', clock, OBEY_MS)).kind !== 'lost';
+  }
+
+  #watch(on: boolean): void {
+    const { connection: client } = this.#parts;
+    const verb = on ? 'on' : 'off';
+    client.connection[verb]('commandComplete', this.#onTag);
+    client.connection[verb]('errorMessage', this.#onError);
+    client.connection[verb]('readyForQuery', this.#onReady);
+    // Also because a client without a listener for errors ends the process.
+    client[verb]('error', this.#onGone);
+    client[verb]('end', this.#onGone);
+  }
+
+  readonly #onTag = ({ text }: { readonly text: string }): void => {
+    if (this.#isTheirs) {
+      this.#wrote ||= WROTE.test(text);
+      if (ENDS.test(text)) {
+        this.#onDoom({ code: 'STATEMENT_REFUSED', message: `the application sent ${text}`, retryable: false });
+      }
+    }
+  };
+
+  readonly #onError = (error: PgError): void => {
+    if (this.#isTheirs) {
+      this.#firstError ??= statementReason(error);
+    }
+  };
+
+  readonly #onReady = ({ status }: { readonly status: string }): void => {
+    if (this.#isTheirs && status === 'I') {
+      this.#onDoom({ code: 'STATEMENT_REFUSED', message: 'the application ended the transaction', retryable: false });
+    }
+  };
+
+  readonly #onGone = (error?: Error): void => {
+    if (!this.#isGone) {
+      this.#isGone = true;
+      this.#onDoom(lostReason(error ?? new Error('the connection was closed')));
+    }
+  };
+}
+
+export function failureOf(answer: PgAnswer): Reason | undefined {
+  switch (answer.kind) {
+    case 'answered':
+      return undefined;
+    case 'failed':
+      return statementReason(answer.error);
+    case 'lost':
+      return lostReason(answer.error);
+  }
+}

@@ -1,0 +1,5 @@
+// An application's own connections to PostgreSQL and MySQL in one transaction.
+import { useSystem } from '../e2e/system.ts';
+import { enlistFacts } from './enlist-facts.ts';
+
+enlistFacts(useSystem('mysql'));
