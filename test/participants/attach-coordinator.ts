@@ -52,6 +52,8 @@ export class AttachCoordinator implements AsyncDisposable {
   epoch = 1;
   heartbeatIntervalMs = 500;
   reconcileIntervalMs = 500;
+  /** A heartbeat is answered with one. */
+  isAlive = true;
   /** What a hello is answered with, unless a test takes it over. */
   greet: (session: AttachSession) => void = (session) => session.send(this.welcome());
   readonly sessions: AttachSession[] = [];
@@ -113,6 +115,8 @@ export class AttachCoordinator implements AsyncDisposable {
         session.received.push(message);
         if (message.hello) {
           this.greet(session);
+        } else if (message.heartbeat && this.isAlive) {
+          session.send({ heartbeat: {} });
         }
       }
     });

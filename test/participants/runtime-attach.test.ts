@@ -105,6 +105,7 @@ describe('attaching', () => {
   it('sends heartbeats, and gives a silent coordinator up after three intervals', async () => {
     const clock = new ManualClock();
     await using fixture = await openFixture({ clock });
+    fixture.coordinator.isAlive = false;
     fixture.coordinator.heartbeatIntervalMs = 1_000;
     fixture.coordinator.reconcileIntervalMs = 60_000;
     const { runtime, session } = await fixture.attach();

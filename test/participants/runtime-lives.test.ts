@@ -79,6 +79,36 @@ describe('another life of the coordinator', () => {
     expect(runtime.held).toBe(1);
   });
 
+  it('a newer epoch rolls open branches back although the engine cannot record it yet', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    await runtime.execute(statement(fixture.xid(), 1, 'set a 1'));
+    fixture.coordinator.epoch = 2;
+    fixture.faults.set('raise-epoch', [{ kind: 'delayed', beforeMs: 20_000, afterMs: 0 }]);
+    session.break();
+    await eventually('the branch is gone', () => runtime.held === 0, 5_000);
+    expect(runtime.status.ready).toBe(false);
+  });
+
+  it('a branch that was being prepared when the newer epoch came is left to its reconciliation', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    fixture.faults.set('prepare', [{ kind: 'delayed', beforeMs: 500, afterMs: 0 }]);
+    const last = runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
+    await eventually('it prepares', () => fixture.calls.includes('prepare'));
+    fixture.coordinator.epoch = 2;
+    fixture.coordinator.reconcileIntervalMs = 20;
+    session.break();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('vote')).toEqual([]);
+    expect((await last).vote?.kind).toBe('prepared');
+    expect(runtime.held).toBe(0);
+    await eventually('it is found', () =>
+      again.heard('reconcile').some(({ branches }) => branches.some(({ gtrid }) => gtrid === xid.gtrid)),
+    );
+  });
+
   it('a newer epoch finds the prepared branches by reconciliation and finishes them', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

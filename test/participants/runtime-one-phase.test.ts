@@ -93,6 +93,8 @@ describe('one phase', () => {
     await session.hears('result', 2);
     expect(session.heard('result').map(({ result }) => result)).toEqual(Array(2).fill('FINISH_RESULT_DONE'));
     expect(committed(fixture.engine, 'a')).toBe(1n);
+    expect(fixture.calls).not.toContain('probe');
+    expect(runtime.held).toBe(0);
   });
 
   it('never commits a branch whose no was told, even if the engine holds it prepared (D5)', async () => {

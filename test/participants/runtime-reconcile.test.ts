@@ -80,6 +80,27 @@ describe('reconciliation', () => {
     await session.hears('result', 2);
   });
 
+  it('leaves out a branch whose finish call takes longer than an interval', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.reconcileIntervalMs = 20;
+    const [slow, other] = [fixture.xid(), fixture.xid()];
+    leavePrepared(fixture, slow);
+    const { session } = await fixture.attach();
+    await session.hears('reconcile');
+    fixture.faults.set('rollback', [{ kind: 'delayed', beforeMs: 300, afterMs: 0 }]);
+    session.send({ finish: { ...ref(slow), verb: 'FINISH_VERB_ROLLBACK' } });
+    await eventually('it is under way', () => fixture.calls.includes('rollback'));
+    leavePrepared(fixture, other);
+    const named = (xid: Xid): number =>
+      session.heard('reconcile').filter(({ branches }) => branches.some(({ gtrid }) => gtrid === xid.gtrid)).length;
+    await eventually('the other one is named', () => named(other) > 0);
+    const before = named(slow);
+    await eventually('the other one is named again', () => named(other) > 3);
+    expect(named(slow)).toBe(before);
+    expect(session.heard('result')).toEqual([]);
+    await session.hears('result');
+  });
+
   it('tells long lists in several messages', async () => {
     await using fixture = await openFixture();
     const xids = Array.from({ length: 1_200 }, () => fixture.xid());

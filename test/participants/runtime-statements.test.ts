@@ -105,6 +105,23 @@ describe('statements of a branch', () => {
     expect(runtime.held).toBe(0);
   });
 
+  it('a first statement that comes while the rollback is under way, or after it failed, does not open the branch', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    fixture.faults.set('rollback', [{ kind: 'delayed', beforeMs: 50, afterMs: 0 }, { kind: 'lost-request' }]);
+    for (const answers of [1, 2]) {
+      session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_ROLLBACK' } });
+      await eventually('it is called', () => fixture.calls.filter((verb) => verb === 'rollback').length === answers);
+      expect((await refusal(runtime.execute(statement(xid, 1, 'set a 1')))).code).toBe('BRANCH_UNKNOWN');
+      await session.hears('result', answers);
+    }
+    expect(session.heard('result').map(({ result }) => result)).toEqual([
+      'FINISH_RESULT_DONE',
+      'FINISH_RESULT_UNKNOWN',
+    ]);
+  });
+
   it('a branch of another resource is refused, and nothing is reported or opened (B44)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

@@ -1,0 +1,171 @@
+// The sidecar on a real PostgreSQL: what memory only plays, with a server that is killed and locks that others wait for.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/xa/errors.ts';
+import { useEngine } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
+import { type AttachCoordinator, startAttachCoordinator } from './attach-coordinator.ts';
+import { rawQuery } from './postgres-harness.ts';
+import { ref } from './runtime-fixture.ts';
+import { Application, freshBranch, health, type StartedSidecar, startSidecar } from './sidecar-fixture.ts';
+
+describe('a sidecar of PostgreSQL', () => {
+  const pg = useEngine('postgresql-18');
+  const raw = (sql: string): Promise<readonly Record<string, string | null>[]> => rawQuery(pg.server.url, sql);
+  const start = (coordinator: AttachCoordinator): Promise<StartedSidecar> =>
+    startSidecar(coordinator, { url: pg.server.url });
+  const balance = async (id: number): Promise<string | null | undefined> =>
+    (await raw(`select balance from account where id = ${id}`))[0]?.['balance'];
+
+  beforeEach(async () => {
+    await raw('create table if not exists account (id int primary key, balance int not null)');
+    await raw('truncate account');
+    await raw('insert into account select n, 100 from generate_series(1, 10) n');
+  });
+
+  it('executes with parameters, votes with the last statement, and commits', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using started = await start(coordinator);
+    await started.sidecar.ready;
+    const session = await coordinator.attached();
+    expect(session.heard('hello')[0]).toMatchObject({
+      engine: 'postgresql',
+      engineIdentity: expect.stringMatching(/^postgresql:\d+:\d+$/),
+    });
+    using application = new Application(started.sidecar.address);
+    const xid = freshBranch(coordinator);
+    const update = 'update account set balance = balance - $1 where id = $2 returning balance';
+    const first = await application.execute({
+      ...{ ...ref(xid), sql: update, parameters: [{ int: 30 }, { int: 1 }], statement: 1 },
+      isolation: 'ISOLATION_SERIALIZABLE',
+    });
+    expect(first.rows).toMatchObject([{ values: [{ int: '70' }] }]);
+    const last = await application.execute({
+      ...{ ...ref(xid), sql: update, parameters: [{ int: -30 }, { int: 2 }], statement: 2, last: true },
+    });
+    expect(last.vote).toBe('VOTE_PREPARED');
+    const { evidence } = await session.hears('vote');
+    expect(evidence).toMatch(/^xid8:\d+$/);
+    expect([await balance(1), await balance(2)]).toEqual(['100', '100']);
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    expect([await balance(1), await balance(2)]).toEqual(['70', '130']);
+  });
+
+  it('restarted, it names what its earlier life prepared, votes for it, and finishes it', async () => {
+    await using coordinator = await startAttachCoordinator();
+    const xid = freshBranch(coordinator);
+    const first = await start(coordinator);
+    await first.sidecar.ready;
+    {
+      using application = new Application(first.sidecar.address);
+      const sql = 'update account set balance = 1 where id = 3';
+      await application.execute({ ...ref(xid), sql, statement: 1, last: true });
+    }
+    await first.sidecar.stop(0);
+    await using second = await start(coordinator);
+    await second.sidecar.ready;
+    const session = await coordinator.attached(2);
+    const { branches } = await session.hears('reconcile');
+    expect(branches).toMatchObject([ref(xid)]);
+    session.send({ prepare: ref(xid) });
+    const { vote, evidence } = await session.hears('vote');
+    expect(vote).toBe('VOTE_PREPARED');
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });
+    expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
+    expect(await balance(3)).toBe('1');
+  });
+
+  it('a server killed with kill -9 loses what was open and keeps what was prepared (F72)', async () => {
+    await using coordinator = await startAttachCoordinator();
+    coordinator.reconcileIntervalMs = 100;
+    await using started = await start(coordinator);
+    await started.sidecar.ready;
+    const session = await coordinator.attached();
+    using application = new Application(started.sidecar.address);
+    const [open, prepared] = [freshBranch(coordinator), freshBranch(coordinator)];
+    await application.execute({ ...ref(open), sql: 'update account set balance = 0 where id = 4', statement: 1 });
+    const last = 'update account set balance = 5 where id = 5';
+    await application.execute({ ...ref(prepared), sql: last, statement: 1, last: true });
+    const { evidence } = await session.hears('vote');
+    await pg.server.kill('SIGKILL');
+    expect(await session.hears('vote', 2)).toMatchObject({ ...ref(open), vote: 'VOTE_ROLLBACK' });
+    await eventually('health says so', async () => (await health(started.sidecar.address)) === 'NOT_SERVING');
+    session.send({ finish: { ...ref(prepared), verb: 'FINISH_VERB_COMMIT', evidence } });
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_UNKNOWN');
+    await pg.server.start();
+    await eventually('health is back', async () => (await health(started.sidecar.address)) === 'SERVING');
+    session.send({ finish: { ...ref(prepared), verb: 'FINISH_VERB_COMMIT', evidence } });
+    expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
+    expect([await balance(4), await balance(5)]).toEqual(['100', '5']);
+    expect(coordinator.sessions).toHaveLength(1);
+  });
+
+  it('the deadline frees the locks of abandoned work, also under a statement that sleeps', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using started = await start(coordinator);
+    await started.sidecar.ready;
+    const session = await coordinator.attached();
+    using application = new Application(started.sidecar.address);
+    const xid = freshBranch(coordinator);
+    const update = 'update account set balance = 0 where id = 6';
+    await application.execute({ ...ref(xid), sql: update, statement: 1, timeoutMs: 500 });
+    const sleeping = application.refusal({ ...ref(xid), sql: 'select pg_sleep(60)', statement: 2 });
+    expect((await session.hears('vote')).reason).toMatchObject({ code: 'TXN_TIMEOUT' });
+    expect(await sleeping).toMatchObject({ code: 'BRANCH_UNKNOWN', metadata: { reason: 'TXN_TIMEOUT' } });
+    await raw("set lock_timeout = '5s'; update account set balance = 7 where id = 6");
+    expect(await balance(6)).toBe('7');
+  });
+
+  it('one phase commits with the evidence told first, and the evidence proves it to a later life', async () => {
+    await using coordinator = await startAttachCoordinator();
+    const xid = freshBranch(coordinator);
+    const first = await start(coordinator);
+    await first.sidecar.ready;
+    const before = await coordinator.attached();
+    {
+      using application = new Application(first.sidecar.address);
+      const sql = 'update account set balance = 8 where id = 8';
+      await application.execute({ ...ref(xid), sql, statement: 1 });
+    }
+    before.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE' } });
+    expect((await before.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    const { evidence } = await before.hears('onePhaseEvidence');
+    await first.sidecar.stop(0);
+    await using second = await start(coordinator);
+    await second.sidecar.ready;
+    const session = await coordinator.attached(2);
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence } });
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    expect(await balance(8)).toBe('8');
+  });
+
+  it('refuses the older of two coordinators on copies of one log, also after a restart of everything', async () => {
+    await using newer = await startAttachCoordinator();
+    newer.epoch = 900;
+    const first = await start(newer);
+    await first.sidecar.ready;
+    await first.sidecar.stop(0);
+    await using older = await startAttachCoordinator();
+    older.epoch = 899;
+    await using second = await start(older);
+    const session = await older.attached();
+    expect(session.heard('ready')[0]?.epoch).toBe('900');
+    expect(second.log.named('epoch-stale').length).toBeGreaterThan(0);
+  });
+});
+
+describe('a PostgreSQL that cannot take part', () => {
+  const pg = useEngine('postgresql-18', { settings: { max_prepared_transactions: '0' } });
+
+  it('ends the sidecar with the setting and the mend', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using started = await startSidecar(coordinator, { url: pg.server.url });
+    expect(await started.sidecar.ended).toBe(EXIT.usage);
+    expect(started.sidecar.failure).toMatchObject({
+      code: 'PREFLIGHT_FAILED',
+      message: expect.stringContaining('max_prepared_transactions'),
+    });
+  });
+});
