@@ -1,9 +1,7 @@
 // A client without the SDK: the proto files, unary calls, plain JavaScript. What it does, any language with gRPC can do.
 //
-//   node examples/unary-client.mjs localhost:7420 accounts orders
-//
-// It moves 100 from a row of the first resource to a row of the second, in one global transaction. Both need a table
-// `concordat_example (id int primary key, amount int not null)`; the first statement in each branch makes sure of its row.
+//   npm start                       # in another terminal
+//   node examples/unary-client.mjs  # or: node examples/unary-client.mjs <coordinator>
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
@@ -111,16 +109,11 @@ async function commit(coordinator, gtrid, branches) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [address = 'localhost:7420', from = 'accounts', to = 'orders'] = process.argv.slice(2);
-  const { gtrid, outcome } = await runTransaction(address, [
-    { resource: from, statements: [{ sql: 'update concordat_example set amount = amount - 100 where id = 1' }] },
-    {
-      resource: to,
-      statements: [
-        { sql: 'update concordat_example set amount = amount + 50 where id = 1' },
-        { sql: 'update concordat_example set amount = amount + 50 where id = 1' },
-      ],
-    },
+  const order = (amount) =>
+    `insert into customer_order (id, customer_id, amount) values ('${randomUUID()}', 1, ${amount})`;
+  const { gtrid, outcome } = await runTransaction(process.argv[2] ?? 'localhost:7420', [
+    { resource: 'accounts', statements: [{ sql: 'update customer set deposit = deposit - 25 where id = 1' }] },
+    { resource: 'orders', statements: [{ sql: order(10) }, { sql: order(15) }] },
   ]);
   console.log(`${gtrid}: ${outcome}`);
 }

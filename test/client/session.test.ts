@@ -1,6 +1,7 @@
 // The session with the coordinator: connecting, numbering, batching, losing it and coming back.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { type Concordat, ConcordatError, connect } from '../../src/client/index.ts';
@@ -204,6 +205,21 @@ test('closing rolls back what is open, waits for a commit under way, ends the st
   await concordat.close();
   expect(() => concordat.begin()).toThrowError(expect.objectContaining({ code: 'TXN_STATE', retryable: false }));
   await expect(concordat.transaction(() => 1)).rejects.toMatchObject({ code: 'TXN_STATE' });
+});
+
+test('an application that enlists no connection loads neither database driver', async () => {
+  const module = fileURLToPath(new URL('../../src/client/index.ts', import.meta.url));
+  const program = `
+    import { createRequire } from 'node:module';
+    import ${JSON.stringify(module)};
+    const loaded = Object.keys(createRequire(process.argv[1]).cache).join('\\n');
+    console.log(JSON.stringify({ grpc: loaded.includes('grpc-js'), drivers: /node_modules.(?:pg|mysql2)\\b/.test(loaded) }));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, module], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const words = await text(child.stdout);
+  expect(JSON.parse(words)).toEqual({ grpc: true, drivers: false });
 });
 
 test('a closed client holds up no process', async () => {
