@@ -152,6 +152,21 @@ describe('compaction', () => {
     expect(log.outcome(gtridOf(log, 4_000))).toMatchObject({ kind: 'decided', finished: true });
   });
 
+  test('also removes what newer records have replaced, when no transaction ever closes', async () => {
+    const directory = join(root, 'data');
+    const log = await openLog(directory, { compactAfter: 64 });
+    const open = decided(gtridOf(log, 1));
+    await log.append([open], 'forced');
+    for (let turn = 1; turn <= 40; turn += 1) {
+      const again = Array.from({ length: 25 }, (_, index) => registered('accounts', `system-${turn}-${index}`));
+      await log.append(again, 'forced');
+    }
+    await log[Symbol.asyncDispose]();
+    expect((await verifySqliteLog(directory)).journalRecords).toBeLessThan(100);
+    await using next = await openLog(directory);
+    expect(next.recovered).toMatchObject({ unfinished: [open], resources: [registered('accounts', 'system-40-24')] });
+  });
+
   test('drops outcomes by age as well, and only those', async () => {
     const options = { compactAfter: 8, outcomesRetainedMs: 50 };
     const log = await openLog(join(root, 'data'), options);

@@ -1,12 +1,13 @@
 // The log on disks that are slow, fail or fill up: strace makes them so, in a process of its own.
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
 import { parseGtrid } from '../../src/xa/xid.ts';
 import type { WriterOptions } from './children/run.ts';
 import { acknowledgedBy, skipWithoutStrace, startWriter } from './children/run.ts';
-import { openLog, scratchDirectory } from './sqlite-bench.ts';
+import { decided, gtridOf } from './records.ts';
+import { copyLog, openLog, scratchDirectory } from './sqlite-bench.ts';
 
 const SYNCS = 'fsync,fdatasync';
 
@@ -58,9 +59,12 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
         strace: ['-y', '-o', trace, '-e', `trace=${SYNCS}`],
       });
       expect(acknowledged).toHaveLength(40);
-      expect(told.at(-1)?.lane).toBeDefined();
-      const wal = (await syncsIn(trace)).filter(({ file }) => file.endsWith('log.db-wal'));
-      expect(wal.length).toBeGreaterThanOrEqual(40);
+      const syncs = await syncsIn(trace);
+      expect(syncs.filter(({ file }) => file.endsWith('log.db-wal')).length).toBeGreaterThanOrEqual(40);
+      // Checkpoints take longer than commits: the main thread leaves them to the worker, at the end as well.
+      const checkpoints = syncs.filter(({ file }) => file.endsWith('log.db'));
+      expect(checkpoints.length).toBeGreaterThan(1);
+      expect(checkpoints.filter(({ thread }) => thread === told[0]?.pid)).toEqual([]);
     },
   );
 
@@ -73,7 +77,7 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
 
   test('with 200 ms in each sync no timer of the main thread waits for one', async () => {
     const { told } = await run('timers', {
-      count: 10,
+      count: 6,
       strace: ['-y', '-o', trace, '-e', `trace=${SYNCS}`, '-e', `inject=${SYNCS}:delay_exit=200000`],
     });
     const [{ lateMs = [], pid = 0, lane, micros = 0 } = {}] = told;
@@ -84,15 +88,15 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
     // What decides: the main thread, which has the number of its process, syncs nothing from the first call to the last.
     expect(syncs.filter(({ thread }) => thread === pid)).toEqual([]);
     // And what that is worth: opening, each append and closing had no timer that was late.
-    expect(lateMs).toHaveLength(12);
-    expect(lateMs.toSorted((left, right) => left - right)[8]).toBeLessThan(20);
+    expect(lateMs).toHaveLength(8);
+    expect(lateMs.toSorted((left, right) => left - right)[5]).toBeLessThan(20);
     expect(Math.max(...lateMs)).toBeLessThan(150);
   });
 
   test('a disk that turns slow stops the main thread once, and then only the worker', async () => {
     await makeLog();
     const { told } = await run('timers', {
-      count: 10,
+      count: 6,
       lane: 'inline',
       strace: ['-y', '-o', trace, '-e', `trace=${SYNCS}`, '-e', `inject=${SYNCS}:delay_exit=200000`],
     });
@@ -151,6 +155,23 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
       expect((await verifySqliteLog(directory)).problems).toEqual([]);
     },
   );
+
+  test('what a killed life left is rewritten and synced before the next one begins to write', async () => {
+    const killed = `${directory}-killed`;
+    const log = await openLog(directory);
+    await log.append([decided(gtridOf(log, 1))], 'forced');
+    await copyLog(directory, killed);
+    await log[Symbol.asyncDispose]();
+    await using writer = startWriter('sequential', killed, {
+      count: 1,
+      strace: ['-y', '-o', trace, '-e', `trace=${SYNCS}`],
+    });
+    expect(await writer.ended).toBe(0);
+    const files = (await syncsIn(trace)).map(({ file }) => basename(file)).filter((name) => name.startsWith('log.db'));
+    // The new epoch; then the checkpoint, from the WAL into the main file; only then the first record and the decision.
+    expect(files.slice(0, files.indexOf('log.db'))).toContain('log.db-wal');
+    expect(files.slice(files.indexOf('log.db') + 1).filter((name) => name === 'log.db-wal').length).toBeGreaterThan(1);
+  });
 
   test('a disk that syncs nothing refuses the start, and the log is whole when it is mended', async () => {
     await makeLog();

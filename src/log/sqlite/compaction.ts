@@ -11,8 +11,10 @@ import type { Head } from './flusher.ts';
 import { buildSegment } from './segments.ts';
 import type { NewFrame, NewSegment } from './writer.ts';
 
-/** One slice moves about so many transactions: a millisecond of work, so that it fits between two flushes. */
-const SLICE_ITEMS = 512;
+/** One slice moves about so many records and branches, some 700 transactions: a millisecond, so that it fits between two flushes. */
+const SLICE_WEIGHT = 2_048;
+/** And deletes at most so many frames. */
+const SLICE_FRAMES = 1_024;
 /** Segments that one step drops. */
 const STEP_SEGMENTS = 8;
 
@@ -38,15 +40,20 @@ export function planSlice(ledger: Ledger, frames: readonly Head[]): Slice | unde
     return undefined;
   }
   const items: LedgerItem[] = [];
-  let lastFrame = head.frame;
+  let weight = 0;
+  let lastFrame = Math.min(head.frame, oldest.frame + SLICE_FRAMES - 1);
   for (const item of ledger.items()) {
-    const full = items.length >= SLICE_ITEMS && item.place !== items.at(-1)?.place;
+    const full = weight >= SLICE_WEIGHT && item.place !== items.at(-1)?.place;
     // What is not durable yet stays where it is: the history must never be newer than the journal.
-    if (full || item.place > head.frame || item.newest > head.sequence) {
-      lastFrame = Math.min(head.frame, item.place - 1);
+    if (full || item.place > lastFrame || item.newest > head.sequence) {
+      lastFrame = Math.min(lastFrame, item.place - 1);
       break;
     }
     items.push(item);
+    weight += recordsOf(item).reduce(
+      (sum, { record }) => sum + (record.kind === 'decided' ? record.branches.length : 1),
+      0,
+    );
   }
   const cut = frames[lastFrame - oldest.frame];
   if (cut === undefined) {

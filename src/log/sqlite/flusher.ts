@@ -36,8 +36,8 @@ export interface FlusherSettings {
   readonly lanes: Lanes;
   /** Called for each record when it is numbered, with a place that is not behind the frame it will be in. */
   accept(numbered: NumberedRecord, place: number): void;
-  /** Called when a flush is on stable storage. */
-  flushed(payloadBytes: number): void;
+  /** Called when a flush is on stable storage, before anybody who waits for it hears of it. */
+  flushed(records: number, payloadBytes: number): void;
   /** Called once, when a flush failed or its outcome is unknown. Nothing is written after that. */
   failed(error: CoordinatorError): void;
 }
@@ -194,7 +194,7 @@ export class Flusher {
     this.#perform({ kind: 'append', frame }, { frame: frame.number, sequence: last, hash: frame.hash }, () => {
       this.#forcedWrites += forced ? 1 : 0;
       this.#running = [];
-      this.#settings.flushed(payload.byteLength);
+      this.#settings.flushed(lines.length, payload.byteLength);
       for (const waiting of batch) {
         waiting.resolve();
       }

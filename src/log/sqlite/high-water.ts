@@ -75,6 +75,7 @@ export class HighWaterKeeper {
   #newest: HighWater | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
+  #ended = false;
 
   constructor(path: string, clock: Clock) {
     this.#path = path;
@@ -84,23 +85,23 @@ export class HighWaterKeeper {
   /** Notes that everything up to `mark` is on stable storage. */
   note(mark: HighWater): void {
     this.#newest = mark;
-    if (this.#timer === undefined && this.#writing === undefined) {
+    if (this.#timer === undefined && this.#writing === undefined && !this.#ended) {
       this.#timer = this.#clock.after(DELAY_MS, () => this.#write());
     }
   }
 
-  /** Writes what is still to be written, and resolves when it is there. Never rejects: an older mark is also true. */
-  async settle(): Promise<void> {
-    this.stop();
-    await this.#writing;
-    this.#write();
-    await this.#writing;
-    this.stop();
-  }
-
-  stop(): void {
+  /**
+   * Writes the newest mark, unless the log has failed, and resolves when nothing is being written any more: the next life must
+   * not meet a straggler of this one. Never rejects, since an older mark is also true.
+   */
+  async end(write: boolean): Promise<void> {
+    this.#ended = true;
     this.#timer?.cancel();
-    this.#timer = undefined;
+    await this.#writing;
+    if (write) {
+      this.#write();
+      await this.#writing;
+    }
   }
 
   #write(): void {

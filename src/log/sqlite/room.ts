@@ -5,6 +5,8 @@ import type { LogFiles, Volume } from './files.ts';
 
 const CHECK_MS = 5_000;
 const CHUNK_BYTES = 1024 * 1024;
+/** What a volume has that cannot be asked: as much as any number can say. */
+const UNKNOWN_BYTES = Number.MAX_SAFE_INTEGER;
 
 export interface RoomSettings {
   readonly files: LogFiles;
@@ -19,7 +21,7 @@ export interface RoomSettings {
 /** Watches the volume every few seconds. Nothing here ever fails the log: a volume that cannot be asked has room. */
 export class Room {
   readonly #settings: RoomSettings;
-  #freeBytes = Number.POSITIVE_INFINITY;
+  #freeBytes = UNKNOWN_BYTES;
   #missingBytes = 0;
   #timer: Timer | undefined;
   #checking: Promise<void> = Promise.resolve();
@@ -72,7 +74,7 @@ export class Room {
 
   async #look(): Promise<void> {
     const { files, volume, ballastBytes } = this.#settings;
-    this.#freeBytes = await volume.freeBytes(files.directory).catch(() => Number.POSITIVE_INFINITY);
+    this.#freeBytes = await volume.freeBytes(files.directory).catch(() => UNKNOWN_BYTES);
     const size = await stat(files.ballast).then(
       (found) => found.size,
       () => 0,

@@ -59,7 +59,12 @@ export class RunningLog implements Log {
     const { image, life, ledger } = parts.begun;
     this.#parts = parts;
     const segments = new Segments(reader, image.segments);
-    const frames = image.frames.map(({ number: frame, last: sequence, hash }) => ({ frame, sequence, hash }));
+    const frames = image.frames.map(({ number: frame, last: sequence, hash, records }) => ({
+      frame,
+      sequence,
+      hash,
+      records,
+    }));
     this.#store = new Store({ life, ledger, segments, frames }, settings, clock);
     const { walPagesMax, firstLane } = settings;
     this.#lanes = new Lanes({ path: files.log, walPagesMax, firstLane, clock, worker });
@@ -73,11 +78,8 @@ export class RunningLog implements Log {
       clock,
       lanes: this.#lanes,
       accept: (numbered, place) => this.#accept(numbered, place),
-      flushed: (payloadBytes) => this.#flushed(payloadBytes),
-      failed: (error) => {
-        this.#highWater.stop();
-        failure.resolve(error);
-      },
+      flushed: (records, payloadBytes) => this.#flushed(records, payloadBytes),
+      failed: failure.resolve,
     });
     this.recovered = {
       identity: life.identity,
@@ -150,9 +152,9 @@ export class RunningLog implements Log {
     assert(contradiction === undefined, contradiction ?? '');
   }
 
-  #flushed(payloadBytes: number): void {
+  #flushed(records: number, payloadBytes: number): void {
     const { head } = this.#flusher;
-    this.#store.addFrame(head);
+    this.#store.addFrame({ ...head, records });
     this.#highWater.note({ identity: this.recovered.identity, ...head });
     this.#walPages += PAGES_PER_FLUSH + Math.ceil(payloadBytes / PAGE_BYTES);
     this.#runBackground();
@@ -223,8 +225,8 @@ export class RunningLog implements Log {
       await this.#flusher.drain();
     }
     const whole = this.#flusher.close();
+    await this.#highWater.end(whole);
     if (whole) {
-      await this.#highWater.settle();
       reader.close();
     }
     this.#lanes.close();

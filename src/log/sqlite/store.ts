@@ -16,12 +16,16 @@ export interface StoreSettings extends Retention {
   readonly compactAfter: number;
 }
 
+export interface FrameInStore extends Head {
+  readonly records: number;
+}
+
 export interface StoreState {
   readonly life: Life;
   readonly ledger: Ledger;
   readonly segments: Segments;
   /** The frames that are stored, oldest first, without gaps. */
-  readonly frames: readonly Head[];
+  readonly frames: readonly FrameInStore[];
 }
 
 export class Store {
@@ -30,7 +34,9 @@ export class Store {
   readonly #settings: StoreSettings;
   readonly #clock: Clock;
   #life: Life;
-  #frames: Head[];
+  #frames: FrameInStore[];
+  /** Records in the frames, needed or not. */
+  #stored = 0;
   #compacting = false;
 
   constructor(state: StoreState, settings: StoreSettings, clock: Clock) {
@@ -38,6 +44,7 @@ export class Store {
     this.#segments = state.segments;
     this.#life = state.life;
     this.#frames = [...state.frames];
+    this.#stored = state.frames.reduce((sum, frame) => sum + frame.records, 0);
     this.#settings = settings;
     this.#clock = clock;
   }
@@ -78,16 +85,21 @@ export class Store {
   }
 
   /** A flush made this frame durable. */
-  addFrame(head: Head): void {
-    this.#frames.push(head);
+  addFrame(frame: FrameInStore): void {
+    this.#frames.push(frame);
+    this.#stored += frame.records;
   }
 
-  /** Whether a slice is worth its work now: enough closed transactions to pay for carrying the open ones, or old segments. */
+  /**
+   * Whether a slice is worth its work now: enough closed transactions, and records that newer ones have replaced, to pay for
+   * carrying the rest; or segments that retention does not ask for.
+   */
   compactionDue(): boolean {
-    const { closed, size } = this.ledger;
+    const { closed, size, records } = this.ledger;
     const { compactAfter } = this.#settings;
-    this.#compacting ||= closed >= compactAfter && closed * 2 >= size - closed;
-    this.#compacting &&= closed > compactAfter / 4;
+    const removable = closed + Math.max(0, this.#stored - records);
+    this.#compacting ||= removable >= compactAfter && removable * 2 >= size - closed;
+    this.#compacting &&= removable > compactAfter / 4;
     return this.#compacting || this.#droppable(0).length > 0;
   }
 
@@ -107,9 +119,13 @@ export class Store {
         const next = frame === undefined ? head : { frame: frame.number, sequence: frame.last, hash: frame.hash };
         apply = () => {
           this.#life = life;
-          this.#frames.splice(0, slice === undefined ? 0 : slice.cut.frame - (this.#frames[0]?.frame ?? 0) + 1);
+          const cut = this.#frames.splice(
+            0,
+            slice === undefined ? 0 : slice.cut.frame - (this.#frames[0]?.frame ?? 0) + 1,
+          );
+          this.#stored -= cut.reduce((sum, { records }) => sum + records, 0);
           if (frame !== undefined) {
-            this.#frames.push(next);
+            this.addFrame({ ...next, records: frame.records });
           }
           // Records that came since the slice was planned are in later frames than the one that follows `head`.
           for (const item of slice?.closed ?? []) {

@@ -65,7 +65,7 @@ const modes: Readonly<Record<string, () => Promise<void>>> = {
   /** One forced append after the other. */
   async sequential() {
     await using log = await open();
-    tell({ opened: log.recovered.epoch });
+    tell({ opened: log.recovered.epoch, pid: process.pid });
     for (let sequence = 1; sequence <= count; sequence += 1) {
       await log.append([decided(gtridOf(log, sequence))], 'forced');
       tell({ acknowledged: gtridOf(log, sequence), micros: log.status().flushMicros, lane: log.status().flushLane });
