@@ -50,9 +50,9 @@ export class EngineError extends Error {
 
 /**
  * An open branch and the session it lives in. Calls are made one at a time, never overlapping, except that `rollback` may
- * overtake a call that runs (a deadline): the session is then ended at the engine and that call rejects or votes rollback. After `prepare`, `commitOnePhase`
- * or `rollback` the session is the adapter's again: given back to its pool if its XA state is provably clean, pinned to the branch
- * where the engine demands it (MariaDB), destroyed otherwise.
+ * overtake a call that runs (a deadline): the session is then ended at the engine, and that call rejects or votes rollback.
+ * After `prepare`, `commitOnePhase` or `rollback` the session is the adapter's again: given back to its pool if its XA state is
+ * provably clean, pinned to the branch where the engine demands it (MariaDB), destroyed otherwise.
  */
 export interface BranchSession {
   /** @throws {EngineError} the engine refused; the branch can only be rolled back (the adapter keeps that mark itself). */

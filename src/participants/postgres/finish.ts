@@ -57,32 +57,26 @@ export async function rollbackPrepared(
   if (first !== 'not-found') {
     return first;
   }
-  const standing = await standingOf(control, xid, evidence);
-  if ('kind' in standing) {
-    return standing;
-  }
-  if (standing.status === 'committed') {
-    return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is committed` };
-  }
   const stuck = await fence();
   if (stuck !== undefined) {
     return { kind: 'unknown', reason: stuck };
   }
+  // What the fenced sessions could still do, they have done by now.
   const again = await finish(control, xid, 'rollback prepared');
   if (again !== 'not-found') {
     return again;
   }
-  const after = standing.status === 'in progress' ? await standingOf(control, xid, evidence) : standing;
-  if ('kind' in after) {
-    return after;
+  const standing = await standingOf(control, xid, evidence);
+  if ('kind' in standing) {
+    return standing;
   }
-  switch (after.status) {
+  switch (standing.status) {
     case 'committed':
       return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is committed` };
     case 'in progress':
       return notYet('the transaction is in progress and not prepared');
     default:
-      return { kind: 'done' };
+      return standing.prepared ? notYet('the branch is listed and yet not found') : { kind: 'done' };
   }
 }
 
