@@ -68,7 +68,7 @@ export class Strays {
     }
     const logged = log.outcome(gtrid);
     if (logged.kind === 'decided') {
-      driver.apply(driver.admit(gtrid, decidedLongAgo(logged.record), {}), event);
+      driver.apply(driver.admit(gtrid, decidedLongAgo(logged.record, logged.finished), {}), event);
       return;
     }
     this.#rollBack(gtrid, event);

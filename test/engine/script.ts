@@ -82,7 +82,10 @@ class World {
       case 'log-holds':
         return this.#logHolds(action);
       case 'long-ago':
-        this.#state = decidedLongAgo({ kind: 'decided', gtrid: GTRID, branches: action.branches, requestId: '' });
+        this.#state = decidedLongAgo(
+          { kind: 'decided', gtrid: GTRID, branches: action.branches, requestId: '' },
+          action.isFinished,
+        );
         return [describeChange(undefined, this.#state) ?? ''];
       case 'fill':
         return this.#fill(action.count);

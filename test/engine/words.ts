@@ -22,8 +22,8 @@ export type Action =
   | { readonly kind: 'judge'; readonly resolution: Resolution; readonly reachable: boolean }
   /** A record that is in the log for whatever reason: damage that was written twice, or whose decision is missing. */
   | { readonly kind: 'log-holds'; readonly decision: Decision; readonly bqual: Bqual }
-  /** A decision of an earlier life, every branch of it accounted for. */
-  | { readonly kind: 'long-ago'; readonly branches: readonly DecidedBranch[] }
+  /** A decision of an earlier life: every branch proven, or accounted for and forgotten by an operator. */
+  | { readonly kind: 'long-ago'; readonly isFinished: boolean; readonly branches: readonly DecidedBranch[] }
   /** Enlists `stock.1` to `stock.<count>`, for cases about limits. */
   | { readonly kind: 'fill'; readonly count: number };
 
@@ -58,7 +58,7 @@ function parse(words: Words): Action {
       words.expect('heuristic');
       return { kind: 'log-holds', decision: words.next() as Decision, bqual: words.branch().bqual };
     case 'long-ago':
-      return { kind: 'long-ago', branches: words.rest().map(decidedBranch) };
+      return { kind: 'long-ago', isFinished: !words.may('forgotten'), branches: words.rest().map(decidedBranch) };
     case 'fill':
       return { kind: 'fill', count: Number(words.next()) };
     default:

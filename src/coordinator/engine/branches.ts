@@ -80,6 +80,11 @@ export function finishing(branch: OpenBranch, status: FinishStatus): FinishingBr
   return { bqual: branch.bqual, instance: branch.instance, evidence, status };
 }
 
+/** The record of the damage is durable. */
+export function damaged(branch: FinishingBranch, proof: string): FinishingBranch {
+  return { ...branch, status: { kind: 'damaged', proof } };
+}
+
 export function finishEffect(branch: FinishingBranch, verb: Verb): Effect {
   const { bqual, instance, evidence } = branch;
   return { kind: 'finish', verb, bqual, instance, evidence };

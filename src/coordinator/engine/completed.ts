@@ -1,6 +1,6 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
 import { assert } from '../../lib/assert.ts';
-import { find, finishEffect, ignore } from './branches.ts';
+import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import { disproof } from './committing.ts';
 import type { Event, Step } from './event.ts';
 import { type BranchReport, isOtherWork, rollbackStray } from './reports.ts';
@@ -26,14 +26,23 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
       return reported(state, event);
     case 'branch-result':
       return lateResult(state, event);
+    case 'damage-durable': {
+      const branch = find(state.branches, event.bqual);
+      return branch?.status.kind === 'recording-damage'
+        ? { state: { ...state, branches: replace(state.branches, damaged(branch, branch.status.proof)) }, effects: [] }
+        : ignore(state);
+    }
     default:
       return ignore(state);
   }
 }
 
-/** A branch turns up although the transaction is over: it follows the decision if the decision names it, else it goes. */
+/**
+ * A branch turns up although the transaction is over: it follows the decision if a durable one names it, else it goes. A commit in
+ * one phase left no record: what is still prepared after it was either not reached, or is a second opening (D1).
+ */
 function reported(state: Completed, report: BranchReport): Step<State> {
-  const named = state.decision === 'commit' ? find(state.branches, report.bqual) : undefined;
+  const named = state.decision === 'commit' && state.logged ? find(state.branches, report.bqual) : undefined;
   if (named === undefined || isOtherWork(named, report)) {
     return rollbackStray(state, report);
   }
@@ -55,5 +64,12 @@ function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-resu
   }
   const { gtrid, branches, reason } = state;
   assert(reason !== undefined, 'a rollback has a reason');
-  return foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, result.proof) ?? ignore(state);
+  const found = foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, result.proof);
+  if (found === undefined) {
+    return ignore(state);
+  }
+  // Damage has been told of already, and is not taken back while more of it is written (D5).
+  return state.outcome === 'mixed'
+    ? { state: { ...state, branches: found.state.branches }, effects: found.effects }
+    : found;
 }

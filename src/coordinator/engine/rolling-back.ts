@@ -65,7 +65,7 @@ function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result
  * the branch before: that it was swept, that it was gone (it may have been prepared by a late message since), or nothing at all, if it
  * only turned up afterwards. Undefined: it is recorded already.
  */
-export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string): Step<State> | undefined {
+export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string): Step<RollingBack> | undefined {
   const known = find(state.branches, bqual);
   if (known?.status.kind === 'recording-damage' || known?.status.kind === 'damaged') {
     return undefined;

@@ -1,0 +1,154 @@
+// A model of databases and their participants: what really happens to the work of a transaction, whoever is told what about it.
+import type { Verb } from '../../../src/coordinator/engine/event.ts';
+import type { FinishResult, Reason, Vote } from '../../../src/xa/vocabulary.ts';
+import type { Bqual } from '../../../src/xa/xid.ts';
+
+/** One opening of a branch, at an instance of its own. A branch that is opened a second time has two of them. */
+export interface Life {
+  readonly bqual: Bqual;
+  readonly instance: string;
+  readonly evidence: string;
+  readonly wrote: boolean;
+  status: 'active' | 'prepared' | 'committed' | 'rolled-back' | 'read-only';
+  /** An administrator ended it, against or without the coordinator. */
+  byHand: boolean;
+}
+
+const REASON: Reason = { code: 'BRANCH_UNKNOWN', message: 'as the model says', retryable: true };
+
+export class Participants {
+  readonly lives: Life[] = [];
+  /** Evidence that the engine has lost, by a restore of an old copy: it proves nothing any more. */
+  readonly #forgotten = new Set<string>();
+  readonly #dead = new Set<string>();
+
+  isDead(instance: string): boolean {
+    return this.#dead.has(instance);
+  }
+
+  open(bqual: Bqual, wrote: boolean): Life {
+    const n = this.lives.filter((life) => life.bqual === bqual).length + 1;
+    const names = { bqual, instance: `${bqual}-${n}`, evidence: `e${bqual}${n}` };
+    const life: Life = { ...names, wrote, status: 'active', byHand: false };
+    this.lives.push(life);
+    return life;
+  }
+
+  /** The engine allows one prepared branch of a name at a time. */
+  prepared(bqual: Bqual): Life | undefined {
+    return this.lives.find((life) => life.bqual === bqual && life.status === 'prepared');
+  }
+
+  forget(evidence: string): void {
+    this.#forgotten.add(evidence);
+  }
+
+  /** A participant votes on what it holds; on what it does not hold, by what its engine lists. */
+  prepare(bqual: Bqual, instance: string): Vote {
+    const life = this.#at(bqual, instance);
+    switch (life?.status) {
+      case 'active':
+        return this.#prepareActive(life);
+      case 'read-only':
+        return { kind: 'read-only' };
+      case 'rolled-back':
+        return { kind: 'rollback', reason: REASON };
+      default: {
+        const prepared = this.prepared(bqual);
+        return prepared === undefined
+          ? { kind: 'rollback', reason: REASON }
+          : { kind: 'prepared', evidence: prepared.evidence };
+      }
+    }
+  }
+
+  finish(bqual: Bqual, instance: string, verb: Verb, evidence: string): FinishResult {
+    const held = this.#at(bqual, instance);
+    switch (verb) {
+      case 'commit':
+        return held?.status === 'active' ? { kind: 'not-yet', reason: REASON } : this.#commit(bqual, evidence);
+      case 'rollback':
+        return this.#rollback(bqual, held, evidence);
+      case 'commit-one-phase':
+        return this.#commitOnePhase(bqual, held, evidence);
+    }
+  }
+
+  /** The instance dies: what it has not prepared is rolled back with its session, and nobody is told. */
+  crash(instance: string): void {
+    this.#dead.add(instance);
+    for (const life of this.lives) {
+      if (life.instance === instance && life.status === 'active') {
+        life.status = 'rolled-back';
+      }
+    }
+  }
+
+  #at(bqual: Bqual, instance: string): Life | undefined {
+    return this.lives.find((life) => life.bqual === bqual && life.instance === instance);
+  }
+
+  #prepareActive(life: Life): Vote {
+    if (!life.wrote) {
+      life.status = 'read-only';
+      return { kind: 'read-only' };
+    }
+    const taken = this.prepared(life.bqual) !== undefined;
+    life.status = taken ? 'rolled-back' : 'prepared';
+    return taken ? { kind: 'rollback', reason: REASON } : { kind: 'prepared', evidence: life.evidence };
+  }
+
+  /** A participant commits what is prepared under the name only if it is the work that the decision names. */
+  #commit(bqual: Bqual, evidence: string): FinishResult {
+    const prepared = this.prepared(bqual);
+    if (prepared !== undefined && (evidence === '' || evidence === prepared.evidence)) {
+      prepared.status = 'committed';
+      return { kind: 'done' };
+    }
+    return this.#proof(evidence, 'committed');
+  }
+
+  /** The engine rolls back by name: whatever is prepared under it goes. */
+  #rollback(bqual: Bqual, held: Life | undefined, evidence: string): FinishResult {
+    const life = held?.status === 'active' ? held : this.prepared(bqual);
+    if (life !== undefined) {
+      life.status = 'rolled-back';
+      return { kind: 'done' };
+    }
+    const proof = this.#proof(evidence, 'rolled-back');
+    return proof.kind === 'unproven' ? { kind: 'done' } : proof;
+  }
+
+  #commitOnePhase(bqual: Bqual, held: Life | undefined, evidence: string): FinishResult {
+    switch (held?.status) {
+      case 'active':
+        held.status = held.wrote ? 'committed' : 'read-only';
+        return { kind: 'done' };
+      case 'read-only':
+      case 'committed':
+        return { kind: 'done' };
+      case 'rolled-back':
+        return { kind: 'done-otherwise', proof: 'the branch was rolled back' };
+      default: {
+        // Another instance than the one that was told. Without evidence it cannot tell two openings of a name apart; the model's
+        // participants do not guess: what may be a second opening is not committed for the first.
+        const isAmbiguous = evidence === '' && this.lives.filter((life) => life.bqual === bqual).length > 1;
+        if (!isAmbiguous) {
+          return this.#commit(bqual, evidence);
+        }
+        this.#rollback(bqual, undefined, evidence);
+        return { kind: 'unproven', reason: REASON };
+      }
+    }
+  }
+
+  #proof(evidence: string, asked: 'committed' | 'rolled-back'): FinishResult {
+    const life = this.#forgotten.has(evidence) ? undefined : this.lives.find((other) => other.evidence === evidence);
+    if (life === undefined || (life.status !== 'committed' && life.status !== 'rolled-back')) {
+      return { kind: 'unproven', reason: REASON };
+    }
+    return life.status === asked
+      ? { kind: 'done' }
+      : { kind: 'done-otherwise', proof: `${evidence} is ${life.status}` };
+  }
+}
