@@ -203,11 +203,47 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await harness().raw(`show tables like 'created'`)).toEqual([]);
     });
 
-    it('a Xid that is open or prepared here is not opened again', async () => {
+    it('a Xid that is open here is not opened again, and the first branch does not notice', async () => {
+      const key = await givenRow(harness(), manager);
+      const xid = freshXid();
+      const branch = await manager.open(xid, OPTIONS);
+      await branch.execute(harness().sql.add(key, 1n));
+      expect((await engineError(manager.open(xid, OPTIONS))).reason.code).toBe('BRANCH_EXISTS');
+      expect(await manager.probe(xid, '')).toBe('active');
+      expect(await manager.commit(xid, expectPrepared(await branch.prepare()))).toEqual({ kind: 'done' });
+    });
+
+    it('a Xid that is prepared is not opened again', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager);
       const again = await engineError(manager.open(xid, OPTIONS).then((branch) => branch.execute(sql('select 1'))));
       expect(again.reason.code).toBe('BRANCH_EXISTS');
       expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+    });
+
+    it.each(['first', 'second'] as const)(
+      'a last statement that fails as the %s leaves nothing prepared behind it, not even for a moment',
+      async (place) => {
+        const key = await givenRow(harness(), manager);
+        const xid = freshXid();
+        const branch = await manager.open(xid, OPTIONS);
+        if (place === 'second') {
+          await branch.execute(harness().sql.add(key, 1n));
+        }
+        const error = await engineError(branch.executeAndPrepare(harness().sql.put(key, 1n)));
+        expect(error.reason).toMatchObject({ code: 'STATEMENT_FAILED', errno: 1062 });
+        expect(await isListed(manager, xid)).toBe(false);
+        expect(await branch.prepare()).toEqual({ kind: 'rollback', reason: error.reason });
+      },
+    );
+
+    it('while some transaction holds the evidence row, its absence proves nothing', async () => {
+      const xid = freshXid();
+      await using hand = await openHand(server());
+      const [gtrid, bqual] = literal(xid).split(',');
+      await hand.raw(`start transaction; insert into concordat_branch (gtrid, bqual) values (${gtrid}, ${bqual})`);
+      expect((await manager.commit(xid, 'marker')).kind).toBe('not-yet');
+      await hand.raw('commit');
+      expect(await manager.commit(xid, 'marker')).toEqual({ kind: 'done' });
     });
 
     it('a SELECT whose function writes is prepared, not read-only', async () => {

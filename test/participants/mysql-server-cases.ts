@@ -41,13 +41,15 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       expect((await byName.identify()).identity).toBe(identity);
     });
 
-    it('two participants that start at once on a new database agree on what it is', async () => {
-      await harness.raw('drop database if exists fresh; create database fresh');
-      const url = server().url.replace(/\/concordat$/, '/fresh');
-      await using one = harness.openWith({ url });
-      await using two = harness.openWith({ url });
-      const [first, second] = await Promise.all([one.identify(), two.identify()]);
-      expect(first).toEqual(second);
+    it('participants that start at once on a new database agree on what it is', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        await harness.raw('drop database if exists fresh; create database fresh');
+        const url = server().url.replace(/\/concordat$/, '/fresh');
+        const managers = Array.from({ length: 4 }, () => harness.openWith({ url }));
+        const identities = await Promise.all(managers.map((each) => each.identify()));
+        await Promise.all(managers.map((each) => each[Symbol.asyncDispose]()));
+        expect(new Set(identities.map(({ identity }) => identity)).size).toBe(1);
+      }
     });
 
     it('a wrong password is said in the words of the server', async () => {

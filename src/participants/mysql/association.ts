@@ -78,11 +78,11 @@ export class Association {
     // Without XA START in front, DO 0 makes ROW_COUNT() tell of this statement only.
     const before = isFirst ? [this.#start(!isWrite)] : tail === undefined ? [] : [textRequest('DO 0')];
     const after = tail === undefined ? [] : [textRequest(tail)];
-    const answers = await this.#session.exchange([...before, ...work.requests, ...after]);
+    const answers = await this.#session.exchange([...before, work, ...after]);
     if (isFirst) {
       this.#readStart(answers[0] ?? []);
     }
-    const own = answers[before.length + work.at] ?? [];
+    const own = answers[before.length] ?? [];
     this.#session.isDirty ||= guarded.kind === 'session' || answers.slice(before.length).some(changesSession);
     const { result, wrote } = readOutcome(own, isWrite);
     this.#wrote ||= wrote;
@@ -154,13 +154,18 @@ export class Association {
     return false;
   }
 
+  /** Ends the session without asking what becomes of its last request. */
+  abandon(): void {
+    this.#end();
+    this.#tools.pool.drop(this.#session);
+  }
+
   /** Ends the session and waits until the engine has rolled back, if the engine can be asked. Never rejects. */
   async giveUp(): Promise<void> {
-    const { control, pool } = this.#tools;
+    const { control } = this.#tools;
     const { id } = this.#session;
     const wasStarted = this.#state === 'started';
-    this.#end();
-    pool.drop(this.#session);
+    this.abandon();
     if (!wasStarted) {
       return;
     }

@@ -159,7 +159,11 @@ export class MysqlBranch implements BranchSession {
       await this.#endWith(texts);
       return { kind: 'done' };
     } catch (error) {
-      const { reason } = this.#fail(error);
+      const { reason, sessionLost } = this.#fail(error);
+      if (isSent && sessionLost) {
+        // It may still be committed while we speak. The evidence tells, once the session has been fenced.
+        association.abandon();
+      }
       const isProven = await association.abort();
       ended(this.#xid);
       return isSent && !isProven

@@ -18,7 +18,7 @@ import {
 import { readBinaryRow, readCells, readTextRow } from './values.ts';
 
 /** What a request is answered with, and how its rows are read. */
-export type AnswerKind = 'cells' | 'text-values' | 'binary-values' | 'prepared' | 'eof' | 'none';
+export type AnswerKind = 'cells' | 'text-values' | 'binary-values' | 'prepared' | 'none';
 
 export interface Request {
   readonly frame: Buffer;
@@ -126,9 +126,6 @@ export class Exchange {
     if (payload[0] === 0) {
       const ok = readOk(payload);
       return this.#add({ kind: 'ok', ...ok }, ok.status);
-    }
-    if (this.#answer === 'eof' && isEof(payload)) {
-      return this.#endAnswer();
     }
     if (payload[0] === 0xfb) {
       throw new RangeError('the server asks for a local file, which the client never offered');

@@ -1,4 +1,4 @@
-// The requests that we send, as whole frames: a text query, prepare, execute, close, set option. Pure.
+// The requests that we send, as whole frames: a text query, prepare, execute, close. Pure.
 import type { SqlValue } from '../resource-manager.ts';
 import { TYPE } from './types.ts';
 
@@ -6,7 +6,6 @@ const COM_QUERY = 0x03;
 const COM_STMT_PREPARE = 0x16;
 const COM_STMT_EXECUTE = 0x17;
 const COM_STMT_CLOSE = 0x19;
-const COM_SET_OPTION = 0x1b;
 
 /** One frame carries less than 16 MiB; what applications may send is far below. */
 const FRAME_BYTES_MAX = 0xffffff - 1;
@@ -48,11 +47,6 @@ export function closeFrame(statementId: number): Buffer {
   const body = Buffer.allocUnsafe(4);
   body.writeUInt32LE(statementId);
   return frame(COM_STMT_CLOSE, body);
-}
-
-/** Lets text queries carry several statements, or forbids it. */
-export function multiStatementsFrame(allowed: boolean): Buffer {
-  return frame(COM_SET_OPTION, Buffer.from([allowed ? 0 : 1, 0]));
 }
 
 /** Values go in binary, next to the statement and never into it. @throws {ParameterError} */

@@ -4,24 +4,18 @@ import { PARAMETERS_MAX } from '../../xa/limits.ts';
 import { EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
 import { ERRNO, refusedError } from './errors.ts';
 import type { Answer, Request, Result } from './exchange.ts';
-import { executeFrame, multiStatementsFrame, ParameterError, queryFrame } from './frames.ts';
+import { executeFrame, ParameterError, queryFrame } from './frames.ts';
 import { hasSeveralStatements } from './guard.ts';
 import { STATUS_IN_TRANSACTION } from './packets.ts';
 import type { Session } from './session.ts';
 import { typeName } from './types.ts';
 
-/** The requests of one statement; its own answer is the one at `at`. */
-export interface Work {
-  readonly requests: readonly Request[];
-  readonly at: number;
-}
-
 /**
  * Makes a statement ready to be sent: prepared, so that the server itself takes one statement and no value is ever pasted into
- * it. A text that cannot be prepared goes as it is, while the connection forbids several statements in one.
+ * it. Only a kind of statement that the server does not prepare goes as text.
  * @throws {EngineError} the server, or this function, refuses the statement; nothing was executed.
  */
-export async function prepareWork(session: Session, statement: Statement): Promise<Work> {
+export async function prepareWork(session: Session, statement: Statement): Promise<Request> {
   const preparation = await session.statements.prepare(statement.sql);
   if (preparation.kind === 'prepared') {
     const { id, parameters } = preparation.statement;
@@ -32,13 +26,12 @@ export async function prepareWork(session: Session, statement: Statement): Promi
         `the statement takes ${parameters} parameters (at most ${PARAMETERS_MAX}) and got ${got}`,
       );
     }
-    return { requests: [{ frame: encode(id, statement), answer: 'binary-values' }], at: 0 };
+    return { frame: encode(id, statement), answer: 'binary-values' };
   }
   const { error } = preparation;
   if (error.errno === ERRNO.unsupportedPrepared && statement.parameters.length === 0) {
-    const text: Request = { frame: queryFrame(statement.sql), answer: 'text-values' };
-    const allow = (allowed: boolean): Request => ({ frame: multiStatementsFrame(allowed), answer: 'eof' });
-    return { requests: [allow(false), text, allow(true)], at: 1 };
+    // The server has parsed it as one statement; it only does not execute this kind in the other protocol.
+    return { frame: queryFrame(statement.sql), answer: 'text-values' };
   }
   if (error.errno === ERRNO.syntax && hasSeveralStatements(statement.sql)) {
     throw refusal('STATEMENT_REFUSED', 'the text holds more than one statement');
