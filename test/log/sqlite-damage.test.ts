@@ -124,20 +124,20 @@ async function flipBits(from: string, file: string, samples: number, seed: numbe
   return verdicts;
 }
 
-describe('one flipped bit', () => {
-  test('in the main file is refused, or changes nothing that the log says', async () => {
+describe('damage', () => {
+  test('of one bit in the main file is refused, or changes nothing that the log says', async () => {
     const { refused, silent } = await flipBits(closed, 'log.db', 250, 1);
     expect(silent).toEqual([]);
     expect(refused).toBeGreaterThan(50);
   });
 
-  test('in the WAL is refused, or changes nothing that the log says', async () => {
+  test('of one bit in the WAL is refused, or changes nothing that the log says', async () => {
     const { refused, silent } = await flipBits(killed, 'log.db-wal', 250, 2);
     expect(silent).toEqual([]);
     expect(refused).toBeGreaterThan(50);
   });
 
-  test('in the early part of the WAL is found without the high-water mark', async () => {
+  test('of one bit in the early part of the WAL is found without the high-water mark', async () => {
     const directory = await copyOf(killed);
     const wal = join(directory, 'log.db-wal');
     const original = await readFile(wal);
@@ -154,7 +154,21 @@ describe('one flipped bit', () => {
     }
   });
 
-  test('anywhere in the high-water file is noticed', async () => {
+  test('that makes a page in use look free is refused, before anything is written over it', async () => {
+    const directory = await copyOf(closed);
+    const path = join(directory, 'log.db');
+    const bytes = await readFile(path);
+    // https://sqlite.org/fileformat2.html#the_freelist: the first trunk page, its count of leaves, and the leaves.
+    const trunk = (bytes.readUInt32BE(32) - 1) * 4096;
+    expect(bytes.readUInt32BE(trunk + 4)).toBeGreaterThan(0);
+    const truth = await contentsOf(await copyOf(closed));
+    bytes.writeUInt32BE(2, trunk + 8);
+    await writeFile(path, bytes);
+    expect(await contentsOf(directory)).not.toBe(truth);
+    await expect(openLog(directory)).rejects.toMatchObject({ code: 'LOG_DAMAGED' });
+  });
+
+  test('of one bit anywhere in the high-water file is noticed', async () => {
     const original = await readFile(join(killed, 'high-water'));
     expect(decodeHighWater(original.toString('utf8'))).toBeDefined();
     for (let bit = 0; bit < original.length * 8; bit += 1) {
@@ -243,6 +257,29 @@ describe('a lost part', () => {
     await expect(openLog(directory)).rejects.toMatchObject({ code: 'LOG_DAMAGED' });
     const { problems } = await verifySqliteLog(directory);
     expect(problems).toMatchObject([{ code: 'LOG_DAMAGED' }]);
+  });
+});
+
+describe('a retained outcome', () => {
+  test.each([
+    ['before a flush has begun', 0],
+    ['in the middle of a flush', 1],
+  ])('that cannot be read fails the log instead of being taken for silence: %s', async (_, turns) => {
+    const directory = await copyOf(closed);
+    const log = await openLog(directory);
+    const intruder = new Database(join(directory, 'log.db'));
+    intruder.exec("UPDATE segment SET payload = CAST(replace(payload, 'accounts', 'Accounts') AS BLOB)");
+    intruder.close();
+    // The log is at work meanwhile, and must come to its end all the same.
+    const waiting = log.append([decided(gtridOf(log, 1))], 'forced');
+    for (let turn = 0; turn < turns; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(() => log.outcome(gtridOf(log, 20, 1))).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+    await expect(waiting).rejects.toMatchObject({ code: 'LOG_FAILED' });
+    expect(await log.failed).toMatchObject({ code: 'LOG_FAILED', message: expect.stringContaining('segment') });
+    await log[Symbol.asyncDispose]();
+    await expect(openLog(directory)).rejects.toMatchObject({ code: 'LOG_DAMAGED' });
   });
 });
 

@@ -140,6 +140,7 @@ export class Flusher {
     this.#failure = failure;
     this.#lazyTimer?.cancel();
     clearImmediate(this.#turn);
+    this.#turn = undefined;
     for (const waiting of [...this.#running, ...this.#queue.takeAll()]) {
       waiting.reject(failure);
     }
@@ -222,8 +223,8 @@ export class Flusher {
       } else if (this.#failure === undefined) {
         this.#head = head;
         done();
-        this.#schedule();
       }
+      this.#schedule();
     });
   }
 

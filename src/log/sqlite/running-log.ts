@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
@@ -121,8 +122,8 @@ export class RunningLog implements Log {
 
   backup(path: string): Promise<BackupReport> {
     const { failure } = this.#flusher;
-    if (failure !== undefined) {
-      return Promise.reject(failure);
+    if (failure !== undefined || this.#closing !== undefined) {
+      return Promise.reject(failure ?? new CoordinatorError('LOG_FAILED', 'the log is being closed'));
     }
     const copying = this.#backUp(path).finally(() => this.#backups.delete(copying));
     this.#backups.add(copying);
