@@ -34,11 +34,6 @@ export class Work {
     this.#clock = clock;
     this.#signal = options.signal;
     this.#onFailure = options.onFailure;
-    if (this.#signal?.aborted === true) {
-      this.#onAbort();
-    } else {
-      this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
-    }
   }
 
   /** From the deadline of the transaction and some grace on, an unanswered statement fails with what `late` makes. */
@@ -59,6 +54,9 @@ export class Work {
 
   /** The first thing that went wrong, wrapped, because anything may be thrown. */
   get failure(): { readonly error: unknown } | undefined {
+    if (this.#failure === undefined && this.#signal?.aborted === true) {
+      this.fail(this.#signal.reason);
+    }
     return this.#failure;
   }
 
@@ -79,8 +77,7 @@ export class Work {
   answered(): void {
     this.#unanswered--;
     if (this.#unanswered === 0) {
-      this.#guard?.cancel();
-      this.#guard = undefined;
+      this.#unwatch();
     }
   }
 
@@ -107,20 +104,32 @@ export class Work {
     this.#stop(error);
   }
 
-  /** Only a statement that waits needs a clock: a transaction that this process is done with must not hold it up. */
+  /**
+   * Only a statement that waits needs a clock and a signal: a transaction that this process is done with must neither hold it up nor
+   * stay in the memory of a signal that lives long.
+   */
   #watch(): void {
+    if (this.#unanswered === 0 || this.#failure !== undefined) {
+      return;
+    }
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     const overdue = this.#overdue;
-    if (this.#guard === undefined && this.#unanswered > 0 && overdue !== undefined && this.#failure === undefined) {
+    if (this.#guard === undefined && overdue !== undefined) {
       const fail = (): void => this.fail(overdue.late());
       this.#guard = this.#clock.after(this.remainingMs + overdue.graceMs, fail);
     }
   }
 
+  #unwatch(): void {
+    this.#guard?.cancel();
+    this.#guard = undefined;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
   readonly #onAbort = (): void => this.fail(this.#signal?.reason);
 
   #stop(error: unknown): void {
-    this.#guard?.cancel();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#unwatch();
     for (const branch of this.#branches) {
       branch.stop(error);
     }

@@ -46,11 +46,38 @@ async function startApplication(pair: UsedSystem, options: ConnectionOptions = {
 const PAY = 'update customer set deposit = deposit - 10 where id = 1';
 const ORDER = 'insert into customer_order (id, customer_id, amount) values (?, 1, 10)';
 
-/** Both connections take plain statements, and neither is in a transaction. */
+/** Both connections take plain statements, and neither is in a transaction. Asked first is the one that may be bound for longer. */
 async function expectFree({ accounts, orders }: Pick<Application, 'accounts' | 'orders'>): Promise<void> {
-  expect((await accounts.query('select now() = statement_timestamp() as free')).rows).toEqual([{ free: true }]);
   await orders.query('start transaction');
   await orders.query('rollback');
+  expect((await accounts.query('select now() = statement_timestamp() as free')).rows).toEqual([{ free: true }]);
+}
+
+/** MariaDB alone binds a prepared branch to its connection, until it is finished. */
+export function boundConnectionFacts(pair: UsedSystem): void {
+  test('a commit does not return before the connection that it binds is free, even when it is answered at the decision', async () => {
+    const application = await startApplication(pair);
+    const { concordat, accounts, orders } = application;
+    const blocker = await openOrders(pair.orders.server.url);
+    const tx = concordat.begin({ acknowledgement: 'decided' });
+    const paying = await tx.enlist('accounts', accounts);
+    const ordering = await tx.enlist('orders', orders);
+    await accounts.query(PAY);
+    await orders.query(ORDER, [tx.gtrid]);
+    await Promise.all([paying.prepare(), ordering.prepare()]);
+    // Prepared branches do not mind this lock, but their commits wait for it.
+    await blocker.query('flush tables with read lock');
+    let returned = false;
+    const committing = tx.commit().then(() => {
+      returned = true;
+    });
+    await eventually('the decision', async () => (await concordat.outcome(tx.gtrid)) === 'committed');
+    expect(returned).toBe(false);
+    await blocker.query('unlock tables');
+    await committing;
+    await expectFree(application);
+    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+  });
 }
 
 export function enlistFacts(pair: UsedSystem): void {
@@ -199,20 +226,57 @@ export function enlistFacts(pair: UsedSystem): void {
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
   });
 
-  test('an application that ends the transaction itself is refused the commit', async () => {
-    const application = await startApplication(pair);
-    const { concordat, accounts, orders } = application;
-    const error = await caught(
-      concordat.transaction(async (tx) => {
-        await tx.enlist('accounts', accounts);
-        await tx.enlist('orders', orders);
-        await orders.query(ORDER, [tx.gtrid]);
-        await accounts.query('rollback');
-      }),
-    );
-    expect(error).toBeInstanceOf(TransactionRolledBackError);
-    await expectFree(application);
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
+  test('what the application does in a transaction of its own making is not committed with the branch', async () => {
+    const { concordat, accounts, orders } = await startApplication(pair);
+    for (const text of ['commit and chain', 'commit; begin', 'rollback; begin']) {
+      const error = await caught(
+        concordat.transaction(async (tx) => {
+          await tx.enlist('accounts', accounts);
+          await tx.enlist('orders', orders);
+          await orders.query(ORDER, [tx.gtrid]);
+          await accounts.query(text);
+          await accounts.query(PAY);
+        }),
+      );
+      expect(error, text).toBeInstanceOf(TransactionRolledBackError);
+      expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
+    }
+  });
+
+  for (const text of ['rollback', 'rollback; begin', 'rollback and chain']) {
+    test(`an application that ends the transaction itself is refused the commit: ${text}`, async () => {
+      const application = await startApplication(pair);
+      const { concordat, accounts, orders } = application;
+      const error = await caught(
+        concordat.transaction(async (tx) => {
+          await tx.enlist('accounts', accounts);
+          await tx.enlist('orders', orders);
+          await orders.query(ORDER, [tx.gtrid]);
+          await accounts.query(PAY);
+          await accounts.query(text);
+        }),
+      );
+      expect(error).toBeInstanceOf(TransactionRolledBackError);
+      await expectFree(application);
+      expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
+    });
+  }
+
+  test('savepoints are the application’s own, and a rollback to one is no end', async () => {
+    const { concordat, accounts, orders } = await startApplication(pair);
+    await concordat.transaction(async (tx) => {
+      await tx.enlist('accounts', accounts);
+      await tx.enlist('orders', orders);
+      await accounts.query(PAY);
+      await accounts.query('savepoint here');
+      await orders.query('savepoint here');
+      await accounts.query('insert into customer values (1, 0)').catch(() => undefined);
+      await orders.query(ORDER, ['undone']);
+      await accounts.query('rollback to savepoint here');
+      await orders.query('rollback to savepoint here');
+      await orders.query(ORDER, [tx.gtrid]);
+    });
+    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test('a pool, something else, another database and a busy connection are refused, and nothing is left open', async () => {

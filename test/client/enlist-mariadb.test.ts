@@ -1,5 +1,7 @@
 // An application's own connections to PostgreSQL and MariaDB in one transaction.
 import { useSystem } from '../e2e/system.ts';
-import { enlistFacts } from './enlist-facts.ts';
+import { boundConnectionFacts, enlistFacts } from './enlist-facts.ts';
 
-enlistFacts(useSystem('mariadb'));
+const pair = useSystem('mariadb');
+boundConnectionFacts(pair);
+enlistFacts(pair);

@@ -20,7 +20,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   constructor(parts: LentSessionParts<PgClient>) {
     this.#parts = parts;
-    this.#session = new LentPgSession(parts, (reason) => this.#doomBy(reason));
+    this.#session = new LentPgSession(parts, (reason) => this.#onGone(reason));
     void this.#session.released.then(() => {
       this.#state = 'over';
     });
@@ -86,7 +86,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   async #prepare(): Promise<Vote> {
     this.#state = 'ending';
-    this.#session.takeOver();
+    await this.#takeOver();
     let vote = await this.#ballot();
     if (vote.kind === 'prepared' && this.#doom !== undefined) {
       // A rollback overtook the prepare and met its answer on the way.
@@ -95,6 +95,14 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     }
     await this.#session.giveBack(vote.kind === 'rollback');
     return vote;
+  }
+
+  async #takeOver(): Promise<void> {
+    const reason = await this.#session.takeOver();
+    if (reason !== undefined) {
+      // A failed transaction refuses the question, too, and its first error explains it better.
+      this.#doom ??= reason.code === 'STATEMENT_FAILED' ? (this.#session.firstError ?? reason) : reason;
+    }
   }
 
   async #ballot(): Promise<Vote> {
@@ -109,6 +117,9 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       return { kind: 'rollback', reason: firstError ?? reason };
     }
     const xid8 = pgCell(first, 0);
+    if (xid8 === undefined && wrote) {
+      return this.#refused(first);
+    }
     if (xid8 === undefined) {
       // Without a number it wrote nothing: a plain COMMIT frees everything at once.
       const committed = await this.#session.ask('commit');
@@ -122,7 +133,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   async #commit(announce: (evidence: Evidence) => void): Promise<FinishResult> {
     this.#state = 'ending';
-    this.#session.takeOver();
+    await this.#takeOver();
     const result = await this.#commitOnce(announce);
     await this.#session.giveBack(result.kind === 'done-otherwise');
     return result;
@@ -172,7 +183,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     return { kind: 'rollback', reason: failureOf(answer) ?? this.#session.firstError ?? unexpected };
   }
 
-  #doomBy(reason: Reason): void {
+  #onGone(reason: Reason): void {
     const isNews = this.#doom === undefined && this.#state === 'active';
     this.#doom ??= reason;
     if (isNews) {

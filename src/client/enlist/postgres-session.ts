@@ -4,14 +4,18 @@ import { lostReason, statementReason } from '../../participants/postgres/errors.
 import { sessionTag } from '../../participants/postgres/gid.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
+import { formatXid } from '../../xa/xid.ts';
 import { type LentSessionParts, OBEY_MS } from './application-branch.ts';
 import { Loan } from './lending.ts';
-import { askPg, cancelPg, type PgAnswer, type PgClient } from './postgres-connection.ts';
+import { askPg, cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
 
 /** Rows were changed, so that a transaction number exists. */
 const WROTE = /^(?:INSERT|UPDATE|DELETE|MERGE) .*[1-9]/;
-/** Statements that end the transaction, or begin another behind our back. */
-const ENDS = /^(?:COMMIT|BEGIN|START TRANSACTION|PREPARE TRANSACTION)/;
+/** What may have ended the transaction behind our back, and another may have begun since; also a rollback to a savepoint. */
+const ENDS = /^(?:COMMIT|ROLLBACK|PREPARE TRANSACTION)/;
+
+/** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
+const MARK = 'concordat.branch';
 
 const OPEN_ALREADY: Reason = {
   code: 'BRANCH_STATE',
@@ -19,20 +23,27 @@ const OPEN_ALREADY: Reason = {
   retryable: false,
 };
 
+const ENDED_BY_APPLICATION: Reason = {
+  code: 'STATEMENT_REFUSED',
+  message: 'the application ended the transaction itself',
+  retryable: false,
+};
+
 export class LentPgSession {
   readonly #parts: LentSessionParts<PgClient>;
-  readonly #onDoom: (reason: Reason) => void;
+  readonly #onLost: (reason: Reason) => void;
   readonly #loan: Loan;
   #isGone = false;
   /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
   #isTheirs = false;
   #wrote = false;
+  #mayHaveEnded = false;
   #firstError: Reason | undefined;
 
-  /** `onDoom`: the client ended, or the application ended the transaction itself. @throws {TypeError} it is lent already. */
-  constructor(parts: LentSessionParts<PgClient>, onDoom: (reason: Reason) => void) {
+  /** `onLost`: the connection ended. @throws {TypeError} it is lent already. */
+  constructor(parts: LentSessionParts<PgClient>, onLost: (reason: Reason) => void) {
     this.#parts = parts;
-    this.#onDoom = onDoom;
+    this.#onLost = onLost;
     this.#loan = new Loan(parts.connection);
   }
 
@@ -63,7 +74,7 @@ export class LentPgSession {
     // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
     const answer = await this.ask(
       `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag(xid)}';` +
-        `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
+        `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
     );
     const reason = failureOf(answer);
     if (reason !== undefined) {
@@ -73,9 +84,17 @@ export class LentPgSession {
     this.#isTheirs = true;
   }
 
-  /** The application's part is over: what is said on the client now is ours. */
-  takeOver(): void {
+  /**
+   * The application's part is over: what is said on the client now is ours. Resolves with why the transaction is not the branch's any
+   * more; undefined: it is.
+   */
+  async takeOver(): Promise<Reason | undefined> {
     this.#isTheirs = false;
+    if (!this.#mayHaveEnded) {
+      return undefined;
+    }
+    const answer = await this.ask(`select current_setting('${MARK}', true)`);
+    return failureOf(answer) ?? (pgCell(answer, 0) === formatXid(this.#parts.xid) ? undefined : ENDED_BY_APPLICATION);
   }
 
   /** Behind whatever the application has asked for. Never rejects. */
@@ -85,7 +104,7 @@ export class LentPgSession {
 
   /** The client is the application's again, rolled back first if the transaction may be open. Never rejects. */
   async giveBack(rollBack: boolean): Promise<void> {
-    this.takeOver();
+    this.#isTheirs = false;
     if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
       const { connection, clock, tools } = this.#parts;
       // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
@@ -108,7 +127,6 @@ export class LentPgSession {
     const verb = on ? 'on' : 'off';
     client.connection[verb]('commandComplete', this.#onTag);
     client.connection[verb]('errorMessage', this.#onError);
-    client.connection[verb]('readyForQuery', this.#onReady);
     // Also because a client without a listener for errors ends the process.
     client[verb]('error', this.#onGone);
     client[verb]('end', this.#onGone);
@@ -117,9 +135,7 @@ export class LentPgSession {
   readonly #onTag = ({ text }: { readonly text: string }): void => {
     if (this.#isTheirs) {
       this.#wrote ||= WROTE.test(text);
-      if (ENDS.test(text)) {
-        this.#onDoom({ code: 'STATEMENT_REFUSED', message: `the application sent ${text}`, retryable: false });
-      }
+      this.#mayHaveEnded ||= ENDS.test(text);
     }
   };
 
@@ -129,16 +145,10 @@ export class LentPgSession {
     }
   };
 
-  readonly #onReady = ({ status }: { readonly status: string }): void => {
-    if (this.#isTheirs && status === 'I') {
-      this.#onDoom({ code: 'STATEMENT_REFUSED', message: 'the application ended the transaction', retryable: false });
-    }
-  };
-
   readonly #onGone = (error?: Error): void => {
     if (!this.#isGone) {
       this.#isGone = true;
-      this.#onDoom(lostReason(error ?? new Error('the connection was closed')));
+      this.#onLost(lostReason(error ?? new Error('the connection was closed')));
     }
   };
 }
