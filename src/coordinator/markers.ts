@@ -38,8 +38,8 @@ export class Markers {
     if (logged.kind === 'decided' && !logged.finished) {
       return;
     }
-    if (logged.kind !== 'decided') {
-      // The row was committed and no decision names it: a one-phase commit, whose only proof this is.
+    if (logged.kind !== 'decided' && this.#driver.outcomes.outcome(xid.gtrid) === undefined) {
+      // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
       this.#driver.outcomes.note(xid.gtrid, 'committed');
     }
     if (this.#seenOnce.delete(text)) {
