@@ -1,7 +1,11 @@
 // Which thread flushes: decided by what the disk showed, and never back and forth.
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/system-clock.ts';
 import type { LaneName } from '../../src/log/sqlite/lane-policy.ts';
 import { LanePolicy } from '../../src/log/sqlite/lane-policy.ts';
+import { Lanes } from '../../src/log/sqlite/lanes.ts';
+import type { LogWorker } from '../../src/log/sqlite/log-worker.ts';
+import type { Work } from '../../src/log/sqlite/writer.ts';
 
 function observe(policy: LanePolicy, times: number, micros: number): LaneName {
   for (let index = 0; index < times; index += 1) {
@@ -19,6 +23,25 @@ function flushesUntilInline(policy: LanePolicy): number {
   }
   return flushes;
 }
+
+test("checkpoints are the worker's, whichever lane flushes", async () => {
+  const asked: string[] = [];
+  const worker: Pick<LogWorker, 'request'> = {
+    async request(request) {
+      asked.push(request.kind === 'work' ? request.work.kind : request.kind);
+      return { kind: 'done', micros: 0 };
+    },
+  };
+  const path = '/nowhere/log.db';
+  const lanes = new Lanes({ path, walPagesMax: 1_000, clock: systemClock, worker, firstLane: 'inline' });
+  const perform = (work: Work): Promise<Error | undefined> => new Promise((done) => lanes.perform(work, done));
+  expect(await perform({ kind: 'checkpoint', mode: 'PASSIVE' })).toBeUndefined();
+  expect(asked).toEqual(['checkpoint']);
+  // Anything else is tried on the main thread, where there is no such file; the failure is an answer, not an exception.
+  const frame = { number: 1, epoch: 1, last: 1, records: 1, hash: new Uint8Array(32), payload: new Uint8Array(1) };
+  expect(await perform({ kind: 'append', frame })).toBeInstanceOf(Error);
+  expect(asked).toEqual(['checkpoint']);
+});
 
 describe('the lane', () => {
   test('is the worker until the disk has proved to be fast', () => {

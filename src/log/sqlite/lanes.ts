@@ -18,7 +18,7 @@ export interface LaneSettings {
   readonly path: string;
   readonly walPagesMax: number;
   readonly clock: Clock;
-  readonly worker: LogWorker;
+  readonly worker: Pick<LogWorker, 'request'>;
   readonly firstLane: LaneName;
 }
 
