@@ -11,7 +11,7 @@ import { type BranchStart, checkBranchStart } from './options.ts';
 import type { QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
 import { type ResourceLink, requestBytes } from './resource-link.ts';
 import { decodeInteger, decodeRows, encodeParameters, type Parameter } from './values.ts';
-import type { Work, WorkBranch } from './work.ts';
+import type { Failure, Work, WorkBranch } from './work.ts';
 
 /** Where a branch is to live. */
 export interface Placement {
@@ -97,16 +97,16 @@ export class Branch implements Resource, WorkBranch {
     }
   }
 
-  stop(error: unknown): void {
+  stop(failure: Failure): void {
     const running = this.#running;
     const waiting = this.#queue.splice(0);
     this.#running = undefined;
     if (running !== undefined) {
       this.#placement?.link.abandon(running.id);
-      running.statement.reject(error);
+      running.statement.reject(failure.error);
     }
     for (const statement of waiting) {
-      statement.reject(error);
+      statement.reject(failure.error);
     }
     if (!this.#stopped && this.#placement !== undefined) {
       this.#placement.link.branches--;

@@ -37,6 +37,9 @@ const ROLLED_BACK: ReadonlySet<ErrorCode> = new Set([
 /** Refusals that leave the end open, because the coordinator itself does not know it: a rollback would not be obeyed. */
 const UNCERTAIN: ReadonlySet<ErrorCode> = new Set(['OUTCOME_UNKNOWN', 'LOG_FAILED', 'DEADLINE'] satisfies ErrorCode[]);
 
+/** A word of its own, since the wait for a commit is the usual case and its error is not. */
+const SILENCE = Symbol('the coordinator did not answer the commit in time');
+
 /**
  * Asks for the commit and tells how it ended.
  *
@@ -46,7 +49,6 @@ const UNCERTAIN: ReadonlySet<ErrorCode> = new Set(['OUTCOME_UNKNOWN', 'LOG_FAILE
 export async function commitTransaction(settings: CommitSettings): Promise<CommitResult> {
   const { session, link, gtrid, work, signal, outcomeTimeoutMs } = settings;
   const applied = settings.acknowledgement === 'applied';
-  const silence = new Error('the coordinator did not answer the commit in time');
   let failure: unknown;
   try {
     const commit = {
@@ -56,7 +58,7 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
       acknowledgement: applied ? 'ACKNOWLEDGEMENT_APPLIED' : 'ACKNOWLEDGEMENT_DECIDED',
     } as const;
     const bounds = { clock: session.settings.clock, timeoutMs: work.remainingMs + OVERDUE_GRACE_MS, signal };
-    const answer = await within(link.request({ commit }), bounds, () => silence);
+    const answer = await within(link.request({ commit }), bounds, () => SILENCE);
     return committed(gtrid, answer.commit);
   } catch (error) {
     if (error instanceof ConcordatError) {
@@ -68,7 +70,7 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
     return await afterRefusal(settings, failure);
   }
   // A decision that is durable is an answer, even where a database is away for longer than we wait.
-  const untilApplied = applied && failure !== silence;
+  const untilApplied = applied && failure !== SILENCE;
   const branches = work.identities();
   return await awaitOutcome(session, {
     gtrid,
@@ -76,7 +78,7 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
     signal,
     timeoutMs: outcomeTimeoutMs,
     untilApplied,
-    cause: failure,
+    cause: failure === SILENCE ? new Error(SILENCE.description) : failure,
   });
 }
 

@@ -44,10 +44,11 @@ export class JoinedTransaction implements TransactionWork {
 
   async setRollbackOnly(reason: string): Promise<void> {
     this.#work.finish(
-      new ConcordatError(`The transaction was marked rollback-only: ${reason}`, {
-        code: 'ROLLBACK_ONLY',
-        retryable: false,
-      }),
+      () =>
+        new ConcordatError(`The transaction was marked rollback-only: ${reason}`, {
+          code: 'ROLLBACK_ONLY',
+          retryable: false,
+        }),
     );
     await this.#mark(reason);
   }

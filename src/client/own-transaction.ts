@@ -168,7 +168,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
       acknowledgement: this.#options.acknowledgement ?? 'applied',
       signal: this.#options.signal,
     });
-    this.#work.finish(this.#state('takes no more statements: its commit was asked for'));
+    this.#work.finish(() => this.#state('takes no more statements: its commit was asked for'));
     try {
       return await commit;
     } finally {
@@ -177,7 +177,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   async #rollback(reason: string): Promise<void> {
-    this.#work.finish(this.#state('was rolled back'));
+    this.#work.finish(() => this.#state('was rolled back'));
     await this.#enlisted.rollBack();
     await rollbackTransaction(this.#parts.session, this.#connection.link, this.#work, reason);
     await this.#enlisted.released();

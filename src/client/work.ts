@@ -3,13 +3,18 @@ import type { BranchRef } from '../gen/concordat/v1/BranchRef.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { BranchIdentity } from './errors.ts';
 
+/** Why the work goes no further. Wrapped, because anything may be thrown; made when it is looked at, because mostly nobody does. */
+export interface Failure {
+  readonly error: unknown;
+}
+
 /** A branch as its transaction sees it, whoever executes its statements. */
 export interface WorkBranch {
   readonly resource: string;
   /** Undefined until anything was sent: a branch that nobody can have opened is not named to the coordinator. */
   readonly identity: BranchIdentity | undefined;
   /** The work failed or ended: reject what is unanswered. */
-  stop(error: unknown): void;
+  stop(failure: Failure): void;
 }
 
 /** Belongs to one transaction object. */
@@ -23,7 +28,7 @@ export class Work {
   #overdue: { readonly graceMs: number; readonly late: () => unknown } | undefined;
   #unanswered = 0;
   #deadline = Number.POSITIVE_INFINITY;
-  #failure: { readonly error: unknown } | undefined;
+  #failure: Failure | undefined;
 
   constructor(
     gtrid: string,
@@ -52,8 +57,8 @@ export class Work {
     return this.#signal;
   }
 
-  /** The first thing that went wrong, wrapped, because anything may be thrown. */
-  get failure(): { readonly error: unknown } | undefined {
+  /** The first thing that went wrong. */
+  get failure(): Failure | undefined {
     if (this.#failure === undefined && this.#signal?.aborted === true) {
       this.fail(this.#signal.reason);
     }
@@ -93,15 +98,20 @@ export class Work {
   fail(error: unknown): void {
     if (this.#failure === undefined) {
       this.#failure = { error };
-      this.#stop(error);
+      this.#stop(this.#failure);
       this.#onFailure?.(error);
     }
   }
 
-  /** The transaction is over, or its end was asked for: later statements are refused with `error`. Idempotent. */
-  finish(error: unknown): void {
-    this.#failure ??= { error };
-    this.#stop(error);
+  /** The transaction is over, or its end was asked for: later statements are refused with what `late` makes. Idempotent. */
+  finish(late: () => unknown): void {
+    const failure: Failure = {
+      get error() {
+        return late();
+      },
+    };
+    this.#failure ??= failure;
+    this.#stop(failure);
   }
 
   /**
@@ -128,10 +138,10 @@ export class Work {
 
   readonly #onAbort = (): void => this.fail(this.#signal?.reason);
 
-  #stop(error: unknown): void {
+  #stop(failure: Failure): void {
     this.#unwatch();
     for (const branch of this.#branches) {
-      branch.stop(error);
+      branch.stop(failure);
     }
   }
 }
