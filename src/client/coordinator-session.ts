@@ -177,7 +177,9 @@ export class CoordinatorSession {
       const message = `The coordinator at ${address} refuses this client: ${cause.message}`;
       return toClientError(new CoordinatorError(cause.code, message, { cause }));
     }
-    const said = cause instanceof Error ? ` The last attempt said: ${cause.message}.` : '';
+    // gRPC ends its sentence with a note that is mostly empty.
+    const words = cause instanceof Error ? cause.message.replace(/\.?\s*Resolution note:[\s.]*$/, '') : '';
+    const said = words === '' ? '' : ` The last attempt said: ${words}.`;
     const message = `The coordinator at ${address} cannot be reached; waited ${waitedMs} ms.${said} Check that it runs there (concordat coordinator), and the address and port.`;
     return toClientError(new CoordinatorError('CONNECTION_LOST', message, { cause }));
   }
