@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { systemRandom } from '../../../src/lib/random.ts';
 import { systemClock } from '../../../src/lib/system-clock.ts';
 import type { Log } from '../../../src/log/log.ts';
+import type { SqliteLogOptions } from '../../../src/log/sqlite/sqlite-log.ts';
 import { openSqliteLog } from '../../../src/log/sqlite/sqlite-log.ts';
 import { CoordinatorError } from '../../../src/xa/errors.ts';
 import { decided, finished, gtridOf } from '../records.ts';
@@ -15,11 +16,12 @@ function tell(what: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
 
-function open(): Promise<Log> {
+function open(more: Partial<SqliteLogOptions> = {}): Promise<Log> {
   const options = {
     ballastBytes: 0,
     compactAfter: 64,
     firstLane: laneText === 'inline' ? 'inline' : 'worker',
+    ...more,
   } as const;
   return openSqliteLog({ directory, clock: systemClock, random: systemRandom, version: 'test', options });
 }
@@ -103,6 +105,26 @@ const modes: Readonly<Record<string, () => Promise<void>>> = {
     const { flushLane: lane, flushMicros: micros } = log.status();
     await log[Symbol.asyncDispose]();
     tell({ lateMs: timers.stop(), lane, micros, pid: process.pid });
+  },
+
+  /** A bounded piece of work with compactions and checkpoints in it; then it dies. */
+  async mixed() {
+    const log = await open({ compactAfter: 12, walPagesMax: 60 });
+    tell({ opened: log.recovered.epoch });
+    let sequence = 0;
+    async function client(): Promise<void> {
+      while (sequence < count) {
+        sequence += 1;
+        const gtrid = gtridOf(log, sequence);
+        await log.append([decided(gtrid)], 'forced');
+        tell({ acknowledged: gtrid });
+        if (sequence % 4 !== 0) {
+          await log.append([finished(gtrid)], 'lazy');
+        }
+      }
+    }
+    await Promise.all([client(), client(), client()]);
+    process.kill(process.pid, 'SIGKILL');
   },
 
   /** Commits of a connection that has better-sqlite3's own settings in WAL mode. */
