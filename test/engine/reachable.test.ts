@@ -168,7 +168,7 @@ function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.map(withoutUndefined);
   }
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) {
     return value;
   }
   const entries = Object.entries(value).filter(
