@@ -9,7 +9,7 @@ type Kind = Action['kind'];
 
 /** CONCORDAT_SEED replays a run; without it every run rolls its own dice, and prints them. */
 const seed = Number(process.env['CONCORDAT_SEED'] ?? Date.now() % 2 ** 31);
-const RUNS = Number(process.env['CONCORDAT_RUNS'] ?? 20_000);
+const RUNS = Number(process.env['CONCORDAT_RUNS'] ?? 12_000);
 const TIMEOUT_MS = 120_000 + RUNS;
 
 const ALL = Object.keys(ACTIONS) as Kind[];
