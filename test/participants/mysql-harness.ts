@@ -182,7 +182,8 @@ export async function openMysqlHarness(server: EngineServer): Promise<MysqlHarne
       prepare: 'XA PREPARE',
       commit: 'XA COMMIT',
       rollback: 'XA ROLLBACK',
-      onePhase: 'ONE PHASE',
+      // MariaDB with its binary log makes one phase of two.
+      onePhase: 'XA END',
     },
     can: { fenceOtherLives: true, tellBlocked: true },
     [Symbol.asyncDispose]: async () => undefined,

@@ -54,6 +54,11 @@ export class Association {
     return this.#state !== 'over' && this.#session.wire.isBusy;
   }
 
+  /** One phase has to be made of two, see `Session`. */
+  get onePhaseIsVolatile(): boolean {
+    return this.#session.onePhaseIsVolatile;
+  }
+
   whenLost(listener: (reason: Reason) => void): void {
     this.#session.whenLost = listener;
   }

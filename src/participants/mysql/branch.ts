@@ -15,7 +15,7 @@ import type { Answer } from './exchange.ts';
 import { guardStatement } from './guard.ts';
 import { MARKER_EVIDENCE } from './listing.ts';
 import { errorOf, type Session } from './session.ts';
-import { endText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
+import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
 import { isInTransaction, refusal } from './work.ts';
 
 export interface BranchTools {
@@ -155,8 +155,10 @@ export class MysqlBranch implements BranchSession {
       }
       announce(MARKER_EVIDENCE);
       isSent = true;
-      const texts = [markerText(database, this.#xid), endText(this.#xid), onePhaseText(this.#xid)];
-      await this.#endWith(texts);
+      const commit = association.onePhaseIsVolatile
+        ? [prepareText(this.#xid), finishText('commit', this.#xid)]
+        : [onePhaseText(this.#xid)];
+      await this.#endWith([markerText(database, this.#xid), endText(this.#xid), ...commit]);
       return { kind: 'done' };
     } catch (error) {
       const { reason, sessionLost } = this.#fail(error);

@@ -35,14 +35,15 @@ export function errorOf(answer: Answer): Extract<Answer[number], { kind: 'error'
 /** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting. */
 export async function openSession(options: ConnectionOptions, settings: SessionSettings): Promise<Session> {
   const wire = await connectWire(options);
-  const first = textRequest(`SET SESSION ${sessionVariables(settings).join(',')}`);
+  const first = textRequest(`SET SESSION ${sessionVariables(settings).join(',')};SELECT @@GLOBAL.log_bin`);
   const [answer] = await within(wire, settings, () => wire.exchange([first]));
   const error = errorOf(answer ?? []);
   if (error !== undefined) {
     wire.destroy();
     throw refusedError(error, 'ENGINE_UNAVAILABLE');
   }
-  return new Session(wire, settings);
+  const binlog = answer?.[1]?.kind === 'cells' && answer[1].rows[0]?.[0]?.toString('latin1') === '1';
+  return new Session(wire, settings, binlog && settings.engine === 'mariadb');
 }
 
 function sessionVariables(settings: SessionSettings): readonly string[] {
@@ -76,6 +77,11 @@ export async function within<T>(
 export class Session {
   readonly wire: Wire;
   readonly statements: Statements;
+  /**
+   * MariaDB with its binary log acknowledges `XA COMMIT … ONE PHASE` before the engine's part of it is durable: after a crash
+   * such a branch is back as prepared, and would be rolled back as one that nobody decided. Seen with 10.11.18.
+   */
+  readonly onePhaseIsVolatile: boolean;
   readonly #limit: Pick<SessionSettings, 'clock' | 'callTimeoutMs'>;
   /** Something in it would leak into the next branch: a variable, the current database, a temporary table. */
   isDirty = false;
@@ -84,8 +90,9 @@ export class Session {
   /** For whoever uses the session now. */
   whenLost: ((reason: Reason) => void) | undefined;
 
-  constructor(wire: Wire, limit: Pick<SessionSettings, 'clock' | 'callTimeoutMs'>) {
+  constructor(wire: Wire, limit: Pick<SessionSettings, 'clock' | 'callTimeoutMs'>, onePhaseIsVolatile: boolean) {
     this.wire = wire;
+    this.onePhaseIsVolatile = onePhaseIsVolatile;
     this.#limit = limit;
     this.statements = new Statements(wire);
     wire.onLost((reason) => this.whenLost?.(reason));
