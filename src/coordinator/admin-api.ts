@@ -47,7 +47,11 @@ export class AdminApi {
   listTransactions(request: ListRequest): ListTransactionsResponse {
     const { driver, clock } = this.#parts;
     const now = clock.now();
-    const { page, nextPageToken } = selectPage([...driver.all(), ...driver.outcomes.heuristic()], request, now);
+    const { page, nextPageToken } = selectPage(
+      [...driver.registry.all(), ...driver.registry.outcomes.heuristic()],
+      request,
+      now,
+    );
     return { transactions: page.map((transaction) => wireTransaction(transaction, now)), nextPageToken };
   }
 
@@ -99,7 +103,7 @@ export class AdminApi {
 
   retryTransaction(request: { readonly gtrid: string }): ResolveTransactionResponse & { branches: number } {
     const gtrid = decodeGtrid(request.gtrid);
-    const transaction = this.#parts.driver.find(gtrid);
+    const transaction = this.#parts.driver.registry.find(gtrid);
     if (transaction === undefined) {
       throw new CoordinatorError('TXN_NOT_FOUND', `no transaction ${gtrid} is known here`);
     }
@@ -112,7 +116,7 @@ export class AdminApi {
     return {
       resources: directory.all().map(({ name, engine, engineIdentity, links }) => {
         const pending = driver.calls.pendingCommits(name);
-        const ages = pending.map((gtrid) => now - (driver.find(gtrid)?.openedAt ?? now));
+        const ages = pending.map((gtrid) => now - (driver.registry.find(gtrid)?.openedAt ?? now));
         return {
           name,
           engine,
@@ -169,7 +173,7 @@ export class AdminApi {
   }
 
   #show(gtrid: Gtrid): TransactionInfo | null {
-    const transaction = this.#parts.driver.find(gtrid);
+    const transaction = this.#parts.driver.registry.find(gtrid);
     return transaction === undefined ? null : wireTransaction(transaction, this.#parts.clock.now());
   }
 

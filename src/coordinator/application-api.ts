@@ -15,8 +15,9 @@ import type { CoordinatorError } from '../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../xa/errors.ts';
 import { notFoundError } from './answers.ts';
 import { wireBranches, wireEnded, wireOutcome, wireState, wireTransaction } from './describe.ts';
+import type { End } from './ends.ts';
 import { RequestIds } from './idempotency.ts';
-import type { End, Operations } from './operations.ts';
+import type { Operations } from './operations.ts';
 import {
   decodeAcknowledgement,
   decodeBqual,

@@ -53,13 +53,13 @@ export function receiveBranchMessage(
     if (verb === 'commit') {
       failpoint('first-commit-acknowledged');
     }
-    const transaction = driver.find(gtrid);
+    const transaction = driver.registry.find(gtrid);
     if (transaction !== undefined) {
       driver.apply(transaction, { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) });
     }
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);
-    const transaction = driver.live(gtrid);
+    const transaction = driver.registry.live(gtrid);
     if (transaction !== undefined) {
       const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
       driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });

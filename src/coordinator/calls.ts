@@ -36,6 +36,7 @@ export class Calls {
   readonly #byResource = new Map<ResourceName, Map<string, Call>>();
   #count = 0;
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(directory: Directory, clock: Clock, emit: (gtrid: Gtrid, event: Event) => void) {
     this.#directory = directory;
@@ -45,6 +46,9 @@ export class Calls {
 
   /** Sends the call now, or keeps it until a participant of its resource is there. A call that is under way is not doubled. */
   start(gtrid: Gtrid, target: Target): void {
+    if (this.#closed) {
+      return;
+    }
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
     const resource = resourceOf(target.bqual);
     const calls = this.#callsOf(resource);
@@ -109,6 +113,7 @@ export class Calls {
   }
 
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#byResource.clear();
   }

@@ -62,8 +62,11 @@ export class ClientSessions {
     this.#open.add(session);
   };
 
-  get size(): number {
-    return this.#open.size;
+  /** Every stream ends after what was said on it. */
+  end(): void {
+    for (const session of [...this.#open]) {
+      session.end();
+    }
   }
 }
 
@@ -96,6 +99,11 @@ class ClientSession implements Owner {
     this.#out.send({ ended: { gtrid: transaction.gtrid, outcome: 'OUTCOME_ROLLED_BACK', reason } });
   }
 
+  end(): void {
+    this.#out.flushNow();
+    this.#end();
+  }
+
   sendDirectory(): void {
     if (this.#greeted) {
       this.#out.send({ resources: wireDirectory(this.#parts.directory) });
@@ -103,6 +111,9 @@ class ClientSession implements Owner {
   }
 
   #receive(frame: SessionRequest): void {
+    if (this.#ended) {
+      return;
+    }
     if (frame.messages.length > FRAME_MESSAGES_MAX) {
       const error = new CoordinatorError('LIMIT_FRAME', `a frame carries at most ${FRAME_MESSAGES_MAX} messages`);
       this.#stream.emit('error', toStatus(error));
@@ -201,7 +212,7 @@ class ClientSession implements Owner {
     this.#out.close();
     this.#stream.end();
     this.#parts.leases.release(this);
-    for (const transaction of this.#parts.driver.all()) {
+    for (const transaction of this.#parts.driver.registry.all()) {
       if (transaction.owner === this && transaction.state.kind === 'active') {
         transaction.endRequested = true;
         const reason = { code: 'CLIENT_LOST', message: "its client's session ended", retryable: true };

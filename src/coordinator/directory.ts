@@ -23,7 +23,7 @@ export interface Link {
   probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;
   /** Everything the engine lists, and a preflight made now. @throws {CoordinatorError} as above. */
   scan(): Promise<Scan>;
-  /** Ends the stream: another one of the same instance has taken its place. */
+  /** Ends the stream after what was sent: another one of the same instance has taken its place, or the coordinator leaves. */
   close(): void;
 }
 

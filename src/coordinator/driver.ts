@@ -1,6 +1,5 @@
 // The driver: takes events to the engine and carries out what it asks for. Everything that happens to a transaction, from a
 // client, a participant, a timer, the log or recovery, goes through `apply`.
-import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
@@ -15,16 +14,10 @@ import { isHeuristic, type State } from './engine/state.ts';
 import { step } from './engine/step.ts';
 import { Evidence } from './evidence.ts';
 import type { Logger } from './logger.ts';
-import { Outcomes } from './outcomes.ts';
+import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
 import { type Owner, Transaction, type Waiter } from './transaction.ts';
-
-/** The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. */
-const PREPARE_TIMEOUT_MS = 30_000;
-/** A caller who wants every branch finished waits no longer than this for one that is away; then it hears the decision (D11). */
-const APPLIED_WAIT_MS = 2_000;
-/** The longest wait for a log or a single branch that gives no answer. */
-const ANSWER_WAIT_MS = 20_000;
+import { Waiting } from './waiting.ts';
 
 export interface DriverParts {
   readonly log: Log;
@@ -35,27 +28,34 @@ export interface DriverParts {
   readonly outcomesMax: number;
 }
 
+export interface Admission {
+  readonly owner?: Owner | undefined;
+  readonly timeoutMs?: number;
+  /** What the first state asks for. */
+  readonly effects?: readonly Effect[];
+}
+
 export class Driver {
+  readonly registry: Registry;
   readonly calls: Calls;
   readonly evidence: Evidence;
-  readonly outcomes: Outcomes;
+  /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
+  readonly failed: Promise<Error>;
   readonly #clock: Clock;
   readonly #effects: Effects;
   readonly #timers: Timers;
+  readonly #waiting: Waiting;
   readonly #logger: Logger;
-  readonly #live = new Map<Gtrid, Transaction>();
   readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
   #draining = false;
+  #closed = false;
   #failure: CoordinatorError | undefined;
-  /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
-  readonly failed: Promise<Error>;
-  readonly #idleListeners = new Set<() => void>();
 
   constructor(parts: DriverParts) {
     const { log, clock, random, directory, logger } = parts;
     this.#clock = clock;
     this.#logger = logger;
-    this.outcomes = new Outcomes(parts.outcomesMax);
+    this.registry = new Registry(parts.outcomesMax);
     this.evidence = new Evidence(directory, clock);
     this.calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
     const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
@@ -63,8 +63,9 @@ export class Driver {
       clock,
       random,
       apply,
-      answerAll: (transaction) => this.#answer(transaction, 'applied'),
+      answerAll: (transaction) => this.#waiting.answer(transaction, 'applied'),
     });
+    this.#waiting = new Waiting(this.#timers, clock);
     this.#effects = new Effects({
       log,
       logger,
@@ -72,31 +73,13 @@ export class Driver {
       calls: this.calls,
       evidence: this.evidence,
       timers: this.#timers,
-      answer: (transaction, level) => this.#answer(transaction, level),
+      answer: (transaction, level) => this.#waiting.answer(transaction, level),
       fail: (error) => this.#fail(error),
     });
     this.failed = log.failed.then((error) => {
       this.#fail(error);
       return error;
     });
-  }
-
-  /** A transaction that is not completed. */
-  live(gtrid: Gtrid): Transaction | undefined {
-    return this.#live.get(gtrid);
-  }
-
-  /** Live, or completed and still held whole. */
-  find(gtrid: Gtrid): Transaction | undefined {
-    return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
-  }
-
-  get liveCount(): number {
-    return this.#live.size;
-  }
-
-  all(): readonly Transaction[] {
-    return [...this.#live.values()];
   }
 
   /** @throws {CoordinatorError} `LOG_FAILED` once the log is unusable: nothing may be promised any more. */
@@ -106,21 +89,12 @@ export class Driver {
     }
   }
 
-  /** Takes in a transaction: begun, found in the log, or found prepared. `effects` are what its first state asks for. */
-  admit(
-    gtrid: Gtrid,
-    state: State,
-    options: { readonly owner?: Owner | undefined; readonly timeoutMs?: number; readonly effects?: readonly Effect[] },
-  ): Transaction {
-    assert(!this.#live.has(gtrid), `${gtrid} is admitted once`);
+  /** Takes in a transaction: begun, found in the log, or found prepared. */
+  admit(gtrid: Gtrid, state: State, options: Admission): Transaction {
     const now = this.#clock.now();
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
     const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
-    if (state.kind === 'completed') {
-      this.outcomes.add(transaction, state.outcome);
-    } else {
-      this.#live.set(gtrid, transaction);
-    }
+    this.registry.add(transaction);
     if (options.timeoutMs !== undefined) {
       this.#timers.deadline(transaction, options.timeoutMs);
     }
@@ -138,28 +112,30 @@ export class Driver {
   }
 
   apply(transaction: Transaction, event: Event): void {
+    if (this.#closed) {
+      return; // A record may still become durable: the next start reads it.
+    }
     this.#queue.push({ transaction, event });
     this.#drain();
   }
 
-  /** Answers `waiter` as soon as the state allows; the request's own event is applied by the caller. */
+  /**
+   * Answers `waiter` as soon as the state allows; the request's own event is applied by the caller.
+   * @throws {CoordinatorError} `OUTCOME_UNKNOWN` when the log has failed before.
+   */
   wait(transaction: Transaction, waiter: Waiter): void {
     if (this.#failure !== undefined && outcomeOf(transaction.state) === undefined) {
       throw unknownOutcomeError(transaction.gtrid, 'the log failed; a restart reads the truth');
     }
-    transaction.waiters.push(waiter);
-    if (transaction.state.kind === 'committing' || transaction.state.kind === 'rolling-back') {
-      this.#timers.boundWait(transaction, APPLIED_WAIT_MS);
-    }
+    this.#waiting.add(transaction, waiter);
   }
 
   /** Applies the event and gives back what the engine refuses at once. */
   request(transaction: Transaction, event: Event): Extract<Effect, { kind: 'refuse-enlist' }> | undefined {
-    const before = transaction.state;
-    const result = step(before, event);
-    this.#enter(transaction, result.state, result.effects);
+    const { state, effects } = step(transaction.state, event);
+    this.#enter(transaction, state, effects);
     this.#drain();
-    return result.effects.find((effect) => effect.kind === 'refuse-enlist');
+    return effects.find((effect) => effect.kind === 'refuse-enlist');
   }
 
   /** The next call of every branch that waits for a retry is made now. @returns how many. */
@@ -171,26 +147,10 @@ export class Driver {
     return due.length;
   }
 
-  forget(gtrid: Gtrid): void {
-    this.outcomes.remove(gtrid);
-  }
-
-  /** Resolves when no transaction is open any more. */
-  empty(): Promise<void> {
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (this.#live.size === 0) {
-          this.#idleListeners.delete(check);
-          resolve();
-        }
-      };
-      this.#idleListeners.add(check);
-      check();
-    });
-  }
-
+  /** Nothing moves from now on. Whoever waits has lost its connection, or is about to. */
   close(): void {
-    for (const transaction of this.#live.values()) {
+    this.#closed = true;
+    for (const transaction of this.registry.all()) {
       transaction.quiet();
     }
     this.calls.close();
@@ -198,7 +158,7 @@ export class Driver {
   }
 
   #emit(gtrid: Gtrid, event: Event): void {
-    const transaction = this.find(gtrid);
+    const transaction = this.registry.find(gtrid);
     if (transaction !== undefined) {
       this.apply(transaction, event);
     }
@@ -226,56 +186,27 @@ export class Driver {
       transaction.state = state;
       transaction.version += 1;
       if (state.kind !== before.kind) {
-        this.#changedKind(transaction, before, state);
+        this.#changedKind(transaction, before);
       }
     }
     this.#perform(transaction, effects);
   }
 
-  #changedKind(transaction: Transaction, before: State, state: State): void {
-    if (before.kind === 'completed') {
-      this.outcomes.remove(transaction.gtrid);
-      this.#live.set(transaction.gtrid, transaction);
-    }
-    switch (state.kind) {
-      case 'preparing':
-        this.#timers.deadline(transaction, Math.min(PREPARE_TIMEOUT_MS, transaction.deadlineAt - this.#clock.now()));
-        break;
-      case 'one-phase':
-      case 'deciding':
-        this.#timers.boundWait(transaction, ANSWER_WAIT_MS);
-        break;
-      case 'committing':
-      case 'rolling-back':
-        this.#dropPrepares(transaction, before);
-        this.#timers.boundWait(transaction, APPLIED_WAIT_MS);
-        this.#tellOwner(transaction);
-        break;
-      case 'completed':
-        this.#completed(transaction, state);
-        break;
-      default:
-        break;
-    }
-  }
-
-  #completed(transaction: Transaction, state: Extract<State, { kind: 'completed' }>): void {
-    transaction.quiet();
-    this.#live.delete(transaction.gtrid);
-    this.outcomes.add(transaction, state.outcome);
-    this.#tellOwner(transaction);
-    if (isHeuristic(state)) {
-      this.#logger.error({ evt: 'heuristic-outcome', txn: transaction.gtrid, outcome: state.outcome });
-    }
-    for (const listener of this.#idleListeners) {
-      listener();
-    }
-  }
-
-  #dropPrepares(transaction: Transaction, before: State): void {
+  #changedKind(transaction: Transaction, before: State): void {
+    this.registry.moved(transaction, before);
+    this.#waiting.bound(transaction);
     if (before.kind === 'preparing') {
-      for (const branch of before.branches) {
-        this.calls.dropPrepare(transaction.gtrid, branch.bqual);
+      for (const { bqual } of before.branches) {
+        this.calls.dropPrepare(transaction.gtrid, bqual);
+      }
+    }
+    this.#tellOwner(transaction);
+    if (transaction.state.kind === 'completed') {
+      transaction.quiet();
+      transaction.owner = undefined; // Kept for its late messages; with its session it would be too much.
+      if (isHeuristic(transaction.state)) {
+        const { outcome } = transaction.state;
+        this.#logger.error({ evt: 'heuristic-outcome', txn: transaction.gtrid, outcome });
       }
     }
   }
@@ -293,17 +224,6 @@ export class Driver {
     }
   }
 
-  #answer(transaction: Transaction, level: 'decided' | 'applied'): void {
-    if (transaction.waiters.length === 0) {
-      return;
-    }
-    const ready = transaction.waiters.filter((waiter) => level === 'applied' || waiter.level === 'decided');
-    transaction.waiters = transaction.waiters.filter((waiter) => !ready.includes(waiter));
-    for (const waiter of ready) {
-      waiter.settle(transaction);
-    }
-  }
-
   /** The log may or may not hold what was being written: whoever waits hears "unknown" and the process stops (D2, D5). */
   #fail(error: unknown): void {
     if (this.#failure !== undefined) {
@@ -314,9 +234,9 @@ export class Driver {
         ? error
         : new CoordinatorError('LOG_FAILED', 'the log could not be written', { cause: error });
     this.#logger.fatal({ evt: 'log-failed', message: this.#failure.message });
-    for (const transaction of this.#live.values()) {
+    for (const transaction of this.registry.all()) {
       transaction.quiet();
-      this.#answer(transaction, 'applied');
+      this.#waiting.answer(transaction, 'applied');
     }
   }
 }

@@ -24,6 +24,7 @@ export class Evidence {
   #inFlight: Key[][] = [];
   readonly #ready = new Map<ResourceName, Key[]>();
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(directory: Directory, clock: Clock) {
     this.#directory = directory;
@@ -60,10 +61,14 @@ export class Evidence {
     if (ready.length < QUEUE_MAX) {
       ready.push({ gtrid, bqual });
     }
+    if (this.#closed) {
+      return;
+    }
     this.#timer ??= this.#clock.after(SEND_INTERVAL_MS, this.#send);
   }
 
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
   }
 

@@ -8,10 +8,14 @@ export interface LeaseBlock {
   readonly count: number;
 }
 
+/** Blocks that a session holds. It asks for a new one when half of the last is used, so that older ones than these are used up. */
+const BLOCKS_HELD_MAX = 64;
+
 export class Leases {
   readonly #identity: LogIdentity;
   readonly #epoch: number;
   readonly #ownerOfBlock = new Map<number, Owner>();
+  readonly #blocksOf = new Map<Owner, number[]>();
   #nextBlock = 0;
   #unaryNext = 0;
   #unaryEnd = 0;
@@ -21,21 +25,25 @@ export class Leases {
     this.#epoch = epoch;
   }
 
-  /** A block for a session; it is the session's until `release`. */
+  /** A block for a session; it is the session's until `release`, or until it has had many more. */
   grant(owner: Owner): LeaseBlock {
     const block = this.#nextBlock;
     this.#nextBlock += 1;
     this.#ownerOfBlock.set(block, owner);
+    const held = [...(this.#blocksOf.get(owner) ?? []), block];
+    for (const old of held.splice(0, held.length - BLOCKS_HELD_MAX)) {
+      this.#ownerOfBlock.delete(old);
+    }
+    this.#blocksOf.set(owner, held);
     return { first: block * LEASE_SIZE, count: LEASE_SIZE };
   }
 
   /** The session is over: ids of its blocks that were never used will never be (ids are not reused). */
   release(owner: Owner): void {
-    for (const [block, holder] of this.#ownerOfBlock) {
-      if (holder === owner) {
-        this.#ownerOfBlock.delete(block);
-      }
+    for (const block of this.#blocksOf.get(owner) ?? []) {
+      this.#ownerOfBlock.delete(block);
     }
+    this.#blocksOf.delete(owner);
   }
 
   /** The session whose live lease the id is in: such an id counts as live, since a vote may overtake its `Begin`. */

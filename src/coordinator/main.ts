@@ -39,7 +39,7 @@ export async function runCoordinator(
       acceptWithoutHighWater: config.acceptWithoutHighWater,
     },
   });
-  let coordinator: Coordinator;
+  let coordinator: Coordinator | undefined;
   let http: HttpServer;
   let adminAddress: string;
   try {
@@ -56,6 +56,7 @@ export async function runCoordinator(
     });
     [http, adminAddress] = await serveHealth(config.adminListen, coordinator);
   } catch (error) {
+    await coordinator?.stop();
     await log[Symbol.asyncDispose]();
     throw error instanceof CoordinatorError
       ? error
@@ -80,10 +81,18 @@ export async function runCoordinator(
       );
     return closing;
   };
-  void coordinator.failed.then((error) => {
-    // Not even a clean close: nothing may touch the log any more but the next start, which reads the truth.
+  let hasFailed = false;
+  void coordinator.failed.then(async (error) => {
+    hasFailed = true;
     logger.fatal({ evt: 'stopped', message: error.message });
+    await coordinator.stopped;
+    // Not even a clean close: nothing may touch the log any more but the next start, which reads the truth.
     end(EXIT.logFailed);
+  });
+  void coordinator.stopped.then(() => {
+    if (!hasFailed) {
+      void close(EXIT.ok, () => coordinator.stop()); // Drained by an operator's call instead of a signal.
+    }
   });
   return {
     address: coordinator.address,

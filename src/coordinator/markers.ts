@@ -31,16 +31,16 @@ export class Markers {
   #judge(xid: Xid, text: string): void {
     const { identity, epoch } = this.#log.recovered;
     const asked = gtridParts(xid.gtrid);
-    if (asked.identity !== identity || asked.epoch > epoch || this.#driver.live(xid.gtrid) !== undefined) {
+    if (asked.identity !== identity || asked.epoch > epoch || this.#driver.registry.live(xid.gtrid) !== undefined) {
       return;
     }
     const logged = this.#log.outcome(xid.gtrid);
     if (logged.kind === 'decided' && !logged.finished) {
       return;
     }
-    if (logged.kind !== 'decided' && this.#driver.outcomes.outcome(xid.gtrid) === undefined) {
+    if (logged.kind !== 'decided' && this.#driver.registry.outcomes.outcome(xid.gtrid) === undefined) {
       // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
-      this.#driver.outcomes.note(xid.gtrid, 'committed');
+      this.#driver.registry.outcomes.note(xid.gtrid, 'committed');
     }
     if (this.#seenOnce.delete(text)) {
       this.#driver.evidence.forget(xid.gtrid, xid.bqual);

@@ -1,22 +1,19 @@
 // What applications may do, once: the unary calls and the session stream both come here with decoded requests.
 import type { Log } from '../log/log.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { Acknowledgement, Outcome } from '../xa/vocabulary.ts';
+import { UNFINISHED_TRANSACTIONS_MAX } from '../xa/limits.ts';
+import type { Acknowledgement } from '../xa/vocabulary.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
-import { decidedError, notFoundError, outcomeOf, reasonOf, rolledBackError, unknownOutcomeError } from './answers.ts';
+import { decidedError, notFoundError, outcomeOf, unknownOutcomeError } from './answers.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
+import { type End, endOf, endOfFound } from './ends.ts';
 import type { ClaimedBranch } from './engine/event.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import { type Found, lookUp } from './lookup.ts';
 import { invalid } from './requests.ts';
 import type { Owner, Transaction } from './transaction.ts';
-
-/** How a transaction ended for someone who asked: an outcome, or the error that says why there is none to be glad of. */
-export type End =
-  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly transaction: Transaction | undefined }
-  | { readonly kind: 'failed'; readonly error: CoordinatorError };
 
 export interface Enlisted {
   readonly bqual: Bqual;
@@ -47,13 +44,12 @@ export class Operations {
     this.#draining = true;
   }
 
-  get isDraining(): boolean {
-    return this.#draining;
-  }
-
   /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED; nothing was begun. */
   begin(timeoutMs: number, owner?: Owner, leased?: Gtrid): Gtrid {
     const { driver, leases } = this.#parts;
+    if (owner !== undefined && leased === undefined) {
+      throw invalid('gtrid', "must be of the session's own lease: a session's Begin is not answered");
+    }
     this.#checkRoom();
     if (leased === undefined) {
       const gtrid = leases.next();
@@ -63,7 +59,7 @@ export class Operations {
     if (owner === undefined || leases.ownerOf(leased) !== owner) {
       throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
     }
-    const known = driver.find(leased);
+    const known = driver.registry.find(leased);
     if (known === undefined) {
       driver.admit(leased, openTransaction(leased), { owner, timeoutMs });
     } else {
@@ -75,7 +71,7 @@ export class Operations {
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
   enlist(gtrid: Gtrid, resource: ResourceName, asked: Bqual | undefined, isNew: boolean): Enlisted {
     const { driver, directory, now } = this.#parts;
-    const transaction = driver.find(gtrid);
+    const transaction = driver.registry.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
     }
@@ -130,7 +126,7 @@ export class Operations {
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_DECIDED: the mark would contradict a decision. */
   setRollbackOnly(gtrid: Gtrid, message: string): void {
-    const transaction = this.#parts.driver.find(gtrid);
+    const transaction = this.#parts.driver.registry.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
     }
@@ -147,12 +143,16 @@ export class Operations {
 
   /** The transaction if it is held in memory, else what can be told of it. */
   async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Transaction | Found> {
-    return this.#parts.driver.find(gtrid) ?? (await this.#lookUp(gtrid, claimed));
+    return this.#parts.driver.registry.find(gtrid) ?? (await this.#lookUp(gtrid, claimed));
   }
 
   #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
     const { driver, log, directory, leases } = this.#parts;
-    return lookUp({ log, directory, outcomes: driver.outcomes, isIssued: (id) => leases.isIssued(id) }, gtrid, claimed);
+    return lookUp(
+      { log, directory, outcomes: driver.registry.outcomes, isIssued: (id) => leases.isIssued(id) },
+      gtrid,
+      claimed,
+    );
   }
 
   #end(
@@ -164,7 +164,7 @@ export class Operations {
     ask: (transaction: Transaction) => void,
   ): void {
     const { driver } = this.#parts;
-    const transaction = driver.find(gtrid);
+    const transaction = driver.registry.find(gtrid);
     if (transaction === undefined) {
       this.#lookUp(gtrid, claimed).then(
         (found) => done(endOfFound(gtrid, found, wanted)),
@@ -178,55 +178,32 @@ export class Operations {
     ask(transaction);
   }
 
+  /** Whether a transaction may still be begun: not while draining, not beyond the limits. */
+  get mayBegin(): boolean {
+    return !this.#draining && this.#hasPlace();
+  }
+
+  /** What is decided and waits for a participant that is away keeps nobody else from beginning (D11), as long as it fits in memory. */
+  #hasPlace(): boolean {
+    const { driver, openTransactionsMax } = this.#parts;
+    return (
+      driver.registry.undecidedCount < openTransactionsMax &&
+      driver.registry.liveCount < openTransactionsMax + UNFINISHED_TRANSACTIONS_MAX
+    );
+  }
+
   #checkRoom(): void {
     const { driver, log, openTransactionsMax } = this.#parts;
     driver.ensureUsable();
     if (this.#draining) {
       throw new CoordinatorError('DRAINING', 'the coordinator is shutting down');
     }
-    if (driver.liveCount >= openTransactionsMax) {
+    if (!this.#hasPlace()) {
       throw new CoordinatorError('LIMIT_TRANSACTIONS', `${openTransactionsMax} transactions are open already`);
     }
     if (!log.hasRoom()) {
       throw new CoordinatorError('LIMIT_DISK', "the log's volume is almost full");
     }
-  }
-}
-
-function endOf(transaction: Transaction, wanted: 'committed' | 'rolled-back'): End {
-  const { gtrid, state } = transaction;
-  const outcome = outcomeOf(state);
-  if (outcome === undefined) {
-    return { kind: 'failed', error: unknownOutcomeError(gtrid, `it is ${state.kind}`) };
-  }
-  if (wanted === 'committed' && outcome === 'rolled-back') {
-    return { kind: 'failed', error: rolledBackError(gtrid, reasonOf(state)) };
-  }
-  if (wanted === 'rolled-back' && outcome !== 'rolled-back') {
-    return { kind: 'failed', error: decidedError(gtrid, outcome) };
-  }
-  return { kind: 'ended', outcome, transaction };
-}
-
-function endOfFound(gtrid: Gtrid, found: Found, wanted: 'committed' | 'rolled-back'): End {
-  switch (found.kind) {
-    case 'not-found':
-      return { kind: 'failed', error: notFoundError(gtrid) };
-    case 'expired':
-      return {
-        kind: 'failed',
-        error: new CoordinatorError('OUTCOME_EXPIRED', `${gtrid} is older than the retained outcomes`),
-      };
-    case 'unknown':
-      return { kind: 'failed', error: unknownOutcomeError(gtrid, found.why) };
-    case 'outcome':
-      if (wanted === 'committed' && found.outcome === 'rolled-back') {
-        return { kind: 'failed', error: rolledBackError(gtrid, undefined) };
-      }
-      if (wanted === 'rolled-back' && found.outcome !== 'rolled-back') {
-        return { kind: 'failed', error: decidedError(gtrid, found.outcome) };
-      }
-      return { kind: 'ended', outcome: found.outcome, transaction: undefined };
   }
 }
 

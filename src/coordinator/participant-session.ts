@@ -9,18 +9,16 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
-import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { ResourceName } from '../xa/xid.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import type { Directory, Link, Probe, Scan } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { checkMetadata, logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
+import { decodeHello } from './participant-hello.ts';
 import { decodeProof, WIRE_VERB } from './participant-messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
-import { decodeInstance, decodeResource, invalid } from './requests.ts';
 import type { Strays } from './strays.ts';
 
 /** A participant that is silent for three of these is gone. */
@@ -108,6 +106,8 @@ export class ParticipantSession {
       this.#greet(message.hello);
     } else if (phase.kind === 'readying' && message.ready) {
       this.#ready(phase, Number(message.ready.epoch));
+    } else if (phase.kind === 'attached' && message.ready) {
+      this.#checkEpoch(phase.link, Number(message.ready.epoch));
     } else if (phase.kind === 'attached') {
       receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
     } else if (phase.kind === 'greeting') {
@@ -118,30 +118,20 @@ export class ParticipantSession {
 
   #greet(hello: AttachHello): void {
     const { directory, log, logger } = this.#parts;
-    if (hello.protocolVersion !== PROTOCOL_VERSION) {
-      throw new CoordinatorError(
-        'PROTOCOL',
-        `this coordinator speaks protocol ${PROTOCOL_VERSION}, the participant ${hello.protocolVersion}`,
-      );
-    }
     const link = this.#link(hello);
-    directory.check(link.resource, link.engineIdentity);
-    if (directory.isRegistered(link.resource)) {
+    const { resource, engine, engineIdentity } = link;
+    directory.check(resource, engineIdentity);
+    if (directory.isRegistered(resource)) {
       this.#welcome(hello, link);
       return;
     }
+    // Taken before the record is durable: of two engines that come at once only one gets the name, and the log hears of no other.
+    directory.register(resource, engine, engineIdentity);
     this.#phase = { kind: 'registering' };
-    const { resource, engine, engineIdentity } = link;
     log.append([{ kind: 'resource-registered', resource, engine, engineIdentity }], 'forced').then(
       () => {
-        try {
-          directory.check(resource, engineIdentity); // Another one may have registered while the record was written.
-          directory.register(resource, engine, engineIdentity);
-          logger.info({ evt: 'resource-registered', resource, engine, engineIdentity });
-          this.#welcome(hello, link);
-        } catch (error) {
-          this.#refuse(error);
-        }
+        logger.info({ evt: 'resource-registered', resource, engine, engineIdentity });
+        this.#welcome(hello, link);
       },
       (error: unknown) => this.#refuse(error),
     );
@@ -164,14 +154,9 @@ export class ParticipantSession {
   }
 
   #ready(phase: Extract<Phase, { kind: 'readying' }>, epoch: number): void {
-    const { directory, driver, log, logger } = this.#parts;
+    const { directory, driver, logger } = this.#parts;
     const { link, hello } = phase;
-    if (epoch > log.recovered.epoch) {
-      throw new CoordinatorError(
-        'EPOCH_STALE',
-        `the engine of ${link.resource} has served epoch ${epoch} of this log, and this coordinator runs epoch ${log.recovered.epoch}: it runs on an old copy`,
-      );
-    }
+    this.#checkEpoch(link, epoch);
     this.#phase = { kind: 'attached', link };
     directory.attach(link);
     const { resource, instance, kind } = link;
@@ -182,24 +167,20 @@ export class ParticipantSession {
     driver.calls.attached(link);
   }
 
+  /** A participant may learn only later that its engine has served a newer epoch: another coordinator has taken over. */
+  #checkEpoch(link: Link, epoch: number): void {
+    const { epoch: own } = this.#parts.log.recovered;
+    if (epoch > own) {
+      throw new CoordinatorError(
+        'EPOCH_STALE',
+        `the engine of ${link.resource} has served epoch ${epoch} of this log, and this coordinator runs epoch ${own}: it runs on an old copy`,
+      );
+    }
+  }
+
   #link(hello: AttachHello): Link {
-    const resource: ResourceName = decodeResource(hello.resource);
-    const instance = decodeInstance(hello.instance);
-    if (instance === '' || hello.engineIdentity === '') {
-      throw invalid(instance === '' ? 'instance' : 'engine_identity', 'must not be empty');
-    }
-    if (hello.kind !== 'PARTICIPANT_KIND_SIDECAR' && hello.kind !== 'PARTICIPANT_KIND_EMBEDDED') {
-      throw invalid('kind', 'must be SIDECAR or EMBEDDED');
-    }
     return {
-      resource,
-      instance,
-      kind: hello.kind === 'PARTICIPANT_KIND_SIDECAR' ? 'sidecar' : 'embedded',
-      address: hello.address,
-      engine: hello.engine,
-      engineVersion: hello.engineVersion,
-      engineIdentity: hello.engineIdentity,
-      warnings: hello.warnings,
+      ...decodeHello(hello),
       attachedAt: this.#parts.clock.now(),
       prepare: (gtrid, bqual) => this.#out.send({ prepare: { gtrid, bqual } }),
       finish: (gtrid, bqual, verb, evidence) =>
@@ -207,7 +188,10 @@ export class ParticipantSession {
       forget: (branches) => this.#out.send({ forget: { branches: [...branches] } }),
       probe: (gtrid, bqual, evidence) => this.#probe(gtrid, bqual, evidence),
       scan: () => this.#scan(),
-      close: () => this.#end(),
+      close: () => {
+        this.#out.flushNow();
+        this.#end();
+      },
     };
   }
 

@@ -51,7 +51,7 @@ export class Resolutions {
     if (requestId !== '' && log.history(gtrid).some((record) => isActionOf(record, requestId))) {
       return ['nothing more: the log holds this action already'];
     }
-    const transaction = driver.find(gtrid);
+    const transaction = driver.registry.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
     }
@@ -116,7 +116,7 @@ export class Resolutions {
         });
         break;
       case 'forget':
-        driver.forget(gtrid);
+        driver.registry.outcomes.remove(gtrid);
         break;
     }
   }

@@ -11,6 +11,7 @@ import { ClientSessions } from './client-session.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { Leases } from './leases.ts';
+import { Lifetime } from './lifetime.ts';
 import type { Logger } from './logger.ts';
 import { Markers } from './markers.ts';
 import { Operations } from './operations.ts';
@@ -36,8 +37,13 @@ export interface Coordinator extends AsyncDisposable {
   /** Where it listens, with the port that was taken. */
   readonly address: string;
   readonly driver: Driver;
-  /** Resolves when the log became unusable: stop the process, a restart reads the truth. */
+  /**
+   * Resolves when the log became unusable. Whoever waits is told "unknown" and the server stops by itself; then stop the process,
+   * and a restart reads the truth.
+   */
   readonly failed: Promise<Error>;
+  /** Resolves when the server is closed: drained, stopped, or after the log has failed. */
+  readonly stopped: Promise<void>;
   isServing(): boolean;
   /** No new transactions; open ones end or the grace does; then everything is closed. Repeats join the first. */
   drain(): Promise<void>;
@@ -64,7 +70,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const driver = new Driver({ log, clock, random, directory, logger, outcomesMax: options.outcomesMax });
   const leases = new Leases(identity, epoch);
   const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
-  const mayBegin = (): boolean => !operations.isDraining && driver.liveCount < openTransactionsMax;
+  const mayBegin = (): boolean => operations.mayBegin;
   const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, directory, log, clock, logger });
@@ -83,41 +89,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
   const server = new Server(SERVER_OPTIONS);
   const health = new HealthImplementation();
-  const setHealth = (status: 'SERVING' | 'NOT_SERVING'): void => {
-    for (const name of ['', ...SERVICE_NAMES]) {
-      health.setStatus(name, status);
-    }
-  };
-  let isServing = false;
-  let drained: Promise<void> | undefined;
-  let stopped: Promise<void> | undefined;
+  const lifetime = new Lifetime({
+    server,
+    health,
+    serviceNames: SERVICE_NAMES,
+    driver,
+    directory,
+    operations,
+    sessions,
+    clock,
+    logger,
+    drainGraceMs: options.drainGraceMs,
+  });
 
-  const stop = (): Promise<void> => {
-    stopped ??= (async () => {
-      isServing = false;
-      operations.drain();
-      setHealth('NOT_SERVING');
-      server.forceShutdown();
-      driver.close();
-    })();
-    return stopped;
-  };
-  const drain = (): Promise<void> => {
-    drained ??= (async () => {
-      isServing = false;
-      operations.drain();
-      setHealth('NOT_SERVING');
-      logger.info({ evt: 'draining', open: driver.liveCount });
-      await Promise.race([driver.empty(), new Promise<void>((resolve) => clock.after(options.drainGraceMs, resolve))]);
-      for (const { gtrid, state } of driver.all()) {
-        logger.warn({ evt: 'left-for-recovery', txn: gtrid, state: state.kind });
-      }
-      await stop();
-    })();
-    return drained;
-  };
-
-  setHealth('NOT_SERVING');
   health.addToServer(server);
   addServices(server, {
     application,
@@ -129,25 +113,28 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     logger,
     participants: { driver, directory, strays, markers, log, clock, logger },
     drain: () => {
-      void drain();
-      return driver.liveCount;
+      void lifetime.drain();
+      return driver.registry.liveCount;
     },
   });
   // Recovery first: until the log's decisions are in memory, a prepared branch would look like nobody's.
   recover(log, driver, directory, logger);
-  const port = await bind(server, options.listen);
-  isServing = true;
-  setHealth('SERVING');
+  const port = await bind(server, options.listen).catch((error: unknown) => {
+    driver.close();
+    throw error;
+  });
+  lifetime.serve();
   const address = `${options.listen.slice(0, options.listen.lastIndexOf(':'))}:${port}`;
   logger.info({ evt: 'serving', address, epoch, identity });
   return {
     address,
     driver,
     failed: driver.failed,
-    isServing: () => isServing,
-    drain,
-    stop,
-    [Symbol.asyncDispose]: stop,
+    stopped: lifetime.stopped,
+    isServing: () => lifetime.isServing,
+    drain: () => lifetime.drain(),
+    stop: () => lifetime.stop(),
+    [Symbol.asyncDispose]: () => lifetime.stop(),
   };
 }
 

@@ -108,7 +108,7 @@ function logStatus({ log, driver }: ServicesParts): GetLogStatusResponse {
     flushMicros: Math.round(flushMicros),
     flushLane,
     forcedWrites,
-    unfinishedDecisions: driver.all().filter(({ state }) => state.kind === 'committing').length,
+    unfinishedDecisions: driver.registry.all().filter(({ state }) => state.kind === 'committing').length,
     version: productVersion(),
     protocolVersion: PROTOCOL_VERSION,
   };

@@ -36,7 +36,7 @@ export class Strays {
   /** Delivers an event to its transaction, wherever that is: in memory, in the log, or nowhere. */
   deliver(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
     const { driver } = this.#parts;
-    const transaction = driver.find(gtrid);
+    const transaction = driver.registry.find(gtrid);
     if (transaction !== undefined) {
       driver.apply(transaction, event);
     } else {
@@ -55,7 +55,7 @@ export class Strays {
       return;
     }
     const owner = leases.ownerOf(gtrid);
-    if (owner !== undefined && driver.outcomes.outcome(gtrid) === undefined && this.#parts.mayBegin()) {
+    if (owner !== undefined && driver.registry.outcomes.outcome(gtrid) === undefined && this.#parts.mayBegin()) {
       if (event.kind !== 'branch-found') {
         // The report overtook its Begin, which comes on the client's own stream.
         const timeoutMs = this.#parts.defaultTimeoutMs;

@@ -53,6 +53,9 @@ export class Timers {
 
   #replace(transaction: Transaction, delayMs: number, action: () => void): void {
     transaction.timer?.cancel();
-    transaction.timer = this.#parts.clock.after(Math.max(0, delayMs), action);
+    transaction.timer = this.#parts.clock.after(Math.max(0, delayMs), () => {
+      transaction.timer = undefined;
+      action();
+    });
   }
 }

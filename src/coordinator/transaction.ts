@@ -17,7 +17,8 @@ export interface Owner {
 
 export class Transaction {
   readonly gtrid: Gtrid;
-  readonly owner: Owner | undefined;
+  /** Undefined for unary callers, and once the transaction is completed. */
+  owner: Owner | undefined;
   readonly openedAt: number;
   state: State;
   /** Rises with every change of state. */

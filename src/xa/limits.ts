@@ -1,7 +1,9 @@
 // Every bound of the product, with its unit and its reason. Tests assert how they relate.
 
-/** Global transactions that are not completed. 10,000 open ones fit in 512 MB. */
+/** Global transactions that are not decided yet. 10,000 open ones fit in 512 MB. */
 export const OPEN_TRANSACTIONS_MAX = 10_000;
+/** Decided ones beyond those that wait for a participant that is away; about 1 KiB each. */
+export const UNFINISHED_TRANSACTIONS_MAX = 100_000;
 /** Branches of one global transaction: its decision record stays below 16 KiB. */
 export const BRANCHES_MAX = 64;
 /** The largest gRPC message that the coordinator takes: one frame of the largest commit requests, never application data. */

@@ -1,0 +1,88 @@
+// Which transactions are held: live ones, and completed ones as long as somebody may ask for them.
+import { assert } from '../lib/assert.ts';
+import type { Gtrid } from '../xa/xid.ts';
+import type { Completed, State } from './engine/state.ts';
+import { Outcomes } from './outcomes.ts';
+import type { Transaction } from './transaction.ts';
+
+export class Registry {
+  readonly outcomes: Outcomes;
+  readonly #live = new Map<Gtrid, Transaction>();
+  readonly #idleListeners = new Set<() => void>();
+  #undecided = 0;
+
+  constructor(outcomesMax: number) {
+    this.outcomes = new Outcomes(outcomesMax);
+  }
+
+  live(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid);
+  }
+
+  /** Live, or completed and still held whole. */
+  find(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Transactions that may still end either way. */
+  get undecidedCount(): number {
+    return this.#undecided;
+  }
+
+  all(): readonly Transaction[] {
+    return [...this.#live.values()];
+  }
+
+  add(transaction: Transaction): void {
+    const { gtrid, state } = transaction;
+    assert(!this.#live.has(gtrid), `${gtrid} is admitted once`);
+    if (state.kind === 'completed') {
+      this.outcomes.add(transaction, state.outcome);
+    } else {
+      this.#live.set(gtrid, transaction);
+      this.#undecided += Number(isUndecided(state));
+    }
+  }
+
+  /** The transaction has entered a state of another kind than `before`. */
+  moved(transaction: Transaction, before: State): void {
+    const { gtrid, state } = transaction;
+    this.#undecided += Number(isUndecided(state)) - Number(isUndecided(before));
+    if (before.kind === 'completed') {
+      this.outcomes.remove(gtrid);
+      this.#live.set(gtrid, transaction);
+    } else if (state.kind === 'completed') {
+      this.#completed(transaction, state);
+    }
+  }
+
+  /** Resolves when no transaction is live any more. */
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.#live.size === 0) {
+          this.#idleListeners.delete(check);
+          resolve();
+        }
+      };
+      this.#idleListeners.add(check);
+      check();
+    });
+  }
+
+  #completed(transaction: Transaction, { outcome }: Completed): void {
+    this.#live.delete(transaction.gtrid);
+    this.outcomes.add(transaction, outcome);
+    for (const listener of this.#idleListeners) {
+      listener();
+    }
+  }
+}
+
+function isUndecided({ kind }: State): boolean {
+  return kind === 'active' || kind === 'preparing' || kind === 'one-phase' || kind === 'deciding';
+}
