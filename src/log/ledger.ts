@@ -32,8 +32,17 @@ export type LedgerItem = TransactionItem | FactItem;
 
 /** Nobody needs it any more: what was decided is finished, and what an operator should see was forgotten (D7). */
 export function isClosed(item: TransactionItem): boolean {
-  const decisionDone = item.decided === undefined || item.finished !== undefined;
-  return decisionDone && (item.actions.length === 0 || item.forgotten);
+  return !isUndone(item) && (item.forgotten || !item.actions.some(isToBeSeen));
+}
+
+/** Decided, and not every branch is accounted for. */
+function isUndone(item: TransactionItem): boolean {
+  return item.decided !== undefined && item.finished === undefined;
+}
+
+/** Damage and an operator's word stay until they are forgotten; an operator's rollback of what was never decided is only history. */
+function isToBeSeen({ record }: NumberedRecord): boolean {
+  return record.kind === 'heuristic' || (record.kind === 'operator-action' && record.action !== 'rollback');
 }
 
 /** The records from which an item can be known again, in an order in which it can be fed with them. */
@@ -119,10 +128,10 @@ export class Ledger {
     const open: NumberedRecord[] = [];
     for (const item of this.#items.values()) {
       if (item.kind === 'transaction') {
-        if (item.decided !== undefined && item.finished === undefined) {
+        if (item.decided !== undefined && isUndone(item)) {
           open.push(item.decided);
         }
-        if (!item.forgotten) {
+        if (!item.forgotten && item.actions.some(isToBeSeen)) {
           open.push(...item.actions);
         }
       }

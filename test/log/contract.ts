@@ -95,7 +95,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       const before = log.status();
       await log.append([decided(gtridOf(log, 1))], 'lazy');
       expect(log.status().lastSequence).toBe(before.lastSequence);
-      await eventually('the lazy record is durable', () => log.status().lastSequence > before.lastSequence, 2_000);
+      await eventually('the lazy record is durable', () => log.status().lastSequence > before.lastSequence, 4_000);
       expect(log.status().forcedWrites).toBe(before.forcedWrites);
       await crashAndReopen();
       expect(log.recovered.unfinished).toHaveLength(1);
@@ -154,6 +154,14 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
         operatorAction(gtrid, 'branch-committed'),
         operatorAction(gtrid, 'forget'),
       ]);
+    });
+
+    test("an operator's rollback of what was never decided is history at once, and not unfinished", async () => {
+      const gtrid = gtridOf(log, 1);
+      await log.append([operatorAction(gtrid, 'rollback')], 'forced');
+      await crashAndReopen();
+      expect(log.recovered.unfinished).toEqual([]);
+      expect(log.history(gtrid)).toEqual([operatorAction(gtrid, 'rollback')]);
     });
 
     test('outcome and history see records that are still queued', async () => {
