@@ -46,6 +46,8 @@ export interface Sidecar extends AsyncDisposable {
 
 /** Reasons that no retry mends: the sidecar was pointed at the wrong database, the wrong name or the wrong version. */
 const HOPELESS: readonly ErrorCode[] = ['RESOURCE_IDENTITY', 'PROTOCOL', 'NOT_OWNER'];
+/** Every address of this machine to listen on, and none that anybody could dial. */
+const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
 
 /**
@@ -69,6 +71,10 @@ export async function runSidecar(config: SidecarConfig, ports: SidecarPorts): Pr
     throw error;
   }
   const address = config.advertise ?? formatAddress({ host: listen.host, port: server.port });
+  if (WILDCARDS.includes(listen.host) && config.advertise === undefined) {
+    const message = `services on other machines cannot dial ${address}: set advertise to an address that they reach`;
+    ports.logger.warn({ evt: 'advertise-missing', address, message });
+  }
   sidecar = new RunningSidecar({ config, ports, resource, rm, server, address });
   return sidecar;
 }
@@ -134,6 +140,9 @@ class RunningSidecar implements Sidecar {
     }
     const fatal = findings.filter((finding) => finding.fatal);
     if (fatal.length > 0) {
+      for (const { check, message, fix } of fatal) {
+        ports.logger.error({ evt: 'preflight', check, fatal: true, message, fix });
+      }
       const lines = fatal.map(({ check, message, fix }) => `${check}: ${message} ${fix}`);
       this.#fail(new CoordinatorError('PREFLIGHT_FAILED', lines.join('\n')), EXIT.usage);
       return;

@@ -60,6 +60,10 @@ describe('the start', () => {
       'slots: There are none. Raise them.\ngrants: They are missing. Grant them.',
     );
     expect(coordinator.sessions).toHaveLength(0);
+    expect(started.log.named('preflight').map(({ check, fix }) => [check, fix])).toEqual([
+      ['slots', 'Raise them.'],
+      ['grants', 'Grant them.'],
+    ]);
   });
 
   it('waits for a database that is away, and says so once', async () => {
@@ -135,6 +139,14 @@ describe('the start', () => {
     const session = await coordinator.attached();
     expect(session.heard('hello')[0]?.address).toBe('db.internal:7500');
     expect(started.sidecar.address).toBe('db.internal:7500');
+  });
+
+  it('warns when it listens everywhere and tells services no address that they could dial', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using silent = await startSidecar(coordinator, { listen: '0.0.0.0:0' });
+    await using told = await startSidecar(coordinator, { listen: '0.0.0.0:0', advertise: 'db.internal:7500' });
+    expect(silent.log.named('advertise-missing')).toHaveLength(1);
+    expect(told.log.named('advertise-missing')).toHaveLength(0);
   });
 });
 
