@@ -7,7 +7,7 @@ import { startWorkerThread } from '../../src/log/sqlite/log-worker.ts';
 import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
 import { parseGtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledgedBy, startWriter } from './children/run.ts';
+import { acknowledgedBy, skipWithoutStrace, startWriter } from './children/run.ts';
 import { decided, gtridOf } from './records.ts';
 import { openLog, scratchDirectory } from './sqlite-bench.ts';
 
@@ -52,18 +52,31 @@ describe('a killed writer', () => {
     expect(await verifySqliteLog(directory)).toMatchObject({ problems: [], epoch: CYCLES + 1 });
   });
 
-  test('before its first record leaves a log that starts', async () => {
-    for (let cycle = 0; cycle < 4; cycle += 1) {
-      await using writer = startWriter('sequential', directory, { count: 1 });
-      // Long before it is done, at moments that lie in the making and the opening of the log.
-      await new Promise((resolve) => setTimeout(resolve, 80 + cycle * 25));
-      writer.kill();
-      await writer.ended;
-    }
-    await using log = await openLog(directory);
-    await log.append([decided(gtridOf(log, 1))], 'forced');
-    expect(log.outcome(gtridOf(log, 1)).kind).toBe('decided');
-  });
+  test.skipIf(skipWithoutStrace)(
+    'in the making of a log, at any sync or rename, leaves nothing that does not start',
+    { timeout: 90_000 },
+    async () => {
+      const syncs = [1, 2, 3, 4, 5, 6, 7, 8].map((when) => `fsync:signal=KILL:when=${when}`);
+      const others = ['pwrite64:signal=KILL:when=1', 'rename:signal=KILL:when=1', 'rename:signal=KILL:when=2'];
+      for (const moment of [...syncs, ...others]) {
+        const fresh = `${directory}-${moment.replaceAll(/\W/g, '-')}`;
+        await using writer = startWriter('sequential', fresh, {
+          count: 1,
+          strace: ['-o', '/dev/null', '-e', 'trace=fsync,rename,pwrite64', '-e', `inject=${moment}`],
+        });
+        expect(await writer.ended, `${moment} was reached`).not.toBe(0);
+        expect(acknowledgedBy(writer)).toEqual([]);
+        const error = await openLog(fresh).then(
+          async (log) => {
+            await log.append([decided(gtridOf(log, 1))], 'forced');
+            await log[Symbol.asyncDispose]();
+          },
+          (reason: Error) => reason.message,
+        );
+        expect(error, moment).toBeUndefined();
+      }
+    },
+  );
 });
 
 describe('a worker thread that dies', () => {

@@ -1,5 +1,5 @@
 // The thread of a backup. One step of the backup API copies one state of the log, while the log goes on in its own lanes.
-import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../lib/assert.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -7,6 +7,7 @@ import { SEQUENCE_MAX } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
 import type { BackupData, BackupResult } from './backup.ts';
 import { openReader, openWriter } from './connection.ts';
+import { syncFile } from './files.ts';
 import type { HighWater } from './high-water.ts';
 import { headOf } from './opening.ts';
 import { lifeValues, readLife, UPDATE_LIFE } from './schema.ts';
@@ -30,7 +31,7 @@ async function copy(): Promise<BackupResult> {
   const end = await verified();
   // Reading left an empty WAL and an index beside the copy, which is one file.
   remove(BESIDE);
-  sync(to);
+  syncFile(to);
   return { kind: 'copied', bytes: statSync(to).size, end };
 }
 
@@ -64,15 +65,6 @@ async function verified(): Promise<HighWater> {
 function remove(paths: readonly string[]): void {
   for (const path of paths) {
     rmSync(path, { force: true });
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r+');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

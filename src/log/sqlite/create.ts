@@ -6,7 +6,7 @@ import type { LogIdentity } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
 import { NO_HASH } from '../chain.ts';
 import type { LogFiles } from './files.ts';
-import { syncDirectory } from './files.ts';
+import { syncDirectory, syncFile } from './files.ts';
 import { APPLICATION_ID, FORMAT_VERSION, INSERT_LIFE, lifeValues, TABLES } from './schema.ts';
 
 export function newLife(identity: LogIdentity): Life {
@@ -26,28 +26,35 @@ export function newLife(identity: LogIdentity): Life {
   };
 }
 
-/** Makes `log.db` with an epoch of 0, durably. Blocks: it runs in the worker. @throws what SQLite and the file system report. */
+/**
+ * Makes `log.db` with an epoch of 0, durably. Blocks: it runs in the worker.
+ *
+ * While it is built nobody needs it, so that it is synced once, when it is whole, and not with each of its parts.
+ * @throws what SQLite and the file system report.
+ */
 export async function createLog(files: LogFiles, identity: LogIdentity): Promise<void> {
   const building = `${files.log}.new`;
-  for (const leftover of [building, `${building}-wal`, `${building}-shm`, `${building}-journal`]) {
+  for (const leftover of [building, `${building}-wal`, `${building}-shm`]) {
     rmSync(leftover, { force: true });
   }
   const db = new Database(building);
   try {
+    db.pragma('synchronous = OFF');
+    db.pragma('journal_mode = MEMORY');
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${FORMAT_VERSION}`);
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
     db.transaction(() => {
       for (const table of Object.values(TABLES)) {
         db.exec(table);
       }
       db.prepare(INSERT_LIFE).run(...lifeValues(newLife(identity)));
     })();
+    // Kept in the file: whoever opens it next finds a WAL database.
+    db.pragma('journal_mode = WAL');
   } finally {
-    // The last connection checkpoints, syncs the file and removes its WAL.
     db.close();
   }
+  syncFile(building);
   await rename(building, files.log);
   await syncDirectory(files.directory);
 }

@@ -1,5 +1,5 @@
 // The data directory: which files a log has, and whether the directory can hold one.
-import { constants } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 import { access, mkdir, open, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -132,6 +132,16 @@ export async function syncDirectory(directory: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Makes the content of a file durable. Blocks: for worker threads. @throws what the file system reports. */
+export function syncFile(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
