@@ -45,7 +45,7 @@ export interface RunningLogParts {
 export class RunningLog implements Log {
   readonly recovered: RecoveredLog;
   readonly failed: Promise<Error>;
-  readonly #parts: RunningLogParts;
+  readonly #parts: Omit<RunningLogParts, 'begun'>;
   readonly #store: Store;
   readonly #lanes: Lanes;
   readonly #flusher: Flusher;
@@ -56,9 +56,11 @@ export class RunningLog implements Log {
   #closing: Promise<void> | undefined;
 
   constructor(parts: RunningLogParts) {
-    const { files, clock, worker, reader, settings } = parts;
-    const { image, life, ledger } = parts.begun;
-    this.#parts = parts;
+    // What was read at the start is large, and not kept.
+    const { begun, ...kept } = parts;
+    const { files, clock, worker, reader, settings } = kept;
+    const { image, life, ledger } = begun;
+    this.#parts = kept;
     const segments = new Segments(reader, image.segments);
     const frames = image.frames.map(({ number: frame, last: sequence, hash, records }) => ({
       frame,
