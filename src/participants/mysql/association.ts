@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
-import { type Control, cellsOf } from './control.ts';
+import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ERRNO, refusedReason } from './errors.ts';
 import type { Answer, Request } from './exchange.ts';
@@ -11,8 +11,9 @@ import { guardStatement } from './guard.ts';
 import { endOwner, findOwner } from './look.ts';
 import type { Pool } from './pool.ts';
 import { errorOf, isLost, type Session, textRequest } from './session.ts';
-import { endText, finishText, idleTimeoutText, startText, WRITE_COUNTERS } from './texts.ts';
+import { endText, finishText, idleTimeoutText, startText } from './texts.ts';
 import { changesSession, isInTransaction, prepareWork, readOutcome, refusal } from './work.ts';
+import { Writes } from './writes.ts';
 
 export interface AssociationTools {
   readonly engine: Engine;
@@ -35,15 +36,14 @@ export class Association {
   readonly #tools: AssociationTools;
   /** `new`: the server knows nothing of the branch. `started`: it may. `over`: the session is not ours any more. */
   #state: 'new' | 'started' | 'over' = 'new';
-  #wrote = false;
-  /** The session's write counters just after XA START, where the first statement made them interesting. */
-  #counters: string | undefined;
+  readonly #writes: Writes;
 
   constructor(xid: Xid, options: BranchOptions, session: Session, tools: AssociationTools) {
     this.#xid = xid;
     this.#options = options;
     this.#session = session;
     this.#tools = tools;
+    this.#writes = new Writes(tools.engine.kind);
   }
 
   get state(): 'new' | 'started' | 'over' {
@@ -76,12 +76,12 @@ export class Association {
     const work = await prepareWork(this.#session, statement);
     if (this.#state === 'new' && !isWrite && guarded.kind !== 'read') {
       // Unlike rows that were written, it could take effect by itself if XA START failed: it waits for the answer.
-      const [answer] = await this.#session.exchange([this.#start(true)]);
+      const [answer] = await this.#session.exchange([this.#start(false)]);
       this.#readStart(answer ?? []);
     }
     const isFirst = this.#state === 'new';
     // Without XA START in front, DO 0 makes ROW_COUNT() tell of this statement only.
-    const before = isFirst ? [this.#start(!isWrite)] : tail === undefined ? [] : [textRequest('DO 0')];
+    const before = isFirst ? [this.#start(isWrite)] : tail === undefined ? [] : [textRequest('DO 0')];
     const after = tail === undefined ? [] : [textRequest(tail)];
     const answers = await this.#session.exchange([...before, work, ...after]);
     if (isFirst) {
@@ -89,8 +89,13 @@ export class Association {
     }
     const own = answers[before.length] ?? [];
     this.#session.isDirty ||= guarded.kind === 'session' || answers.slice(before.length).some(changesSession);
+    for (const answer of answers) {
+      this.#writes.saw(answer);
+    }
     const { result, wrote } = readOutcome(own, isWrite);
-    this.#wrote ||= wrote;
+    if (wrote) {
+      this.#writes.wrote();
+    }
     if (!isInTransaction(own.at(-1))) {
       throw refusal('STATEMENT_REFUSED', 'the statement ended the branch');
     }
@@ -101,20 +106,13 @@ export class Association {
   async text(sql: string): Promise<Answer> {
     const answer = await this.#session.text(sql);
     this.#session.isDirty ||= changesSession(answer);
+    this.#writes.saw(answer);
     return answer;
   }
 
   /** False only if the engine shows that nothing was written, by whatever means. @throws {EngineError} with `sessionLost` */
   async hasWritten(): Promise<boolean> {
-    if (this.#wrote || this.#options.readOnly) {
-      return this.#wrote;
-    }
-    if (this.#counters === undefined) {
-      // The first statement was to write and hit no row. Nobody counted what its functions did, so it counts as written.
-      return true;
-    }
-    const [result] = await this.text(WRITE_COUNTERS);
-    return result === undefined || countersOf(result) !== this.#counters;
+    return !this.#options.readOnly && (await this.#writes.any((text) => this.text(text)));
   }
 
   /** The branch is over or needs its session no more: the session goes back, unless it is still in a transaction. */
@@ -185,7 +183,7 @@ export class Association {
   }
 
   /** XA START, which goes out with the next exchange: from then on the server may know the branch. */
-  #start(withCounters: boolean): Request {
+  #start(firstIsWrite: boolean): Request {
     this.#state = 'started';
     const seconds = Math.max(1, Math.ceil(this.#options.idleTimeoutMs / 1_000));
     const texts = [startText(this.#xid, this.#options)];
@@ -193,8 +191,9 @@ export class Association {
       texts.unshift(idleTimeoutText(this.#tools.engine.kind, seconds));
       this.#session.idleTimeoutSeconds = seconds;
     }
-    if (withCounters && !this.#options.readOnly) {
-      texts.push(WRITE_COUNTERS);
+    const counters = this.#writes.startText(firstIsWrite);
+    if (counters !== undefined && !this.#options.readOnly) {
+      texts.push(counters);
     }
     return textRequest(texts.join(';'));
   }
@@ -208,17 +207,11 @@ export class Association {
       const code = error.errno === ERRNO.xaDupId ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED';
       throw new EngineError(refusedReason(error, code), { sessionLost: true });
     }
-    this.#counters = answer.map(countersOf).find((counters) => counters !== '');
+    this.#writes.started(answer);
   }
 
   #end(): void {
     this.#state = 'over';
     this.#session.whenLost = undefined;
   }
-}
-
-function countersOf(result: Answer[number]): string {
-  return cellsOf(result)
-    .map((row) => row.map((cell) => cell?.toString('latin1')).join('='))
-    .join(',');
 }

@@ -9,6 +9,7 @@ const STATUS_SESSION_STATE_CHANGED = 0x4000;
 const UNSIGNED_FLAG = 0x20;
 /** `SESSION_TRACK_STATE_CHANGE`: a session variable, the current database or a temporary table changed. */
 const TRACK_STATE_CHANGE = 2;
+const TRACK_TRANSACTION_STATE = 5;
 
 export interface OkPacket {
   readonly affectedRows: number;
@@ -16,6 +17,8 @@ export interface OkPacket {
   readonly status: number;
   /** The session is not as it was: something in it would leak into the next branch. */
   readonly stateChanged: boolean;
+  /** What the transaction has done so far, if that changed: eight letters or `_`, W and w among them for writes. */
+  readonly transactionState: string | undefined;
 }
 
 /** An error in the server's words. */
@@ -124,16 +127,20 @@ export function readOk(payload: Buffer): OkPacket {
   const status = cursor.uint(2);
   cursor.uint(2);
   let stateChanged = false;
+  let transactionState: string | undefined;
   if ((status & STATUS_SESSION_STATE_CHANGED) !== 0 && !cursor.atEnd) {
     cursor.chunk();
     const changes = new Cursor(cursor.chunk());
     while (!changes.atEnd) {
       const type = changes.uint(1);
-      changes.chunk();
+      const data = changes.chunk();
       stateChanged ||= type === TRACK_STATE_CHANGE;
+      if (type === TRACK_TRANSACTION_STATE) {
+        transactionState = new Cursor(data).chunk().toString('latin1');
+      }
     }
   }
-  return { affectedRows, insertId, status, stateChanged };
+  return { affectedRows, insertId, status, stateChanged, transactionState };
 }
 
 /** `extended`: MariaDB's metadata follow the names, because the client asked for them when it connected. */

@@ -55,6 +55,7 @@ function sessionVariables(settings: SessionSettings): readonly string[] {
     // For metadata locks; the default is a day (MariaDB) or a year (MySQL), behind a branch in doubt.
     `lock_wait_timeout=${lockSeconds}`,
     'session_track_state_change=1',
+    ...(settings.engine === 'mysql' ? ["session_track_transaction_info='STATE'"] : []),
     ...(settings.detach && settings.engine === 'mariadb' ? ['pseudo_slave_mode=1'] : []),
   ];
 }

@@ -40,7 +40,10 @@ const ISOLATION: Readonly<Record<Exclude<Isolation, 'default'>, string>> = {
   serializable: 'ISOLATION LEVEL SERIALIZABLE',
 };
 
-/** The number of rows that this session has written so far, by whatever means: triggers and functions count, too. */
+/**
+ * The rows that a session has written so far, by whatever means: triggers and functions count, too. MySQL also counts those of
+ * temporary tables of its own, with which it sorts; it has something better, see `Writes`.
+ */
 export const WRITE_COUNTERS =
   "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_update','Handler_write','Handler_delete')";
 
