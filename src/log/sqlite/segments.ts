@@ -9,8 +9,8 @@ import type { NumberedRecord } from '../codec.ts';
 import { encodeLine } from '../codec.ts';
 import type { Id } from '../horizon.ts';
 import { compareIds } from '../horizon.ts';
-import type { TransactionItem } from '../ledger.ts';
-import { recordsOf } from '../ledger.ts';
+import type { TransactionItem } from '../ledger-item.ts';
+import { recordsOf } from '../ledger-item.ts';
 import { decodePayload, problemOf } from './replay.ts';
 import type { NewSegment } from './writer.ts';
 
