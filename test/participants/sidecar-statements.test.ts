@@ -172,6 +172,31 @@ describe('statements over a session', () => {
     expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
   });
 
+  it('an application that does not read its answers loses its stream, and the sidecar does not keep them', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using started = await startSidecar(coordinator);
+    await started.sidecar.ready;
+    using application = new Application(started.sidecar.address);
+    const xid = freshBranch(coordinator);
+    application.stream.pause();
+    application.stream.write({
+      calls: Array.from({ length: 60 }, (_, index) => ({
+        id: index + 1,
+        execute: { ...ref(xid), sql: 'bytes 2500000', statement: index + 1 },
+      })),
+    });
+    using other = new Application(started.sidecar.address);
+    await eventually('all have arrived', async () => {
+      const { message } = await other.refusal({ ...ref(xid), sql: 'get a', statement: 99 });
+      return message.includes('the newest is 60');
+    });
+    await other.execute({ ...ref(xid), sql: 'get a', statement: 61 }); // Behind all of them.
+    application.stream.resume();
+    await eventually('the stream ends', () => application.streamError);
+    expect(application.streamError?.details).toContain('does not read');
+    expect(application.replies.length).toBeLessThan(60);
+  });
+
   it('a frame of too many calls ends the stream and no other', async () => {
     await using coordinator = await startAttachCoordinator();
     await using started = await startSidecar(coordinator);
