@@ -73,6 +73,7 @@ function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConn
 
 function ofMysql(connection: MysqlConnection, { clock, random }: Ports): ApplicationConnection {
   let database = '';
+  let isMariadb = false;
   const cell = async (text: string): Promise<string | undefined> => {
     const answer = await askMysql(connection, [text], clock);
     const value = answer.kind === 'answered' ? answer.results[0]?.rows[0]?.[0] : undefined;
@@ -81,7 +82,7 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
   return {
     identify: async () => {
       database = (await cell('SELECT DATABASE()')) ?? '';
-      const isMariadb = /mariadb/i.test((await cell('SELECT VERSION()')) ?? '');
+      isMariadb = /mariadb/i.test((await cell('SELECT VERSION()')) ?? '');
       const id = isMariadb
         ? await cell("SELECT CONCAT(identity,':',@@GLOBAL.server_id) FROM concordat_identity")
         : await cell('SELECT @@GLOBAL.server_uuid');
@@ -100,6 +101,6 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
       });
     },
     openBranch: (xid, options, tools) =>
-      new MysqlApplicationBranch({ connection, xid, options, tools, clock }, database),
+      new MysqlApplicationBranch({ connection, xid, options, tools, clock }, { database, isMariadb }),
   };
 }

@@ -16,6 +16,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<MysqlConnection>;
   /** Where the adapter's tables are: a statement of the branch may change the current database. */
   readonly #database: string;
+  readonly #isMariadb: boolean;
   readonly #session: LentMysqlSession;
   /** `pinned`: prepared, and only this session can finish it (MariaDB). */
   #state: 'new' | 'active' | 'ending' | 'pinned' | 'over' = 'new';
@@ -26,9 +27,13 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   #finish: Promise<FinishResult | undefined> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
-  constructor(parts: LentSessionParts<MysqlConnection>, database: string) {
+  constructor(
+    parts: LentSessionParts<MysqlConnection>,
+    engine: { readonly database: string; readonly isMariadb: boolean },
+  ) {
     this.#parts = parts;
-    this.#database = database;
+    this.#database = engine.database;
+    this.#isMariadb = engine.isMariadb;
     this.#session = new LentMysqlSession(parts, (reason) => this.#onGone(reason));
     void this.#session.released.then(() => {
       this.#state = 'over';
@@ -166,7 +171,9 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       announce(MARKER_EVIDENCE);
     }
     const marker = written ? [markerText(this.#database, xid)] : [];
-    const answer = await this.#session.ask([...marker, endText(xid), onePhaseText(xid)]);
+    // With its binary log MariaDB does not make a one-phase commit durable: an acknowledged one came back as prepared after a crash.
+    const commit = written && this.#isMariadb ? [prepareText(xid), finishText('commit', xid)] : [onePhaseText(xid)];
+    const answer = await this.#session.ask([...marker, endText(xid), ...commit]);
     await this.#session.giveBack(answer.kind !== 'answered');
     switch (answer.kind) {
       case 'answered':

@@ -1,0 +1,281 @@
+// The error catalogue: what can be refused, its gRPC status, and what to do. docs/errors.md repeats it; a test keeps them equal.
+
+/** gRPC status codes by name, as the protocol numbers them. */
+export const STATUS = {
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+} as const;
+export type StatusName = keyof typeof STATUS;
+
+export interface CatalogueEntry {
+  readonly status: StatusName;
+  /** Whether the same call, or the same work as a new transaction, may succeed. */
+  readonly retry: 'no' | 'same-call' | 'new-transaction' | 'ask-outcome';
+  /** One sentence for the person who meets it: what it means and what to do. */
+  readonly advice: string;
+}
+
+export const CATALOGUE = {
+  FIELD_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    retry: 'no',
+    advice: 'A field is malformed; the message names it and its grammar. Mend the request.',
+  },
+  TXN_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    retry: 'no',
+    advice: 'No transaction of this log has that id. Check the id and the coordinator you asked.',
+  },
+  REQUEST_ID_REUSED: {
+    status: 'ALREADY_EXISTS',
+    retry: 'no',
+    advice: 'The request id was used for a request with another body. Take a new id for each new request.',
+  },
+  BRANCH_EXISTS: {
+    status: 'ALREADY_EXISTS',
+    retry: 'no',
+    advice: 'The transaction has that branch at another resource. Choose another branch qualifier.',
+  },
+  TXN_STATE: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The transaction is past the state that the request needs; the message says where it stands.',
+  },
+  TXN_DECIDED: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The decision is durable and cannot be turned; the outcome is in the details.',
+  },
+  RESOURCE_UNKNOWN: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'No participant has registered that resource; the message lists the known ones. Start its sidecar.',
+  },
+  RESOURCE_UNAVAILABLE: {
+    status: 'UNAVAILABLE',
+    retry: 'same-call',
+    advice:
+      "The resource's participant is not attached just now. Try again; check its sidecar with `concordat resource list`.",
+  },
+  BRANCHES_DIFFER: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice:
+      'A participant opened a branch that the commit request does not name; the transaction was rolled back. Commit only after every statement was answered.',
+  },
+  BRANCH_VOTED_NO: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice: 'A branch could not be prepared; everything was rolled back. The branch reasons say why.',
+  },
+  TXN_ROLLED_BACK: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice:
+      'The transaction was rolled back: by its deadline, its client or an operator; the reason is in the details.',
+  },
+  TXN_TIMEOUT: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice: 'The deadline passed before the decision; everything was rolled back. Give it more time or less work.',
+  },
+  ROLLBACK_ONLY: {
+    status: 'ABORTED',
+    retry: 'no',
+    advice: 'The transaction was marked rollback-only and was rolled back.',
+  },
+  CLIENT_LOST: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice: "The client's session ended before it asked for a commit; its transactions were rolled back.",
+  },
+  OUTCOME_UNKNOWN: {
+    status: 'UNKNOWN',
+    retry: 'ask-outcome',
+    advice: 'The outcome cannot be told now. Ask GetTransaction with the id, and conclude nothing until it answers.',
+  },
+  OUTCOME_EXPIRED: {
+    status: 'NOT_FOUND',
+    retry: 'no',
+    advice: 'The transaction is older than the retained outcomes. Raise the retention to keep them longer.',
+  },
+  HEURISTIC_OUTCOME: {
+    status: 'DATA_LOSS',
+    retry: 'no',
+    advice:
+      'Branches ended against the decision, with evidence. Look with `concordat tx explain`, mend the data, then `concordat tx forget`.',
+  },
+  LIMIT_TRANSACTIONS: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice: 'Too many transactions are open. Wait for some to end.',
+  },
+  LIMIT_BRANCHES: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'no',
+    advice: 'The transaction has as many branches as are allowed. Split the work.',
+  },
+  LIMIT_SESSIONS: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice: 'Too many sessions are open. Share one session in each process.',
+  },
+  LIMIT_METADATA: { status: 'RESOURCE_EXHAUSTED', retry: 'no', advice: 'The call metadata is too large. Send less.' },
+  LIMIT_FRAME: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'no',
+    advice: 'A frame carries too many messages. Send smaller frames.',
+  },
+  LIMIT_DISK: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice:
+      "The coordinator's disk is low: new transactions are refused while open ones finish. Free space on the log's volume.",
+  },
+  LIMIT_CONNECTIONS: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice:
+      'The sidecar holds as many open branches as it may. Wait, or raise --max-branches and the limits of the database.',
+  },
+  LIMIT_RESULT: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'no',
+    advice: 'The statement returns more rows or bytes than a branch may answer. Add a LIMIT or read it in pages.',
+  },
+  DRAINING: {
+    status: 'UNAVAILABLE',
+    retry: 'same-call',
+    advice: 'The coordinator is shutting down and takes no new transactions. Try again at the one that follows.',
+  },
+  RECOVERING: {
+    status: 'UNAVAILABLE',
+    retry: 'same-call',
+    advice: 'The coordinator is starting. Try again in a moment.',
+  },
+  STATEMENT_FAILED: {
+    status: 'ABORTED',
+    retry: 'no',
+    advice:
+      'The database refused the statement; its SQLSTATE and number are in the details. The branch can only be rolled back.',
+  },
+  BRANCH_UNKNOWN: {
+    status: 'ABORTED',
+    retry: 'new-transaction',
+    advice:
+      'The participant no longer holds that branch: it timed out, was rolled back, or the participant was restarted.',
+  },
+  BRANCH_STATE: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The branch takes no more statements: it is prepared or ended.',
+  },
+  BRANCH_BUSY: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'same-call',
+    advice: 'A statement of that branch is still running. Await each statement before the next.',
+  },
+  STATEMENT_REFUSED: {
+    status: 'INVALID_ARGUMENT',
+    retry: 'no',
+    advice:
+      'The statement would end or change the branch, or is more than one. Leave BEGIN, COMMIT, ROLLBACK, XA and SET TRANSACTION to the coordinator.',
+  },
+  ENGINE_UNAVAILABLE: {
+    status: 'UNAVAILABLE',
+    retry: 'new-transaction',
+    advice: 'The participant cannot reach its database. The branch is rolled back.',
+  },
+  PREFLIGHT_FAILED: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The database cannot take part; the message names the setting and the mend.',
+  },
+  RESOURCE_IDENTITY: {
+    status: 'PERMISSION_DENIED',
+    retry: 'no',
+    advice:
+      'Another database is registered under that resource name. Use another name, or point the participant at the right server.',
+  },
+  NOT_OWNER: {
+    status: 'PERMISSION_DENIED',
+    retry: 'no',
+    advice: 'A participant spoke for a branch of another resource. Check its --resource.',
+  },
+  EPOCH_STALE: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice:
+      'The database has served a newer epoch of this log: this coordinator runs on an old copy. Stop it and find the right log.',
+  },
+  PROTOCOL: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The peers speak different versions of the protocol. Upgrade the older one.',
+  },
+  RESOLUTION_CONTRADICTS: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The resolution contradicts a durable decision. A decided commit is never turned.',
+  },
+  VERSION_CONFLICT: {
+    status: 'ABORTED',
+    retry: 'no',
+    advice: 'The transaction changed since you looked. Look again, then decide.',
+  },
+  LOG_FAILED: {
+    status: 'UNKNOWN',
+    retry: 'ask-outcome',
+    advice:
+      'The log could not be written, or may not have been. The coordinator stops; after its restart ask for the outcome.',
+  },
+  LOG_DAMAGED: {
+    status: 'DATA_LOSS',
+    retry: 'no',
+    advice: 'The log is damaged or incomplete. Restore a verified backup; see docs/operations.md.',
+  },
+  LOG_FOREIGN: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The file is not a log of Concordat, or belongs to another one. Check the data directory.',
+  },
+  LOG_NEWER: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'The log was written by a newer Concordat. Start that version, or a newer one.',
+  },
+  LOG_LOCKED: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice: 'Another coordinator holds the log. Stop it first, or choose another data directory.',
+  },
+  CONFIG_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    retry: 'no',
+    advice: 'A setting is unknown or malformed; the message names it.',
+  },
+  DEADLINE: {
+    status: 'DEADLINE_EXCEEDED',
+    retry: 'ask-outcome',
+    advice: 'The caller stopped waiting; the transaction goes on. Ask GetTransaction.',
+  },
+  CONNECTION_LOST: {
+    status: 'UNAVAILABLE',
+    retry: 'same-call',
+    advice: 'The connection broke. The client reconnects by itself; try again.',
+  },
+  INTERNAL: { status: 'INTERNAL', retry: 'no', advice: 'A bug. Report it with the log line that carries the same id.' },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;
