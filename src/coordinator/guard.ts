@@ -1,28 +1,11 @@
 // What stands between the network and every handler: limits on metadata and waiting, and one mapping of errors.
-import type { handleUnaryCall, Metadata, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.ts';
+import { checkMetadata } from '../wire/metadata.ts';
 import { toCoordinatorError, toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { METADATA_BYTES_MAX, METADATA_PAIRS_MAX, UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
+import { UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
 import type { Logger } from './logger.ts';
-
-/** @throws {CoordinatorError} `LIMIT_METADATA` */
-export function checkMetadata(metadata: Metadata): void {
-  let pairs = 0;
-  let bytes = 0;
-  for (const [key, values] of Object.entries(metadata.toHttp2Headers())) {
-    for (const value of Array.isArray(values) ? values : [values]) {
-      pairs += 1;
-      bytes += key.length + String(value ?? '').length;
-    }
-  }
-  if (pairs > METADATA_PAIRS_MAX || bytes > METADATA_BYTES_MAX) {
-    throw new CoordinatorError(
-      'LIMIT_METADATA',
-      `call metadata is limited to ${METADATA_PAIRS_MAX} pairs and ${METADATA_BYTES_MAX} bytes`,
-    );
-  }
-}
 
 export interface GuardParts {
   readonly clock: Clock;
