@@ -1,0 +1,10 @@
+// `npm run crash-states` and `npm run disk-faults`: runs a program of `proof/` under a Node that fits.
+import { join } from 'node:path';
+import { orComplain, runNode } from './run-node.mjs';
+import { prepare, ROOT } from './setup.mjs';
+
+await orComplain(async () => {
+  const node = await prepare();
+  const [program = '', ...args] = process.argv.slice(2);
+  await runNode(node, [join(ROOT, 'proof', program), ...args]);
+});
