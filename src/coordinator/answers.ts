@@ -1,8 +1,10 @@
 // What a caller may be told of a transaction's end, from its state (D5).
+import type { LoggedOutcome } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../xa/errors.ts';
 import type { Outcome, Reason } from '../xa/vocabulary.ts';
-import type { Gtrid } from '../xa/xid.ts';
-import type { State } from './engine/state.ts';
+import { type Gtrid, resourceOf } from '../xa/xid.ts';
+import type { FinishingBranch, State } from './engine/state.ts';
 
 /** Codes of a rollback that are the caller's own business; everything else is a branch that could not be prepared. */
 const OWN_CODES = new Set<ErrorCode>([
@@ -18,14 +20,34 @@ const OWN_CODES = new Set<ErrorCode>([
 export function outcomeOf(state: State): Outcome | undefined {
   switch (state.kind) {
     case 'committing':
-      return 'committed';
+      return damageIn(state.branches) ?? 'committed';
     case 'rolling-back':
-      return 'rolled-back';
+      return damageIn(state.branches) ?? 'rolled-back';
     case 'completed':
       return state.outcome;
     default:
       return undefined;
   }
+}
+
+/** Damage that is durable already is not kept from whoever asks before the other branches are done. */
+function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
+  const has = (kind: FinishingBranch['status']['kind']): boolean => branches.some(({ status }) => status.kind === kind);
+  return has('damaged') ? 'mixed' : has('vouched') ? 'hazard' : undefined;
+}
+
+/** The outcome that the log's records of a transaction stand for, when it is not held any more; undefined: they are silent. */
+export function recordedOutcome(logged: LoggedOutcome, history: readonly LogRecord[]): Outcome | undefined {
+  const acted = (...actions: readonly string[]): boolean =>
+    history.some((record) => record.kind === 'operator-action' && actions.includes(record.action));
+  if (history.some((record) => record.kind === 'heuristic')) {
+    return 'mixed';
+  }
+  if (acted('forget')) {
+    return acted('branch-rolled-back') ? 'mixed' : 'hazard';
+  }
+  // An operator's word for a branch counts for nothing when its engine proved the end after all.
+  return logged.kind === 'decided' ? 'committed' : undefined;
 }
 
 export function reasonOf(state: State): Reason | undefined {
@@ -46,6 +68,10 @@ export function rolledBackError(gtrid: Gtrid, reason: Reason | undefined): Coord
   const code: ErrorCode = isErrorCode(cause) && OWN_CODES.has(cause) ? cause : 'BRANCH_VOTED_NO';
   const metadata: Record<string, string> = { gtrid, outcome: 'rolled-back', cause };
   metadata['retryable'] = String(reason?.retryable ?? true);
+  if (reason?.bqual !== undefined) {
+    metadata['bqual'] = reason.bqual;
+    metadata['resource'] = resourceOf(reason.bqual);
+  }
   if (reason?.sqlstate !== undefined) {
     metadata['sqlstate'] = reason.sqlstate;
   }

@@ -18,11 +18,12 @@ export function decodeEvidence(text: string): Evidence {
 
 export function decodeReason(reason: WireReason | null | undefined, bqual: Bqual): Reason {
   if (reason === null || reason === undefined) {
-    return { code: 'BRANCH_VOTED_NO', message: `${bqual}: its participant gave no reason`, retryable: true };
+    return { code: 'BRANCH_VOTED_NO', message: `${bqual}: its participant gave no reason`, bqual, retryable: true };
   }
   return {
     code: reason.code.slice(0, REASON_CHARS_MAX) || 'BRANCH_VOTED_NO',
     message: `${bqual}: ${reason.message.slice(0, REASON_CHARS_MAX)}`,
+    bqual,
     ...(reason.sqlstate !== '' && { sqlstate: reason.sqlstate.slice(0, 5) }),
     ...(reason.errno !== 0 && { errno: reason.errno }),
     retryable: reason.retryable,

@@ -1,4 +1,5 @@
 // Votes, decisions, results and outcomes: four different things with four different types.
+import type { Bqual } from './xid.ts';
 
 /** What a participant answers to prepare. X/Open XA: XA_OK, XA_RDONLY, XA_RB*. */
 export type Vote =
@@ -17,6 +18,8 @@ export interface Reason {
   /** From the error catalogue. */
   readonly code: string;
   readonly message: string;
+  /** The branch whose engine or participant gave the reason; absent: it is the transaction's own. */
+  readonly bqual?: Bqual;
   readonly sqlstate?: string;
   readonly errno?: number;
   /** The same work, as a new transaction, may succeed: deadlock, serialization failure, timeout. */

@@ -1,7 +1,13 @@
 // The client on a real PostgreSQL and a real MariaDB, with the coordinator and the sidecars as processes of their own.
 import { expect, onTestFinished, test } from 'vitest';
 import { runTransaction } from '../../examples/unary-client.mjs';
-import { type Concordat, type ConnectOptions, connect, StatementError } from '../../src/client/index.ts';
+import {
+  type Concordat,
+  type ConnectOptions,
+  connect,
+  StatementError,
+  TransactionRolledBackError,
+} from '../../src/client/index.ts';
 import { DEPOSIT } from '../../src/dev/shop.ts';
 import { settled, useSystem } from '../e2e/system.ts';
 import { eventually } from '../support/eventually.ts';
@@ -33,6 +39,27 @@ test('an order over both databases is committed, or leaves nothing', async () =>
   expect(error).toBeInstanceOf(StatementError);
   expect(error).toMatchObject({ resource: 'orders', errno: 1062, sqlstate: '23000', retryable: false });
   expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 30, orders: 1, spent: 30 });
+});
+
+test('a branch that cannot be prepared is named as the cause, with the words of its database', async () => {
+  const concordat = await start();
+  await concordat.transaction((tx) =>
+    tx.resource('orders').query('insert into customer_order (id, customer_id, amount) values (?, 1, 0)', ['first']),
+  );
+  const error = await caught(
+    concordat.transaction(async (tx) => {
+      // Noticed at PREPARE only: the promise that every statement had gone well is not enough.
+      await tx.resource('accounts').query('create table late (id int unique deferrable initially deferred)');
+      await tx.resource('accounts').query('insert into late values (1), (1)');
+      await tx.resource('orders').query(ORDER, ['second', 0]);
+    }),
+  );
+  expect(error).toBeInstanceOf(TransactionRolledBackError);
+  expect(error).toMatchObject({
+    code: 'BRANCH_VOTED_NO',
+    branches: [{ bqual: 'accounts', resource: 'accounts', sqlstate: '23505', retryable: false }],
+  });
+  expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 1, spent: 0 });
 });
 
 test('values survive the way to PostgreSQL and back', async () => {
