@@ -1,17 +1,14 @@
 // Records several lives of one log: each is a process under strace, ended by closing, by SIGKILL or by a cut of the power.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dice, seedOf } from './dice.ts';
 import type { DiskEvent } from './disk.ts';
 import { Disk } from './disk.ts';
+import { runWorkload } from './run-workload.ts';
 import type { Scratch } from './scratch.ts';
 import { fatesOf } from './states.ts';
 import { ignored, recording, TraceReader } from './trace.ts';
 import type { WorkloadPlan } from './workload.ts';
-
-const WORKLOAD = join(import.meta.dirname, 'workload.ts');
 
 /** How each life begins and ends. The disk forgets what was not synced only where the power is cut. */
 const LIVES = [
@@ -43,7 +40,11 @@ export async function recordLives(settings: RecordingSettings): Promise<readonly
     const { powerCut, ...how } = LIVES[(life - 1) % LIVES.length] ?? LIVES[0];
     const trace = join(scratch.directory, 'trace');
     const seed = seedOf(settings.seed, life);
-    await runTraced(scratch, recording(trace), { directory, seed, life, transactions: settings.transactions, ...how });
+    const plan: WorkloadPlan = { directory, seed, life, transactions: settings.transactions, ...how };
+    const { ended, errors } = await runWorkload(scratch, recording(trace), plan);
+    if (ended !== (plan.end === 'kill' ? 'SIGKILL' : 0) || errors !== '') {
+      throw new Error(`life ${life} ended with ${ended}: ${errors.slice(0, 2_000)}`);
+    }
     const lived = reader.read(await readFile(trace, 'latin1'));
     for (const event of lived) {
       disk.apply(event);
@@ -58,22 +59,6 @@ export async function recordLives(settings: RecordingSettings): Promise<readonly
     }
   }
   return events;
-}
-
-/** Runs a life under strace; resolves when it has ended as its plan says. */
-async function runTraced(scratch: Scratch, strace: readonly string[], plan: WorkloadPlan): Promise<void> {
-  const args = ['-f', '-q', '--seccomp-bpf', ...strace, process.execPath, WORKLOAD, JSON.stringify(plan)];
-  const child = spawn('strace', args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
-  scratch.own(child, true);
-  let errors = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  const asPlanned = plan.end === 'kill' ? signal === 'SIGKILL' || code === 137 : code === 0;
-  if (!asPlanned || errors !== '') {
-    throw new Error(`life ${plan.life} ended with ${String(code ?? signal)}: ${errors.slice(0, 2_000)}`);
-  }
 }
 
 /** The recording must explain every byte of the directory: what it does not show, no power cut could be made to lose. */

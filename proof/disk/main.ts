@@ -1,11 +1,14 @@
-// `npm run crash-states`: the proof that the log keeps what it acknowledged when the power is cut.
+// `npm run crash-states` and `npm run disk-faults`: the proofs that the log keeps what it acknowledged when the power is cut, or a
+// system call fails.
 import { join } from 'node:path';
 import { crashStatesCommand } from './crash-states-command.ts';
+import { diskFaultsCommand } from './disk-faults-command.ts';
 import { UsageError } from './options.ts';
 import { missingStrace } from './strace.ts';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], keep: string) => Promise<number>>> = {
   'crash-states': crashStatesCommand,
+  'disk-faults': diskFaultsCommand,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 
 export interface Scratch extends Disposable {
   readonly directory: string;
-  /** Kills the process, and its group if it leads one, with everything else at the end. */
-  own(child: ChildProcess, group: boolean): void;
+  /** Kills the process, and its group if it leads one, with everything else at the end, or when what is returned is called. */
+  own(child: ChildProcess, group: boolean): () => void;
 }
 
 /** Gone when it is disposed of, and also when this process is interrupted. */
@@ -32,6 +32,7 @@ export function openScratch(): Scratch {
     own(child, group) {
       children.set(child, group);
       child.once('close', () => children.delete(child));
+      return () => killed(child, group);
     },
     [Symbol.dispose]() {
       process.off('exit', clean);
