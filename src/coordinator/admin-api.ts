@@ -20,6 +20,7 @@ import type { Driver } from './driver.ts';
 import type { Resolution } from './engine/operator.ts';
 import { explain } from './explain.ts';
 import type { Operations } from './operations.ts';
+import { pendingBranches } from './pending-branches.ts';
 import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from './requests.ts';
 import type { Resolutions } from './resolutions.ts';
 import type { Strays } from './strays.ts';
@@ -46,13 +47,7 @@ export class AdminApi {
 
   listTransactions(request: ListRequest): ListTransactionsResponse {
     const { driver, clock } = this.#parts;
-    const now = clock.now();
-    const { page, nextPageToken } = selectPage(
-      [...driver.registry.all(), ...driver.registry.outcomes.heuristic()],
-      request,
-      now,
-    );
-    return { transactions: page.map((transaction) => wireTransaction(transaction, now)), nextPageToken };
+    return selectPage([...driver.registry.all(), ...driver.registry.outcomes.heuristic()], request, clock.now());
   }
 
   async getTransaction(request: GetRequest): Promise<AdminGetTransactionResponse> {
@@ -113,10 +108,10 @@ export class AdminApi {
   listResources(): ListResourcesResponse {
     const { directory, driver, strays, clock } = this.#parts;
     const now = clock.now();
+    const pending = pendingBranches(driver.registry.all());
     return {
       resources: directory.all().map(({ name, engine, engineIdentity, links }) => {
-        const pending = driver.calls.pendingCommits(name);
-        const ages = pending.map((gtrid) => now - (driver.registry.find(gtrid)?.openedAt ?? now));
+        const { count, oldestAt } = pending.get(name) ?? { count: 0, oldestAt: now };
         return {
           name,
           engine,
@@ -129,8 +124,8 @@ export class AdminApi {
             attachedMs: String(Math.floor(now - link.attachedAt)),
             warnings: [...link.warnings],
           })),
-          pendingBranches: pending.length,
-          oldestPendingAgeMs: String(Math.floor(Math.max(0, ...ages))),
+          pendingBranches: count,
+          oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
           quarantinedBranches: strays.quarantinedAt(name),
         };
       }),

@@ -105,13 +105,6 @@ export class Calls {
     }
   }
 
-  /** How many decided branches of a resource wait for their end, and since when the oldest does. */
-  pendingCommits(resource: ResourceName): readonly Gtrid[] {
-    return [...(this.#byResource.get(resource)?.values() ?? [])]
-      .filter((call) => call.verb === 'commit')
-      .map((call) => call.gtrid);
-  }
-
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();

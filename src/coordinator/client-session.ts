@@ -17,6 +17,7 @@ import type { ApplicationApi, Reply } from './application-api.ts';
 import { wireReason } from './describe.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
+import { TO_CLIENT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
@@ -87,6 +88,7 @@ class ClientSession implements Owner {
       stream,
       (messages) => ({ messages }),
       () => this.#end(),
+      TO_CLIENT,
     );
     stream.on('data', (frame: SessionRequest) => this.#receive(frame));
     stream.on('end', () => this.#end());

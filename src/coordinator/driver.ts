@@ -103,6 +103,12 @@ export class Driver {
     return transaction;
   }
 
+  /** What a transaction that is not held any more asks for when it hears of `event` is carried out; nothing of it is kept. */
+  applyOnce(gtrid: Gtrid, state: State, event: Event): void {
+    const transaction = new Transaction(gtrid, state, undefined, this.#clock.now(), Number.POSITIVE_INFINITY);
+    this.#perform(transaction, step(state, event).effects);
+  }
+
   /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
   setTimeLimit(transaction: Transaction, timeoutMs: number): void {
     if (transaction.state.kind === 'active') {

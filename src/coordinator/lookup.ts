@@ -2,6 +2,7 @@
 import type { Log } from '../log/log.ts';
 import type { Outcome } from '../xa/vocabulary.ts';
 import { type Gtrid, gtridParts, resourceOf } from '../xa/xid.ts';
+import { recordedOutcome } from './answers.ts';
 import type { Directory } from './directory.ts';
 import type { ClaimedBranch } from './engine/event.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -16,6 +17,8 @@ export type Found =
 export interface LookupParts {
   readonly log: Log;
   readonly outcomes: Outcomes;
+  /** Transactions whose records recovery could not understand. */
+  readonly unreadable: ReadonlySet<Gtrid>;
   readonly directory: Directory;
   /** Whether the id may have been used in this epoch. */
   readonly isIssued: (gtrid: Gtrid) => boolean;
@@ -37,14 +40,16 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
   if (remembered !== undefined) {
     return { kind: 'outcome', outcome: remembered };
   }
+  if (parts.unreadable.has(gtrid)) {
+    return { kind: 'unknown', why: 'its records in the log contradict each other' };
+  }
   const logged = parts.log.outcome(gtrid);
-  switch (logged.kind) {
-    case 'decided':
-      return { kind: 'outcome', outcome: 'committed' };
-    case 'expired':
-      return { kind: 'expired' };
-    case 'silent':
-      break;
+  const recorded = recordedOutcome(logged, parts.log.history(gtrid));
+  if (recorded !== undefined) {
+    return { kind: 'outcome', outcome: recorded };
+  }
+  if (logged.kind === 'expired') {
+    return { kind: 'expired' };
   }
   if (asked.epoch === epoch) {
     return parts.isIssued(gtrid) && !parts.outcomes.isComplete ? { kind: 'expired' } : { kind: 'not-found' };

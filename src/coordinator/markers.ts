@@ -1,21 +1,27 @@
 // Marker rows that a participant still finds in its engine: deleted when their transaction is accounted for, kept while they
 // are the only proof of how a one-phase commit ended.
+import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { gtridParts, parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import type { Driver } from './driver.ts';
 
-/** Sweeps come about once a minute: a marker that two of them bring up has been answerable for at least that long. */
+/** How long a row stays answerable from when it was first seen: two sidecars, or one that comes back, sweep more often than that. */
+const KEPT_MS = 60_000;
+/** Beyond it the oldest sightings are forgotten: their rows are deleted later. */
 const SEEN_MAX = 100_000;
 
 export class Markers {
   readonly #driver: Driver;
   readonly #log: Log;
-  readonly #seenOnce = new Set<string>();
+  readonly #clock: Clock;
+  /** Monotonic time of the first sighting, oldest first. */
+  readonly #seenAt = new Map<string, number>();
 
-  constructor(driver: Driver, log: Log) {
+  constructor(driver: Driver, log: Log, clock: Clock) {
     this.#driver = driver;
     this.#log = log;
+    this.#clock = clock;
   }
 
   /** One sweep's markers, as `gtrid:bqual`; what is not in the grammar, or of another log, is left alone (D8). */
@@ -29,23 +35,40 @@ export class Markers {
   }
 
   #judge(xid: Xid, text: string): void {
-    const { identity, epoch } = this.#log.recovered;
-    const asked = gtridParts(xid.gtrid);
-    if (asked.identity !== identity || asked.epoch > epoch || this.#driver.registry.live(xid.gtrid) !== undefined) {
+    if (!this.#isAccountedFor(xid)) {
       return;
     }
-    const logged = this.#log.outcome(xid.gtrid);
-    if (logged.kind === 'decided' && !logged.finished) {
-      return;
-    }
-    if (logged.kind !== 'decided' && this.#driver.registry.outcomes.outcome(xid.gtrid) === undefined) {
-      // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
-      this.#driver.registry.outcomes.note(xid.gtrid, 'committed');
-    }
-    if (this.#seenOnce.delete(text)) {
+    const now = this.#clock.now();
+    const seenAt = this.#seenAt.get(text);
+    if (seenAt === undefined) {
+      this.#seenAt.set(text, now);
+      if (this.#seenAt.size > SEEN_MAX) {
+        const [oldest = text] = this.#seenAt.keys();
+        this.#seenAt.delete(oldest);
+      }
+    } else if (now - seenAt >= KEPT_MS) {
+      this.#seenAt.delete(text);
       this.#driver.evidence.forget(xid.gtrid, xid.bqual);
-    } else if (this.#seenOnce.size < SEEN_MAX) {
-      this.#seenOnce.add(text);
     }
+  }
+
+  /** Whether nothing will be asked of the row any more, once it has been answerable for a while. */
+  #isAccountedFor({ gtrid }: Xid): boolean {
+    const { registry } = this.#driver;
+    const { identity, epoch } = this.#log.recovered;
+    const asked = gtridParts(gtrid);
+    if (asked.identity !== identity || asked.epoch > epoch || registry.live(gtrid) !== undefined) {
+      return false;
+    }
+    const logged = this.#log.outcome(gtrid);
+    if (logged.kind === 'decided' || registry.unreadable.has(gtrid)) {
+      return logged.kind === 'decided' && logged.finished;
+    }
+    if (registry.outcomes.outcome(gtrid) === undefined) {
+      // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
+      registry.outcomes.note(gtrid, 'committed');
+    }
+    // The row of a transaction that was rolled back proves that somebody committed a branch of it by hand: people will look for it.
+    return registry.outcomes.outcome(gtrid) === 'committed';
   }
 }

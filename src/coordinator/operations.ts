@@ -1,5 +1,6 @@
 // What applications may do, once: the unary calls and the session stream both come here with decoded requests.
 import type { Log } from '../log/log.ts';
+import { toCoordinatorError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { UNFINISHED_TRANSACTIONS_MAX } from '../xa/limits.ts';
 import type { Acknowledgement } from '../xa/vocabulary.ts';
@@ -148,11 +149,9 @@ export class Operations {
 
   #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
     const { driver, log, directory, leases } = this.#parts;
-    return lookUp(
-      { log, directory, outcomes: driver.registry.outcomes, isIssued: (id) => leases.isIssued(id) },
-      gtrid,
-      claimed,
-    );
+    const { outcomes, unreadable } = driver.registry;
+    const isIssued = (id: Gtrid): boolean => leases.isIssued(id);
+    return lookUp({ log, directory, outcomes, unreadable, isIssued }, gtrid, claimed);
   }
 
   #end(
@@ -168,7 +167,8 @@ export class Operations {
     if (transaction === undefined) {
       this.#lookUp(gtrid, claimed).then(
         (found) => done(endOfFound(gtrid, found, wanted)),
-        (error: unknown) => done({ kind: 'failed', error: unknownOutcomeError(gtrid, String(error)) }),
+        (error: unknown) =>
+          done({ kind: 'failed', error: unknownOutcomeError(gtrid, toCoordinatorError(error).message) }),
       );
       return;
     }

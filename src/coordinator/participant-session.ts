@@ -7,14 +7,14 @@ import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.
 import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
-import { type FrameWeights, FrameWriter } from '../wire/frames.ts';
+import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import type { Directory, Link, Probe, Scan } from './directory.ts';
 import type { Driver } from './driver.ts';
+import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
@@ -27,13 +27,6 @@ import type { Strays } from './strays.ts';
 const HEARTBEAT_MS = 2_000;
 const HEARTBEATS_MISSED_MAX = 3;
 const RECONCILE_MS = 3_000;
-
-/** Lists of evidence to delete are the only long messages: a frame of them stays below the limit of a message. */
-const WEIGHTS: FrameWeights<CoordinatorMessage> = {
-  weigh: ({ forget }) => 200 + 100 * (forget?.branches?.length ?? 0),
-  frameMax: COORDINATOR_MESSAGE_BYTES_MAX / 2,
-  queueMax: 256 * 1024 * 1024,
-};
 
 export interface ParticipantParts {
   readonly driver: Driver;
@@ -72,7 +65,7 @@ export class ParticipantSession {
       stream,
       (messages) => ({ messages }),
       () => this.#end(),
-      WEIGHTS,
+      TO_PARTICIPANT,
     );
     this.#answers = new PendingAnswers(parts.clock);
     this.#heardAt = parts.clock.now();

@@ -7,17 +7,12 @@ import type { Driver } from './driver.ts';
 import { recovered } from './engine/recovered.ts';
 import type { Logger } from './logger.ts';
 
-export interface Recovery {
-  readonly transactions: number;
-  /** Records that contradict each other: left alone, so that the rest recovers (faults F91). */
-  readonly quarantined: readonly Gtrid[];
-}
-
-export function recover(log: Log, driver: Driver, directory: Directory, logger: Logger): Recovery {
+/** Records that contradict each other are left alone, so that the rest recovers (faults F91). */
+export function recover(log: Log, driver: Driver, directory: Directory, logger: Logger): void {
   for (const { resource, engine, engineIdentity } of log.recovered.resources) {
     directory.register(resource, engine, engineIdentity);
   }
-  const quarantined: Gtrid[] = [];
+  const { unreadable } = driver.registry;
   const transactions = byTransaction(log.recovered.unfinished);
   for (const [gtrid, records] of transactions) {
     try {
@@ -27,12 +22,11 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
         transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
       }
     } catch (error) {
-      quarantined.push(gtrid);
+      unreadable.add(gtrid);
       logger.error({ evt: 'record-quarantined', txn: gtrid, err: error });
     }
   }
-  logger.info({ evt: 'recovered', transactions: transactions.size, quarantined: quarantined.length });
-  return { transactions: transactions.size, quarantined };
+  logger.info({ evt: 'recovered', transactions: transactions.size, quarantined: unreadable.size });
 }
 
 function byTransaction(records: readonly LogRecord[]): Map<Gtrid, LogRecord[]> {

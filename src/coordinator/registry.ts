@@ -7,6 +7,8 @@ import type { Transaction } from './transaction.ts';
 
 export class Registry {
   readonly outcomes: Outcomes;
+  /** Transactions whose records recovery could not understand: nothing is concluded about them, and their branches are left alone. */
+  readonly unreadable = new Set<Gtrid>();
   readonly #live = new Map<Gtrid, Transaction>();
   readonly #idleListeners = new Set<() => void>();
   #undecided = 0;

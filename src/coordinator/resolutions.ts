@@ -4,7 +4,7 @@ import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
-import { notFoundError } from './answers.ts';
+import { notFoundError, outcomeOf } from './answers.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { type Judgement, judge, type Resolution } from './engine/operator.ts';
@@ -35,7 +35,7 @@ type Action = Extract<LogRecord, { kind: 'operator-action' }>['action'];
 export class Resolutions {
   readonly #parts: ResolutionsParts;
   /** One operator at a time for each transaction: the second judges what the first has left (faults F94). */
-  readonly #busy = new Set<Gtrid>();
+  readonly #busy = new Map<Gtrid, { readonly requestId: string; readonly done: Promise<void> }>();
 
   constructor(parts: ResolutionsParts) {
     this.#parts = parts;
@@ -43,12 +43,13 @@ export class Resolutions {
 
   /**
    * @returns what was done, or would be done, one sentence each. A repeated request id changes nothing more, also after a restart.
-   * @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOLUTION_CONTRADICTS, VERSION_CONFLICT, FIELD_INVALID, LOG_FAILED.
+   * @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOLUTION_CONTRADICTS, VERSION_CONFLICT, REQUEST_ID_REUSED,
+   *   FIELD_INVALID, LOG_FAILED.
    */
   async resolve(request: OperatorRequest): Promise<readonly string[]> {
-    const { driver, log } = this.#parts;
+    const { driver } = this.#parts;
     const { gtrid, requestId } = request;
-    if (requestId !== '' && log.history(gtrid).some((record) => isActionOf(record, requestId))) {
+    if (await this.#isRepeated(request)) {
       return ['nothing more: the log holds this action already'];
     }
     const transaction = driver.registry.find(gtrid);
@@ -68,44 +69,64 @@ export class Resolutions {
     if (this.#busy.has(gtrid)) {
       throw new CoordinatorError('VERSION_CONFLICT', `another operator is acting on ${gtrid} just now`);
     }
-    this.#busy.add(gtrid);
+    const done = this.#carryOut(transaction, request);
+    this.#busy.set(gtrid, { requestId, done });
     try {
-      await this.#carryOut(transaction, request);
+      await done;
     } finally {
       this.#busy.delete(gtrid);
     }
     return effects;
   }
 
+  /** Whether the log holds the action under this id; one that is being written is waited for. */
+  async #isRepeated({ gtrid, requestId, resolution }: OperatorRequest): Promise<boolean> {
+    if (requestId === '') {
+      return false;
+    }
+    const underWay = this.#busy.get(gtrid);
+    if (underWay?.requestId === requestId) {
+      await underWay.done;
+    }
+    const earlier = this.#parts.log.history(gtrid).find((record) => isActionOf(record, requestId));
+    if (earlier !== undefined && !isThe(resolution, earlier)) {
+      throw new CoordinatorError(
+        'REQUEST_ID_REUSED',
+        `request id ${requestId} was used for another action on ${gtrid}`,
+      );
+    }
+    return earlier !== undefined;
+  }
+
   async #carryOut(transaction: Transaction, request: OperatorRequest): Promise<void> {
     const { driver, log, clock, logger } = this.#parts;
     const { gtrid, resolution, operator, reason, requestId } = request;
     const action = actionOf(resolution);
+    const record: LogRecord = {
+      kind: 'operator-action',
+      gtrid,
+      action,
+      ...(resolution.kind === 'branch' && { bqual: resolution.bqual }),
+      operator,
+      reason,
+      requestId,
+      wallTime: clock.wallTime(),
+    };
+    // Whoever forgets a decision accounts for what is left of it: without this it would be told again after a restart (D7).
+    const { state } = transaction;
+    const closes =
+      resolution.kind === 'forget' && state.kind === 'completed' && state.decision === 'commit' && state.logged;
     // Durable before its effect: whoever reads the log later sees who did it, even if the effect was lost in a crash.
-    await log.append(
-      [
-        {
-          kind: 'operator-action',
-          gtrid,
-          action,
-          ...(resolution.kind === 'branch' && { bqual: resolution.bqual }),
-          operator,
-          reason,
-          requestId,
-          wallTime: clock.wallTime(),
-        },
-      ],
-      'forced',
-    );
+    await log.append(closes ? [record, { kind: 'finished', gtrid }] : [record], 'forced');
     logger.warn({ evt: 'operator-action', txn: gtrid, action, operator });
     transaction.operatorAction = true;
     switch (resolution.kind) {
       case 'rollback':
-        // The transaction may have been decided while the record was written; then the decision stands (D2).
         driver.apply(transaction, {
           kind: 'operator-rollback',
           reason: { code: 'TXN_ROLLED_BACK', message: `an operator rolled it back: ${reason}`, retryable: true },
         });
+        ensureEffect(transaction, resolution);
         break;
       case 'branch':
         driver.apply(transaction, {
@@ -144,4 +165,20 @@ function actionOf(resolution: Resolution): Action {
 
 function isActionOf(record: LogRecord, requestId: string): boolean {
   return record.kind === 'operator-action' && record.requestId === requestId;
+}
+
+function isThe(resolution: Resolution, record: LogRecord): boolean {
+  const bqual = resolution.kind === 'branch' ? resolution.bqual : undefined;
+  return record.kind === 'operator-action' && record.action === actionOf(resolution) && record.bqual === bqual;
+}
+
+/** The log holds what an operator did, and its effect came too late: the transaction had moved while the record was written (D2). */
+function ensureEffect({ gtrid, state }: Transaction, resolution: Resolution): void {
+  if (resolution.kind === 'rollback' && (outcomeOf(state) ?? 'committed') === 'committed') {
+    throw new CoordinatorError(
+      'RESOLUTION_CONTRADICTS',
+      `${gtrid} was being committed before your action was in the log, and is not rolled back: it is ${state.kind}`,
+      { metadata: { gtrid } },
+    );
+  }
 }

@@ -75,7 +75,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, directory, log, clock, logger });
   const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
-  const markers = new Markers(driver, log);
+  const markers = new Markers(driver, log, clock);
   const sessions = new ClientSessions({
     api: application,
     driver,

@@ -2,7 +2,7 @@
 import type { Log } from '../log/log.ts';
 import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
 import type { Driver } from './driver.ts';
-import type { Event } from './engine/event.ts';
+import type { Effect, Event } from './engine/event.ts';
 import { decidedLongAgo, orphan } from './engine/recovered.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
@@ -66,12 +66,19 @@ export class Strays {
     if (event.kind === 'vote' && event.vote.kind !== 'prepared') {
       return; // The branch has ended by itself; there is nothing to roll back.
     }
-    const logged = log.outcome(gtrid);
-    if (logged.kind === 'decided') {
-      driver.apply(driver.admit(gtrid, decidedLongAgo(logged.record, logged.finished), {}), event);
-      return;
+    if (driver.registry.unreadable.has(gtrid)) {
+      return; // What was decided cannot be read, so that its branches follow nothing.
     }
-    this.#rollBack(gtrid, event);
+    const logged = log.outcome(gtrid);
+    const remembered = driver.registry.outcomes.outcome(gtrid);
+    if (logged.kind === 'decided') {
+      driver.applyOnce(gtrid, decidedLongAgo(logged.record, logged.finished), event);
+    } else if (remembered === undefined || remembered === 'rolled-back') {
+      this.#rollBack(gtrid, event);
+    } else {
+      // Ended long ago without a record, in one phase: what turns up now is something else, and the outcome stays what was told.
+      driver.calls.start(gtrid, rollbackOf(event));
+    }
   }
 
   /** No decision names it: presumed abort, sound because nothing leaves the log before its branches are accounted for (D7). */
@@ -95,6 +102,11 @@ export class Strays {
       });
     }
   }
+}
+
+function rollbackOf(event: BranchEvent): Extract<Effect, { kind: 'finish' }> {
+  const { bqual, instance } = event;
+  return { kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(event) };
 }
 
 function evidenceOf(event: BranchEvent): string {

@@ -1,17 +1,22 @@
 // Pages of a transaction list: filter, order, and a token that only fits the query that made it (faults B73, B74).
 import type { ListTransactionsRequest__Output as ListRequest } from '../gen/concordat/v1/ListTransactionsRequest.ts';
-import { wireBranches, wireState } from './describe.ts';
+import type { TransactionInfo__Output as WireTransaction } from '../gen/concordat/v1/TransactionInfo.ts';
+import { wireBranches, wireState, wireTransaction } from './describe.ts';
 import { decodeResource, invalid } from './requests.ts';
 import type { Transaction } from './transaction.ts';
 
+export interface ListResponse {
+  readonly transactions: WireTransaction[];
+  readonly nextPageToken: string;
+}
+
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
+/** Of a page as JSON, which is longer than its protobuf unless it is not ASCII: at most three bytes each stay below the message limit. */
+const PAGE_CHARS_MAX = 600_000;
 
-export function selectPage(
-  all: readonly Transaction[],
-  request: ListRequest,
-  now: number,
-): { readonly page: readonly Transaction[]; readonly nextPageToken: string } {
+/** @throws {CoordinatorError} FIELD_INVALID */
+export function selectPage(all: readonly Transaction[], request: ListRequest, now: number): ListResponse {
   if (request.pageSize < 0) {
     throw invalid('page_size', `must be 1 to ${PAGE_MAX}, or 0 for ${PAGE_DEFAULT}`);
   }
@@ -26,16 +31,31 @@ export function selectPage(
   const matching = all
     .filter(
       (transaction) =>
+        (after === undefined || compare(transaction.gtrid, after) > 0) &&
         (request.states.length === 0 || request.states.includes(wireState(transaction.state))) &&
         now - transaction.openedAt >= minAgeMs &&
         (resource === undefined || wireBranches(transaction, now).some((branch) => branch.resource === resource)),
     )
     .sort((a, b) => compare(a.gtrid, b.gtrid));
-  const rest = after === undefined ? matching : matching.filter(({ gtrid }) => compare(gtrid, after) > 0);
-  const page = rest.slice(0, size);
-  const last = page.at(-1);
-  const nextPageToken = rest.length > size && last !== undefined ? encodeToken(last.gtrid, query) : '';
-  return { page, nextPageToken };
+  const transactions = cut(matching.slice(0, size).map((transaction) => wireTransaction(transaction, now)));
+  const last = transactions.at(-1);
+  const nextPageToken =
+    matching.length > transactions.length && last !== undefined ? encodeToken(last.gtrid, query) : '';
+  return { transactions, nextPageToken };
+}
+
+/** As many as fit into an answer, one at the least: transactions of many branches take more room than others. */
+function cut(transactions: readonly WireTransaction[]): WireTransaction[] {
+  const fitting: WireTransaction[] = [];
+  let chars = 0;
+  for (const transaction of transactions) {
+    chars += JSON.stringify(transaction).length;
+    if (chars > PAGE_CHARS_MAX && fitting.length > 0) {
+      break;
+    }
+    fitting.push(transaction);
+  }
+  return fitting;
 }
 
 /** By length, then by text: base-36 numbers without leading zeros then come in numeric order within an epoch. */

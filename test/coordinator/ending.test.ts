@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
-import { after, silent } from './scripted-participant.ts';
+import { later, silent } from './scripted-participant.ts';
 import { openApi, refusal } from './unary.ts';
 
 async function isReachable(address: string): Promise<boolean> {
@@ -52,7 +52,7 @@ describe('a drain', () => {
 
   it('tells the last caller its outcome before the connections go, by unary call and by session', async () => {
     await using system = await openSystem({ drainGraceMs: 20_000 });
-    const finish = () => after(100, { result: 'FINISH_RESULT_DONE' as const });
+    const finish = () => later(100, { result: 'FINISH_RESULT_DONE' as const });
     const accounts = await system.participant('accounts', { finish });
     const orders = await system.participant('orders', { finish });
     const branches = [accounts, orders].map(({ resource: bqual, instance }) => ({ bqual, instance }));

@@ -155,7 +155,7 @@ export class ScriptedParticipant implements AsyncDisposable {
 }
 
 /** For a script that takes its time. */
-export function after<T>(delayMs: number, value: T): Promise<T> {
+export function later<T>(delayMs: number, value: T): Promise<T> {
   return new Promise((resolve) => setTimeout(resolve, delayMs, value));
 }
 

@@ -6,13 +6,19 @@ export class TestClock implements Clock {
   /** How many of its milliseconds pass in a real one. */
   readonly speed: number;
   readonly #pending = new Set<Timer>();
+  #skippedMs = 0;
 
   constructor(speed = 1) {
     this.speed = speed;
   }
 
   now(): number {
-    return systemClock.now() * this.speed;
+    return systemClock.now() * this.speed + this.#skippedMs;
+  }
+
+  /** So much has passed although no timer has noticed, as for a process that was stopped. */
+  skip(ms: number): void {
+    this.#skippedMs += ms;
   }
 
   wallTime(): number {

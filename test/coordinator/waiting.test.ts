@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
-import { after, silent } from './scripted-participant.ts';
+import { later, silent } from './scripted-participant.ts';
 import { TestClock } from './test-clock.ts';
 import { refusal } from './unary.ts';
 
@@ -60,7 +60,7 @@ describe('a commit whose participant is away', () => {
     const others: Promise<unknown>[] = [];
     for (let n = 0; n < 12 && !answered; n += 1) {
       others.push(system.api.commit({ gtrid }));
-      await after(100, undefined);
+      await later(100, undefined);
     }
     expect(answered).toBe(true);
     await first;

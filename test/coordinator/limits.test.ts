@@ -1,0 +1,145 @@
+// Every limit refuses with its own reason, leaves nothing behind, and lets go again.
+import { credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import { wire } from '../../src/wire/proto.ts';
+import { PARTICIPANTS_MAX, SESSIONS_MAX } from '../../src/xa/limits.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
+import { eventually } from '../support/eventually.ts';
+import { openSystem } from './fixture.ts';
+import { silent } from './scripted-participant.ts';
+import { TestSession } from './test-session.ts';
+import { refusal } from './unary.ts';
+
+const STREAMS = 100;
+
+describe('LIMIT_TRANSACTIONS', () => {
+  it('refuses a Begin beyond the open transactions, by unary call and in a session, until one has ended', async () => {
+    await using system = await openSystem({ openTransactionsMax: 3 });
+    const session = await system.session();
+    const { gtrid } = await system.api.begin({});
+    await system.api.begin({});
+    session.send({ id: session.id(), begin: { gtrid: session.gtrid() } });
+    await eventually('all are open', () => system.coordinator.driver.registry.liveCount === 3);
+    expect(await refusal(system.api.begin({}))).toMatchObject({ status: 8, code: 'LIMIT_TRANSACTIONS' });
+    const begin = { gtrid: session.gtrid() };
+    expect((await session.ask({ begin })).error).toMatchObject({ reason: 'LIMIT_TRANSACTIONS', retryable: true });
+    await system.api.rollback({ gtrid });
+    session.send({ id: session.id(), begin });
+    await eventually(
+      'it is open now',
+      () => system.coordinator.driver.registry.live(begin.gtrid as Gtrid) !== undefined,
+    );
+  });
+
+  it('does not count what is decided and waits for a participant that is away (D11, F89)', async () => {
+    await using system = await openSystem({ openTransactionsMax: 2 });
+    const accounts = await system.participant('accounts');
+    const orders = await system.participant('orders', { finish: silent });
+    for (let n = 0; n < 5; n += 1) {
+      const { gtrid } = await system.transaction(accounts, orders);
+      await system.api.commit({ gtrid, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
+    }
+    expect((await system.api.list({})).transactions).toHaveLength(5);
+    await system.api.begin({});
+    await system.restart();
+    await system.api.begin({});
+  });
+
+  it('does not take a report of a leased id for a transaction beyond it: the branch is rolled back', async () => {
+    await using system = await openSystem({ openTransactionsMax: 1 });
+    const orders = await system.participant('orders');
+    const session = await system.session();
+    await system.api.begin({});
+    const gtrid = session.gtrid();
+    orders.send({ opened: { gtrid, bqual: 'orders' } });
+    await orders.hears('finish');
+    expect(orders.told).toEqual(['rollback orders']);
+    expect((await session.ask({ begin: { gtrid } })).error?.reason).toBe('LIMIT_TRANSACTIONS');
+  });
+});
+
+describe('LIMIT_BRANCHES', () => {
+  it('rolls back a transaction whose participants open more than are allowed', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.api.begin({});
+    orders.send(...Array.from({ length: 65 }, (_, n) => ({ opened: { gtrid, bqual: `orders.${n + 1}` } })));
+    await orders.hears('finish', 65);
+    expect((await refusal(system.api.commit({ gtrid }))).code).toBe('LIMIT_BRANCHES');
+  });
+});
+
+describe('LIMIT_SESSIONS', () => {
+  it('refuses the session beyond a thousand, and takes one again when another has ended', async () => {
+    await using system = await openSystem();
+    const sessions: TestSession[] = [];
+    await using stack = new AsyncDisposableStack();
+    for (let n = 0; n < SESSIONS_MAX; n += 1) {
+      const beside = sessions.at(-1);
+      const session = new TestSession(system.address, beside !== undefined && n % STREAMS !== 0 ? { beside } : {});
+      sessions.push(stack.use(session));
+      session.send({ id: 1, hello: { protocolVersion: 1 } });
+    }
+    await eventually('all are welcomed', () => sessions.every((session) => session.received.length > 0));
+    const beyond = stack.use(new TestSession(system.address));
+    expect(await beyond.ended()).toMatchObject({ code: 8 });
+    sessions[0]?.cut();
+    await eventually('there is room again', async () => {
+      await using next = new TestSession(system.address);
+      next.send({ id: 1, hello: { protocolVersion: 1 } });
+      await eventually('an answer', () => next.status !== undefined || next.received.length > 0);
+      return next.heard('welcome').length > 0;
+    });
+  });
+});
+
+describe('participants', () => {
+  it('are refused beyond a thousand streams, and those that were cut or refused do not count for ever', async () => {
+    await using system = await openSystem();
+    const insecure = credentials.createInsecure();
+    const wave = async (count: number): Promise<number[]> => {
+      const codes: number[] = [];
+      const clients = Array.from({ length: Math.ceil(count / STREAMS) }, () => {
+        return new wire.ParticipantService(system.address, insecure, { 'grpc.use_local_subchannel_pool': 1 });
+      });
+      const streams = Array.from({ length: count }, (_, n) => {
+        const stream = clients[Math.floor(n / STREAMS)]?.Attach();
+        stream?.on('error', () => undefined).on('data', () => undefined);
+        stream?.on('status', ({ code }: StatusObject) => codes.push(code));
+        // Every third one is refused for what it says, the others say nothing.
+        stream?.write({ messages: n % 3 === 0 ? [{ ready: { epoch: 1 } }] : [{ heartbeat: {} }] });
+        return stream;
+      });
+      await eventually('the refused ones are over', () => codes.length >= Math.ceil(count / 3));
+      for (const stream of streams) {
+        stream?.cancel();
+      }
+      await eventually('all are over', () => codes.length === count);
+      for (const client of clients) {
+        client.close();
+      }
+      return codes;
+    };
+    for (let round = 0; round < 3; round += 1) {
+      expect((await wave(400)).filter((code) => code === 8)).toEqual([]);
+    }
+    expect((await wave(PARTICIPANTS_MAX + 600)).filter((code) => code === 8).length).toBeGreaterThan(0);
+    await system.participant('orders');
+  });
+});
+
+describe('LIMIT_METADATA', () => {
+  it('holds for streams too', async () => {
+    await using system = await openSystem();
+    const metadata = new Metadata();
+    metadata.set('x-large', 'x'.repeat(20_000));
+    await using session = new TestSession(system.address, { metadata });
+    expect(await session.ended()).toMatchObject({ code: 8 });
+    const client = new wire.ParticipantService(system.address, credentials.createInsecure());
+    const stream = client.Attach(metadata);
+    stream.on('error', () => undefined);
+    const status = await new Promise<StatusObject>((resolve) => stream.on('status', resolve));
+    expect(status.code).toBe(8);
+    client.close();
+  });
+});

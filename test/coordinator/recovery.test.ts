@@ -1,0 +1,269 @@
+// What a restart knows: decided transactions are finished, everything else is rolled back, and every answer stays what it was.
+import { describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/lib/random.ts';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import type { Log, RecoveredLog } from '../../src/log/log.ts';
+import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
+import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import type { LogRecord } from '../../src/log/record.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
+import { eventually } from '../support/eventually.ts';
+import { openSystem, type System } from './fixture.ts';
+import { silent } from './scripted-participant.ts';
+import { refusal } from './unary.ts';
+
+const BOTH = [{ bqual: 'accounts' }, { bqual: 'orders' }];
+
+/** A transaction whose decision is durable, and of which only `accounts` may have been finished. */
+async function decided(system: System, orders: 'silent' | 'yes' = 'silent'): Promise<string> {
+  const accounts = await system.participant('accounts');
+  const other = await system.participant('orders', orders === 'silent' ? { finish: silent } : {});
+  const { gtrid } = await system.transaction(accounts, other);
+  const requestId = 'commit-once';
+  await system.api.commit({ requestId, gtrid, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
+  await accounts.hears('finish');
+  return gtrid;
+}
+
+function completed(system: System, gtrid: string): Promise<boolean> {
+  return eventually(
+    `${gtrid} completes`,
+    async () => (await system.info(gtrid, BOTH)).state === 'TRANSACTION_STATE_COMPLETED',
+  );
+}
+
+describe('after a restart', () => {
+  it('C2 C3 every branch of a decision is told when its participant attaches, also one that had been finished', async () => {
+    await using system = await openSystem();
+    const gtrid = await decided(system);
+    await system.restart();
+    expect(await system.info(gtrid)).toMatchObject({
+      state: 'TRANSACTION_STATE_COMMITTING',
+      outcome: 'OUTCOME_COMMITTED',
+      branches: [{ evidence: 'xid8:7' }, { evidence: 'xid8:7' }],
+    });
+    const accounts = await system.participant('accounts');
+    const orders = await system.participant('orders');
+    await completed(system, gtrid);
+    for (const one of [accounts, orders]) {
+      expect(one.heard('finish')).toEqual([
+        { gtrid, bqual: one.resource, verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7' },
+      ]);
+    }
+    await eventually('its end is durable', () => system.records('finished').length === 1);
+  });
+
+  it('C1 F05 a transaction without a decision is rolled back: every prepared branch that turns up', async () => {
+    await using system = await openSystem();
+    const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
+    const { gtrid } = await system.transaction(accounts, orders);
+    system.disk.flushMs = 60_000;
+    const committing = system.api.commit({ gtrid }).catch(() => undefined);
+    await eventually(
+      'the decision is with the log',
+      async () => (await system.info(gtrid)).state === 'TRANSACTION_STATE_DECIDING',
+    );
+    system.disk.flushMs = 0;
+    await system.restart('lost');
+    await committing;
+    const back = await system.participant('accounts');
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    await back.hears('finish');
+    expect(back.told).toEqual(['rollback accounts']);
+    expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_ROLLED_BACK');
+    expect(await refusal(system.api.commit({ gtrid, branches: BOTH }))).toMatchObject({
+      status: 10,
+      code: 'TXN_ROLLED_BACK',
+    });
+  });
+
+  it('F06 a decision that was being written counts if it reached the disk', async () => {
+    await using system = await openSystem();
+    const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
+    const { gtrid } = await system.transaction(accounts, orders);
+    system.disk.flushMs = 500;
+    const committing = system.api.commit({ gtrid }).catch(() => undefined);
+    await eventually(
+      'the decision is with the log',
+      async () => (await system.info(gtrid)).state === 'TRANSACTION_STATE_DECIDING',
+    );
+    system.disk.flushMs = 0;
+    await eventually('it is being written', async () => {
+      system.disk.crash('kept');
+      return true;
+    });
+    await system.restart();
+    await committing;
+    const known = await system.info(gtrid, BOTH);
+    const durable = system.records('decided').length === 1;
+    expect(known.outcome).toBe(durable ? 'OUTCOME_COMMITTED' : 'OUTCOME_ROLLED_BACK');
+  });
+
+  it('a held branch of the former life is rolled back', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.transaction(orders);
+    await system.restart();
+    const back = await system.participant('orders', {
+      hello: { instance: orders.instance, held: [{ gtrid, bqual: 'orders' }] },
+    });
+    await back.hears('finish');
+    expect(back.told).toEqual(['rollback orders']);
+  });
+
+  it('B15 N2 a repeated commit hears the same, with its request id and without', async () => {
+    await using system = await openSystem();
+    const gtrid = await decided(system, 'yes');
+    await completed(system, gtrid);
+    await eventually('its end is durable', () => system.records('finished').length === 1);
+    await system.restart();
+    for (const requestId of ['commit-once', '']) {
+      const again = await system.api.commit({ requestId, gtrid, branches: BOTH });
+      expect(again).toMatchObject({ gtrid, outcome: 'OUTCOME_COMMITTED', state: 'TRANSACTION_STATE_COMPLETED' });
+    }
+    expect((await refusal(system.api.rollback({ gtrid }))).code).toBe('TXN_DECIDED');
+  });
+
+  it('a commit in one phase is told from the engine’s evidence, or as unknown, never presumed', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.transaction(orders);
+    await system.api.commit({ gtrid });
+    await system.restart();
+    const branches = [{ bqual: 'orders' }];
+    expect((await system.info(gtrid)).outcome).toBe('OUTCOME_UNKNOWN');
+    expect((await system.info(gtrid, branches)).outcome).toBe('OUTCOME_UNKNOWN');
+    expect((await refusal(system.api.commit({ gtrid, branches }))).code).toBe('OUTCOME_UNKNOWN');
+    const back = await system.participant('orders', { probe: () => ({ proof: 'BRANCH_PROOF_UNPROVEN' }) });
+    expect((await system.info(gtrid, branches)).outcome).toBe('OUTCOME_UNKNOWN');
+    back.script = { ...back.script, probe: () => ({ proof: 'BRANCH_PROOF_COMMITTED' }) };
+    expect((await system.info(gtrid, branches)).outcome).toBe('OUTCOME_COMMITTED');
+    expect((await system.api.commit({ gtrid, branches })).outcome).toBe('OUTCOME_COMMITTED');
+    expect(back.heard('probe')).toHaveLength(2);
+    expect((await refusal(system.api.rollback({ gtrid }))).code).toBe('TXN_DECIDED');
+  });
+
+  it('a single branch that its engine proves rolled back is told as such', async () => {
+    await using system = await openSystem();
+    const { gtrid } = await system.api.begin({});
+    await system.restart();
+    await system.participant('orders', { probe: () => ({ proof: 'BRANCH_PROOF_ROLLED_BACK' }) });
+    expect((await refusal(system.api.commit({ gtrid, branches: [{ bqual: 'orders' }] }))).code).toBe('TXN_ROLLED_BACK');
+  });
+
+  it('G1 G2 a resource that does not come back keeps its own decision only, for ever; when it comes it is told', async () => {
+    await using system = await openSystem();
+    const gtrid = await decided(system);
+    await system.restart();
+    const accounts = await system.participant('accounts');
+    await accounts.hears('finish');
+    await system.restart();
+    await system.restart();
+    expect(await system.info(gtrid)).toMatchObject({ state: 'TRANSACTION_STATE_COMMITTING' });
+    expect((await system.api.list({})).transactions).toHaveLength(1);
+    await system.participant('accounts');
+    await system.participant('orders');
+    await completed(system, gtrid);
+  });
+
+  it('leaves no record behind that would be told again', async () => {
+    await using system = await openSystem();
+    const gtrid = await decided(system, 'yes');
+    await completed(system, gtrid);
+    await eventually('its end is durable', () => system.records('finished').length === 1);
+    await system.restart();
+    const accounts = await system.participant('accounts');
+    await system.participant('orders');
+    expect((await system.api.list({})).transactions).toEqual([]);
+    expect(accounts.told).toEqual([]);
+  });
+
+  it('F91 a record that cannot be understood is left alone with its branches, and the rest recovers', async () => {
+    const disk = new MemoryDisk();
+    const poison: LogRecord[] = [];
+    const openLog = async (): Promise<Log> => {
+      const log = await openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk });
+      const recovered: RecoveredLog = { ...log.recovered, unfinished: [...poison, ...log.recovered.unfinished] };
+      return new Proxy(log, { get: (target, key) => (key === 'recovered' ? recovered : bound(target, key)) });
+    };
+    await using system = await openSystem({ openLog });
+    const gtrid = await decided(system);
+    const { identity } = system.log.recovered;
+    const broken = `${identity}.1.zz` as Gtrid;
+    poison.push({ kind: 'decided', gtrid: broken, branches: null as never, requestId: '' });
+    disk.crash();
+    await system.restart();
+    expect(system.events.named('record-quarantined')).toMatchObject([{ txn: broken }]);
+    const accounts = await system.participant('accounts');
+    accounts.send({ reconcile: { branches: [{ gtrid: broken, bqual: 'accounts' }] } });
+    await system.participant('orders');
+    await completed(system, gtrid);
+    expect(accounts.heard('finish').map((finish) => finish.gtrid)).toEqual([gtrid]);
+    expect((await system.info(broken, BOTH)).outcome).toBe('OUTCOME_UNKNOWN');
+  });
+});
+
+describe('heuristic outcomes', () => {
+  const reason = { code: 'BRANCH_VOTED_NO', message: 'rolled back by hand' };
+  const act = { reason: 'the data was mended', operator: 'anna' };
+
+  /** A commit of which `orders` proves a rollback. */
+  async function mixed(system: System): Promise<string> {
+    const accounts = await system.participant('accounts');
+    const orders = await system.participant('orders', {
+      finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
+    });
+    const { gtrid } = await system.transaction(accounts, orders);
+    expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_MIXED');
+    return gtrid;
+  }
+
+  it('stay over restarts until they are forgotten; what was damaged is not told again', async () => {
+    await using system = await openSystem();
+    const gtrid = await mixed(system);
+    for (let round = 0; round < 2; round += 1) {
+      await system.restart();
+      expect((await system.api.list({})).transactions).toMatchObject([{ gtrid, outcome: 'OUTCOME_MIXED' }]);
+      expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_MIXED');
+    }
+    const orders = await system.participant('orders');
+    const accounts = await system.participant('accounts');
+    await completed(system, gtrid);
+    expect((await system.api.list({})).transactions).toMatchObject([{ gtrid, outcome: 'OUTCOME_MIXED' }]);
+    await system.api.forget({ gtrid, ...act });
+    expect((await system.api.list({})).transactions).toEqual([]);
+    expect(accounts.told).toEqual(['commit accounts']);
+    expect(orders.told).toEqual([]);
+  });
+
+  it('once forgotten do not come back with a restart, and what was told of them stays true (I9)', async () => {
+    await using system = await openSystem();
+    const gtrid = await mixed(system);
+    await system.api.forget({ gtrid, ...act });
+    expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_MIXED');
+    await system.restart();
+    const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
+    expect((await system.api.list({})).transactions).toEqual([]);
+    expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_MIXED');
+    expect([...accounts.told, ...orders.told]).toEqual([]);
+  });
+
+  it('of a rollback stay too, and stay true when they are forgotten', async () => {
+    await using system = await openSystem();
+    const finish = () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE' as const, reason });
+    const orders = await system.participant('orders', { finish });
+    const { gtrid } = await system.transaction(await system.participant('accounts'), orders);
+    await refusal(system.api.rollback({ gtrid }));
+    await system.restart();
+    expect((await system.api.list({})).transactions).toMatchObject([{ gtrid, outcome: 'OUTCOME_MIXED' }]);
+    await system.api.forget({ gtrid, ...act });
+    await system.restart();
+    expect((await system.api.list({})).transactions).toEqual([]);
+    expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_MIXED');
+  });
+});
+
+function bound(target: Log, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, key, target);
+  return typeof value === 'function' ? value.bind(target) : value;
+}
