@@ -14,6 +14,7 @@ must start.
 
   --seed N        of the load and the states, default: drawn
   --states N      distinct states to aim for, default ${CRASH_STATES.states}
+  --seconds N     each moment gets fewer states where they would take longer, default ${CRASH_STATES.seconds}
   --lives N       default ${CRASH_STATES.lives}
   --transactions N  in each life, default ${CRASH_STATES.transactions}
   --lies KIND     which syncs do not count: wal (as with synchronous = NORMAL) or all. Losses must be found then: exit code 1
@@ -27,6 +28,7 @@ Exit code 1: something was lost, invented or refused. Needs strace.`;
 const KINDS = {
   seed: 'number',
   states: 'number',
+  seconds: 'number',
   lives: 'number',
   transactions: 'number',
   lies: 'text',
@@ -51,6 +53,7 @@ export async function crashStatesCommand(args: readonly string[], keep: string):
     ...CRASH_STATES,
     seed: Number(given.seed ?? Math.floor(Math.random() * 1e9)),
     states: Number(given.states ?? CRASH_STATES.states),
+    seconds: Number(given.seconds ?? CRASH_STATES.seconds),
     lives: Number(given.lives ?? CRASH_STATES.lives),
     transactions: Number(given.transactions ?? CRASH_STATES.transactions),
     lies,

@@ -19,6 +19,8 @@ export interface CrashStatesOptions {
   readonly seed: number;
   /** Distinct states to aim for. */
   readonly states: number;
+  /** Where the states would take longer than this, each moment gets fewer of them; no moment is left out. */
+  readonly seconds: number;
   readonly lives: number;
   readonly transactions: number;
   /** Processes that judge. */
@@ -33,6 +35,7 @@ export interface CrashStatesOptions {
 export const CRASH_STATES: CrashStatesOptions = {
   seed: 1,
   states: 100_000,
+  seconds: 110,
   lives: 6,
   transactions: 24,
   processes: availableParallelism(),
@@ -61,6 +64,8 @@ export interface CrashStatesReport {
 /** Cuts that a process gets at once. */
 const SHARE = 8;
 const FINDINGS_SHOWN = 20;
+/** States of each cut, however short the time is. */
+const LIMIT_MIN = 8;
 const PROCESS = join(import.meta.dirname, 'examiner-process.ts');
 
 /** @param keep where the recording is written if something is found, so that the state can be made again. */
@@ -82,6 +87,15 @@ export async function proveCrashStates(
   let next = 0;
   progress.say(() => `${hashes.size} states, ${next} of ${cuts.length} cuts, ${findings.length} findings`);
 
+  const judging = performance.now();
+  /** States that each cut may have from now on, so that the time suffices for all that are left. */
+  function affordable(): number {
+    const spent = (performance.now() - judging) / 1_000;
+    const left = Math.max(0, options.seconds - (performance.now() - begun) / 1_000);
+    const pace = spent > 1 ? hashes.size / spent : Number.POSITIVE_INFINITY;
+    return Math.max(LIMIT_MIN, Math.min(quota, Math.ceil((pace * left) / (cuts.length - next))));
+  }
+
   async function share(name: string): Promise<void> {
     const child = fork(PROCESS, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     scratch.own(child, false);
@@ -97,8 +111,9 @@ export async function proveCrashStates(
     });
     while (next < cuts.length) {
       const range = cuts.slice(next, next + SHARE);
+      const limit = affordable();
       next += SHARE;
-      child.send({ kind: 'cuts', cuts: range } satisfies ExaminerRequest);
+      child.send({ kind: 'cuts', cuts: range, limit } satisfies ExaminerRequest);
       const [examined] = (await Promise.race([once(child, 'message'), ended])) as [Examined];
       for (const hash of examined.hashes) {
         hashes.add(hash);
@@ -144,5 +159,5 @@ export async function examineState(options: CrashStatesOptions, state: string, d
   const { quota } = planCuts(events, options.states, options.lies);
   const { seed, lies } = options;
   const startOneIn = Number.POSITIVE_INFINITY;
-  return new Examiner({ events, directory, seed, quota, lies, startOneIn }).examine(cut, number);
+  return new Examiner({ events, directory, seed, quota, lies, startOneIn }).examine(cut, { only: number });
 }

@@ -8,15 +8,15 @@ import { Examiner } from './examiner.ts';
 
 export type ExaminerRequest =
   | { readonly kind: 'settings'; readonly recording: string; readonly settings: Omit<ExaminerSettings, 'events'> }
-  | { readonly kind: 'cuts'; readonly cuts: readonly number[] };
+  | { readonly kind: 'cuts'; readonly cuts: readonly number[]; readonly limit: number };
 
 let examiner: Examiner | undefined;
 
-async function examine(cuts: readonly number[]): Promise<Examined> {
+async function examine(cuts: readonly number[], limit: number): Promise<Examined> {
   const all: Examined[] = [];
   for (const cut of cuts) {
     if (examiner !== undefined) {
-      all.push(await examiner.examine(cut));
+      all.push(await examiner.examine(cut, { limit }));
     }
   }
   return {
@@ -32,7 +32,7 @@ process.on('message', (request: ExaminerRequest) => {
     examiner = new Examiner({ ...request.settings, events });
     return;
   }
-  examine(request.cuts).then(
+  examine(request.cuts, request.limit).then(
     (examined) => process.send?.(examined),
     (error: unknown) => {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

@@ -60,8 +60,14 @@ export class Examiner {
     mkdirSync(settings.directory, { recursive: true });
   }
 
-  /** Judges every state of one cut, or only the one with the number `only`, which is then left in the directory. */
-  async examine(cut: number, only?: number): Promise<Examined> {
+  /**
+   * Judges the states of one cut: the first `limit`, which may be fewer than the quota when time is short; or only the one with the
+   * number `only`, which is then left in the directory.
+   */
+  async examine(
+    cut: number,
+    { limit, only }: { readonly limit?: number; readonly only?: number } = {},
+  ): Promise<Examined> {
     this.#catchUp(cut);
     const { seed, quota, startOneIn, directory } = this.#settings;
     const hashes: string[] = [];
@@ -70,6 +76,9 @@ export class Examiner {
     let number = -1;
     for (const fate of fatesOf(this.#disk.pending(), quota, dice(seedOf(seed, cut)), this.#newest)) {
       number += 1;
+      if (limit !== undefined && number >= limit) {
+        break;
+      }
       if (only !== undefined && number !== only) {
         continue;
       }
