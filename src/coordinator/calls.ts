@@ -25,8 +25,6 @@ interface Call {
   link: Link | undefined;
   /** Monotonic time of the last send, or since when it waits. */
   since: number;
-  /** It may have been carried out: an answer can have been lost. */
-  sent: boolean;
 }
 
 export class Calls {
@@ -37,6 +35,9 @@ export class Calls {
   #count = 0;
   #timer: Timer | undefined;
   #closed = false;
+
+  /** Branches that were told to commit in one phase: it may have been carried out, whatever became of the answer. */
+  readonly #onePhaseTold = new Set<string>();
 
   constructor(directory: Directory, clock: Clock, emit: (gtrid: Gtrid, event: Event) => void) {
     this.#directory = directory;
@@ -66,7 +67,6 @@ export class Calls {
       evidence: target.kind === 'finish' ? target.evidence : '',
       link: undefined,
       since: this.#clock.now(),
-      sent: known?.sent ?? false,
     };
     if (known === undefined) {
       this.#count += 1;
@@ -87,6 +87,11 @@ export class Calls {
   /** The transaction needs no vote any more: prepares that still wait are dropped. */
   dropPrepare(gtrid: Gtrid, bqual: Bqual): void {
     this.answered(gtrid, bqual, 'prepare');
+  }
+
+  /** The one phase has an end: nobody needs to know any more whether its branch was told. */
+  onePhaseOver(gtrid: Gtrid, bqual: Bqual): void {
+    this.#onePhaseTold.delete(keyOf('commit-one-phase', gtrid, bqual));
   }
 
   attached(link: Link): void {
@@ -137,7 +142,7 @@ export class Calls {
         return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
       case 'commit-one-phase': {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-        if (sidecar !== undefined && !call.sent && call.instance !== '') {
+        if (sidecar !== undefined && !this.#wasTold(call) && call.instance !== '') {
           // The instance is gone, and with it the branch's session; it was never told to commit, so nothing was committed.
           this.answered(call.gtrid, call.bqual, call.verb);
           const reason: Reason = {
@@ -154,10 +159,16 @@ export class Calls {
     }
   }
 
+  #wasTold({ verb, gtrid, bqual }: Call): boolean {
+    return this.#onePhaseTold.has(keyOf(verb, gtrid, bqual));
+  }
+
   #send(call: Call, link: Link): void {
     call.link = link;
     call.since = this.#clock.now();
-    call.sent = true;
+    if (call.verb === 'commit-one-phase') {
+      this.#onePhaseTold.add(keyOf(call.verb, call.gtrid, call.bqual));
+    }
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
     } else {

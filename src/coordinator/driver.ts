@@ -206,6 +206,9 @@ export class Driver {
         this.calls.dropPrepare(transaction.gtrid, bqual);
       }
     }
+    if (before.kind === 'one-phase') {
+      this.calls.onePhaseOver(transaction.gtrid, before.branch.bqual);
+    }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {
       transaction.quiet();

@@ -8,7 +8,8 @@ import type { ClaimedBranch } from './engine/event.ts';
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const INSTANCE = /^[a-z0-9-]{0,64}$/;
-const CONTROL = /\p{Cc}|\p{Cs}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+/** The last is what bytes that are no UTF-8 become on their way in. */
+const CONTROL = /\p{Cc}|\p{Cs}|[\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffd]/u;
 
 export function invalid(field: string, expected: string): CoordinatorError {
   return new CoordinatorError('FIELD_INVALID', `${field} ${expected}`, { metadata: { field } });

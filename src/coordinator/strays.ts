@@ -63,6 +63,9 @@ export class Strays {
       }
       return;
     }
+    if (event.kind === 'branch-opened' && epoch < log.recovered.epoch) {
+      return; // Its participant ends what an earlier life left at work; concluding "rolled back" could be wrong of one phase.
+    }
     if (event.kind === 'vote' && event.vote.kind !== 'prepared') {
       return; // The branch has ended by itself; there is nothing to roll back.
     }

@@ -181,6 +181,21 @@ describe('a commit', () => {
     expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
     expect(sidecar.told).toEqual(['commit_one_phase orders']);
   });
+
+  it('in one phase that was answered with "unknown" is asked of the sidecar, and never taken for one that nobody was told', async () => {
+    await using system = await openSystem();
+    const sidecar = await system.participant('orders');
+    const holder = await embedded(system, 'orders', { finish: silent });
+    const gtrid = await openedAt(system, holder);
+    const committed = system.api.commit({ gtrid, branches: refs(holder) });
+    await holder.hears('finish');
+    const verb = 'FINISH_VERB_COMMIT_ONE_PHASE';
+    holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_UNKNOWN' } });
+    await eventually('the answer is in', async () => (await system.info(gtrid)).branches[0]?.attempts === 1);
+    holder.cut();
+    expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
+    expect(sidecar.told).toEqual(['commit_one_phase orders']);
+  });
 });
 
 describe('a rollback', () => {
