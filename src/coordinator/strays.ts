@@ -64,7 +64,9 @@ export class Strays {
       return;
     }
     if (event.kind === 'branch-opened' && epoch < log.recovered.epoch) {
-      return; // Its participant ends what an earlier life left at work; concluding "rolled back" could be wrong of one phase.
+      // What an earlier life left at work goes. Nothing is concluded of its transaction: it may have been told to commit in one phase.
+      driver.calls.start(gtrid, rollbackOf(event));
+      return;
     }
     if (event.kind === 'vote' && event.vote.kind !== 'prepared') {
       return; // The branch has ended by itself; there is nothing to roll back.
