@@ -64,6 +64,8 @@ export interface CrashStatesReport {
 /** Cuts that a process gets at once. */
 const SHARE = 8;
 const FINDINGS_SHOWN = 20;
+/** Fates that are tried for a new state: some leave what another one left. */
+const FOUND_TWICE = 2;
 /** States of each cut, however short the time is. */
 const LIMIT_MIN = 8;
 const PROCESS = join(import.meta.dirname, 'examiner-process.ts');
@@ -93,7 +95,8 @@ export async function proveCrashStates(
     const spent = (performance.now() - judging) / 1_000;
     const left = Math.max(0, options.seconds - (performance.now() - begun) / 1_000);
     const pace = spent > 1 ? hashes.size / spent : Number.POSITIVE_INFINITY;
-    return Math.max(LIMIT_MIN, Math.min(quota, Math.ceil((pace * left) / (cuts.length - next))));
+    const wanted = FOUND_TWICE * Math.max(0, options.states - hashes.size);
+    return Math.max(LIMIT_MIN, Math.min(quota, Math.ceil(Math.min(pace * left, wanted) / (cuts.length - next))));
   }
 
   async function share(name: string): Promise<void> {

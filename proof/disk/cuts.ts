@@ -26,7 +26,7 @@ export function planCuts(events: readonly DiskEvent[], states: number, lies: Lie
   cuts.push(events.length);
   capacities.push(capacityOf(disk));
   // Different fates may leave the same contents; so many more are tried.
-  const tries = states * 1.5;
+  const tries = states * 2.5;
   let quota = 1;
   while (capacities.reduce((sum, capacity) => sum + Math.min(capacity, quota), 0) < tries && quota < tries) {
     quota = Math.ceil(quota * 1.05);
