@@ -115,6 +115,15 @@ export class Cluster {
     return sidecar;
   }
 
+  /** Resolves with the first program that ends, whoever ended it. */
+  fallen(): Promise<'coordinator' | 'accounts' | 'orders'> {
+    return Promise.race([
+      this.coordinator.ended.then(() => 'coordinator' as const),
+      this.sidecar('accounts').ended.then(() => 'accounts' as const),
+      this.sidecar('orders').ended.then(() => 'orders' as const),
+    ]);
+  }
+
   async stopPrograms(): Promise<void> {
     await Promise.all([...this.#sidecars.values(), this.#coordinator].map((program) => program?.stop()));
   }

@@ -66,7 +66,7 @@ export async function runDev(options: DevOptions): Promise<number> {
     );
     if (!options.once && timeline.failures === 0) {
       playground(timeline, cluster, databases);
-      await aborted;
+      await keepUp(timeline, cluster, aborted);
     }
     return timeline.failures === 0 ? EXIT.ok : EXIT.unexpected;
   } finally {
@@ -109,7 +109,24 @@ function playground(timeline: Timeline, cluster: Cluster, { accounts, orders }: 
   timeline.line(`  ${command} resource list${at}`);
   timeline.line(`  ${command} tx list${at}`);
   timeline.line(`  ${command} doctor${at}`);
-  timeline.line(`  kill -9 ${cluster.coordinator.pid}     the coordinator; start it again with npm start`);
+  timeline.line(`  kill -9 ${cluster.coordinator.pid}     the coordinator: it is started again, and recovers`);
+}
+
+/** What is killed is started again, until Ctrl-C. */
+async function keepUp(timeline: Timeline, cluster: Cluster, aborted: Promise<'aborted'>): Promise<void> {
+  for (;;) {
+    const fallen = await Promise.race([aborted, cluster.fallen()]);
+    if (fallen === 'aborted') {
+      return;
+    }
+    if (fallen === 'coordinator') {
+      timeline.line('The coordinator has ended and is started again.');
+      await cluster.startCoordinator();
+    } else {
+      timeline.line(`The sidecar of ${fallen} has ended and is started again.`);
+      await cluster.startSidecar(fallen, { wait: false });
+    }
+  }
 }
 
 interface WorkDirectory {
