@@ -33,6 +33,8 @@ export interface Admission {
   readonly timeoutMs?: number;
   /** What the first state asks for. */
   readonly effects?: readonly Effect[];
+  /** See `Transaction`. */
+  readonly presumed?: boolean;
 }
 
 export class Driver {
@@ -94,6 +96,7 @@ export class Driver {
     const now = this.#clock.now();
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
     const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
+    transaction.presumed = options.presumed ?? false;
     this.registry.add(transaction);
     if (options.timeoutMs !== undefined) {
       this.#timers.deadline(transaction, options.timeoutMs);

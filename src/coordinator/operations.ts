@@ -144,7 +144,7 @@ export class Operations {
 
   /** The transaction if it is held in memory, else what can be told of it. */
   async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Transaction | Found> {
-    return this.#parts.driver.registry.find(gtrid) ?? (await this.#lookUp(gtrid, claimed));
+    return this.#parts.driver.registry.findKnown(gtrid) ?? (await this.#lookUp(gtrid, claimed));
   }
 
   #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
@@ -163,7 +163,7 @@ export class Operations {
     ask: (transaction: Transaction) => void,
   ): void {
     const { driver } = this.#parts;
-    const transaction = driver.registry.find(gtrid);
+    const transaction = driver.registry.findKnown(gtrid);
     if (transaction === undefined) {
       this.#lookUp(gtrid, claimed).then(
         (found) => done(endOfFound(gtrid, found, wanted)),

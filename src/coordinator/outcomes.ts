@@ -23,7 +23,9 @@ export class Outcomes {
     if (this.#whole.size > WHOLE_MAX) {
       evictOldest(this.#whole, (old) => !isHeuristic(old.state));
     }
-    this.note(transaction.gtrid, outcome);
+    if (!transaction.presumed || outcome !== 'rolled-back') {
+      this.note(transaction.gtrid, outcome);
+    }
   }
 
   /** An outcome that is known without its transaction: told by an engine's evidence. */

@@ -1,6 +1,7 @@
 // Which transactions are held: live ones, and completed ones as long as somebody may ask for them.
 import { assert } from '../lib/assert.ts';
 import type { Gtrid } from '../xa/xid.ts';
+import { outcomeOf } from './answers.ts';
 import type { Completed, State } from './engine/state.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Transaction } from './transaction.ts';
@@ -24,6 +25,12 @@ export class Registry {
   /** Live, or completed and still held whole. */
   find(gtrid: Gtrid): Transaction | undefined {
     return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
+  }
+
+  /** The same, if its state says how the transaction ends. */
+  findKnown(gtrid: Gtrid): Transaction | undefined {
+    const transaction = this.find(gtrid);
+    return transaction?.presumed && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
   }
 
   get liveCount(): number {

@@ -90,7 +90,7 @@ export class Strays {
   #rollBack(gtrid: Gtrid, event: BranchEvent): void {
     const { state, effects } = orphan(gtrid, event.bqual, event.instance, evidenceOf(event));
     this.#parts.logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
-    this.#parts.driver.admit(gtrid, state, { effects });
+    this.#parts.driver.admit(gtrid, state, { effects, presumed: true });
   }
 
   #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName): void {

@@ -30,6 +30,11 @@ export class Transaction {
   waiters: Waiter[] = [];
   readonly retries = new Map<Bqual, { readonly timer: Timer; readonly dueAt: number }>();
   operatorAction = false;
+  /**
+   * Taken in for a branch that was found prepared and that no decision names. That it rolls back says nothing of the transaction, which
+   * may have been one phase of another branch: whoever asks names its branches, as if it were not held (D5).
+   */
+  presumed = false;
   /** The owner asked for an end: it is answered, not notified. */
   endRequested = false;
 

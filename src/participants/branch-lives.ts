@@ -14,11 +14,17 @@ const OBEY_MS = 5_000;
 
 const RESTARTED: Reason = { code: 'BRANCH_UNKNOWN', message: 'the coordinator was restarted', retryable: true };
 
-/** What a coordinator that comes back is told: open branches first, then prepared ones with their evidence. */
-export function heldBranches(branches: Branches): HeldBranch[] {
+/**
+ * What a coordinator that comes back is told: open branches first, then prepared ones with their evidence. Not those that a call of
+ * its earlier life is finishing: they may be committed in one phase before it hears of them, and look like nobody's until then.
+ */
+export function heldBranches(branches: Branches, isAtWork: (key: string) => boolean): HeldBranch[] {
   const open: HeldBranch[] = [];
   const prepared: HeldBranch[] = [];
-  for (const { xid, state } of branches.all()) {
+  for (const { xid, key, state } of branches.all()) {
+    if (isAtWork(key)) {
+      continue;
+    }
     if (state.kind === 'prepared') {
       prepared.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_PREPARED', evidence: state.evidence });
     } else {

@@ -73,7 +73,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#attach = new Attach({
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
-      held: () => heldBranches(branches),
+      held: () => heldBranches(branches, (key) => this.#commands.finisher.isAtWork(key)),
       raiseEpoch: (identity, epoch) => rm.raiseEpoch(identity, epoch),
       onLife: (identity, epoch) => supersedeOlder(branches, identity, epoch),
       onReady: this.#onReady,

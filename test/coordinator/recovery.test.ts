@@ -143,6 +143,22 @@ describe('after a restart', () => {
     expect((await refusal(system.api.rollback({ gtrid }))).code).toBe('TXN_DECIDED');
   });
 
+  it('a branch that is found and rolled back says nothing of the one that was committed in one phase', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.transaction(orders);
+    await system.api.commit({ gtrid });
+    await system.restart();
+    await system.participant('orders', { probe: () => ({ proof: 'BRANCH_PROOF_COMMITTED' }) });
+    const accounts = await system.participant('accounts');
+    accounts.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:9' }] } });
+    await accounts.hears('finish');
+    expect(accounts.told).toEqual(['rollback accounts']);
+    expect((await system.info(gtrid)).outcome).toBe('OUTCOME_UNKNOWN');
+    expect((await system.api.commit({ gtrid, branches: [{ bqual: 'orders' }] })).outcome).toBe('OUTCOME_COMMITTED');
+    expect((await system.info(gtrid)).outcome).toBe('OUTCOME_COMMITTED');
+  });
+
   it('a single branch that its engine proves rolled back is told as such', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});

@@ -109,6 +109,29 @@ describe('another life of the coordinator', () => {
     );
   });
 
+  it('a branch that a call of the earlier life is committing is not named: it would look like one that nobody decided', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [active, prepared] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(active, 1, 'set a 1'));
+    await runtime.execute(statement(prepared, 1, 'set b 1', { last: true }));
+    for (const verb of ['commit-one-phase', 'commit'] as const) {
+      fixture.faults.set(verb, [{ kind: 'delayed', beforeMs: 500, afterMs: 0 }]);
+    }
+    for (const xid of [active, prepared]) {
+      session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: '' } });
+    }
+    await eventually('both are being committed', () =>
+      (['commit-one-phase', 'commit'] as const).every((verb) => fixture.calls.includes(verb)),
+    );
+    fixture.coordinator.epoch = 2;
+    session.break();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('hello')[0]?.held).toEqual([]);
+    await again.hears('result', 2);
+    expect([committed(fixture.engine, 'a'), committed(fixture.engine, 'b')]).toEqual([1n, 1n]);
+  });
+
   it('a newer epoch finds the prepared branches by reconciliation and finishes them', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
