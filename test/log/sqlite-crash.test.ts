@@ -57,7 +57,8 @@ describe('a killed writer', () => {
     { timeout: 90_000 },
     async () => {
       const syncs = [1, 2, 3, 4, 5, 6, 7, 8].map((when) => `fsync:signal=KILL:when=${when}`);
-      const others = ['pwrite64:signal=KILL:when=1', 'rename:signal=KILL:when=1', 'rename:signal=KILL:when=2'];
+      // The first rename only: whether a second one comes depends on how quickly the mark follows the log.
+      const others = ['pwrite64:signal=KILL:when=1', 'rename:signal=KILL:when=1'];
       for (const moment of [...syncs, ...others]) {
         const fresh = `${directory}-${moment.replaceAll(/\W/g, '-')}`;
         await using writer = startWriter('sequential', fresh, {
