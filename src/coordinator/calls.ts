@@ -1,6 +1,7 @@
 // Calls to participants that are not answered yet: where each was sent, and what becomes of it when that participant goes.
 // Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { ErrorCode } from '../xa/errors.ts';
 import type { FinishResult, Reason } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Directory, Link } from './directory.ts';
@@ -10,6 +11,8 @@ import type { Effect, Event, Verb } from './engine/event.ts';
 const CALL_TIMEOUT_MS = 10_000;
 /** A participant whose stream broke may come back with its branches; after this another instance is asked. */
 const REROUTE_MS = 1_000;
+/** A branch that nobody could be told to commit in one phase was not committed: so long its caller is kept waiting for a participant. */
+const UNTOLD_MS = 15_000;
 const TICK_MS = 250;
 
 type Target = Extract<Effect, { kind: 'prepare' | 'finish' }>;
@@ -32,12 +35,11 @@ export class Calls {
   readonly #clock: Clock;
   readonly #emit: (gtrid: Gtrid, event: Event) => void;
   readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+  /** Branches that were told to commit in one phase: it may have been carried out, whatever became of the answer. */
+  readonly #onePhaseTold = new Set<string>();
   #count = 0;
   #timer: Timer | undefined;
   #closed = false;
-
-  /** Branches that were told to commit in one phase: it may have been carried out, whatever became of the answer. */
-  readonly #onePhaseTold = new Set<string>();
 
   constructor(directory: Directory, clock: Clock, emit: (gtrid: Gtrid, event: Event) => void) {
     this.#directory = directory;
@@ -81,7 +83,15 @@ export class Calls {
     const calls = this.#byResource.get(resourceOf(bqual));
     if (calls?.delete(keyOf(verb, gtrid, bqual))) {
       this.#count -= 1;
+      if (calls.size === 0) {
+        this.#byResource.delete(resourceOf(bqual)); // The name may be one that a client made up.
+      }
     }
+  }
+
+  /** Resources with a call that is not answered. */
+  get resources(): number {
+    return this.#byResource.size;
   }
 
   /** The transaction needs no vote any more: prepares that still wait are dropped. */
@@ -143,20 +153,20 @@ export class Calls {
       case 'commit-one-phase': {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
         if (sidecar !== undefined && !this.#wasTold(call) && call.instance !== '') {
-          // The instance is gone, and with it the branch's session; it was never told to commit, so nothing was committed.
-          this.answered(call.gtrid, call.bqual, call.verb);
-          const reason: Reason = {
-            code: 'BRANCH_UNKNOWN',
-            message: `${call.bqual}: its participant was restarted before the commit`,
-            retryable: true,
-          };
-          const { bqual, instance } = call;
-          this.#emit(call.gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
+          // The instance is gone, and with it the branch's session.
+          this.#neverTold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
           return undefined;
         }
         return sidecar;
       }
     }
+  }
+
+  /** Nobody was told to commit, so nothing was committed: the branch is as good as a vote against it. */
+  #neverTold({ gtrid, bqual, verb, instance }: Call, code: ErrorCode, message: string): void {
+    this.answered(gtrid, bqual, verb);
+    const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
+    this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
   }
 
   #wasTold({ verb, gtrid, bqual }: Call): boolean {
@@ -189,11 +199,14 @@ export class Calls {
     const now = this.#clock.now();
     for (const calls of this.#byResource.values()) {
       for (const call of [...calls.values()]) {
+        const waitedMs = now - call.since;
         if (call.link === undefined) {
-          if (now - call.since >= REROUTE_MS) {
+          if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && !this.#wasTold(call)) {
+            this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
+          } else if (waitedMs >= REROUTE_MS) {
             this.#route(call);
           }
-        } else if (now - call.since >= CALL_TIMEOUT_MS) {
+        } else if (waitedMs >= CALL_TIMEOUT_MS) {
           if (call.verb === 'prepare') {
             this.#send(call, call.link);
           } else {

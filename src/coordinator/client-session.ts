@@ -143,7 +143,7 @@ class ClientSession implements Owner {
     } else if (message.begin) {
       api.begin(message.begin, this); // Answered only when it is refused: the client numbered it and waits for nothing.
     } else if (message.enlist) {
-      this.#out.send({ id, enlist: api.enlist(message.enlist) });
+      this.#answer({ id, enlist: api.enlist(message.enlist) });
     } else if (message.commit) {
       api.commit(
         message.commit,
@@ -155,14 +155,14 @@ class ClientSession implements Owner {
         this.#reply(id, (rollback) => ({ id, rollback })),
       );
     } else if (message.setRollbackOnly) {
-      this.#out.send({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly) });
+      this.#answer({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly) });
     } else if (message.getTransaction) {
       api.getTransaction(message.getTransaction).then(
-        (getTransaction) => this.#out.send({ id, getTransaction }),
+        (getTransaction) => this.#answer({ id, getTransaction }),
         (error: unknown) => this.#refuse(id, error),
       );
     } else if (message.lease) {
-      this.#out.send({ id, lease: this.#lease() });
+      this.#answer({ id, lease: this.#lease() });
     } else {
       throw new CoordinatorError('PROTOCOL', 'a message without a body, or of a newer protocol');
     }
@@ -195,15 +195,22 @@ class ClientSession implements Owner {
     return { ...this.#parts.leases.grant(this) };
   }
 
-  #reply<Response>(id: number, wrap: (response: Response) => ServerMessage): Reply<Response> {
+  #reply<Response>(id: number, wrap: (response: Response) => ServerMessage & { id: number }): Reply<Response> {
     return {
-      answer: (response) => this.#out.send(wrap(response)),
+      answer: (response) => this.#answer(wrap(response)),
       refuse: (error) => this.#refuse(id, error),
     };
   }
 
+  /** The id 0 is of messages that want no answer, and of news that nobody asked for. */
+  #answer(message: ServerMessage & { readonly id: number }): void {
+    if (message.id !== 0) {
+      this.#out.send(message);
+    }
+  }
+
   #refuse(id: number, error: unknown): void {
-    this.#out.send({ id, error: toWireError(logged(this.#parts.logger, 'Session', error)) });
+    this.#answer({ id, error: toWireError(logged(this.#parts.logger, 'Session', error)) });
   }
 
   /** What it had not asked to commit is rolled back; what it had goes on without a listener. */

@@ -16,7 +16,7 @@ import { Evidence } from './evidence.ts';
 import type { Logger } from './logger.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
-import { type Owner, Transaction, type Waiter } from './transaction.ts';
+import { type Admission, Transaction, type Waiter } from './transaction.ts';
 import { Waiting } from './waiting.ts';
 
 export interface DriverParts {
@@ -26,15 +26,6 @@ export interface DriverParts {
   readonly directory: Directory;
   readonly logger: Logger;
   readonly outcomesMax: number;
-}
-
-export interface Admission {
-  readonly owner?: Owner | undefined;
-  readonly timeoutMs?: number;
-  /** What the first state asks for. */
-  readonly effects?: readonly Effect[];
-  /** See `Transaction`. */
-  readonly presumed?: boolean;
 }
 
 export class Driver {

@@ -5,8 +5,10 @@ import type { ServerMessage } from '../gen/concordat/v1/ServerMessage.ts';
 import type { FrameWeights } from '../wire/frames.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
 
-/** The queue takes what a hundred thousand recovered decisions ask for at once. */
-const LIMITS = { frameMax: COORDINATOR_MESSAGE_BYTES_MAX / 2, queueMax: 256 * 1024 * 1024 } as const;
+const FRAME_MAX = COORDINATOR_MESSAGE_BYTES_MAX / 2;
+/** A participant is sent what a hundred thousand recovered decisions ask for at once; a client has asked for what it is sent. */
+const PARTICIPANT_QUEUE_MAX = 256 * 1024 * 1024;
+const CLIENT_QUEUE_MAX = 64 * 1024 * 1024;
 
 /** A message without lists: ids, evidence; to a client an address, which is text of people. */
 const COMMAND_BYTES = 400;
@@ -19,13 +21,15 @@ const REASON_BYTES = 3_200;
 const RESOURCE_BYTES = 2_600;
 
 export const TO_PARTICIPANT: FrameWeights<CoordinatorMessage> = {
-  ...LIMITS,
+  frameMax: FRAME_MAX,
+  queueMax: PARTICIPANT_QUEUE_MAX,
   weigh: (message) =>
     COMMAND_BYTES + (message.forget?.branches?.length ?? 0) * KEY_BYTES + (message.refused ? REASON_BYTES : 0),
 };
 
 export const TO_CLIENT: FrameWeights<ServerMessage> = {
-  ...LIMITS,
+  frameMax: FRAME_MAX,
+  queueMax: CLIENT_QUEUE_MAX,
   weigh: (message) =>
     ANSWER_BYTES +
     branchBytes(message.commit?.branches) +

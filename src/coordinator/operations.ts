@@ -82,14 +82,7 @@ export class Operations {
         `branch ${asked} belongs to resource ${resourceOf(asked)}, not to ${resource}`,
       );
     }
-    if (!directory.isRegistered(resource)) {
-      const names = directory.all().map(({ name }) => name);
-      throw new CoordinatorError(
-        'RESOURCE_UNKNOWN',
-        `no participant has registered resource ${resource}; known: ${names.join(', ') || 'none'}`,
-        { metadata: { known: names.join(',') } },
-      );
-    }
+    this.#checkRegistered(resource);
     const bqual = asked ?? (isNew ? nextBranch(transaction, resource) : formatBqual(resource));
     const holder = instanceOf(transaction, bqual);
     const link = (holder === '' ? undefined : directory.linkOf(resource, holder)) ?? directory.sidecarOf(resource);
@@ -106,6 +99,7 @@ export class Operations {
     return { bqual, address: link.address, instance: link.instance, timeoutMs };
   }
 
+  /** @throws {CoordinatorError} RESOURCE_UNKNOWN: a claimed branch cannot exist, so that nothing was asked for. Other ends go to `done`. */
   commit(
     gtrid: Gtrid,
     claimed: readonly ClaimedBranch[],
@@ -113,6 +107,11 @@ export class Operations {
     level: Acknowledgement,
     done: (end: End) => void,
   ): void {
+    if (this.#parts.driver.registry.find(gtrid)?.state.kind === 'active') {
+      for (const { bqual } of claimed) {
+        this.#checkRegistered(resourceOf(bqual));
+      }
+    }
     this.#end(gtrid, claimed, level, done, 'committed', (transaction) =>
       this.#parts.driver.apply(transaction, { kind: 'commit-requested', claimed, requestId }),
     );
@@ -176,6 +175,18 @@ export class Operations {
     transaction.endRequested = true;
     driver.wait(transaction, { level, settle: () => done(endOf(transaction, wanted)) });
     ask(transaction);
+  }
+
+  #checkRegistered(resource: ResourceName): void {
+    const { directory } = this.#parts;
+    if (!directory.isRegistered(resource)) {
+      const names = directory.all().map(({ name }) => name);
+      throw new CoordinatorError(
+        'RESOURCE_UNKNOWN',
+        `no participant has registered resource ${resource}; known: ${names.join(', ') || 'none'}`,
+        { metadata: { known: names.join(',') } },
+      );
+    }
   }
 
   /** Whether a transaction may still be begun: not while draining, not beyond the limits. */

@@ -41,3 +41,17 @@ export function decodeHello(hello: AttachHello): Introduction {
     warnings: hello.warnings.slice(0, WARNINGS_MAX).map((warning) => warning.slice(0, REASON_CHARS_MAX)),
   };
 }
+
+/**
+ * `served`: the highest epoch of this log that the participant's engine has recorded. It may learn later, too, that it is newer than
+ * ours: then another coordinator has taken over.
+ * @throws {CoordinatorError} EPOCH_STALE
+ */
+export function checkEpoch({ resource }: Pick<Link, 'resource'>, served: number, own: number): void {
+  if (served > own) {
+    throw new CoordinatorError(
+      'EPOCH_STALE',
+      `the engine of ${resource} has served epoch ${served} of this log, and this coordinator runs epoch ${own}: it runs on an old copy`,
+    );
+  }
+}

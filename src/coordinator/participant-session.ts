@@ -18,7 +18,7 @@ import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
-import { decodeHello } from './participant-hello.ts';
+import { checkEpoch, decodeHello } from './participant-hello.ts';
 import { decodeProof, WIRE_VERB } from './participant-messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Strays } from './strays.ts';
@@ -57,6 +57,7 @@ export class ParticipantSession {
   #phase: Phase = { kind: 'greeting' };
   #heartbeat: Timer;
   #heardAt: number;
+  #beatAt: number;
 
   constructor(stream: AttachStream, parts: ParticipantParts) {
     this.#stream = stream;
@@ -69,6 +70,7 @@ export class ParticipantSession {
     );
     this.#answers = new PendingAnswers(parts.clock);
     this.#heardAt = parts.clock.now();
+    this.#beatAt = this.#heardAt;
     this.#heartbeat = parts.clock.after(HEARTBEAT_MS, this.#beat);
     stream.on('data', (frame: AttachRequest) => this.#receive(frame));
     stream.on('end', () => this.#end());
@@ -110,7 +112,7 @@ export class ParticipantSession {
     } else if (phase.kind === 'readying' && message.ready) {
       this.#ready(phase, Number(message.ready.epoch));
     } else if (phase.kind === 'attached' && message.ready) {
-      this.#checkEpoch(phase.link, Number(message.ready.epoch));
+      checkEpoch(phase.link, Number(message.ready.epoch), this.#parts.log.recovered.epoch);
     } else if (phase.kind === 'attached') {
       receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
     } else if (phase.kind === 'greeting') {
@@ -159,7 +161,7 @@ export class ParticipantSession {
   #ready(phase: Extract<Phase, { kind: 'readying' }>, epoch: number): void {
     const { directory, driver, logger } = this.#parts;
     const { link, hello } = phase;
-    this.#checkEpoch(link, epoch);
+    checkEpoch(link, epoch, this.#parts.log.recovered.epoch);
     this.#phase = { kind: 'attached', link };
     directory.attach(link);
     const { resource, instance, kind } = link;
@@ -168,17 +170,6 @@ export class ParticipantSession {
       receiveHeld(this.#parts, branch, link);
     }
     driver.calls.attached(link);
-  }
-
-  /** A participant may learn only later that its engine has served a newer epoch: another coordinator has taken over. */
-  #checkEpoch(link: Link, epoch: number): void {
-    const { epoch: own } = this.#parts.log.recovered;
-    if (epoch > own) {
-      throw new CoordinatorError(
-        'EPOCH_STALE',
-        `the engine of ${link.resource} has served epoch ${epoch} of this log, and this coordinator runs epoch ${own}: it runs on an old copy`,
-      );
-    }
   }
 
   #link(hello: AttachHello): Link {
@@ -210,7 +201,12 @@ export class ParticipantSession {
   }
 
   readonly #beat = (): void => {
-    if (this.#parts.clock.now() - this.#heardAt > HEARTBEAT_MS * HEARTBEATS_MISSED_MAX) {
+    const now = this.#parts.clock.now();
+    if (now - this.#beatAt > HEARTBEAT_MS * 2) {
+      this.#heardAt = now; // This process stood still: what was said meanwhile is only going to be read.
+    }
+    this.#beatAt = now;
+    if (now - this.#heardAt > HEARTBEAT_MS * HEARTBEATS_MISSED_MAX) {
       this.#end();
       return;
     }

@@ -1,6 +1,7 @@
 // One global transaction as the driver holds it: the engine's state, and what only the driver knows, its timers and waiters.
 import type { Timer } from '../lib/clock.ts';
 import type { Bqual, Gtrid } from '../xa/xid.ts';
+import type { Effect } from './engine/event.ts';
 import type { State } from './engine/state.ts';
 
 /** Someone who waits for the end. Called once. */
@@ -13,6 +14,16 @@ export interface Waiter {
 export interface Owner {
   /** The coordinator ended one of its transactions before the owner asked for an end. */
   ended(transaction: Transaction): void;
+}
+
+/** How a transaction is taken in. */
+export interface Admission {
+  readonly owner?: Owner | undefined;
+  readonly timeoutMs?: number;
+  /** What the first state asks for. */
+  readonly effects?: readonly Effect[];
+  /** See `Transaction`. */
+  readonly presumed?: boolean;
 }
 
 export class Transaction {

@@ -3,8 +3,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { Timers } from './timers.ts';
 import type { Transaction, Waiter } from './transaction.ts';
 
-/** The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. */
-const PREPARE_TIMEOUT_MS = 30_000;
+/**
+ * The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. It
+ * is over before the longest wait of a unary call, so that its caller hears of the rollback instead of a deadline.
+ */
+const PREPARE_TIMEOUT_MS = 25_000;
 /** A caller who wants every branch finished waits no longer than this for one that is away; then it hears the decision (D11). */
 const APPLIED_WAIT_MS = 2_000;
 /** The longest wait for a log or a single branch that gives no answer. */

@@ -220,6 +220,16 @@ describe('presence', () => {
     ]);
   });
 
+  it('nobody is taken for gone because the coordinator itself stood still', async () => {
+    const clock = new TestClock(4);
+    await using system = await openSystem({ clock });
+    const orders = (await system.participant('orders')).beat(1_200);
+    clock.skip(60_000);
+    await orders.hears('heartbeat', orders.heard('heartbeat').length + 3);
+    expect(orders.status).toBeUndefined();
+    expect(system.events.named('participant-detached')).toEqual([]);
+  });
+
   it('a second stream of the same instance takes the place of the first', async () => {
     await using system = await openSystem();
     const first = await system.participant('orders', { hello: { instance: 'same' } });

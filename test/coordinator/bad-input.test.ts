@@ -191,6 +191,19 @@ describe('requests at the wrong time', () => {
     expect((await system.info(gtrid)).branches).toEqual([]);
   });
 
+  it('B22 a commit that names a branch of such a resource is refused, and changes nothing', async () => {
+    await using system = await openSystem();
+    const accounts = await system.participant('accounts');
+    const { gtrid } = await system.transaction(accounts);
+    const one = { gtrid, branches: [{ bqual: 'acounts' }] };
+    expect(await refusal(system.api.commit(one))).toMatchObject({
+      ...{ status: 9, code: 'RESOURCE_UNKNOWN', metadata: { known: 'accounts' } },
+    });
+    expect(await system.info(gtrid)).toMatchObject({ state: 'TRANSACTION_STATE_ACTIVE' });
+    expect((await system.info(gtrid)).branches).toHaveLength(1);
+    expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_COMMITTED');
+  });
+
   it('B27 an enum number that this version does not know is invalid, not the default', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});

@@ -76,13 +76,16 @@ describe('a prepare', () => {
     expect(back.heard('prepare')).toEqual([]);
   });
 
-  it('is repeated after ten seconds without a vote, and ends in a rollback after thirty', async () => {
-    await using system = await openSystem({ clock: new TestClock(20) });
+  it('is repeated after ten seconds without a vote, and ends in a rollback before a unary caller stops waiting', async () => {
+    await using system = await openSystem({ clock: new TestClock(10) });
     const accounts = await system.participant('accounts');
     const orders = await system.participant('orders', { prepare: silent });
-    accounts.beat(50);
-    orders.beat(50);
-    const { gtrid } = await system.transaction(accounts, orders);
+    accounts.beat(100);
+    orders.beat(100);
+    const { gtrid } = await system.api.begin({ timeoutMs: 86_400_000 });
+    for (const resource of ['accounts', 'orders']) {
+      await system.api.enlist({ gtrid, resource });
+    }
     const refused = await refusal(system.api.commit({ gtrid }));
     expect(refused.code).toBe('TXN_TIMEOUT');
     expect(orders.heard('prepare').length).toBeGreaterThanOrEqual(3);
@@ -166,6 +169,35 @@ describe('a commit', () => {
       metadata: { cause: 'BRANCH_UNKNOWN', retryable: 'true' },
     });
     expect(sidecar.told).toEqual([]);
+  });
+
+  it('in one phase that nobody could be told of ends in a rollback, not never', async () => {
+    await using system = await openSystem({ clock: new TestClock(20) });
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.transaction(orders);
+    orders.cut();
+    await system.detached(orders);
+    const refused = await refusal(system.api.commit({ gtrid, branches: refs(orders) }));
+    expect(refused).toMatchObject({ status: 10, metadata: { outcome: 'rolled-back', retryable: 'true' } });
+    expect(await system.info(gtrid)).toMatchObject({ outcome: 'OUTCOME_ROLLED_BACK' });
+    const back = await system.participant('orders');
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:3' }] } });
+    await back.hears('finish');
+    expect(back.told).toEqual(['rollback orders']);
+  });
+
+  it('in one phase that was told once is never presumed, however long the participant is away', async () => {
+    await using system = await openSystem({ clock: new TestClock(20) });
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(orders);
+    const committed = refusal(system.api.commit({ gtrid }));
+    await orders.hears('finish');
+    orders.cut();
+    expect((await committed).code).toBe('OUTCOME_UNKNOWN');
+    await later(1_000, undefined);
+    expect((await system.info(gtrid)).outcome).toBe('OUTCOME_UNSPECIFIED');
+    await system.participant('orders');
+    await eventually('its engine tells', async () => (await system.info(gtrid)).outcome === 'OUTCOME_COMMITTED');
   });
 
   it('in one phase is asked of the sidecar when its instance may have done it before it was gone', async () => {

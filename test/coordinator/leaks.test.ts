@@ -106,6 +106,14 @@ describe('a session', () => {
 });
 
 describe('calls', () => {
+  it('to resources that nobody knows leave nothing behind', async () => {
+    await using system = await openSystem();
+    const { gtrid } = await system.api.begin({});
+    const branches = Array.from({ length: 64 }, (_, n) => ({ bqual: `nobody-${n}` }));
+    await system.api.rollback({ gtrid, branches });
+    expect(system.coordinator.driver.calls.resources).toBe(0);
+  });
+
   it('that are started after the end are not made, and set no timer', () => {
     const clock = new TestClock();
     const calls = new Calls(new Directory(), clock, () => undefined);

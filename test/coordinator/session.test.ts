@@ -85,6 +85,23 @@ describe('a session', () => {
     expect(system.coordinator.driver.registry.liveCount).toBe(0);
   });
 
+  it('answers nothing to messages with the id 0, which want no answer', async () => {
+    await using system = await openSystem();
+    const session = await system.session();
+    const gtrid = session.gtrid();
+    session.send(
+      { id: 0, begin: { gtrid } },
+      { id: 0, setRollbackOnly: { gtrid } },
+      { id: 0, commit: { gtrid } },
+      { id: 0, getTransaction: { gtrid } },
+      { id: 0, lease: {} },
+      { id: 0 },
+    );
+    await eventually('the commit was done', async () => (await system.info(gtrid)).outcome === 'OUTCOME_ROLLED_BACK');
+    await session.ask({ getTransaction: { gtrid } });
+    expect(session.answers(0)).toBe(0);
+  });
+
   it('keeps the full frame of two hundred', async () => {
     await using system = await openSystem();
     const session = await system.session();
