@@ -55,7 +55,8 @@ export function receiveBranchMessage(
     }
     const transaction = driver.registry.find(gtrid);
     if (transaction !== undefined) {
-      driver.apply(transaction, { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) });
+      const event = { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) } as const;
+      driver.apply(transaction, { ...event, result: strays.judged(transaction, event) });
     }
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);

@@ -1,5 +1,6 @@
 // What participants tell of transactions that are not held in memory: overtaken Begins, orphans of an earlier life, late messages.
 import type { Log } from '../log/log.ts';
+import type { FinishResult } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
 import type { Driver } from './driver.ts';
 import type { Effect, Event } from './engine/event.ts';
@@ -7,7 +8,9 @@ import { decidedLongAgo, orphan } from './engine/recovered.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
+import type { Transaction } from './transaction.ts';
 
+type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
 export type BranchEvent = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
 
 export interface StraysParts {
@@ -42,6 +45,25 @@ export class Strays {
     } else {
       this.#unknown(gtrid, event, resource);
     }
+  }
+
+  /**
+   * The answer to a rollback, as the transaction is to hear it. A branch of an earlier life that no decision names, and that its engine
+   * proves to be committed, was committed in one phase: of such a commit only the answer was lost, and it is not damage (D5). Unless
+   * others of its transaction are known: then it was somebody's hand.
+   */
+  judged(transaction: Transaction, { bqual, verb, result }: BranchResultEvent): FinishResult {
+    const { gtrid, presumed, state } = transaction;
+    const isOrphan = presumed && (state.kind === 'rolling-back' || state.kind === 'completed');
+    if (!isOrphan || verb !== 'rollback' || result.kind !== 'done-otherwise') {
+      return result;
+    }
+    if (state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged')) {
+      return result;
+    }
+    this.#parts.logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });
+    this.#parts.driver.registry.outcomes.note(gtrid, 'committed');
+    return { kind: 'done' };
   }
 
   #unknown(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {

@@ -159,6 +159,50 @@ describe('after a restart', () => {
     expect((await system.info(gtrid)).outcome).toBe('OUTCOME_COMMITTED');
   });
 
+  it('a commit in one phase of a prepared branch is no damage when only its answer was lost', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(orders);
+    const committing = system.api.commit({ gtrid }).catch(() => undefined);
+    await orders.hears('finish');
+    await system.restart();
+    await committing;
+    // It was prepared by its last statement, committed as it was told, and the participant has not heard of that.
+    const reason = { code: 'BRANCH_VOTED_NO', message: 'xid8:7 is recorded as committed' };
+    const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: 'xid8:7' }];
+    const back = await system.participant('orders', {
+      hello: { instance: orders.instance, held },
+      finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
+    });
+    await back.hears('finish');
+    const branches = [{ bqual: 'orders' }];
+    await eventually('it is known', async () => (await system.info(gtrid, branches)).outcome === 'OUTCOME_COMMITTED');
+    expect((await system.api.commit({ gtrid, branches })).outcome).toBe('OUTCOME_COMMITTED');
+    expect((await system.api.list({})).transactions).toEqual([]);
+    expect(system.records('heuristic')).toEqual([]);
+  });
+
+  it('a branch that somebody committed by hand is damage when another one was rolled back', async () => {
+    await using system = await openSystem();
+    const accounts = await system.participant('accounts');
+    const reason = { code: 'BRANCH_VOTED_NO', message: 'committed by hand' };
+    const orders = await system.participant('orders');
+    const { gtrid } = await system.transaction(accounts, orders);
+    await system.restart();
+    const found = (bqual: string) => ({ reconcile: { branches: [{ gtrid, bqual, evidence: 'xid8:7' }] } });
+    const one = await system.participant('accounts');
+    one.send(found('accounts'));
+    await one.hears('finish');
+    const other = await system.participant('orders', {
+      finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
+    });
+    other.send(found('orders'));
+    await eventually('the damage is listed', async () => {
+      const [first] = (await system.api.list({})).transactions;
+      return first?.outcome === 'OUTCOME_MIXED';
+    });
+  });
+
   it('a single branch that its engine proves rolled back is told as such', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
