@@ -5,20 +5,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
-import { AdminApi } from './admin-api.ts';
-import { ApplicationApi } from './application-api.ts';
-import { ClientSessions } from './client-session.ts';
-import { Directory } from './directory.ts';
-import { Driver } from './driver.ts';
-import { Leases } from './leases.ts';
+import { openCore } from './core.ts';
+import type { Driver } from './driver.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Logger } from './logger.ts';
-import { Markers } from './markers.ts';
-import { Operations } from './operations.ts';
-import { recover } from './recovery.ts';
-import { Resolutions } from './resolutions.ts';
 import { addServices, SERVICE_NAMES } from './services.ts';
-import { Strays } from './strays.ts';
 
 export interface CoordinatorOptions {
   readonly log: Log;
@@ -63,29 +54,8 @@ const SERVER_OPTIONS = {
 
 /** @throws {Error} the address cannot be listened on. The log stays open then: its opener closes it. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { log, clock, random, logger, openTransactionsMax, defaultTimeoutMs } = options;
-  const { identity, epoch } = log.recovered;
-  const now = (): number => clock.now();
-  const directory = new Directory();
-  const driver = new Driver({ log, clock, random, directory, logger, outcomesMax: options.outcomesMax });
-  const leases = new Leases(identity, epoch);
-  const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
-  const mayBegin = (): boolean => operations.mayBegin;
-  const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
-  const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
-  const resolutions = new Resolutions({ driver, directory, log, clock, logger });
-  const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
-  const markers = new Markers(driver, log, clock);
-  const sessions = new ClientSessions({
-    api: application,
-    driver,
-    leases,
-    directory,
-    identity,
-    epoch,
-    defaultTimeoutMs,
-    logger,
-  });
+  const { log, clock, logger } = options;
+  const { driver, directory, operations, application, admin, sessions, participants } = openCore(options);
 
   const server = new Server(SERVER_OPTIONS);
   const health = new HealthImplementation();
@@ -111,20 +81,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     log,
     clock,
     logger,
-    participants: { driver, directory, strays, markers, log, clock, logger },
+    participants,
     drain: () => {
       void lifetime.drain();
       return driver.registry.liveCount;
     },
   });
-  // Recovery first: until the log's decisions are in memory, a prepared branch would look like nobody's.
-  recover(log, driver, directory, logger);
   const port = await bind(server, options.listen).catch((error: unknown) => {
     driver.close();
     throw error;
   });
   lifetime.serve();
   const address = `${options.listen.slice(0, options.listen.lastIndexOf(':'))}:${port}`;
+  const { identity, epoch } = log.recovered;
   logger.info({ evt: 'serving', address, epoch, identity });
   return {
     address,

@@ -5,6 +5,8 @@ import { FRAME_MESSAGES_MAX } from '../xa/limits.ts';
 export interface FrameSink<Frame> {
   write(frame: Frame): boolean;
   once(event: 'drain', listener: () => void): unknown;
+  /** Calls `flush` at the end of this turn. A simulated stream says itself when that is; for a real one `setImmediate` does. */
+  readonly defer?: (flush: () => void) => void;
 }
 
 /**
@@ -26,6 +28,7 @@ export interface FrameWeights<Message> {
 /** Queues messages and writes them as frames, in order, with the stream's own back-pressure. */
 export class FrameWriter<Message, Frame> {
   readonly #sink: FrameSink<Frame>;
+  readonly #defer: (flush: () => void) => void;
   readonly #toFrame: (messages: Message[]) => Frame;
   readonly #onOverflow: () => void;
   readonly #weights: FrameWeights<Message> | undefined;
@@ -42,6 +45,7 @@ export class FrameWriter<Message, Frame> {
     weights?: FrameWeights<Message>,
   ) {
     this.#sink = sink;
+    this.#defer = sink.defer ?? setImmediate;
     this.#toFrame = toFrame;
     this.#onOverflow = onOverflow;
     this.#weights = weights;
@@ -61,7 +65,7 @@ export class FrameWriter<Message, Frame> {
     }
     if (!this.#scheduled && !this.#blocked) {
       this.#scheduled = true;
-      setImmediate(this.#flush);
+      this.#defer(this.#flush);
     }
   }
 

@@ -1,0 +1,62 @@
+// What of a coordinator is not its transport: the driver and everything that serves over it, recovered. gRPC stands before it in the
+// server, a simulated network in the simulator.
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import type { Log } from '../log/log.ts';
+import { AdminApi } from './admin-api.ts';
+import { ApplicationApi } from './application-api.ts';
+import { ClientSessions } from './client-session.ts';
+import { Directory } from './directory.ts';
+import { Driver } from './driver.ts';
+import { Leases } from './leases.ts';
+import type { Logger } from './logger.ts';
+import { Markers } from './markers.ts';
+import { Operations } from './operations.ts';
+import type { ParticipantParts } from './participant-session.ts';
+import { recover } from './recovery.ts';
+import { Resolutions } from './resolutions.ts';
+import { Strays } from './strays.ts';
+
+export interface CoreOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly defaultTimeoutMs: number;
+  readonly openTransactionsMax: number;
+  readonly outcomesMax: number;
+}
+
+export interface Core {
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly operations: Operations;
+  readonly application: ApplicationApi;
+  readonly admin: AdminApi;
+  readonly sessions: ClientSessions;
+  /** What a `ParticipantSession` is given. */
+  readonly participants: ParticipantParts;
+}
+
+/** Recovery has been through it: until the log's decisions are in memory, a prepared branch would look like nobody's. */
+export function openCore(options: CoreOptions): Core {
+  const { log, clock, random, logger, openTransactionsMax, defaultTimeoutMs, outcomesMax } = options;
+  const { identity, epoch } = log.recovered;
+  const now = (): number => clock.now();
+  const directory = new Directory();
+  const driver = new Driver({ log, clock, random, directory, logger, outcomesMax });
+  const leases = new Leases(identity, epoch);
+  const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
+  const mayBegin = (): boolean => operations.mayBegin;
+  const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
+  const resolutions = new Resolutions({ driver, directory, log, clock, logger });
+  const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
+  const markers = new Markers(driver, log, clock);
+  const sessions = new ClientSessions({
+    ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, logger },
+  });
+  const participants = { driver, directory, strays, markers, log, clock, logger };
+  recover(log, driver, directory, logger);
+  return { driver, directory, operations, application, admin, sessions, participants };
+}
