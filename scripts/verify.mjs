@@ -13,14 +13,16 @@ const STATIC_CHECKS = [
   { name: 'format and lint', script: join(MODULES, '@biomejs', 'biome', 'bin', 'biome'), args: ['ci', ...colors, '.'] },
   { name: 'types', script: join(MODULES, 'typescript', 'bin', 'tsc'), args: ['--noEmit'] },
 ];
+/** What tries to break the product, each at the size that fits every change; `-- --help` of each tells its larger sizes. */
+const PROOFS = [{ name: 'crash states', script: join('proof', 'disk', 'main.ts'), args: ['crash-states'] }];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };
 
 await orComplain(async () => {
-  const staticOnly = process.argv.includes('--static');
+  const withoutTests = process.argv.includes('--no-tests');
   const node = await prepare({ types: true });
   process.chdir(ROOT);
   const results = [];
-  for (const { name, script, args } of staticOnly ? STATIC_CHECKS : [...STATIC_CHECKS, TESTS]) {
+  for (const { name, script, args } of [...STATIC_CHECKS, ...(withoutTests ? [] : [TESTS]), ...PROOFS]) {
     process.stdout.write(`\n── ${name}\n`);
     results.push({ name, passed: (await runNode(node, [script, ...args], { keepGoing: true })) === 0 });
   }
