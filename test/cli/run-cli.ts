@@ -33,7 +33,8 @@ export function runCliOnTerminal(
   options: CliOptions & { readonly stdin: string },
 ): Promise<CliResult> {
   const quoted = [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-  return run('script', ['-qfec', quoted, '/dev/null'], options);
+  // `exec`: a plain sh would stay in between, and die itself of the Ctrl-C that is typed.
+  return run('script', ['-qfec', `exec ${quoted}`, '/dev/null'], options);
 }
 
 /** A copy of this process's environment in which no setting of Concordat leaks into a test. */
