@@ -23,6 +23,8 @@ export interface SessionSettings {
   readonly onAddresses: (addresses: ReadonlySet<string>) => void;
   readonly clock: Clock;
   readonly random: Random;
+  /** In place of a connection to `address`. */
+  readonly client?: TransactionServiceClient | undefined;
 }
 
 /** A link and what its welcome said. */
@@ -45,7 +47,8 @@ export class CoordinatorSession {
 
   constructor(settings: SessionSettings) {
     this.settings = settings;
-    this.#client = new wire.TransactionService(settings.address, channelCredentials(), COORDINATOR_CHANNEL);
+    this.#client =
+      settings.client ?? new wire.TransactionService(settings.address, channelCredentials(), COORDINATOR_CHANNEL);
     void this.#connect();
   }
 

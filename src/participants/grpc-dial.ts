@@ -2,6 +2,7 @@
 import { credentials, type ServiceError } from '@grpc/grpc-js';
 import type { AttachRequest } from '../gen/concordat/v1/AttachRequest.ts';
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import type { ParticipantServiceClient } from '../gen/concordat/v1/ParticipantService.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { wire } from '../wire/proto.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
@@ -28,11 +29,15 @@ const WEIGHTS = {
 
 /** `target` is `host:port`. Without TLS: for the loopback and private networks. */
 export function dialGrpc(target: string): DialCoordinator {
-  return (events) => openLink(target, events);
+  return (events) =>
+    openAttachLink(new wire.ParticipantService(target, credentials.createInsecure(), CHANNEL_OPTIONS), events);
 }
 
-function openLink(target: string, events: AttachEvents): AttachLink {
-  const client = new wire.ParticipantService(target, credentials.createInsecure(), CHANNEL_OPTIONS);
+/** One attach stream over `client`, which it closes in the end. */
+export function openAttachLink(
+  client: Pick<ParticipantServiceClient, 'attach' | 'close'>,
+  events: AttachEvents,
+): AttachLink {
   const call = client.attach();
   const over = Promise.withResolvers<void>();
   let onClosed: AttachEvents['onClosed'] | undefined = events.onClosed;
