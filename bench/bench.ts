@@ -1,39 +1,47 @@
-// `npm run bench`: Concordat against two-phase commit by hand, interleaved in rounds of one run, so that ratios hold although
-// the machine is shared. Prints a table; `--json` ends with one line of JSON.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+// `npm run bench`: Concordat in its forms against two-phase commit by hand and other managers, interleaved in rounds of one run, so
+// that ratios hold although the machine is shared.
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Cluster } from '../src/dev/cluster.ts';
-import { startMariadb, startPostgres } from '../src/dev/engines/index.ts';
 import { openBooks } from './books.ts';
-import { runWindow, type Window } from './contestant.ts';
-import { openInteractive } from './interactive.ts';
-import { openRaw } from './raw.ts';
+import { contest, type Entry } from './contest.ts';
+import { type Contestant, runWindow } from './contestant.ts';
+import { batched, local, raw } from './contestants/by-hand.ts';
+import { inApp, sidecars } from './contestants/concordat.ts';
+import { openDecisions } from './contestants/decisions.ts';
+import { openPeer } from './contestants/peer.ts';
+import { type Row, table, toRows } from './report.ts';
+import { openSide } from './sides.ts';
+import { openSite, PAIRS, type Pair, type Site } from './site.ts';
+
+const FORMS = ['local', 'raw', 'batched', 'interactive', 'last', 'in-app', 'in-app-last'] as const;
+type Form = (typeof FORMS)[number];
 
 const HELP = `npm run bench -- [options]
 
-Transfers between PostgreSQL and MariaDB: Concordat (interactive, through sidecars) against two-phase commit by hand, in turns.
+Transfers between two databases: Concordat against two-phase commit by hand, in turns. Starts what it needs, checks the books after.
 
+  --pair P        ${PAIRS.join(', ')}; default the first
+  --forms F,F     which to run, default all:
+                    local        two local commits, not atomic
+                    raw          two-phase commit by hand, statement by statement: the measure of all others
+                    batched      by hand, all in one round trip for each database, with a durable decision
+                    interactive  Concordat, statement by statement through sidecars, then commit
+                    last         Concordat, the statement marked as the branch's last one
+                    in-app       Concordat, on the application's own connections
+                    in-app-last  the same, prepared by the application, the vote unasked
+  --peer COMMAND  another transaction manager that answers \`run CLIENTS SECONDS\` on its standard input
   --clients N,N   concurrent clients, default 8,32,64
   --rounds N      paired rounds for each, default 5
   --seconds N     length of one window, default 4
-  --json          end with one line of JSON: [{"pair","clients","form","tps","p50Ms","p99Ms","vsRaw","rounds"}]
+  --json          end with one line of JSON: [{"pair","clients","form","tps","p50Ms","p99Ms","vsRaw","vsPeer","rounds",...}]
   --help`;
-
-interface Row {
-  readonly pair: string;
-  readonly clients: number;
-  readonly form: string;
-  readonly tps: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly vsRaw: number;
-  readonly rounds: number;
-}
 
 const { values } = parseArgs({
   options: {
+    pair: { type: 'string', default: PAIRS[0] },
+    forms: { type: 'string', default: FORMS.join(',') },
+    peer: { type: 'string' },
     clients: { type: 'string', default: '8,32,64' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
@@ -45,124 +53,116 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(HELP);
 } else {
-  process.exitCode = await bench(values.clients.split(',').map(Number), Number(values.rounds), Number(values.seconds));
+  process.exitCode = await bench({
+    pair: oneOf(PAIRS, values.pair, '--pair'),
+    forms: values.forms.split(',').map((form) => oneOf(FORMS, form, '--forms')),
+    peer: values.peer,
+    clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
+    rounds: positive(values.rounds, '--rounds'),
+    seconds: positive(values.seconds, '--seconds'),
+    json: values.json,
+  });
 }
 
-async function bench(clientCounts: readonly number[], rounds: number, seconds: number): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'concordat-bench-'));
-  const progress = (text: string): void => console.error(text);
-  const accounts = await startPostgres({
-    version: 18,
-    directory: join(directory, 'accounts'),
-    settings: { max_connections: '300', max_prepared_transactions: '200' },
-    onProgress: progress,
-  });
-  const orders = await startMariadb({
-    directory: join(directory, 'orders'),
-    settings: { 'max-connections': '300' },
-    onProgress: progress,
-  });
-  const cluster = new Cluster({ directory, listen: '127.0.0.1:0', databases: { accounts, orders, note: undefined } });
-  try {
-    const audit = await openBooks(accounts, orders);
-    await cluster.startCoordinator();
-    await cluster.startSidecars();
-    const rows: Row[] = [];
-    let failed = 0;
-    {
-      await using raw = await openRaw(accounts, orders, Math.max(...clientCounts));
-      await using interactive = await openInteractive(cluster.address);
-      for (const contestant of [raw, interactive]) {
-        await runWindow(contestant, Math.max(...clientCounts), Math.min(3, seconds)); // Warm-up.
-      }
-      for (const clients of clientCounts) {
-        const pairs: { raw: Window; ours: Window }[] = [];
-        for (let round = 0; round < rounds; round += 1) {
-          const first = round % 2 === 0 ? raw : interactive;
-          const second = first === raw ? interactive : raw;
-          const a = await runWindow(first, clients, seconds);
-          const b = await runWindow(second, clients, seconds);
-          pairs.push(first === raw ? { raw: a, ours: b } : { raw: b, ours: a });
-          failed += a.failed + b.failed;
-          progress(`${clients} clients, round ${round + 1} of ${rounds}: ${ratio(pairs.at(-1)).toFixed(2)} of raw`);
-        }
-        const vsRaw = median(pairs.map(ratio));
-        rows.push(
-          summary(
-            'raw',
-            clients,
-            pairs.map((pair) => pair.raw),
-            1,
-          ),
-        );
-        rows.push(
-          summary(
-            'interactive',
-            clients,
-            pairs.map((pair) => pair.ours),
-            vsRaw,
-          ),
-        );
+interface Plan {
+  readonly pair: Pair;
+  readonly forms: readonly Form[];
+  readonly peer: string | undefined;
+  readonly clientCounts: readonly number[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+async function bench(plan: Plan): Promise<number> {
+  const onProgress = (text: string): void => console.error(text);
+  await using site = await openSite(plan.pair, onProgress);
+  const audit = await openBooks(site.servers);
+  const rows: Row[] = [];
+  let failed = 0;
+  {
+    await using stack = new AsyncDisposableStack();
+    const { entries, processes } = await enter(plan, site, stack);
+    const most = Math.max(...plan.clientCounts);
+    for (const entry of entries) {
+      onProgress(`warming up: ${entry.form}`);
+      await entry.run(most, Math.min(3, plan.seconds));
+    }
+    for (const clients of plan.clientCounts) {
+      const { rounds: count, seconds } = plan;
+      const rounds = await contest(entries, { clients, rounds: count, seconds, processes, onProgress });
+      const forms = entries.map(({ form }) => form);
+      rows.push(...toRows(plan.pair, clients, forms, rounds));
+      for (const window of rounds.flatMap((round) => [...round.values()])) {
+        failed += window.failed;
       }
     }
-    print(rows);
-    const wrong = await audit();
-    console.log(wrong === undefined ? 'The books balance; no branch is left prepared.' : `WRONG: ${wrong}`);
-    if (failed > 0) {
-      console.log(`${failed} transfers failed.`);
-    }
-    if (values.json) {
-      console.log(JSON.stringify(rows));
-    }
-    return wrong === undefined && failed === 0 ? 0 : 1;
-  } finally {
-    await cluster.stop();
-    await rm(directory, { recursive: true, force: true });
   }
+  console.log(table(rows));
+  const wrong = await audit();
+  console.log(wrong === undefined ? 'The books balance; no branch is left prepared.' : `WRONG: ${wrong}`);
+  if (failed > 0) {
+    console.log(`${failed} transfers failed.`);
+  }
+  if (plan.json) {
+    console.log(JSON.stringify(rows));
+  }
+  return wrong === undefined && failed === 0 ? 0 : 1;
 }
 
-function summary(form: string, clients: number, windows: readonly Window[], vsRaw: number): Row {
-  return {
-    pair: 'postgresql+mariadb',
-    clients,
-    form,
-    tps: round(median(windows.map(tps)), 1),
-    p50Ms: round(median(windows.map((window) => percentile(window, 0.5))), 3),
-    p99Ms: round(median(windows.map((window) => percentile(window, 0.99))), 3),
-    vsRaw: round(vsRaw, 3),
-    rounds: windows.length,
+/** Everybody who takes part, in the order of the forms; the peer is the last one. */
+async function enter(
+  { forms, peer, clientCounts }: Plan,
+  { servers, directory, connect, processes }: Site,
+  stack: AsyncDisposableStack,
+): Promise<{ entries: Entry[]; processes: Map<string, number> }> {
+  const most = Math.max(...clientCounts);
+  const sides = [stack.use(openSide(servers[0], -1, most)), stack.use(openSide(servers[1], 1, most))] as const;
+  const decisions = openDecisions(join(directory, 'decisions.db'));
+  stack.defer(() => decisions.close());
+  const concordat = stack.use(await connect());
+  const contestants: Record<Form, () => Contestant> = {
+    local: () => local(sides),
+    raw: () => raw(sides),
+    batched: () => batched(sides, decisions),
+    interactive: () => sidecars(concordat, servers, false),
+    last: () => sidecars(concordat, servers, true),
+    'in-app': () => inApp(concordat, servers, most, false),
+    'in-app-last': () => inApp(concordat, servers, most, true),
   };
-}
-
-function print(rows: readonly Row[]): void {
-  console.log('clients  form           tx/s     p50 ms    p99 ms   vs raw');
-  for (const row of rows) {
-    console.log(
-      `${String(row.clients).padStart(7)}  ${row.form.padEnd(12)} ${row.tps.toFixed(0).padStart(6)} ${row.p50Ms.toFixed(2).padStart(10)} ${row.p99Ms.toFixed(2).padStart(9)} ${row.vsRaw.toFixed(2).padStart(8)}`,
-    );
+  const entries = forms.map((form): Entry => {
+    const contestant = contestants[form]();
+    stack.defer(() => contestant[Symbol.asyncDispose]?.());
+    return { form, run: (clients, seconds) => runWindow(contestant, clients, seconds) };
+  });
+  const counted = processes();
+  if (peer !== undefined) {
+    const journal = join(directory, 'peer-journal');
+    await mkdir(journal);
+    const manager = stack.use(await openPeer(peer, servers, { journal, clients: most }));
+    entries.push({ form: 'peer', run: (clients, seconds) => manager.window(clients, seconds) });
+    counted.set('peer', manager.pid);
   }
+  return { entries, processes: counted };
 }
 
-function ratio(pair: { readonly raw: Window; readonly ours: Window } | undefined): number {
-  return pair === undefined ? 0 : tps(pair.ours) / tps(pair.raw);
+function oneOf<T extends string>(known: readonly T[], text: string, option: string): T {
+  const found = known.find((name) => name === text);
+  if (found === undefined) {
+    usage(`${option}: ${text} is none of ${known.join(', ')}`);
+  }
+  return found;
 }
 
-function tps(window: Window): number {
-  return window.committed / window.seconds;
+function positive(text: string, option: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) {
+    usage(`${option}: ${text} is not a positive number`);
+  }
+  return value;
 }
 
-function percentile({ latencies }: Window, share: number): number {
-  return latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return sorted.length % 2 === 1
-    ? (sorted[Math.floor(middle)] ?? Number.NaN)
-    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+function usage(message: string): never {
+  console.error(`${message}\n\n${HELP}`);
+  process.exit(2);
 }

@@ -6,29 +6,56 @@ import { ACCOUNTS } from './contestant.ts';
 
 const START = 1_000_000;
 
-export async function openBooks(first: EngineServer, second: EngineServer): Promise<() => Promise<string | undefined>> {
-  const debits = new pg.Pool({ connectionString: first.url, max: 1 });
-  const credits = mysql.createPool({ uri: second.url, connectionLimit: 1 });
-  await debits.query('create table accounts (id int primary key, balance bigint not null)');
-  await debits.query(`insert into accounts select n, ${START} from generate_series(1, ${ACCOUNTS}) n`);
-  await debits.query('vacuum analyze accounts');
-  await credits.query('create table accounts (id int primary key, balance bigint not null)');
+interface Books extends AsyncDisposable {
+  balance(): Promise<number>;
+  /** Branches that are left prepared, anybody's. */
+  prepared(): Promise<number>;
+}
+
+/** @returns asks whether all is right: undefined, or what is wrong. */
+export async function openBooks(servers: readonly EngineServer[]): Promise<() => Promise<string | undefined>> {
+  const all = await Promise.all(
+    servers.map((server) => (server.engine === 'postgresql' ? postgresBooks(server) : mysqlBooks(server))),
+  );
+  return async () => {
+    const balances = await Promise.all(all.map((books) => books.balance()));
+    const prepared = await Promise.all(all.map((books) => books.prepared()));
+    await Promise.all(all.map((books) => books[Symbol.asyncDispose]()));
+    const [total, expected] = [sum(balances), servers.length * ACCOUNTS * START];
+    if (total !== expected) {
+      return `the balances add up to ${total}, not to ${expected}`;
+    }
+    return sum(prepared) === 0 ? undefined : `${sum(prepared)} branches are left prepared`;
+  };
+}
+
+async function postgresBooks(server: EngineServer): Promise<Books> {
+  const pool = new pg.Pool({ connectionString: server.url, max: 1 });
+  await pool.query('create table accounts (id int primary key, balance bigint not null)');
+  await pool.query(`insert into accounts select n, ${START} from generate_series(1, ${ACCOUNTS}) n`);
+  await pool.query('vacuum analyze accounts');
+  return {
+    balance: async () => Number((await pool.query('select sum(balance) as sum from accounts')).rows[0].sum),
+    prepared: async () => (await pool.query('select gid from pg_prepared_xacts')).rows.length,
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+async function mysqlBooks(server: EngineServer): Promise<Books> {
+  const pool = mysql.createPool({ uri: server.url, connectionLimit: 1 });
+  await pool.query('create table accounts (id int primary key, balance bigint not null)');
   for (let id = 1; id <= ACCOUNTS; id += 1_000) {
     const rows = Array.from({ length: 1_000 }, (_, n) => `(${id + n}, ${START})`);
-    await credits.query(`insert into accounts values ${rows.join(',')}`);
+    await pool.query(`insert into accounts values ${rows.join(',')}`);
   }
-  /** Undefined when the books are right; else what is wrong. */
-  return async () => {
-    const left = await debits.query('select sum(balance) as sum from accounts');
-    const [right] = await credits.query<mysql.RowDataPacket[]>('select sum(balance) as sum from accounts');
-    const prepared = await debits.query('select gid from pg_prepared_xacts');
-    const [recover] = await credits.query<mysql.RowDataPacket[]>('xa recover');
-    await Promise.all([debits.end(), credits.end()]);
-    const total = Number(left.rows[0].sum) + Number(right[0]?.['sum']);
-    if (total !== 2 * ACCOUNTS * START) {
-      return `the balances add up to ${total}, not to ${2 * ACCOUNTS * START}`;
-    }
-    const rest = prepared.rows.length + recover.length;
-    return rest === 0 ? undefined : `${rest} branches are left prepared`;
+  const ask = async (sql: string): Promise<mysql.RowDataPacket[]> => (await pool.query<mysql.RowDataPacket[]>(sql))[0];
+  return {
+    balance: async () => Number((await ask('select sum(balance) as sum from accounts'))[0]?.['sum']),
+    prepared: async () => (await ask('xa recover')).length,
+    [Symbol.asyncDispose]: () => pool.end(),
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,6 +1,6 @@
 // What the bench measures: something that makes transfers, one after the other, for each of its clients.
 
-export interface Contestant extends AsyncDisposable {
+export interface Contestant extends Partial<AsyncDisposable> {
   readonly name: string;
   /** One transfer of 1 from an account in the first database to one in the second, all or nothing. */
   transfer(from: number, to: number): Promise<void>;
@@ -10,8 +10,10 @@ export interface Window {
   readonly committed: number;
   readonly failed: number;
   readonly seconds: number;
-  /** Milliseconds, ascending. */
-  readonly latencies: readonly number[];
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** NaN: not told. */
+  readonly p999Ms: number;
 }
 
 export const ACCOUNTS = 10_000;
@@ -38,7 +40,16 @@ export async function runWindow(contestant: Contestant, clients: number, seconds
   };
   await Promise.all(Array.from({ length: clients }, client));
   latencies.sort((a, b) => a - b);
-  return { committed: latencies.length, failed, seconds: (performance.now() - start) / 1_000, latencies };
+  const share = (part: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * part))] ?? Number.NaN;
+  return {
+    committed: latencies.length,
+    failed,
+    seconds: (performance.now() - start) / 1_000,
+    p50Ms: share(0.5),
+    p99Ms: share(0.99),
+    p999Ms: share(0.999),
+  };
 }
 
 function account(): number {

@@ -1,0 +1,90 @@
+// Concordat in each of its forms, through the client that applications use.
+import mysql from 'mysql2/promise';
+import pg from 'pg';
+import type { Concordat, Transaction } from '../../src/client/index.ts';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import type { Contestant } from '../contestant.ts';
+import { updateText } from '../sides.ts';
+
+type Servers = readonly [EngineServer, EngineServer];
+
+/**
+ * Through the sidecars: client, coordinator, two sidecars, four processes.
+ * @param last the statement is marked as the branch's last one: it is executed, prepared and voted on in one round trip.
+ */
+export function sidecars(concordat: Concordat, [first, second]: Servers, last: boolean): Contestant {
+  const debit = updateText(first.engine, -1);
+  const credit = updateText(second.engine, 1);
+  return {
+    name: last ? 'last' : 'interactive',
+    transfer: (from, to) =>
+      concordat.transaction(async (tx) => {
+        await Promise.all([
+          tx.resource('accounts').query(debit, [from], { last }),
+          tx.resource('orders').query(credit, [to], { last }),
+        ]);
+      }),
+  };
+}
+
+/**
+ * On the application's own connections: client and coordinator, two processes; the sidecars only stand by.
+ * @param last the application says when a branch's work is done: it prepares then, and its vote is not asked for.
+ */
+export function inApp(concordat: Concordat, servers: Servers, clients: number, last: boolean): Contestant {
+  const [debit, credit] = [connections(servers[0], -1, clients), connections(servers[1], 1, clients)];
+  const half = async (tx: Transaction, resource: string, { connection, update }: Lent, id: number): Promise<void> => {
+    const enlisted = await tx.enlist(resource, connection);
+    await update(id);
+    await (last ? enlisted.prepare() : undefined);
+  };
+  return {
+    name: last ? 'in-app-last' : 'in-app',
+    async transfer(from, to) {
+      const [a, b] = await Promise.all([debit.lend(), credit.lend()]);
+      try {
+        await concordat.transaction(async (tx) => {
+          await Promise.all([half(tx, 'accounts', a, from), half(tx, 'orders', b, to)]);
+        });
+      } finally {
+        a.release();
+        b.release();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([debit.close(), credit.close()]);
+    },
+  };
+}
+
+interface Lent {
+  readonly connection: object;
+  readonly update: (id: number) => Promise<unknown>;
+  readonly release: () => void;
+}
+
+function connections(
+  server: EngineServer,
+  amount: 1 | -1,
+  clients: number,
+): { lend(): Promise<Lent>; close(): Promise<void> } {
+  const text = updateText(server.engine, amount);
+  if (server.engine === 'postgresql') {
+    const pool = new pg.Pool({ connectionString: server.url, max: clients });
+    return {
+      lend: async () => {
+        const connection = await pool.connect();
+        return { connection, update: (id) => connection.query(text, [id]), release: () => connection.release() };
+      },
+      close: () => pool.end(),
+    };
+  }
+  const pool = mysql.createPool({ uri: server.url, connectionLimit: clients, multipleStatements: true });
+  return {
+    lend: async () => {
+      const connection = await pool.getConnection();
+      return { connection, update: (id) => connection.execute(text, [id]), release: () => connection.release() };
+    },
+    close: () => pool.end(),
+  };
+}

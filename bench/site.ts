@@ -1,0 +1,76 @@
+// Where the contest takes place: two databases with their default durability, a coordinator and two sidecars, all of our own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Concordat, connect } from '../src/client/index.ts';
+import { Cluster } from '../src/dev/cluster.ts';
+import { type EngineServer, startMariadb, startMysql, startPostgres } from '../src/dev/engines/index.ts';
+import { sidecarsAttached } from '../src/dev/story.ts';
+
+export const PAIRS = ['postgresql+mariadb', 'postgresql+postgresql', 'postgresql+mysql'] as const;
+export type Pair = (typeof PAIRS)[number];
+
+export interface Site extends AsyncDisposable {
+  readonly directory: string;
+  readonly servers: readonly [EngineServer, EngineServer];
+  readonly cluster: Cluster;
+  connect(): Promise<Concordat>;
+  /** name -> pid of what takes part in a transfer; this process is `client`. */
+  processes(): Map<string, number>;
+}
+
+export async function openSite(pair: Pair, onProgress: (text: string) => void): Promise<Site> {
+  await using stack = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), 'concordat-bench-'));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  const accounts = stack.use(await startFirst(join(directory, 'accounts'), onProgress));
+  const orders = stack.use(await startSecond(pair, join(directory, 'orders'), onProgress));
+  const cluster = new Cluster({
+    directory,
+    listen: '127.0.0.1:0',
+    databases: { accounts, orders, note: undefined },
+  });
+  stack.defer(() => cluster.stopPrograms());
+  await cluster.startCoordinator();
+  await cluster.startSidecars();
+  const held = stack.move();
+  return {
+    directory,
+    servers: [accounts, orders],
+    cluster,
+    async connect() {
+      const concordat = await connect(cluster.address, { application: 'bench' });
+      await sidecarsAttached(concordat);
+      return concordat;
+    },
+    processes: () =>
+      new Map([
+        ['client', process.pid],
+        ['coordinator', cluster.coordinator.pid],
+        ['sidecar 1', cluster.sidecar('accounts').pid],
+        ['sidecar 2', cluster.sidecar('orders').pid],
+        ['engine 1', accounts.pid ?? 0],
+        ['engine 2', orders.pid ?? 0],
+      ]),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+function startFirst(directory: string, onProgress: (text: string) => void): Promise<EngineServer> {
+  const settings = { max_connections: '400', max_prepared_transactions: '300' };
+  return startPostgres({ version: 18, directory, settings, onProgress });
+}
+
+function startSecond(pair: Pair, directory: string, onProgress: (text: string) => void): Promise<EngineServer> {
+  switch (pair) {
+    case 'postgresql+postgresql': {
+      const settings = { max_connections: '400', max_prepared_transactions: '300' };
+      // `fresh`: two copies of one data directory would claim to be the same engine.
+      return startPostgres({ version: 18, directory, settings, fresh: true, onProgress });
+    }
+    case 'postgresql+mariadb':
+      return startMariadb({ directory, settings: { 'max-connections': '400' }, onProgress });
+    case 'postgresql+mysql':
+      return startMysql({ directory, settings: { 'max-connections': '400' }, onProgress });
+  }
+}
