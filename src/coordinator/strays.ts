@@ -78,11 +78,10 @@ export class Strays {
     }
     const owner = leases.ownerOf(gtrid);
     if (owner !== undefined && driver.registry.outcomes.outcome(gtrid) === undefined && this.#parts.mayBegin()) {
-      if (event.kind !== 'branch-found') {
-        // The report overtook its Begin, which comes on the client's own stream.
-        const timeoutMs = this.#parts.defaultTimeoutMs;
-        driver.apply(driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs }), event);
-      }
+      // The report overtook its Begin, which comes on the client's own stream. If it never comes, the deadline ends what was reported:
+      // a branch that was found prepared, too, may have no other word left that would be heard (D12).
+      const timeoutMs = this.#parts.defaultTimeoutMs;
+      driver.apply(driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs }), event);
       return;
     }
     if (event.kind === 'branch-opened' && epoch < log.recovered.epoch) {

@@ -171,6 +171,17 @@ describe('leased ids', () => {
     expect(orders.told).toEqual(['rollback orders']);
   });
 
+  it('that are found prepared and never begun are rolled back in time, although their session lives on', async () => {
+    await using system = await openSystem({ defaultTimeoutMs: 300 });
+    const orders = await system.participant('orders');
+    const session = await system.session();
+    const branch = { gtrid: session.gtrid(), bqual: 'orders', evidence: 'xid8:7', ageMs: 60_000 };
+    orders.send({ reconcile: { branches: [branch] } });
+    await orders.hears('finish');
+    expect(orders.told).toEqual(['rollback orders']);
+    expect(session.heard('ended')).toMatchObject([{ gtrid: branch.gtrid, outcome: 'OUTCOME_ROLLED_BACK' }]);
+  });
+
   it('that turn up when their session is over are rolled back', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
