@@ -18,6 +18,7 @@ export class EnlistedConnections {
   readonly #gtrid: Gtrid;
   readonly #work: Work;
   readonly #lent: LentConnection[] = [];
+  #isAtWork = true;
 
   constructor(parts: ClientParts, gtrid: Gtrid, work: Work) {
     this.#parts = parts;
@@ -49,12 +50,23 @@ export class EnlistedConnections {
         signal: work.signal,
       });
       this.#lent.push(lent);
+      if (!this.#isAtWork) {
+        lent.branch.endWork(); // The end was asked for while this was on its way.
+      }
       work.add(branchOf(resource, { bqual, instance: lent.instance }));
       return { resource, prepare: async () => void (await lent.adopted.prepare()) };
     } catch (error) {
       throw error instanceof TypeError || error === work.signal?.reason ? error : toClientError(error);
     } finally {
       work.answered();
+    }
+  }
+
+  /** The application asks for the end: it sends nothing more on its connections. */
+  endWork(): void {
+    this.#isAtWork = false;
+    for (const { branch } of this.#lent) {
+      branch.endWork();
     }
   }
 

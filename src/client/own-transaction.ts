@@ -155,6 +155,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   async #commit(): Promise<CommitResult> {
+    this.#enlisted.endWork();
     const { failure } = this.#work;
     if (failure !== undefined) {
       await this.#rollback('a statement failed or the transaction was marked rollback-only');
@@ -178,6 +179,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
 
   async #rollback(reason: string): Promise<void> {
     this.#work.finish(() => this.#state('was rolled back'));
+    this.#enlisted.endWork();
     await this.#enlisted.rollBack();
     await rollbackTransaction(this.#parts.session, this.#connection.link, this.#work, reason);
     await this.#enlisted.released();

@@ -1,7 +1,7 @@
 // What holds for an application's own connections in a transaction. One definition, run with MariaDB and with MySQL.
 import { resolve } from 'node:path';
 import { createConnection, createPool } from 'mysql2';
-import mysql, { type Connection, type ConnectionOptions } from 'mysql2/promise';
+import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Concordat, connect, StatementError, TransactionRolledBackError } from '../../src/client/index.ts';
@@ -335,6 +335,39 @@ export function enlistFacts(pair: UsedSystem): void {
     await expectFree({ accounts, orders });
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
   });
+
+  for (const multipleStatements of [false, true]) {
+    test(`what the application goes on to do after its transaction was rolled back under it is refused (several texts at once: ${multipleStatements})`, async () => {
+      const application = await startApplication(pair, { multipleStatements });
+      const { concordat, accounts, orders } = application;
+      const judge = await openClient(pair.accounts.server.url);
+      const tx = concordat.begin({ timeoutMs: 300 });
+      await tx.enlist('accounts', accounts);
+      await tx.enlist('orders', orders);
+      await accounts.query(PAY);
+      await orders.query(ORDER, [tx.gtrid]);
+      await eventually('the deadline frees the customer', async () => {
+        const free = 'select 1 from customer where id = 1 for update skip locked';
+        return (await judge.query(free)).rowCount === 1;
+      });
+      await eventually('the deadline frees the order', async () => {
+        const other = await openOrders(pair.orders.server.url);
+        await other.query('set innodb_lock_wait_timeout = 1');
+        return other.query(ORDER, [tx.gtrid]).then(
+          () => true,
+          () => false,
+        );
+      });
+      // Of a transaction that is over nothing may become true, least of all what is said too late.
+      expect(await caught(accounts.query(PAY))).toBeInstanceOf(Error);
+      expect(await caught(orders.query(ORDER, ['late']))).toBeInstanceOf(Error);
+      expect(await caught(tx.commit())).toBeInstanceOf(TransactionRolledBackError);
+      await expectFree(application);
+      const [rows] = await orders.query<RowDataPacket[]>('select id from customer_order');
+      expect(rows).toEqual([{ id: tx.gtrid }]);
+      expect((await judge.query('select deposit from customer')).rows).toEqual([{ deposit: String(DEPOSIT) }]);
+    });
+  }
 
   test('a connection that dies before the commit rolls everything back', async () => {
     const { concordat, accounts, orders } = await startApplication(pair);

@@ -11,6 +11,11 @@ export interface ApplicationBranch extends BranchSession {
   begin(): Promise<void>;
   /** Nothing that could prepare or commit it was asked for. */
   readonly isActive: boolean;
+  /**
+   * The application has asked for the end and sends nothing more. A rollback that comes before frees the locks at once, but gives the
+   * connection back only now: on a free connection the application's next statement would be committed by itself.
+   */
+  endWork(): void;
   /** Resolves when the connection is the application's again, or is gone. Never rejects. */
   readonly released: Promise<void>;
   /** Finishes a prepared branch that only its own session can finish. Undefined: any session may. Never rejects. */

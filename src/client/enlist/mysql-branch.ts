@@ -18,8 +18,10 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   readonly #database: string;
   readonly #isMariadb: boolean;
   readonly #session: LentMysqlSession;
-  /** `pinned`: prepared, and only this session can finish it (MariaDB). */
-  #state: 'new' | 'active' | 'ending' | 'pinned' | 'over' = 'new';
+  /** `pinned`: prepared, and only this session can finish it (MariaDB). `parked`: rolled back while the application was still at work. */
+  #state: 'new' | 'active' | 'ending' | 'pinned' | 'parked' | 'over' = 'new';
+  #isAtWork = true;
+  #parking: Promise<void> = Promise.resolve();
   #doom: Reason | undefined;
   #beginning: Promise<void> | undefined;
   #vote: Promise<Vote> | undefined;
@@ -48,6 +50,14 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return this.#state === 'new' || this.#state === 'active';
   }
 
+  endWork(): void {
+    this.#isAtWork = false;
+    if (this.#state === 'parked') {
+      this.#state = 'ending';
+      void this.#parking.then(() => this.#session.giveBack(true));
+    }
+  }
+
   begin(): Promise<void> {
     this.#beginning ??= this.#session.begin().then(() => {
       this.#state = 'active';
@@ -74,9 +84,18 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     switch (this.#state) {
       case 'over':
         return;
+      case 'parked':
+        await this.#parking;
+        return;
       case 'new':
       case 'active': {
         const isOpen = this.#state === 'active';
+        if (isOpen && this.#isAtWork) {
+          this.#state = 'parked';
+          this.#parking = this.#session.park();
+          await this.#parking;
+          return;
+        }
         this.#state = 'ending';
         await this.#session.giveBack(isOpen);
         return;

@@ -3,6 +3,7 @@ import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/error
 import { branchLock, endText, finishText, WRITE_COUNTERS, xidLiteral } from '../../participants/mysql/texts.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
+import { FORMAT_ID, type Xid } from '../../xa/xid.ts';
 import { type LentSessionParts, OBEY_MS } from './application-branch.ts';
 import { Loan } from './lending.ts';
 import { askMysql, type MysqlAnswer, type MysqlConnection } from './mysql-connection.ts';
@@ -12,6 +13,7 @@ export class LentMysqlSession {
   readonly #onGone: (reason: Reason) => void;
   readonly #loan: Loan;
   #isGone = false;
+  #isParked = false;
   #counters = '';
 
   /** `onGone`: the connection ended, not by us. @throws {TypeError} it is lent already. */
@@ -66,10 +68,40 @@ export class LentMysqlSession {
     return failureOf(answer) ?? countersOf(answer) !== this.#counters;
   }
 
+  /**
+   * Rolled back, and the locks are free; but until `giveBack` the connection is in a branch in which nothing can be written, so that
+   * nothing that the application still sends is committed. Never rejects.
+   */
+  async park(): Promise<void> {
+    const { xid, tools, connection } = this.#parts;
+    if (this.#isGone) {
+      return;
+    }
+    if (await this.#ended()) {
+      const texts = [
+        finishText('rollback', xid),
+        `DO RELEASE_LOCK(${branchLock(xid)})`,
+        'SET TRANSACTION READ ONLY',
+        `XA START ${placeholderLiteral(xid)}`,
+      ];
+      // Asked for all at once: nothing of the application comes in between. The branch may have ended by itself, that fails nothing here.
+      const answers = await Promise.all(texts.map((text) => this.ask([text])));
+      if (answers.at(-1)?.kind === 'answered') {
+        this.#isParked = true;
+        return;
+      }
+    }
+    await tools.fence().catch(() => undefined);
+    connection.destroy();
+  }
+
   /** The connection is the application's again, rolled back first if the branch may be open. Never rejects. */
   async giveBack(rollBack: boolean): Promise<void> {
     const { xid, tools, connection } = this.#parts;
-    if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
+    if (this.#isParked && !this.#isGone) {
+      await this.ask([`XA END ${placeholderLiteral(xid)}`]);
+      await this.ask([`XA ROLLBACK ${placeholderLiteral(xid)}`]);
+    } else if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
       // A statement of the application runs, for instance in a queue for a lock: the session is ended under it.
       await tools.fence().catch(() => connection.destroy());
     }
@@ -81,13 +113,18 @@ export class LentMysqlSession {
     this.#loan.end();
   }
 
-  async #rolledBack(): Promise<boolean> {
+  /** False: a statement of the application runs, and what we asked for stands behind it. */
+  async #ended(): Promise<boolean> {
     const { connection, clock, xid } = this.#parts;
     // After a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
-    if ((await askMysql(connection, [endText(xid)], clock, OBEY_MS)).kind === 'lost') {
+    return (await askMysql(connection, [endText(xid)], clock, OBEY_MS)).kind !== 'lost';
+  }
+
+  async #rolledBack(): Promise<boolean> {
+    if (!(await this.#ended())) {
       return false;
     }
-    const answer = await this.ask([finishText('rollback', xid)]);
+    const answer = await this.ask([finishText('rollback', this.#parts.xid)]);
     // XAER_NOTA: the branch has ended by itself.
     return answer.kind === 'answered' || (answer.kind === 'failed' && answer.error.errno === ERRNO.xaNotA);
   }
@@ -115,6 +152,11 @@ export function failureOf(answer: MysqlAnswer): Reason | undefined {
     case 'lost':
       return lostReason(answer.error);
   }
+}
+
+/** Never prepared, so that nobody ever lists it; under another format id than the branch whose place it takes. */
+function placeholderLiteral(xid: Xid): string {
+  return `${xidLiteral(xid).slice(0, -String(FORMAT_ID).length)}${FORMAT_ID + 1}`;
 }
 
 function countersOf(answer: MysqlAnswer): string {

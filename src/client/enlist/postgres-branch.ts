@@ -11,7 +11,10 @@ const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catal
 export class PostgresApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<PgClient>;
   readonly #session: LentPgSession;
-  #state: 'new' | 'active' | 'ending' | 'over' = 'new';
+  /** `parked`: rolled back while the application was still at work. */
+  #state: 'new' | 'active' | 'ending' | 'parked' | 'over' = 'new';
+  #isAtWork = true;
+  #parking: Promise<void> = Promise.resolve();
   #doom: Reason | undefined;
   #beginning: Promise<void> | undefined;
   #vote: Promise<Vote> | undefined;
@@ -32,6 +35,14 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   get isActive(): boolean {
     return this.#state === 'new' || this.#state === 'active';
+  }
+
+  endWork(): void {
+    this.#isAtWork = false;
+    if (this.#state === 'parked') {
+      this.#state = 'ending';
+      void this.#parking.then(() => this.#session.giveBack(true));
+    }
   }
 
   begin(): Promise<void> {
@@ -60,9 +71,18 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     switch (this.#state) {
       case 'over':
         return;
+      case 'parked':
+        await this.#parking;
+        return;
       case 'new':
       case 'active': {
         const isOpen = this.#state === 'active';
+        if (isOpen && this.#isAtWork) {
+          this.#state = 'parked';
+          this.#parking = this.#session.park();
+          await this.#parking;
+          return;
+        }
         this.#state = 'ending';
         await this.#session.giveBack(isOpen);
         return;

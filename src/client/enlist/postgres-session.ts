@@ -17,6 +17,9 @@ const ENDS = /^(?:COMMIT|ROLLBACK|PREPARE TRANSACTION)/;
 /** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
 const MARK = 'concordat.branch';
 
+/** In one text, so that nothing of the application comes in between; its end fails, with a name that says why. */
+const PARK = 'rollback;begin;rollback to savepoint "the global transaction was rolled back"';
+
 const OPEN_ALREADY: Reason = {
   code: 'BRANCH_STATE',
   message: 'the client has a transaction open; end it before it is enlisted',
@@ -102,24 +105,35 @@ export class LentPgSession {
     return askPg(this.#parts.connection, text, this.#parts.clock);
   }
 
+  /**
+   * Rolled back, and the locks are free; but until `giveBack` the client stays in a transaction that has failed, so that nothing that
+   * the application still sends is committed. Never rejects.
+   */
+  async park(): Promise<void> {
+    this.#isTheirs = false;
+    await this.#rollBack(PARK);
+  }
+
   /** The client is the application's again, rolled back first if the transaction may be open. Never rejects. */
   async giveBack(rollBack: boolean): Promise<void> {
     this.#isTheirs = false;
-    if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
-      const { connection, clock, tools } = this.#parts;
-      // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
-      await cancelPg(connection, clock);
-      if (!(await this.#rolledBack())) {
-        await tools.fence().catch(() => connection.connection.stream.destroy());
-      }
+    if (rollBack) {
+      await this.#rollBack('rollback');
     }
     this.#watch(false);
     this.#loan.end();
   }
 
-  async #rolledBack(): Promise<boolean> {
-    const { connection, clock } = this.#parts;
-    return (await askPg(connection, 'rollback', clock, OBEY_MS)).kind !== 'lost';
+  async #rollBack(text: string): Promise<void> {
+    const { connection, clock, tools } = this.#parts;
+    const isDone = async (): Promise<boolean> => (await askPg(connection, text, clock, OBEY_MS)).kind !== 'lost';
+    if (!this.#isGone && !(await isDone())) {
+      // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
+      await cancelPg(connection, clock);
+      if (!(await isDone())) {
+        await tools.fence().catch(() => connection.connection.stream.destroy());
+      }
+    }
   }
 
   #watch(on: boolean): void {
