@@ -62,7 +62,8 @@ export class Markers {
     }
     const logged = this.#log.outcome(gtrid);
     if (logged.kind === 'decided' || registry.unreadable.has(gtrid)) {
-      return logged.kind === 'decided' && logged.finished;
+      // A finished record that is only queued may be lost with the process: the next one asks for the row again (D7, D10).
+      return logged.kind === 'decided' && logged.settled;
     }
     if (registry.outcomes.outcome(gtrid) === undefined) {
       // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.

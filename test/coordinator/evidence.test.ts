@@ -72,6 +72,26 @@ describe('the evidence of a decision', () => {
   });
 });
 
+describe('the evidence of a decision whose end is not durable yet', () => {
+  it('is not deleted, however long it is swept and however long the disk takes', async () => {
+    const clock = fast();
+    await using system = await openSystem({ clock });
+    const both = await pair(system);
+    const gtrid = await committed(system, both);
+    system.disk.flushMs = 40_000;
+    const sweep = { reconcile: { markers: [`${gtrid}:accounts`] } };
+    for (let n = 0; n < 4; n += 1) {
+      both[0].send(sweep);
+      await later(50, undefined);
+      clock.skip(60_000);
+    }
+    await later(600, undefined);
+    expect(system.records('finished')).toEqual([]);
+    expect(both.flatMap(forgotten)).toEqual([]);
+    await eventually('its end is durable', () => system.records('finished').length === 1);
+  });
+});
+
 describe('the proof of a commit in one phase', () => {
   it('answers for its outcome after a restart, and stays for a minute however often it is swept', async () => {
     await using system = await openSystem({ clock: fast() });

@@ -62,7 +62,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       await log.append([record], 'forced');
       await crashAndReopen();
       expect(log.recovered.unfinished).toEqual([record]);
-      expect(log.outcome(record.gtrid)).toEqual({ kind: 'decided', record, finished: false });
+      expect(log.outcome(record.gtrid)).toEqual({ kind: 'decided', record, finished: false, settled: false });
     });
 
     test('unfinished decisions are recovered in the order in which they were logged', async () => {
@@ -79,7 +79,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       await log.append([finished(record.gtrid)], 'lazy');
       await reopen();
       expect(log.recovered.unfinished).toEqual([]);
-      expect(log.outcome(record.gtrid)).toEqual({ kind: 'decided', record, finished: true });
+      expect(log.outcome(record.gtrid)).toEqual({ kind: 'decided', record, finished: true, settled: true });
     });
 
     test('a lazy record is durable with the next forced one', async () => {
@@ -167,9 +167,26 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
     test('outcome and history see records that are still queued', async () => {
       const gtrid = gtridOf(log, 1);
       const waiting = log.append([decided(gtrid), heuristic(gtrid)], 'forced');
-      expect(log.outcome(gtrid)).toEqual({ kind: 'decided', record: decided(gtrid), finished: false });
+      expect(log.outcome(gtrid)).toEqual({ kind: 'decided', record: decided(gtrid), finished: false, settled: false });
       expect(log.history(gtrid)).toEqual([heuristic(gtrid)]);
       await waiting;
+    });
+
+    test('a finished transaction is settled when its record is durable, in the history as well', async () => {
+      const [gtrid, other] = [gtridOf(log, 1), gtridOf(log, 2)];
+      await log.append([decided(gtrid)], 'forced');
+      expect(log.outcome(gtrid)).toMatchObject({ settled: false });
+      await log.append([finished(gtrid)], 'lazy');
+      expect(log.outcome(gtrid)).toMatchObject({ finished: true, settled: false });
+      await log.append([decided(other)], 'forced');
+      expect(log.outcome(gtrid)).toMatchObject({ finished: true, settled: true });
+      expect(log.outcome(other)).toMatchObject({ settled: false });
+      for (let sequence = 100; sequence < 1_000; sequence += 1) {
+        await log.append([decided(gtridOf(log, sequence)), finished(gtridOf(log, sequence))], 'lazy');
+      }
+      await reopen();
+      expect(log.outcome(gtrid)).toMatchObject({ finished: true, settled: true });
+      expect(log.outcome(other)).toMatchObject({ settled: false });
     });
 
     test('silence is an answer for ids of this log and its lives, and proves nothing for others', async () => {

@@ -98,8 +98,11 @@ class MemoryLog implements Log, MemoryDiskHolder {
 
   outcome(gtrid: Gtrid): LoggedOutcome {
     const item = this.#ledger.transaction(gtrid);
-    if (item?.decided?.record.kind === 'decided') {
-      return { kind: 'decided', record: item.decided.record, finished: item.finished !== undefined };
+    const record = item?.decided?.record;
+    if (record?.kind === 'decided') {
+      const finished = item?.finished;
+      const settled = finished !== undefined && finished.sequence <= this.#settings.disk.lastSequence;
+      return { kind: 'decided', record, finished: finished !== undefined, settled };
     }
     const { identity, epoch } = this.recovered;
     return silence(gtrid, { identity, epoch, watermark: this.#settings.disk.watermark });

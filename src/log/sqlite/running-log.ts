@@ -97,7 +97,7 @@ export class RunningLog implements Log {
   }
 
   outcome(gtrid: Gtrid): LoggedOutcome {
-    return this.#read(() => this.#store.outcome(gtrid));
+    return this.#read(() => this.#store.outcome(gtrid, this.#flusher.head.sequence));
   }
 
   history(gtrid: Gtrid): readonly LogRecord[] {

@@ -58,16 +58,15 @@ export class Store {
     return this.ledger.records + this.#segments.records;
   }
 
-  /** As the port says. @throws {CoordinatorError} `LOG_DAMAGED` when a retained outcome cannot be read. */
-  outcome(gtrid: Gtrid): LoggedOutcome {
+  /** As the port says; `durable` is the newest record on stable storage. @throws {CoordinatorError} `LOG_DAMAGED` as `history`. */
+  outcome(gtrid: Gtrid, durable: number): LoggedOutcome {
     const item = this.ledger.transaction(gtrid);
     const decided = item?.decided ?? this.#segments.find(gtrid).find(({ record }) => record.kind === 'decided');
     if (decided?.record.kind === 'decided') {
-      return {
-        kind: 'decided',
-        record: decided.record,
-        finished: item?.decided === undefined || item.finished !== undefined,
-      };
+      const isMoved = item?.decided === undefined; // Only what is finished durably moves to the history.
+      const newest = item?.finished?.sequence ?? Number.POSITIVE_INFINITY;
+      const finished = isMoved || item.finished !== undefined;
+      return { kind: 'decided', record: decided.record, finished, settled: isMoved || newest <= durable };
     }
     const { identity, epoch, watermarkEpoch, watermarkSequence } = this.#life;
     return silence(gtrid, { identity, epoch, watermark: { epoch: watermarkEpoch, sequence: watermarkSequence } });
