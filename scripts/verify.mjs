@@ -14,7 +14,10 @@ const STATIC_CHECKS = [
   { name: 'types', script: join(MODULES, 'typescript', 'bin', 'tsc'), args: ['--noEmit'] },
 ];
 /** What tries to break the product, each at the size that fits every change; `-- --help` of each tells its larger sizes. */
-const PROOFS = [{ name: 'crash states', script: join('proof', 'disk', 'main.ts'), args: ['crash-states'] }];
+const PROOFS = [
+  { name: 'crash states', script: join('proof', 'disk', 'main.ts'), args: ['crash-states'] },
+  { name: 'simulator', script: join('proof', 'sim', 'main.ts'), args: ['--json'] },
+];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };
 
 await orComplain(async () => {

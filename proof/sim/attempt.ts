@@ -1,0 +1,51 @@
+// What the judges remember of each transaction that a client tried: what it wrote where, what it asked for, what it was told.
+import type { BranchIdentity } from '../../src/client/errors.ts';
+
+export type Told = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
+
+export interface Write {
+  readonly site: string;
+  /** Written by this transaction and by no other. */
+  readonly key: string;
+}
+
+export class Attempt {
+  readonly number: number;
+  readonly gtrid: string;
+  /** Every write that was answered, or may have been carried out. */
+  readonly writes: Write[] = [];
+  /** Branches that anything was sent to. */
+  branches: readonly BranchIdentity[] = [];
+  /** The commit request has left. Without one nothing may ever be committed. */
+  askedToCommit = false;
+  /** What its client, or whoever asked later, was told; in order. */
+  readonly told: Told[] = [];
+  /** Somebody finished a branch of it by hand, or vouched for one: it may end as it likes, if only that is recorded. */
+  meddled = false;
+  /** Its commit was answered, by an engine that may have failed before it could prove an end. */
+  isOnePhase = false;
+  /** Simulated time at which the commit was asked for. */
+  askedAt = 0;
+
+  constructor(number: number, gtrid: string) {
+    this.number = number;
+    this.gtrid = gtrid;
+  }
+}
+
+/** Every attempt of a simulation. */
+export class Attempts {
+  readonly all: Attempt[] = [];
+  readonly #byGtrid = new Map<string, Attempt>();
+
+  add(gtrid: string): Attempt {
+    const attempt = new Attempt(this.all.length + 1, gtrid);
+    this.all.push(attempt);
+    this.#byGtrid.set(gtrid, attempt);
+    return attempt;
+  }
+
+  get(gtrid: string): Attempt | undefined {
+    return this.#byGtrid.get(gtrid);
+  }
+}

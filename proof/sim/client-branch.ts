@@ -1,0 +1,114 @@
+// One branch of a client's transaction: statements that go to its site one after the other, and may be lost or repeated on the way.
+import type { BranchIdentity } from '../../src/client/errors.ts';
+import type { Failure, Work, WorkBranch } from '../../src/client/work.ts';
+import { parseBqual, parseGtrid, type Xid } from '../../src/xa/xid.ts';
+import type { Attempt } from './attempt.ts';
+import type { Host } from './host.ts';
+import type { Network } from './network.ts';
+import type { PlannedBranch } from './plan.ts';
+import type { Executed } from './site.ts';
+
+export interface ClientBranchParts extends PlannedBranch {
+  readonly host: Host;
+  readonly network: Network;
+  readonly attempt: Attempt;
+  readonly work: Work;
+}
+
+/** A statement without an answer is sent again after so long, under its number. */
+const REPEAT_MS = 2_000;
+
+export class ClientBranch implements WorkBranch {
+  readonly resource: string;
+  readonly #parts: ClientBranchParts;
+  #identity: BranchIdentity | undefined;
+  #stop: ((error: unknown) => void) | undefined;
+  #failure: Failure | undefined;
+
+  constructor(parts: ClientBranchParts) {
+    this.#parts = parts;
+    this.resource = parts.site.parts.name;
+  }
+
+  get identity(): BranchIdentity | undefined {
+    return this.#identity;
+  }
+
+  stop(failure: Failure): void {
+    this.#failure ??= failure;
+    this.#stop?.(failure.error);
+  }
+
+  async run(): Promise<void> {
+    const { statements, bqual, attempt, site, isLast } = this.#parts;
+    for (const [index, statement] of statements.entries()) {
+      if (this.#failure !== undefined) {
+        throw this.#failure.error;
+      }
+      const key = `t${attempt.number}.${bqual}.${index + 1}`;
+      const sql = statement === 'write' ? `set ${key} 1` : statement === 'hot' ? 'add hot 1' : statement;
+      if (statement === 'write') {
+        attempt.writes.push({ site: site.parts.name, key });
+      }
+      this.#identity ??= { bqual, instance: '' };
+      await this.#execute(index + 1, sql, isLast && index === statements.length - 1);
+    }
+  }
+
+  async #execute(number: number, sql: string, last: boolean): Promise<void> {
+    const { work, host, bqual } = this.#parts;
+    work.asked();
+    try {
+      const executed = await new Promise<Executed>((resolve, reject) => {
+        this.#stop = reject;
+        const ask = (): void => {
+          if (this.#stop === reject) {
+            this.#send(number, sql, last, resolve);
+            host.clock.after(REPEAT_MS, ask);
+          }
+        };
+        ask();
+      });
+      if (executed.kind === 'refused') {
+        throw new Error(executed.error.message);
+      }
+      this.#identity = { bqual, instance: executed.instance };
+      if (executed.answer.vote?.kind === 'rollback') {
+        throw new Error(executed.answer.vote.reason.message);
+      }
+    } finally {
+      this.#stop = undefined;
+      work.answered();
+    }
+  }
+
+  #send(number: number, sql: string, last: boolean, answered: (executed: Executed) => void): void {
+    const { site, host, network, bqual, work, isolation } = this.#parts;
+    const { world } = network;
+    const call = {
+      ...{ xid: xidOf(work.gtrid, bqual), statement: { sql, parameters: [] }, number, last },
+      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs },
+    };
+    world.after(network.latency(), () => {
+      const there = site.host;
+      if (there === undefined || network.isCut(host, there) || network.chance.happens(network.rates.broken)) {
+        return;
+      }
+      site.execute(call, (executed) => {
+        world.after(network.latency(), () => {
+          if (!network.isCut(host, there) && !network.chance.happens(network.rates.broken)) {
+            host.enter(() => answered(executed));
+          }
+        });
+      });
+    });
+  }
+}
+
+function xidOf(gtrid: string, bqual: string): Xid {
+  const [known, branch] = [parseGtrid(gtrid), parseBqual(bqual)];
+  if (known === undefined || branch === undefined) {
+    throw new Error(`not a branch: ${gtrid}:${bqual}`);
+  }
+  return { gtrid: known, bqual: branch };
+}

@@ -1,0 +1,202 @@
+// A service that works in global transactions: the product's own session and commit, over simulated streams.
+import type { CoordinatorLink } from '../../src/client/coordinator-link.ts';
+import { CoordinatorSession } from '../../src/client/coordinator-session.ts';
+import { commitTransaction, rollbackTransaction } from '../../src/client/ending.ts';
+import { HeuristicOutcomeError, OutcomeUnknownError, TransactionRolledBackError } from '../../src/client/errors.ts';
+import { OVERDUE_GRACE_MS } from '../../src/client/options.ts';
+import { askTransaction, outcomeOf } from '../../src/client/outcome.ts';
+import { Work } from '../../src/client/work.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
+import type { Attempt, Attempts, Told } from './attempt.ts';
+import { ClientBranch } from './client-branch.ts';
+import type { CoordinatorNode } from './coordinator.ts';
+import { Host } from './host.ts';
+import type { Network } from './network.ts';
+import { drawPlan, type Plan } from './plan.ts';
+import type { Site } from './site.ts';
+import type { ShapeOptions } from './swarm.ts';
+
+export interface ClientParts {
+  readonly name: string;
+  readonly network: Network;
+  readonly coordinator: CoordinatorNode;
+  readonly sites: readonly Site[];
+  readonly attempts: Attempts;
+  readonly shape: ShapeOptions;
+  /** Whether another transaction is wanted; counts it. */
+  readonly wantsMore: () => boolean;
+  /** Called with every answer, at the moment it is heard. */
+  readonly onTold: (attempt: Attempt, told: Told, applied: boolean) => void;
+}
+
+export class Client {
+  readonly host: Host;
+  readonly #parts: ClientParts;
+  readonly #session: CoordinatorSession;
+  #atWork = 0;
+
+  constructor(parts: ClientParts, life: number) {
+    this.#parts = parts;
+    this.host = new Host(`${parts.name}/${life}`, parts.network.world);
+    const client = {
+      Session: () => parts.coordinator.open(this.host, 'session').near,
+      close: () => undefined,
+    } as unknown as NonNullable<CoordinatorSession['settings']['client']>;
+    this.#session = new CoordinatorSession({
+      ...{ address: 'simulated', application: 'simulated', connectTimeoutMs: 5_000, logger: undefined },
+      ...{ onAddresses: () => undefined, clock: this.host.clock, random: this.host.chance, client },
+    });
+  }
+
+  /** Nothing is under way. */
+  get idle(): boolean {
+    return this.#atWork === 0;
+  }
+
+  /** Works until no more is wanted, on so many transactions at once. */
+  work(concurrency: number): void {
+    for (let n = 0; n < concurrency; n += 1) {
+      this.#atWork += 1;
+      void this.#loop().then(() => {
+        this.#atWork -= 1;
+      });
+    }
+  }
+
+  /** Asks how a transaction ended. Undefined: nobody answered. */
+  async ask(attempt: Attempt): Promise<Told | undefined> {
+    const { chance } = this.host;
+    const branches = attempt.branches.map(({ bqual, instance }) => ({ bqual, instance }));
+    try {
+      const { link } = await this.#session.until(() => this.#session.connection, { timeoutMs: 5_000 });
+      const info = await askTransaction(link, { gtrid: attempt.gtrid, branches: chance.happens(0.1) ? [] : branches });
+      const told = outcomeOf(info);
+      this.#tell(attempt, told, false);
+      return told;
+    } catch {
+      return undefined; // Not found, or not to be reached: neither says anything of its end.
+    }
+  }
+
+  async #loop(): Promise<void> {
+    const { shape, wantsMore } = this.#parts;
+    const { clock, chance } = this.host;
+    while (wantsMore()) {
+      await new Promise<void>((resolve) => clock.after(chance.gap(shape.thinkMs), resolve));
+      const attempt = await this.#transaction().catch(() => undefined);
+      if (attempt !== undefined && chance.happens(shape.askShare)) {
+        await this.ask(attempt);
+      }
+    }
+  }
+
+  /** @returns undefined when nothing was begun. */
+  async #transaction(): Promise<Attempt | undefined> {
+    const { shape, sites, attempts } = this.#parts;
+    const { clock, chance } = this.host;
+    const plan = drawPlan(chance, shape, sites);
+    const found = await this.#session.until(
+      () => {
+        const link = this.#session.connection?.link;
+        const gtrid = link?.number();
+        return link === undefined || gtrid === undefined ? undefined : { link, gtrid };
+      },
+      { timeoutMs: 10_000 },
+    );
+    const { link, gtrid } = found;
+    const attempt = attempts.add(gtrid);
+    const work = new Work(gtrid, clock, {});
+    const late = (): Error => new Error('the transaction is overdue');
+    work.limit(plan.timeoutMs, OVERDUE_GRACE_MS, late);
+    const beginId = link.begin(gtrid, plan.timeoutMs, {
+      onRefused: (refusal) => work.fail(refusal),
+      onEnded: () => {
+        this.#tell(attempt, 'rolled-back', false);
+        work.fail(new Error('the coordinator rolled it back'));
+      },
+      onLost: (error) => work.fail(error),
+    });
+    try {
+      await this.#branches(plan, attempt, work);
+      attempt.branches = work.identities();
+      await this.#end({ ...plan, gtrid }, attempt, work, link);
+    } finally {
+      attempt.branches = work.identities();
+      link.release(gtrid, beginId);
+    }
+    return attempt;
+  }
+
+  async #branches(plan: Plan, attempt: Attempt, work: Work): Promise<void> {
+    const { network } = this.#parts;
+    const branches = plan.branches.map((branch) => {
+      const one = new ClientBranch({ ...branch, host: this.host, network, attempt, work });
+      work.add(one);
+      return one;
+    });
+    const run = async (branch: ClientBranch): Promise<void> => {
+      try {
+        await branch.run();
+      } catch (error) {
+        work.fail(error);
+      }
+    };
+    if (plan.inParallel) {
+      await Promise.all(branches.map(run));
+    } else {
+      for (const branch of branches) {
+        if (work.failure === undefined) {
+          await run(branch);
+        }
+      }
+    }
+  }
+
+  async #end(
+    plan: Plan & { readonly gtrid: Gtrid },
+    attempt: Attempt,
+    work: Work,
+    link: CoordinatorLink,
+  ): Promise<void> {
+    const { clock } = this.host;
+    if (plan.end === 'abandon') {
+      return;
+    }
+    if (plan.end === 'rollback' || work.failure !== undefined) {
+      await rollbackTransaction(this.#session, link, work, 'as planned');
+      return;
+    }
+    attempt.askedToCommit = true;
+    attempt.isOnePhase = attempt.branches.length === 1;
+    attempt.askedAt = clock.now();
+    try {
+      const { applied } = await commitTransaction({
+        ...{ session: this.#session, link, gtrid: plan.gtrid, work, signal: undefined },
+        acknowledgement: plan.acknowledgement,
+        outcomeTimeoutMs: plan.outcomeTimeoutMs,
+      });
+      this.#tell(attempt, 'committed', applied);
+    } catch (error) {
+      this.#tell(attempt, toldBy(error), false);
+    }
+  }
+
+  #tell(attempt: Attempt, told: Told, applied: boolean): void {
+    attempt.told.push(told);
+    this.#parts.network.world.trace.say(this.host.name, 'told', { txn: attempt.gtrid, told, applied });
+    this.#parts.onTold(attempt, told, applied);
+  }
+}
+
+function toldBy(error: unknown): Told {
+  if (error instanceof TransactionRolledBackError) {
+    return 'rolled-back';
+  }
+  if (error instanceof HeuristicOutcomeError) {
+    return error.outcome;
+  }
+  if (error instanceof OutcomeUnknownError) {
+    return 'unknown';
+  }
+  throw error;
+}

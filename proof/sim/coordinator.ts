@@ -1,0 +1,151 @@
+// The coordinator's process: the real core over a memory log, with simulated streams in front of it. It dies and comes back.
+import { type Core, openCore } from '../../src/coordinator/core.ts';
+import { type AttachStream, ParticipantSession } from '../../src/coordinator/participant-session.ts';
+import type { Durability, Log } from '../../src/log/log.ts';
+import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
+import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import type { LogRecord } from '../../src/log/record.ts';
+import { wire } from '../../src/wire/proto.ts';
+import { Host } from './host.ts';
+import { eventsTo } from './logger.ts';
+import { type Network, Stream, unavailable } from './network.ts';
+
+export interface CoordinatorSettings {
+  readonly outcomesMax: number;
+  readonly outcomesRetainedMax: number;
+  readonly openTransactionsMax: number;
+  readonly defaultTimeoutMs: number;
+}
+
+interface Life {
+  readonly host: Host;
+  core: Core | undefined;
+  log: Log | undefined;
+}
+
+type ServeSession = Parameters<Core['sessions']['serve']>[0];
+
+const CODECS = {
+  session: wire.TransactionService.service.Session,
+  attach: wire.ParticipantService.service.Attach,
+} as const;
+
+/** How long a refused connection takes to say so. */
+const REFUSED_MS = 5;
+
+export class CoordinatorNode {
+  readonly disk: MemoryDisk;
+  readonly #network: Network;
+  readonly #settings: CoordinatorSettings;
+  #life: Life | undefined;
+  #lives = 0;
+  /** Forced appends of each kind of record since the beginning. */
+  readonly forced = new Map<string, number>();
+  /** Called with what was given to the log, before it is durable. */
+  onAppend: (record: LogRecord) => void = () => undefined;
+  /** Called with every log that a life opens, before anybody uses it. */
+  onLog: (log: Log) => void = () => undefined;
+  /** Called when a process ended by itself: its log had failed. */
+  onStopped: () => void = () => undefined;
+
+  constructor(network: Network, settings: CoordinatorSettings, disk = new MemoryDisk()) {
+    this.#network = network;
+    this.#settings = settings;
+    this.disk = disk;
+  }
+
+  get host(): Host | undefined {
+    return this.#life?.host;
+  }
+
+  /** Undefined while it is down or starts. */
+  get core(): Core | undefined {
+    return this.#life?.core;
+  }
+
+  /** Resolves when it serves. */
+  async start(): Promise<void> {
+    this.#lives += 1;
+    const host = new Host(`coord/${this.#lives}`, this.#network.world);
+    const life: Life = { host, core: undefined, log: undefined };
+    this.#life = life;
+    const { clock, chance } = host;
+    const { outcomesRetainedMax, openTransactionsMax, defaultTimeoutMs, outcomesMax } = this.#settings;
+    const log = await openMemoryLog({
+      ...{ clock, random: chance, version: 'simulated', disk: this.disk, outcomesRetainedMax },
+    });
+    const limits = { openTransactionsMax, defaultTimeoutMs, outcomesMax };
+    const core = openCore({ ...limits, log: this.#watch(log), clock, random: chance, logger: eventsTo(host) });
+    life.core = core;
+    life.log = log;
+    void core.driver.failed.then(() => this.#leave(life, core));
+  }
+
+  /** kill -9, or the machine is gone: what was being written may be on the disk, what only waited is not. */
+  kill(inFlight: 'lost' | 'kept'): void {
+    if (this.#life !== undefined) {
+      const { host, core } = this.#life;
+      this.#life = undefined;
+      this.disk.crash(inFlight);
+      host.kill();
+      core?.driver.close();
+    }
+  }
+
+  /** A stream from `from` to whichever process there is now; refused when there is none that serves. */
+  open(from: Host, kind: keyof typeof CODECS): Stream {
+    const codec = CODECS[kind];
+    const life = this.#life;
+    const core = life?.core;
+    if (life === undefined || core === undefined) {
+      const nobody = new Host('nobody', this.#network.world);
+      const stream = new Stream(this.#network, codec, from, nobody);
+      from.world.after(REFUSED_MS, () => stream.near.arrive('error', unavailable()));
+      return stream;
+    }
+    const stream = this.#network.open(codec, from, life.host);
+    const { world } = this.#network;
+    // The far end is there when the first word can have come; whoever is cut off waits with it.
+    world.after(0, () =>
+      life.host.enter(() => {
+        if (kind === 'session') {
+          core.sessions.serve(stream.far as unknown as ServeSession);
+        } else {
+          new ParticipantSession(stream.far as unknown as AttachStream, core.participants);
+        }
+      }),
+    );
+    return stream;
+  }
+
+  /** The log failed: the last answers leave, and the process with them. */
+  #leave(life: Life, core: Core): void {
+    core.operations.drain();
+    core.sessions.end();
+    for (const link of core.directory.all().flatMap(({ links }) => links)) {
+      link.close();
+    }
+    life.host.world.after(life.host.chance.between(0, 500), () => {
+      if (this.#life === life) {
+        this.kill('lost');
+        this.onStopped();
+      }
+    });
+  }
+
+  #watch(log: Log): Log {
+    const append = log.append.bind(log);
+    log.append = (records: readonly LogRecord[], durability: Durability): Promise<void> => {
+      for (const record of records) {
+        this.#network.world.trace.say('log', durability, record);
+        this.onAppend(record);
+        if (durability === 'forced') {
+          this.forced.set(record.kind, (this.forced.get(record.kind) ?? 0) + 1);
+        }
+      }
+      return append(records, durability);
+    };
+    this.onLog(log);
+    return log;
+  }
+}

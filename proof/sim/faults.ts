@@ -1,0 +1,152 @@
+// What goes wrong, how often, and how it is mended; at the end of the safety phase all of it is.
+import { parseXid } from '../../src/xa/xid.ts';
+import type { Chance } from './chance.ts';
+import type { Host } from './host.ts';
+import { act } from './operator.ts';
+import { FAULT_KINDS, type FaultKind } from './swarm.ts';
+import type { System } from './system.ts';
+
+export class Faults {
+  readonly #system: System;
+  readonly #chance: Chance;
+  /** Mends what is broken just now; each mends once. */
+  readonly #open = new Set<() => void>();
+  #isOver = false;
+
+  constructor(system: System) {
+    this.#system = system;
+    this.#chance = system.world.chance.fork();
+  }
+
+  start(): void {
+    const { faults } = this.#system.options;
+    for (const kind of FAULT_KINDS) {
+      const meanMs = faults[kind];
+      if (meanMs !== undefined) {
+        this.#next(kind, meanMs);
+      }
+    }
+  }
+
+  /** No more faults, and none of them lasts. */
+  end(): void {
+    this.#isOver = true;
+    for (const mend of [...this.#open]) {
+      mend();
+    }
+  }
+
+  #next(kind: FaultKind, meanMs: number): void {
+    this.#system.world.after(this.#chance.gap(meanMs), () => {
+      if (!this.#isOver) {
+        this.#system.world.trace.say('fault', kind);
+        this.#strike(kind);
+        this.#next(kind, meanMs);
+      }
+    });
+  }
+
+  #strike(kind: FaultKind): void {
+    const { coordinator, sites, clients, network, world, shape } = this.#system;
+    const chance = this.#chance;
+    const site = chance.pick(sites);
+    switch (kind) {
+      case 'coordinator-crash':
+        coordinator.kill(chance.happens(0.5) ? 'lost' : 'kept');
+        this.#lasting(chance.gap(500), () => this.#system.startCoordinator());
+        break;
+      case 'coordinator-pause':
+        this.#pause(coordinator.host, chance.gap(2_000));
+        break;
+      case 'failed-force':
+        coordinator.disk.failNextForce(chance.happens(0.5) ? 'lost' : 'kept');
+        break;
+      case 'slow-disk':
+        coordinator.disk.flushMs = chance.pick([1, 20, 200, 2_000]);
+        this.#lasting(chance.gap(3_000), () => {
+          coordinator.disk.flushMs = shape.flushMs;
+        });
+        break;
+      case 'full-disk':
+        coordinator.disk.room = false;
+        this.#lasting(chance.gap(1_000), () => {
+          coordinator.disk.room = true;
+        });
+        break;
+      case 'site-crash':
+        site.kill();
+        this.#lasting(chance.gap(500), () => this.#system.startSite(site));
+        break;
+      case 'site-stop':
+        void site.stop();
+        this.#lasting(chance.gap(4_000), () => {
+          site.kill(); // Whoever asked it to stop does not wait for ever.
+          this.#system.startSite(site);
+        });
+        break;
+      case 'site-pause':
+        this.#pause(site.host, chance.gap(3_000));
+        break;
+      case 'engine-crash':
+        site.parts.engine.crash();
+        this.#lasting(chance.gap(1_000), () => site.parts.engine.start());
+        break;
+      case 'cut':
+        this.#cut(chance.pick([coordinator, site, chance.pick(clients)]).host, chance.gap(4_000));
+        break;
+      case 'stream-break':
+        network.breakOne();
+        break;
+      case 'client-crash':
+        this.#system.killClient(chance.int(0, clients.length - 1));
+        break;
+      case 'wall-clock':
+        world.wallOffsetMs += chance.between(-400, 400) * 86_400_000;
+        break;
+      case 'hand':
+        this.#byHand();
+        break;
+      case 'operator':
+        void act(this.#system, chance);
+        break;
+    }
+  }
+
+  /** Somebody with a console finishes a branch that he finds prepared. */
+  #byHand(): void {
+    const { sites, attempts, world } = this.#system;
+    const found = sites.flatMap(({ parts: { engine } }) => engine.prepared().map(({ id }) => ({ engine, id })));
+    if (found.length > 0) {
+      const { engine, id } = this.#chance.pick(found);
+      const verb = this.#chance.happens(0.5) ? 'commit' : 'rollback';
+      const attempt = attempts.get(parseXid(id)?.gtrid ?? '');
+      if (attempt !== undefined) {
+        attempt.meddled = true;
+        world.trace.say('hand', verb, id);
+        engine.finish(id, verb);
+      }
+    }
+  }
+
+  #pause(host: Host | undefined, forMs: number): void {
+    host?.pause();
+    this.#lasting(forMs, () => host?.resume());
+  }
+
+  #cut(host: Host | undefined, forMs: number): void {
+    if (host !== undefined) {
+      this.#system.network.cut(host);
+      this.#lasting(forMs, () => this.#system.network.heal(host));
+    }
+  }
+
+  #lasting(forMs: number, mend: () => void): void {
+    const once = (): void => {
+      if (this.#open.delete(once)) {
+        mend();
+      }
+    };
+    this.#open.add(once);
+    this.#system.world.after(forMs, once);
+  }
+}

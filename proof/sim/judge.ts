@@ -1,0 +1,207 @@
+// The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
+import { isHeuristic } from '../../src/coordinator/engine/state.ts';
+import type { LogRecord } from '../../src/log/record.ts';
+import { parseXid } from '../../src/xa/xid.ts';
+import type { Attempt, Told } from './attempt.ts';
+import { isFaultless } from './swarm.ts';
+import type { System } from './system.ts';
+
+export interface Violation {
+  /** The invariant, or what else was judged. */
+  readonly what: string;
+  readonly details: string;
+}
+
+export class Judge {
+  readonly violations: Violation[] = [];
+  readonly #system: System;
+  readonly #faultless: boolean;
+  /** Every decision that was ever given to the log; the log itself forgets. */
+  readonly #decided = new Set<string>();
+  /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
+  readonly #committed = new Set<string>();
+
+  constructor(system: System) {
+    this.#system = system;
+    this.#faultless = isFaultless(system.options);
+    system.onTold = (attempt, told, applied) => this.#told(attempt, told, applied);
+    system.coordinator.onAppend = (record) => this.#appended(record);
+    for (const { parts } of system.sites) {
+      parts.engine.onFinish = (id, verb) => this.#finished(parts.name, id, verb);
+    }
+  }
+
+  say(what: string, details: string): void {
+    this.violations.push({ what, details });
+    this.#system.world.trace.say('judge', what, details);
+  }
+
+  /** After the last phase: everything has ended, and ended well. */
+  end(): void {
+    for (const attempt of this.#system.attempts.all) {
+      this.#ends(attempt);
+    }
+    this.#nothingIsLeft();
+    if (this.#faultless) {
+      this.#forcedWrites();
+    }
+  }
+
+  /** Why the system is not quiet yet; undefined: it is. */
+  unrest(): string | undefined {
+    const { coordinator, sites, idle } = this.#system;
+    const { core } = coordinator;
+    if (!idle || core === undefined) {
+      return idle ? 'the coordinator does not serve' : 'a client is at work';
+    }
+    const [open] = core.driver.registry.all();
+    if (open !== undefined) {
+      return `${open.gtrid} is ${open.state.kind}: ${JSON.stringify(open.state)}`;
+    }
+    for (const { runtime, parts } of sites) {
+      const [prepared] = parts.engine.prepared();
+      if (prepared !== undefined) {
+        return `${prepared.id} is prepared at ${parts.name}`;
+      }
+      if (runtime?.status.ready !== true || runtime.held > 0) {
+        return `${parts.name} is not ready, or holds ${runtime?.held} branches`;
+      }
+    }
+    return undefined;
+  }
+
+  #appended(record: LogRecord): void {
+    if (record.kind === 'decided') {
+      if (this.#decided.has(record.gtrid)) {
+        this.say('D2', `${record.gtrid} is decided a second time`);
+      }
+      this.#decided.add(record.gtrid);
+    } else if (record.kind === 'heuristic') {
+      if (this.#system.attempts.get(record.gtrid)?.meddled !== true) {
+        this.say('D4', `damage is recorded, and nobody has meddled: ${JSON.stringify(record)}`);
+      }
+    }
+  }
+
+  /** D1: at the moment in which an engine commits for us, the decision is on the disk. */
+  #finished(site: string, id: string, verb: 'commit' | 'rollback' | 'one-phase'): void {
+    const gtrid = parseXid(id)?.gtrid ?? '';
+    const attempt = this.#system.attempts.get(gtrid);
+    if (attempt === undefined) {
+      this.say('D8', `${site}: ${id} is not of any client`);
+      return;
+    }
+    const isDecided = this.#system.coordinator.disk.records.some(
+      ({ record }) => record.kind === 'decided' && record.gtrid === gtrid,
+    );
+    if (verb === 'commit' && !isDecided && !(this.#decided.has(gtrid) && this.#isRetentionShort())) {
+      if (!attempt.isOnePhase) {
+        this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
+      }
+    } else if (verb === 'one-phase' && !attempt.isOnePhase) {
+      this.say('D3', `${site} commits ${id} in one phase, and it has ${attempt.branches.length} branches`);
+    } else if (verb === 'rollback' && isDecided && !this.#committed.has(id) && !attempt.meddled) {
+      this.say('D2', `${site} rolls ${id} back, and it is decided`);
+    }
+    if (verb !== 'rollback') {
+      this.#committed.add(id);
+    }
+    if (verb !== 'rollback' && !attempt.askedToCommit) {
+      this.say('D3', `${site} commits ${id}, and its client never asked for it`);
+    }
+  }
+
+  #isRetentionShort(): boolean {
+    return this.#system.shape.outcomesRetainedMax < 1_000;
+  }
+
+  /** What a client hears must hold at that moment, where nobody is away. */
+  #told(attempt: Attempt, told: Told, applied: boolean): void {
+    if (told === 'committed' && applied && !attempt.meddled) {
+      const missing = attempt.writes.find((write) => !this.#has(write));
+      if (missing !== undefined) {
+        this.say('D5', `${attempt.gtrid} is told to be applied, and ${missing.key} is not at ${missing.site}`);
+      }
+    }
+    if (told === 'rolled-back' && !attempt.meddled) {
+      const present = attempt.writes.find((write) => this.#has(write));
+      if (present !== undefined) {
+        this.say('D5', `${attempt.gtrid} is told to be rolled back, and ${present.key} is at ${present.site}`);
+      }
+    }
+  }
+
+  #ends(attempt: Attempt): void {
+    const { gtrid, writes, told, meddled, askedToCommit } = attempt;
+    const present = writes.filter((write) => this.#has(write));
+    const where = (some: Attempt['writes']): string => some.map(({ site, key }) => `${key}@${site}`).join(' ');
+    const absent = writes.filter((write) => !present.includes(write));
+    const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
+    if (meddled) {
+      return;
+    }
+    if (present.length > 0 && absent.length > 0) {
+      this.say('D4', `${gtrid} ended both ways: ${saw}`);
+    }
+    if (present.length > 0 && !askedToCommit) {
+      this.say('D3', `${gtrid} is committed, and nobody asked for it: ${saw}`);
+    }
+    if (told.includes('committed') && absent.length > 0) {
+      this.say('D5', `${gtrid} was told as committed: ${saw}`);
+    }
+    if (told.includes('rolled-back') && (present.length > 0 || told.includes('committed'))) {
+      this.say('D5', `${gtrid} was told as rolled back: ${saw}`);
+    }
+    if (told.includes('mixed') || (told.includes('hazard') && (!attempt.isOnePhase || this.#faultless))) {
+      this.say('D4', `${gtrid} was told as ${told.join(', ')}, and nobody has meddled`);
+    }
+    if (this.#decided.has(gtrid) && absent.length > 0 && this.#isOnDisk(gtrid)) {
+      this.say('D2', `${gtrid} is decided: ${saw}`);
+    }
+  }
+
+  #nothingIsLeft(): void {
+    const { coordinator, sites, attempts } = this.#system;
+    const unrest = this.unrest();
+    if (unrest !== undefined) {
+      this.say('D12', unrest);
+    }
+    for (const { gtrid, state } of coordinator.core?.driver.registry.outcomes.heuristic() ?? []) {
+      const attempt = attempts.get(gtrid);
+      if (attempt?.meddled !== true && !(isHeuristic(state) && attempt?.isOnePhase === true && !this.#faultless)) {
+        this.say('D4', `${gtrid} is listed as heuristic, and nobody has meddled: ${JSON.stringify(state)}`);
+      }
+    }
+    for (const { parts } of sites) {
+      const left = parts.engine.locks.waitersOf({ held: new Set(['hot']), waitsFor: undefined });
+      if (left > 0) {
+        this.say('D12', `${left} sessions wait for a lock at ${parts.name}`);
+      }
+    }
+  }
+
+  /** One for each decision, and none for anything else but the start and the resources. */
+  #forcedWrites(): void {
+    const { forced } = this.#system.coordinator;
+    const expected = new Map([
+      ['resource-registered', this.#system.sites.length],
+      ['decided', this.#decided.size],
+    ]);
+    for (const kind of new Set([...forced.keys(), ...expected.keys()])) {
+      if ((forced.get(kind) ?? 0) !== (expected.get(kind) ?? 0)) {
+        this.say('I7', `${forced.get(kind) ?? 0} forced records of kind ${kind}, not ${expected.get(kind) ?? 0}`);
+      }
+    }
+  }
+
+  #isOnDisk(gtrid: string): boolean {
+    return this.#system.coordinator.disk.records.some(
+      ({ record }) => record.kind === 'decided' && record.gtrid === gtrid,
+    );
+  }
+
+  #has({ site, key }: { readonly site: string; readonly key: string }): boolean {
+    const found = this.#system.sites.find(({ parts }) => parts.name === site);
+    return found?.parts.engine.read(undefined, key) !== undefined;
+  }
+}
