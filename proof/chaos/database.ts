@@ -1,0 +1,105 @@
+// A database server that is brought back whenever it was killed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import type { Life, PartKind } from './plan.ts';
+
+const THAW_GRACE_MS = 50;
+
+export class Database {
+  readonly kind: PartKind = 'database';
+  readonly name: string;
+  readonly server: EngineServer;
+  readonly #drawLife: (life: number) => Life;
+  readonly #onKilled: () => void;
+  #life = 1;
+  #isCalm = true;
+  #isClosing = false;
+  #isUp = true;
+  #thaw: NodeJS.Timeout | undefined;
+  #reviving: Promise<void> = Promise.resolve();
+
+  constructor(server: EngineServer, drawLife: (life: number) => Life, onKilled: () => void) {
+    this.server = server;
+    this.name = server.engine;
+    this.#drawLife = drawLife;
+    this.#onKilled = onKilled;
+  }
+
+  get isReady(): boolean {
+    return this.#isUp && this.#thaw === undefined;
+  }
+
+  calm(isCalm: boolean): void {
+    this.#isCalm = isCalm;
+    if (isCalm && this.#thaw !== undefined) {
+      this.#continue();
+    }
+  }
+
+  /** @returns whether it was up, and so is killed. */
+  kill(): boolean {
+    if (!this.#isUp || this.#thaw !== undefined) {
+      return false;
+    }
+    this.#isUp = false;
+    this.#reviving = this.#killAndRevive();
+    return true;
+  }
+
+  freeze(ms: number): void {
+    if (this.isReady) {
+      this.#thaw = setTimeout(() => this.#continue(), ms + THAW_GRACE_MS);
+      void this.server.kill('SIGSTOP').catch(() => undefined);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isClosing = true;
+    if (this.#thaw !== undefined) {
+      this.#continue();
+    }
+    await this.#reviving;
+    await this.server.stop();
+  }
+
+  #continue(): void {
+    clearTimeout(this.#thaw);
+    this.#thaw = undefined;
+    // A second one for a SIGSTOP that was still on its way.
+    void this.server
+      .kill('SIGCONT')
+      .then(() => sleep(THAW_GRACE_MS))
+      .then(() => this.server.kill('SIGCONT'))
+      .catch(() => undefined);
+  }
+
+  async #killAndRevive(): Promise<void> {
+    await this.#killNow();
+    while (!this.#isClosing) {
+      this.#life += 1;
+      const { delayMs, killedAfterMs } = this.#drawLife(this.#life);
+      await sleep(this.#isCalm ? 0 : delayMs);
+      const start = this.server.start().then(
+        () => true,
+        () => false, // It was killed again while it recovered.
+      );
+      if (killedAfterMs !== undefined && !this.#isCalm) {
+        await sleep(killedAfterMs);
+        await this.#killNow();
+      }
+      if ((await start) && this.server.pid !== undefined) {
+        this.#isUp = true;
+        return;
+      }
+    }
+  }
+
+  async #killNow(): Promise<void> {
+    try {
+      await this.server.kill('SIGKILL');
+      this.#onKilled();
+    } catch {
+      // It did not run just then.
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// A run: episodes of faults under load, each healed and judged, until there were kills enough.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dice, seedOf } from '../disk/dice.ts';
+import type { Progress } from '../disk/progress.ts';
+import { askedAfterwards } from './afterwards.ts';
+import { Deaths } from './deaths.ts';
+import { closeWorld } from './ending.ts';
+import { judge, type Violation } from './judge.ts';
+import { comes } from './patience.ts';
+import { CALM, drawLife, drawStrike, drawSwarm, type Swarm } from './plan.ts';
+import { readReports, type Told } from './reports.ts';
+import { everythingEnds, quieten } from './settle.ts';
+import { MONEY_PER_SIDE, readBooks, type SideName } from './sides.ts';
+import { Striker } from './striker.ts';
+import { buildWorld, everyPart, type World } from './world.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** Ends with the episode in which both are reached. */
+  readonly kills: number;
+  readonly minutes: number;
+  readonly sides: readonly SideName[];
+  /** For everything that the run writes; the caller removes it. */
+  readonly directory: string;
+}
+
+export interface ChaosReport {
+  readonly seed: number;
+  readonly kills: number;
+  readonly transactions: number;
+  readonly answers: Readonly<Record<Told['answer'], number>>;
+  readonly episodes: number;
+  /** How often a process died at each failpoint. */
+  readonly failpoints: ReadonlyMap<string, number>;
+  /** How often each kind of fault was done. */
+  readonly faults: ReadonlyMap<string, number>;
+  /** What could not be tried here, and why. */
+  readonly skipped: readonly string[];
+  readonly seconds: number;
+  readonly violations: readonly Violation[];
+}
+
+export const KILLS_PER_EPISODE = 50;
+/** The longest pause between two strikes: what takes longer to come back is struck again. */
+const RECOVERY_MAX_MS = 4_000;
+/** An episode whose faults kill too little ends all the same. */
+const EPISODE_MAX_MS = 60_000;
+
+export async function runChaos(options: ChaosOptions, progress: Progress): Promise<ChaosReport> {
+  const begun = performance.now();
+  const { seed, sides, directory } = options;
+  const mark = randomUUID();
+  const deaths = new Deaths();
+  let swarm: Swarm | undefined;
+  let isOpen = false;
+  progress.say(() => 'starting the databases');
+  const world = await buildWorld({
+    directory,
+    seed,
+    sides,
+    mark,
+    drawLife: (kind, name, life) =>
+      swarm === undefined ? CALM : drawLife(dice(seedOf(seedOf(seed, numberOf(name)), life)), swarm, kind),
+    onDeath: (death) => deaths.add(death),
+    onDatabaseKilled: () => deaths.addDatabase(),
+    onReady: (kind, child) => kind === 'application' && isOpen && child.tell('go'),
+    onProgress: (text) => progress.say(() => text),
+  });
+  const striker = new Striker(world, deaths);
+  const violations: Violation[] = [];
+  let episodes = 0;
+  let told: readonly Told[] = [];
+  const asked = new Set<string>();
+  const enough = (): boolean => deaths.kills >= options.kills && performance.now() - begun >= options.minutes * 60_000;
+  try {
+    for (const part of [world.coordinator, ...world.sidecars, ...world.applications]) {
+      part.keep();
+    }
+    progress.say(() => `${deaths.kills} kills, ${told.length} transactions judged in ${episodes} episodes`);
+    violations.push(...(await quieten(world)));
+    while (violations.length === 0 && (episodes === 0 || !enough())) {
+      episodes += 1;
+      const roll = dice(seedOf(seed, episodes));
+      swarm = drawSwarm(roll);
+      isOpen = true;
+      await strikeFor(world, striker, swarm, roll, deaths);
+      isOpen = false;
+      striker.end();
+      violations.push(...(await quieten(world)));
+      told = (await Promise.all(world.reports.map(readReports))).flat();
+      if (violations.length === 0) {
+        violations.push(...(await everythingEnds(world)));
+      }
+      const books = await Promise.all(world.databases.map(({ server }) => readBooks(server)));
+      violations.push(...judge(books, told, MONEY_PER_SIDE * sides.length));
+      if (violations.length === 0) {
+        const news = told.filter(({ id }) => !asked.has(id));
+        violations.push(...(await askedAfterwards(world.address, news, books)));
+        for (const { id } of news) {
+          asked.add(id);
+        }
+      }
+      violations.push(...deaths.violations());
+    }
+  } finally {
+    striker.end();
+    progress.say(() => 'stopping');
+    violations.push(...(await closeWorld(world, mark, directory)));
+  }
+  return {
+    seed,
+    kills: deaths.kills,
+    transactions: told.length,
+    answers: countAnswers(told),
+    episodes,
+    failpoints: deaths.failpoints,
+    faults: striker.done,
+    skipped: striker.skipped,
+    seconds: (performance.now() - begun) / 1_000,
+    violations,
+  };
+}
+
+async function strikeFor(
+  world: World,
+  striker: Striker,
+  swarm: Swarm,
+  roll: ReturnType<typeof dice>,
+  deaths: Deaths,
+): Promise<void> {
+  const parts = everyPart(world);
+  for (const part of parts) {
+    part.calm(false);
+  }
+  for (const { child } of world.applications) {
+    child?.tell('go');
+  }
+  const until = deaths.kills + KILLS_PER_EPISODE;
+  const end = performance.now() + EPISODE_MAX_MS;
+  const names = parts.map(({ kind, name }) => ({ kind, name }));
+  while (deaths.kills < until && performance.now() < end) {
+    const strike = drawStrike(roll, swarm, names, world.links.size);
+    if (strike.afterRecovery) {
+      await comes(RECOVERY_MAX_MS, () => parts.every(({ isReady }) => isReady));
+    }
+    await sleep(strike.gapMs);
+    for (const blow of strike.blows) {
+      striker.strike(blow);
+    }
+  }
+}
+
+/** Of a name, so that each part has dice of its own. */
+function numberOf(name: string): number {
+  return [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7);
+}
+
+function countAnswers(told: readonly Told[]): Readonly<Record<Told['answer'], number>> {
+  const count = (answer: Told['answer']): number => told.filter((one) => one.answer === answer).length;
+  return {
+    committed: count('committed'),
+    'rolled-back': count('rolled-back'),
+    unknown: count('unknown'),
+    heuristic: count('heuristic'),
+  };
+}
