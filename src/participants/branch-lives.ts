@@ -16,13 +16,14 @@ const RESTARTED: Reason = { code: 'BRANCH_UNKNOWN', message: 'the coordinator wa
 
 /**
  * What a coordinator that comes back is told: open branches first, then prepared ones with their evidence. Not those that a call of
- * its earlier life is finishing: they may be committed in one phase before it hears of them, and look like nobody's until then.
+ * its earlier life is finishing: they may be committed in one phase before it hears of them, and look like nobody's until then. Nor
+ * those whose commit in one phase had no answer: whether they are still prepared, only their engine's list tells.
  */
 export function heldBranches(branches: Branches, isAtWork: (key: string) => boolean): HeldBranch[] {
   const open: HeldBranch[] = [];
   const prepared: HeldBranch[] = [];
-  for (const { xid, key, state } of branches.all()) {
-    if (isAtWork(key)) {
+  for (const { xid, key, state, toldOnePhase } of branches.all()) {
+    if (isAtWork(key) || toldOnePhase) {
       continue;
     }
     if (state.kind === 'prepared') {

@@ -39,6 +39,8 @@ export interface Branch {
   deadline: Timer | undefined;
   /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish. */
   superseded: boolean;
+  /** Prepared, and told to commit in one phase: it may be committed already, which no record of the coordinator's tells. */
+  toldOnePhase: boolean;
 }
 
 /** A branch whose session is being opened. */
@@ -51,6 +53,7 @@ export function newBranch(xid: Xid, session: Promise<BranchSession>): Branch {
     waiting: 0,
     deadline: undefined,
     superseded: false,
+    toldOnePhase: false,
   };
 }
 

@@ -162,6 +162,12 @@ export class Branches {
     this.#bury(branch, { kind: 'told' }, ENDED);
   }
 
+  /** A prepared branch is about to be committed in one phase. */
+  tellOnePhase(branch: Branch): void {
+    assert(branch.state.kind === 'prepared', 'an active branch ends in one phase by its session');
+    branch.toldOnePhase = true;
+  }
+
   /** A newer life of the coordinator has begun: what is not prepared ends now, what is prepared is its to find and finish. */
   supersede(branch: Branch, reason: Reason): void {
     branch.superseded = true;

@@ -123,8 +123,10 @@ export class Finisher {
       return await branches.commitOnePhase(branch, (announced) => reportNow(onePhaseEvidenceMessage(xid, announced)));
     }
     return await branches.inTurn(key, async () => {
-      if (branches.get(key)?.state.kind === 'prepared') {
+      const held = branches.get(key);
+      if (held?.state.kind === 'prepared') {
         // The commit request overtook the vote of its last statement.
+        branches.tellOnePhase(held);
         return await this.#commit(xid, key, evidence);
       }
       const ended = branches.ended.get(key);

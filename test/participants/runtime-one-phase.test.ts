@@ -97,6 +97,22 @@ describe('one phase', () => {
     expect(runtime.held).toBe(0);
   });
 
+  it('of a prepared branch whose answer is lost is not told as its vote: it may be committed', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [told, other] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(told, 1, 'set a 1', { last: true }));
+    await runtime.execute(statement(other, 1, 'set b 1', { last: true }));
+    fixture.faults.set('commit', [{ kind: 'lost-answer' }]);
+    session.send(onePhase(told));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_UNKNOWN');
+    fixture.coordinator.epoch += 1;
+    session.break();
+    const again = await fixture.coordinator.attached(2);
+    expect(again.heard('hello')[0]?.held).toMatchObject([{ ...ref(other), vote: 'VOTE_PREPARED' }]);
+    expect(committed(fixture.engine, 'a')).toBe(1n);
+  });
+
   it('never commits a branch whose no was told, even if the engine holds it prepared (D5)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
