@@ -3,6 +3,7 @@ import type { CoordinatorLink } from '../../src/client/coordinator-link.ts';
 import { CoordinatorSession } from '../../src/client/coordinator-session.ts';
 import { commitTransaction, rollbackTransaction } from '../../src/client/ending.ts';
 import { HeuristicOutcomeError, OutcomeUnknownError, TransactionRolledBackError } from '../../src/client/errors.ts';
+import { RefusedError } from '../../src/client/failures.ts';
 import { OVERDUE_GRACE_MS } from '../../src/client/options.ts';
 import { askTransaction, outcomeOf } from '../../src/client/outcome.ts';
 import { Work } from '../../src/client/work.ts';
@@ -78,14 +79,44 @@ export class Client {
     }
   }
 
+  /** Asks for the commit once more, or for a rollback, over whatever session there is now: it is too late to change anything. */
+  async #askAgain(attempt: Attempt): Promise<void> {
+    const { chance } = this.host;
+    const { gtrid } = attempt;
+    const branches = attempt.branches.map(({ bqual, instance }) => ({ bqual, instance }));
+    try {
+      const { link } = await this.#session.until(() => this.#session.connection, { timeoutMs: 5_000 });
+      if (chance.happens(0.3)) {
+        const { rollback } = await link.request({ rollback: { gtrid, branches, reason: 'too late' } });
+        this.#tell(attempt, outcomeOf({ outcome: rollback?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
+      } else {
+        const requestId = chance.happens(0.8) ? `${gtrid}/commit` : '';
+        const { commit } = await link.request({ commit: { requestId, gtrid, branches } });
+        this.#tell(attempt, outcomeOf({ outcome: commit?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
+      }
+    } catch (error) {
+      const told = error instanceof RefusedError ? error.metadata['outcome'] : undefined;
+      if (told === 'committed' || told === 'rolled-back' || told === 'mixed' || told === 'hazard') {
+        this.#tell(attempt, told, false);
+      }
+    }
+  }
+
   async #loop(): Promise<void> {
     const { shape, wantsMore } = this.#parts;
     const { clock, chance } = this.host;
     while (wantsMore()) {
       await new Promise<void>((resolve) => clock.after(chance.gap(shape.thinkMs), resolve));
       const attempt = await this.#transaction().catch(() => undefined);
+      if (attempt?.told.includes('committed') !== true) {
+        // What failed once is likely to fail again at once.
+        await new Promise<void>((resolve) => clock.after(chance.gap(shape.backoffMs), resolve));
+      }
       if (attempt !== undefined && chance.happens(shape.askShare)) {
         await this.ask(attempt);
+      }
+      if (attempt?.askedToCommit === true && chance.happens(shape.repeatShare)) {
+        await this.#askAgain(attempt);
       }
     }
   }
@@ -169,6 +200,11 @@ export class Client {
     attempt.askedToCommit = true;
     attempt.isOnePhase = attempt.branches.length === 1;
     attempt.askedAt = clock.now();
+    if (plan.isRaced) {
+      const { gtrid } = attempt;
+      const race = (): void => void link.request({ rollback: { gtrid, reason: 'raced' } }).catch(() => undefined);
+      clock.after(this.host.chance.between(0, 20), race);
+    }
     try {
       const { applied } = await commitTransaction({
         ...{ session: this.#session, link, gtrid: plan.gtrid, work, signal: undefined },

@@ -6,11 +6,15 @@ import { act } from './operator.ts';
 import { FAULT_KINDS, type FaultKind } from './swarm.ts';
 import type { System } from './system.ts';
 
+/** How soon after a critical moment an aimed fault strikes, mostly much sooner. */
+const AIMED_WITHIN_MS = 50;
+
 export class Faults {
   readonly #system: System;
   readonly #chance: Chance;
   /** Mends what is broken just now; each mends once. */
   readonly #open = new Set<() => void>();
+  #lastsAtMostMs = 0;
   #isOver = false;
 
   constructor(system: System) {
@@ -19,7 +23,13 @@ export class Faults {
   }
 
   start(): void {
-    const { faults } = this.#system.options;
+    const { faults, aimed } = this.#system.options;
+    const kinds = FAULT_KINDS.filter((kind) => faults[kind] !== undefined);
+    this.#system.onCritical = () => {
+      if (kinds.length > 0 && !this.#isOver && this.#chance.happens(aimed)) {
+        this.#system.world.after(this.#chance.next() ** 3 * AIMED_WITHIN_MS, () => this.#hit(this.#chance.pick(kinds)));
+      }
+    };
     for (const kind of FAULT_KINDS) {
       const meanMs = faults[kind];
       if (meanMs !== undefined) {
@@ -38,15 +48,23 @@ export class Faults {
 
   #next(kind: FaultKind, meanMs: number): void {
     this.#system.world.after(this.#chance.gap(meanMs), () => {
+      this.#hit(kind);
       if (!this.#isOver) {
-        this.#system.world.trace.say('fault', kind);
-        this.#strike(kind);
         this.#next(kind, meanMs);
       }
     });
   }
 
+  #hit(kind: FaultKind): void {
+    if (!this.#isOver) {
+      this.#system.world.trace.say('fault', kind);
+      this.#strike(kind);
+    }
+  }
+
   #strike(kind: FaultKind): void {
+    // What happens often lasts shortly, or nothing else would happen at all.
+    this.#lastsAtMostMs = (this.#system.options.faults[kind] ?? 0) * 0.7;
     const { coordinator, sites, clients, network, world, shape } = this.#system;
     const chance = this.#chance;
     const site = chance.pick(sites);
@@ -147,6 +165,6 @@ export class Faults {
       }
     };
     this.#open.add(once);
-    this.#system.world.after(forMs, once);
+    this.#system.world.after(Math.min(forMs, this.#lastsAtMostMs), once);
   }
 }

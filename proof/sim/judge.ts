@@ -71,6 +71,7 @@ export class Judge {
   }
 
   #appended(record: LogRecord): void {
+    this.#system.onCritical();
     if (record.kind === 'decided') {
       if (this.#decided.has(record.gtrid)) {
         this.say('D2', `${record.gtrid} is decided a second time`);
@@ -85,6 +86,7 @@ export class Judge {
 
   /** D1: at the moment in which an engine commits for us, the decision is on the disk. */
   #finished(site: string, id: string, verb: 'commit' | 'rollback' | 'one-phase'): void {
+    this.#system.onCritical();
     const gtrid = parseXid(id)?.gtrid ?? '';
     const attempt = this.#system.attempts.get(gtrid);
     if (attempt === undefined) {

@@ -20,6 +20,8 @@ export interface Plan {
   readonly branches: readonly PlannedBranch[];
   readonly inParallel: boolean;
   readonly end: 'commit' | 'rollback' | 'abandon';
+  /** A rollback is asked for while the commit is under way: one of the two wins, and both hear which. */
+  readonly isRaced: boolean;
   readonly acknowledgement: Acknowledgement;
   readonly timeoutMs: number;
   readonly outcomeTimeoutMs: number;
@@ -58,6 +60,7 @@ export function drawPlan(chance: Chance, shape: ShapeOptions, sites: readonly Si
         : drawn < shape.rollbackShare + shape.abandonShare
           ? 'abandon'
           : 'commit',
+    isRaced: chance.happens(shape.raceShare),
     acknowledgement: chance.happens(shape.decidedShare) ? 'decided' : 'applied',
     timeoutMs: Math.round(chance.between(shape.timeoutMs[0], shape.timeoutMs[1])),
     outcomeTimeoutMs: chance.pick([0, 1_000, 15_000]),

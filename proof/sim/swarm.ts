@@ -42,6 +42,11 @@ export interface ShapeOptions {
   readonly decidedShare: number;
   /** How often the outcome is asked for afterwards. */
   readonly askShare: number;
+  /** How often the commit, or a rollback, is asked for once more. */
+  readonly repeatShare: number;
+  readonly raceShare: number;
+  /** After a transaction that did not commit, on average. */
+  readonly backoffMs: number;
   readonly maxBranches: number;
   readonly flushMs: number;
   readonly outcomesMax: number;
@@ -57,6 +62,8 @@ export interface SwarmOptions {
   readonly engine: EngineRates;
   /** Mean milliseconds between two faults of a kind; a kind that is missing does not exist. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  /** How likely a fault strikes within moments of a vote, a decision or its effect, where it hurts most. */
+  readonly aimed: number;
 }
 
 /** Milliseconds between two faults of one kind, the mean of a seed. */
@@ -66,7 +73,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
   const isCalm = chance.happens(0.1);
   const share = (most: number, often = 0.5): number => (chance.happens(often) ? chance.between(0, most) : 0);
   const rate = (most: number): number => (isCalm || chance.happens(0.6) ? 0 : most * chance.next() ** 2);
-  const manyFaults = chance.pick([0.1, 0.2, 0.4]);
+  const manyFaults = chance.pick([0.1, 0.15, 0.3]);
   const faults: Partial<Record<FaultKind, number>> = {};
   for (const kind of FAULT_KINDS) {
     if (!isCalm && chance.happens(kind === 'hand' || kind === 'operator' ? 0.12 : manyFaults)) {
@@ -92,11 +99,14 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       abandonShare: share(0.2, 0.3),
       decidedShare: share(1),
       askShare: share(0.3),
+      repeatShare: share(0.3),
+      raceShare: share(0.1, 0.3),
+      backoffMs: chance.pick([20, 200, 1_000]),
       maxBranches: chance.pick([4, 16, 64, 64]),
       flushMs: chance.pick([0, 0.1, 1, 5]),
       outcomesMax: chance.pick([1, 20, 100_000, 100_000]),
       outcomesRetainedMax: chance.pick([1, 20, 100_000, 100_000]),
-      openTransactionsMax: chance.pick([2, 10_000, 10_000, 10_000]),
+      openTransactionsMax: chance.happens(0.08) ? 4 : 10_000,
     },
     network: {
       latencyMs: chance.pick([0.1, 1, 10]),
@@ -114,6 +124,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       noticeMs: chance.pick([0, 10, 2_000]),
     },
     faults,
+    aimed: chance.pick([0, 0, 0.01, 0.05, 0.2]),
   };
 }
 

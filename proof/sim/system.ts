@@ -27,6 +27,8 @@ export class System {
   readonly clients: Client[];
   engineRates: EngineRates = CALM;
   onTold: ClientParts['onTold'] = () => undefined;
+  /** Called at every vote, decision and finish. */
+  onCritical: () => void = () => undefined;
   #wanted: number;
   #lives = 1;
 
