@@ -37,7 +37,9 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
     return { kind: 'not-found' };
   }
   const remembered = parts.outcomes.outcome(gtrid);
-  if (remembered !== undefined) {
+  const provenBy = parts.outcomes.provenBy(gtrid);
+  // What one engine proved says nothing to somebody who knows of another branch: that one may have ended otherwise (D5).
+  if (remembered !== undefined && (provenBy === undefined || claimed.every(({ bqual }) => bqual === provenBy))) {
     return { kind: 'outcome', outcome: remembered };
   }
   if (parts.unreadable.has(gtrid)) {
@@ -71,10 +73,10 @@ async function askEngine(parts: LookupParts, gtrid: Gtrid, { bqual }: ClaimedBra
   const { proof } = await sidecar.probe(gtrid, bqual, '');
   switch (proof) {
     case 'committed':
-      parts.outcomes.note(gtrid, 'committed');
+      parts.outcomes.noteProof(gtrid, bqual, 'committed');
       return { kind: 'outcome', outcome: 'committed' };
     case 'rolled-back':
-      parts.outcomes.note(gtrid, 'rolled-back');
+      parts.outcomes.noteProof(gtrid, bqual, 'rolled-back');
       return { kind: 'outcome', outcome: 'rolled-back' };
     default:
       return { kind: 'unknown', why: `the engine of ${bqual} does not prove how its only branch ended` };

@@ -53,7 +53,7 @@ export class Markers {
   }
 
   /** Whether nothing will be asked of the row any more, once it has been answerable for a while. */
-  #isAccountedFor({ gtrid }: Xid): boolean {
+  #isAccountedFor({ gtrid, bqual }: Xid): boolean {
     const { registry } = this.#driver;
     const { identity, epoch } = this.#log.recovered;
     const asked = gtridParts(gtrid);
@@ -67,7 +67,7 @@ export class Markers {
     }
     if (registry.outcomes.outcome(gtrid) === undefined) {
       // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
-      registry.outcomes.note(gtrid, 'committed');
+      registry.outcomes.noteProof(gtrid, bqual, 'committed');
     }
     // The row of a transaction that was rolled back proves that somebody committed a branch of it by hand: people will look for it.
     return registry.outcomes.outcome(gtrid) === 'committed';

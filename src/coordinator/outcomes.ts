@@ -1,6 +1,6 @@
 // Completed transactions: the newest whole, so that late messages find their state; more of them as an outcome only.
 import type { Outcome } from '../xa/vocabulary.ts';
-import type { Gtrid } from '../xa/xid.ts';
+import type { Bqual, Gtrid } from '../xa/xid.ts';
 import { isHeuristic } from './engine/state.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -10,6 +10,8 @@ const WHOLE_MAX = 10_000;
 export class Outcomes {
   readonly #whole = new Map<Gtrid, Transaction>();
   readonly #outcomes = new Map<Gtrid, Outcome>();
+  /** The branch by whose engine alone an outcome is known. */
+  readonly #provenBy = new Map<Gtrid, Bqual>();
   readonly #outcomesMax: number;
   /** Whether every outcome of this life is still here: then an id that is not was never begun. */
   isComplete = true;
@@ -28,8 +30,26 @@ export class Outcomes {
     }
   }
 
-  /** An outcome that is known without its transaction: told by an engine's evidence. */
+  /**
+   * An engine has proven how its branch ended, and nothing else is known of the transaction: how that ended, too, for whoever knows of
+   * no other branch. A commit in one phase looks like this, and so does a branch that somebody committed by hand (D5).
+   */
+  noteProof(gtrid: Gtrid, bqual: Bqual, outcome: Outcome): void {
+    this.note(gtrid, outcome);
+    this.#provenBy.set(gtrid, bqual);
+    if (this.#provenBy.size > this.#outcomesMax) {
+      evictOldest(this.#provenBy, () => true);
+    }
+  }
+
+  /** Undefined: the outcome is the whole transaction's. */
+  provenBy(gtrid: Gtrid): Bqual | undefined {
+    return this.#provenBy.get(gtrid);
+  }
+
+  /** An outcome that is known without its transaction. */
   note(gtrid: Gtrid, outcome: Outcome): void {
+    this.#provenBy.delete(gtrid);
     this.#outcomes.set(gtrid, outcome);
     if (this.#outcomes.size > this.#outcomesMax) {
       evictOldest(this.#outcomes, () => true);

@@ -62,7 +62,7 @@ export class Strays {
       return result;
     }
     this.#parts.logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });
-    this.#parts.driver.registry.outcomes.note(gtrid, 'committed');
+    this.#parts.driver.registry.outcomes.noteProof(gtrid, bqual, 'committed');
     return { kind: 'done' };
   }
 

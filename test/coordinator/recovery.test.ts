@@ -203,6 +203,29 @@ describe('after a restart', () => {
     });
   });
 
+  it('what the engine of one branch proves is not told to whoever knows of another branch (D5)', async () => {
+    await using system = await openSystem();
+    const accounts = await system.participant('accounts');
+    const { gtrid } = await system.transaction(accounts, await system.participant('orders'));
+    await system.restart();
+    // Somebody committed it by hand; it looks like a commit in one phase whose answer was lost.
+    const reason = { code: 'BRANCH_VOTED_NO', message: 'xid8:7 is recorded as committed' };
+    const back = await system.participant('accounts', {
+      finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
+    });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    const outcome = async (...bquals: readonly string[]): Promise<unknown> =>
+      (
+        await system.info(
+          gtrid,
+          bquals.map((bqual) => ({ bqual })),
+        )
+      ).outcome;
+    await eventually('it is known', async () => (await outcome('accounts')) === 'OUTCOME_COMMITTED');
+    expect(await outcome('accounts', 'orders')).toBe('OUTCOME_ROLLED_BACK');
+    expect(await outcome('accounts')).toBe('OUTCOME_COMMITTED');
+  });
+
   it('a single branch that its engine proves rolled back is told as such', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
