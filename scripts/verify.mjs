@@ -16,6 +16,7 @@ const STATIC_CHECKS = [
 /** What tries to break the product, each at the size that fits every change; `-- --help` of each tells its larger sizes. */
 const PROOFS = [
   { name: 'crash states', script: join('proof', 'disk', 'main.ts'), args: ['crash-states'] },
+  { name: 'checker', script: join('proof', 'check', 'main.ts'), args: ['--json'] },
   { name: 'simulator', script: join('proof', 'sim', 'main.ts'), args: ['--json'] },
 ];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };

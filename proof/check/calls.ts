@@ -1,0 +1,175 @@
+// What a participant answers to the coordinator's calls. The source is src/participants: voter, finisher, and the adapters' proofs.
+import { Local, Table, Tombstone, Work } from './layout.ts';
+import { CALL, PREPARE, RESULT } from './mail.ts';
+import type { Site } from './site.ts';
+
+/**
+ * Carries out the call with that number, which was sent before. The three outcomes of a vote that is asked for are moves of their own.
+ * @returns false: not now, or it changes nothing.
+ */
+export function carryOut(site: Site, call: number): boolean {
+  if (call === PREPARE) {
+    return voteAgain(site);
+  }
+  const rollbackEvidence = CALL.rollback.indexOf(call);
+  if (rollbackEvidence !== -1) {
+    return rollback(site, rollbackEvidence);
+  }
+  const commitEvidence = CALL.commit.indexOf(call);
+  return commitEvidence === -1 ? onePhase(site, CALL['commit-one-phase'].indexOf(call)) : commit(site, commitEvidence);
+}
+
+/**
+ * The engine carries the call out, and the participant never hears its answer: it goes on holding the branch as prepared.
+ * @returns false: of a branch that it does not hold there is nothing to go on with.
+ */
+export function carryOutUnheard(site: Site, call: number): boolean {
+  const isCommit = CALL.commit.includes(call);
+  if (!site.isPrepared || site.prepared === undefined || !(isCommit || CALL.rollback.includes(call))) {
+    return false;
+  }
+  site.setWork(site.prepared, isCommit ? Work.committed : Work.rolledBack);
+  return true;
+}
+
+/** The vote once more, or of a branch that this instance does not hold, by what its engine lists. */
+function voteAgain(site: Site): boolean {
+  switch (site.table) {
+    case Table.active:
+    case Table.onePhase:
+      return false;
+    case Table.prepared:
+    case Table.preparedTold:
+    case Table.preparedOnePhase:
+      site.tell('yes', site.instance);
+      return true;
+    default:
+      return voteOfAbsent(site);
+  }
+}
+
+function voteOfAbsent(site: Site): boolean {
+  switch (site.get(Local.tombstone)) {
+    case Tombstone.no:
+      site.vote('no');
+      return true;
+    case Tombstone.readOnly:
+      site.vote('readOnly');
+      return true;
+    case Tombstone.none:
+    case Tombstone.told: {
+      site.bury(Tombstone.told);
+      const { prepared } = site;
+      if (prepared !== undefined) {
+        site.tell('yes', prepared);
+      } else if (site.participant.voteOfUnlisted === 'yes') {
+        site.tell('yes', site.instance);
+      } else {
+        site.vote('no');
+      }
+      return true;
+    }
+    default:
+      return false; // It may have been committed in one phase; a vote could only mislead.
+  }
+}
+
+function rollback(site: Site, asked: number): boolean {
+  const { table } = site;
+  if (table === Table.onePhase || table === Table.preparedOnePhase) {
+    return false; // Behind what runs.
+  }
+  if (table === Table.active) {
+    site.setWork(site.instance, Work.rolledBack);
+    site.bury(Tombstone.no);
+    site.report(RESULT.rollback.done);
+    return true;
+  }
+  const result = rollbackAtEngine(site, asked === 0 ? site.ownEvidence() : asked);
+  site.bury(Tombstone.told);
+  site.report(RESULT.rollback[result]);
+  return true;
+}
+
+/** By name, after sessions that might still prepare it have been ended. */
+function rollbackAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise' {
+  site.fence();
+  const { prepared } = site;
+  if (prepared !== undefined) {
+    site.setWork(prepared, Work.rolledBack);
+    return 'done';
+  }
+  return site.proof(evidence) === 'committed' ? 'done-otherwise' : 'done';
+}
+
+function commit(site: Site, asked: number): boolean {
+  if (site.table !== Table.absent && !site.isPrepared) {
+    return false; // Not yet: it has not voted.
+  }
+  const result = commitAtEngine(site, asked === 0 ? site.ownEvidence() : asked);
+  if (result === 'done' || result === 'done-otherwise') {
+    site.bury(Tombstone.told);
+  } else if (site.get(Local.tombstone) === Tombstone.none && site.table === Table.absent) {
+    site.set(Local.tombstone, Tombstone.told);
+  }
+  if (result !== 'not-yet') {
+    site.report(RESULT.commit[result]);
+  }
+  return true;
+}
+
+/** By name, too: whatever the engine holds prepared under it. */
+function commitAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise' | 'not-yet' | 'unproven' {
+  const { prepared } = site;
+  if (prepared !== undefined) {
+    site.setWork(prepared, Work.committed);
+    return 'done';
+  }
+  return site.hasWork(Work.stray) || site.hasWork(Work.strayCommit)
+    ? 'not-yet'
+    : site.participant.ofUnlisted(site.proof(evidence));
+}
+
+function onePhase(site: Site, evidence: number): boolean {
+  switch (site.table) {
+    case Table.active:
+      site.set(Local.table, Table.onePhase);
+      return true;
+    case Table.prepared:
+    case Table.preparedTold:
+      site.set(Local.table, Table.preparedOnePhase);
+      return true;
+    case Table.absent:
+      site.report(RESULT['commit-one-phase'][onePhaseOfAbsent(site, evidence)]);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function onePhaseOfAbsent(site: Site, evidence: number): 'done' | 'done-otherwise' | 'unproven' {
+  switch (site.get(Local.tombstone)) {
+    case Tombstone.no:
+      // Its no was told and may have been passed on, so it must not commit, whatever its engine holds.
+      return rollbackAtEngine(site, 0) === 'done' ? 'done-otherwise' : 'done';
+    case Tombstone.readOnly:
+    case Tombstone.onePhaseDone:
+      return 'done';
+    case Tombstone.onePhaseOtherwise:
+      return 'done-otherwise';
+    default:
+      return prove(site, evidence);
+  }
+}
+
+/** A branch that this life does not hold: what its engine says, once no session can change it any more. */
+function prove(site: Site, evidence: number): 'done' | 'done-otherwise' | 'unproven' {
+  site.bury(Tombstone.told);
+  site.fence();
+  const { prepared } = site;
+  if (prepared !== undefined) {
+    site.setWork(prepared, Work.committed);
+    return 'done';
+  }
+  return site.participant.ofUnlisted(site.proof(evidence));
+}

@@ -1,0 +1,50 @@
+// A coordinator's state without what no step looks at: words of reasons, numbers of attempts, the order of branches. `Coordinators`
+// holds each of these claims against the step function itself.
+import type { FinishingBranch, FinishStatus, State } from '../../src/coordinator/engine/state.ts';
+import { PROOF, REASON } from './names.ts';
+
+export function canonical(state: State): State {
+  switch (state.kind) {
+    case 'active': {
+      const rollbackOnly = state.rollbackOnly === undefined ? undefined : REASON;
+      return { ...state, branches: sorted(state.branches), rollbackOnly };
+    }
+    case 'preparing':
+      return { ...state, branches: sorted(state.branches) };
+    case 'one-phase':
+      // Whether an answer was lost makes a difference here, how many were does not.
+      return { ...state, branch: { ...state.branch, status: plain(state.branch.status, 1) } };
+    case 'deciding':
+    case 'committing':
+      return { ...state, branches: sorted(state.branches.map(finishing)) };
+    case 'rolling-back':
+      return { ...state, branches: sorted(state.branches.map(finishing)), reason: REASON };
+    case 'completed': {
+      const reason = state.reason === undefined ? undefined : REASON;
+      return { ...state, branches: sorted(state.branches.map(finishing)), reason };
+    }
+  }
+}
+
+/** In phase two any instance answers for a branch, so nobody asks which one had it. */
+function finishing(branch: FinishingBranch): FinishingBranch {
+  return { ...branch, instance: '', status: plain(branch.status, 0) };
+}
+
+function plain(status: FinishStatus, attemptsMax: number): FinishStatus {
+  switch (status.kind) {
+    case 'pending':
+      return { ...status, attempts: Math.min(status.attempts, attemptsMax) };
+    case 'unproven':
+      return { ...status, attempts: 0, reason: REASON };
+    case 'recording-damage':
+    case 'damaged':
+      return { ...status, proof: PROOF };
+    default:
+      return status;
+  }
+}
+
+function sorted<B extends { readonly bqual: string }>(branches: readonly B[]): readonly B[] {
+  return [...branches].sort((one, other) => (one.bqual < other.bqual ? -1 : 1));
+}

@@ -1,0 +1,73 @@
+// The worlds that one run goes through. Each is explored to the end; what they bound is how many faults of a kind may come together,
+// never when or in which order they come.
+import type { Configuration } from './configuration.ts';
+
+type Faults = Omit<Configuration, 'branches' | 'name'>;
+
+const NOBODY: Faults = {
+  coordinatorCrashes: 1,
+  participantCrashes: 0,
+  lostAnswers: 0,
+  administrator: false,
+  operator: false,
+  evidenceLoss: false,
+  evidence: 'number',
+  eviction: false,
+  otherClients: false,
+};
+
+/** By the number of branches: more of them make many more states, so that fewer faults may come together. */
+const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> = {
+  1: {
+    crashes: { coordinatorCrashes: 2, participantCrashes: 1, lostAnswers: 2, eviction: true },
+    markers: {
+      coordinatorCrashes: 2,
+      participantCrashes: 1,
+      lostAnswers: 2,
+      evidence: 'marker',
+      eviction: true,
+    },
+    clients: { participantCrashes: 1, lostAnswers: 1, eviction: true, otherClients: true },
+    people: { participantCrashes: 1, lostAnswers: 1, administrator: true, operator: true },
+    evidence: { participantCrashes: 1, lostAnswers: 1, operator: true, evidenceLoss: true },
+  },
+  2: {
+    crashes: { participantCrashes: 1, lostAnswers: 1 },
+    markers: { participantCrashes: 1, lostAnswers: 1, evidence: 'marker' },
+    clients: { eviction: true, otherClients: true },
+    hands: { administrator: true },
+    evidence: { operator: true, evidenceLoss: true },
+  },
+  3: {
+    crashes: {},
+    markers: { evidence: 'marker' },
+  },
+};
+
+/** With `--deep`: more faults together, for a long run. */
+const DEEP: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> = {
+  1: {
+    everything: {
+      coordinatorCrashes: 2,
+      participantCrashes: 1,
+      lostAnswers: 1,
+      administrator: true,
+      operator: true,
+      evidenceLoss: true,
+      eviction: true,
+      otherClients: true,
+    },
+  },
+  2: {
+    'more crashes': { coordinatorCrashes: 2, participantCrashes: 2, lostAnswers: 1 },
+    people: { lostAnswers: 1, administrator: true, operator: true },
+    'clients, crashes': { participantCrashes: 1, eviction: true, otherClients: true },
+  },
+  3: { participants: { participantCrashes: 1 } },
+};
+
+/** @param deep the larger worlds as well. */
+export function configurations(branches: number, deep: boolean): readonly Configuration[] {
+  const worlds = { ...WORLDS[branches], ...(deep ? DEEP[branches] : {}) };
+  return Object.entries(worlds).map(([name, faults]) => ({ ...NOBODY, ...faults, name, branches }));
+}

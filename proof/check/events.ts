@@ -1,0 +1,182 @@
+// Every event that the world can bring to the coordinator, numbered, so that a step is looked up instead of made again.
+import type { ClaimedBranch, Event, Verb } from '../../src/coordinator/engine/event.ts';
+import type { FinishResult, Vote } from '../../src/xa/vocabulary.ts';
+import { Claim } from './layout.ts';
+import { CALLS, MAIL } from './mail.ts';
+import { bqualOf, evidenceOf, instanceOf, PROOF, REASON } from './names.ts';
+
+export const VERBS = ['commit', 'rollback', 'commit-one-phase'] as const satisfies readonly Verb[];
+
+/** The events of one branch, besides reports. Lists are by instance, or by verb. */
+interface BranchEvents {
+  readonly retry: number;
+  readonly askAgain: readonly number[];
+  readonly enlist: readonly number[];
+  /** A call that could not be sent, since its instance was gone: it has no vote any more. */
+  readonly lost: readonly number[];
+  /** A call whose answer has not come in time, or that could not be carried out yet. */
+  readonly unknown: readonly number[];
+  readonly notYet: readonly number[];
+  readonly rolledBack: number;
+  readonly others: readonly number[];
+}
+
+export class Events {
+  readonly #usesMarkers: boolean;
+  readonly #numbers = new Map<string, number>();
+  readonly #events: Event[] = [];
+  readonly #requests = new Map<string, number>();
+  /** By branch and message: the event of a report; -1 for a call. */
+  readonly reports: readonly (readonly number[])[];
+  readonly branches: readonly BranchEvents[];
+  readonly deadline: number;
+  readonly clientLost: number;
+  readonly rollbackOnly: number;
+
+  constructor(branches: number, usesMarkers: boolean) {
+    this.#usesMarkers = usesMarkers;
+    const all = Array.from({ length: branches }, (_, branch) => branch);
+    this.reports = all.map((branch) =>
+      MAIL.map((mail, number) => (number < CALLS ? -1 : this.number(this.#report(branch, mail)))),
+    );
+    this.branches = all.map((branch) => this.#ofBranch(branch));
+    this.deadline = this.number({ kind: 'deadline', reason: REASON });
+    this.clientLost = this.number({ kind: 'client-lost', reason: REASON });
+    this.rollbackOnly = this.number({ kind: 'rollback-only-requested', reason: REASON });
+    this.number({ kind: 'operator-rollback', reason: REASON });
+    this.number({ kind: 'decision-durable' });
+    for (const claim of [Claim.none, Claim.first]) {
+      this.request(
+        'commit',
+        all.map(() => claim),
+      );
+      this.request(
+        'rollback',
+        all.map(() => claim),
+      );
+    }
+  }
+
+  get size(): number {
+    return this.#events.length;
+  }
+
+  number(event: Event): number {
+    const key = JSON.stringify(event);
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.#events.length;
+      this.#numbers.set(key, number);
+      this.#events.push(event);
+    }
+    return number;
+  }
+
+  /** @throws {Error} there is no such event. */
+  get(number: number): Event {
+    const event = this.#events[number];
+    if (event === undefined) {
+      throw new Error(`no event has number ${number}`);
+    }
+    return event;
+  }
+
+  /** What the client asks for. `claims`: one of `Claim` for each branch. */
+  request(what: 'commit' | 'rollback', claims: readonly number[]): number {
+    const key = `${what} ${claims.join()}`;
+    let number = this.#requests.get(key);
+    if (number === undefined) {
+      const claimed = claims.flatMap(claimedBranch);
+      number = this.number(
+        what === 'commit'
+          ? { kind: 'commit-requested', claimed, requestId: 'r1' }
+          : { kind: 'rollback-requested', claimed, reason: REASON },
+      );
+      this.#requests.set(key, number);
+    }
+    return number;
+  }
+
+  #ofBranch(branch: number): BranchEvents {
+    const bqual = bqualOf(branch);
+    const instances = [instanceOf(branch, 0), instanceOf(branch, 1)];
+    const result = (kind: 'unknown' | 'not-yet'): readonly number[] =>
+      VERBS.map((verb) => this.number({ kind: 'branch-result', bqual, verb, result: { kind, reason: REASON } }));
+    return {
+      retry: this.number({ kind: 'retry-due', bqual }),
+      askAgain: instances.map((instance) => this.number({ kind: 'prepare-due', bqual, instance })),
+      enlist: instances.map((instance) => this.number({ kind: 'enlist-requested', bqual, instance })),
+      lost: instances.map((instance) =>
+        this.number({ kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason: REASON } }),
+      ),
+      unknown: result('unknown'),
+      notYet: result('not-yet'),
+      rolledBack: this.number({ kind: 'branch-result', bqual, verb: 'rollback', result: { kind: 'done' } }),
+      others: [
+        this.number({ kind: 'damage-durable', bqual }),
+        this.number({ kind: 'operator-vouched', bqual, end: 'committed', proof: PROOF }),
+        this.number({ kind: 'operator-vouched', bqual, end: 'rolled-back', proof: PROOF }),
+      ],
+    };
+  }
+
+  #report(branch: number, mail: string): Event {
+    const bqual = bqualOf(branch);
+    const [what = '', first = '', second] = mail.split(' ');
+    const instance = instanceOf(branch, Number(first) - 1);
+    const evidence = evidenceOf(branch, (second ?? first) === 'e1' ? 1 : 2, this.#usesMarkers);
+    switch (what) {
+      case 'opened':
+        return { kind: 'branch-opened', bqual, instance };
+      case 'yes':
+      case 'no':
+      case 'read-only':
+        return { kind: 'vote', bqual, instance, vote: vote(what, evidence) };
+      case 'found':
+        return { kind: 'branch-found', bqual, instance, evidence };
+      case 'evidence':
+        return { kind: 'one-phase-evidence', bqual, evidence };
+      default: {
+        const verb = what === 'one-phase' ? 'commit-one-phase' : (what as Verb);
+        return { kind: 'branch-result', bqual, verb, result: result(first) };
+      }
+    }
+  }
+}
+
+function vote(what: 'yes' | 'no' | 'read-only', evidence: string): Vote {
+  switch (what) {
+    case 'yes':
+      return { kind: 'prepared', evidence };
+    case 'no':
+      return { kind: 'rollback', reason: REASON };
+    case 'read-only':
+      return { kind: 'read-only' };
+  }
+}
+
+/** @throws {Error} there is no such result. */
+function result(kind: string): FinishResult {
+  switch (kind) {
+    case 'done':
+      return { kind };
+    case 'done-otherwise':
+      return { kind, proof: PROOF };
+    case 'unproven':
+      return { kind, reason: REASON };
+    default:
+      throw new Error(`no result is called ${kind}`);
+  }
+}
+
+function claimedBranch(claim: number, branch: number): readonly ClaimedBranch[] {
+  switch (claim) {
+    case Claim.none:
+      return [];
+    case Claim.first:
+    case Claim.second:
+      return [{ bqual: bqualOf(branch), instance: instanceOf(branch, claim === Claim.first ? 0 : 1) }];
+    default:
+      return [{ bqual: bqualOf(branch), instance: '' }];
+  }
+}

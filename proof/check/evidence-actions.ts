@@ -1,0 +1,69 @@
+// What engines still prove of branches that nobody holds: it is asked for when a client asks, swept up, and deleted in the end.
+import type { Chooser } from './chooser.ts';
+import { claimedMask } from './judges.ts';
+import { Flag, Local, Table } from './layout.ts';
+import { isRemembered } from './telling.ts';
+import type { World } from './world.ts';
+
+export function evidenceActions(chooser: Chooser, branch: number): void {
+  const { world, isFair, from } = chooser;
+  if (isFair) {
+    return; // Nothing ends by them.
+  }
+  if (world.flagOf(from, Flag.life) > 0) {
+    look(chooser, branch);
+  }
+  if (world.site.load(from, branch).hasMarker) {
+    sweep(chooser, branch);
+    chooser.at('marker goes', branch, 0, (site, next) => {
+      // `Evidence` sends the deletion behind a forced write that came after the finished record, so that this one is durable.
+      const mayGo = next.logs.facts(next.log).isFinishedDurable && site.isAttached;
+      site.set(Local.markerGone, 1);
+      return mayGo;
+    });
+  }
+}
+
+/** Only one branch is named, so that the log's silence proves nothing: its engine is asked. The source is src/coordinator/lookup.ts. */
+function look(chooser: Chooser, branch: number): void {
+  chooser.at('looks', branch, 0, (site, world) => {
+    if (!isAsked(world, branch) || !site.isAttached || (site.table !== Table.absent && !site.isPrepared)) {
+      return false;
+    }
+    const before = site.local;
+    site.fence();
+    const proof = site.prepared === undefined ? site.proof(site.ownEvidence()) : 'none';
+    site.save(world.words, branch);
+    if (proof !== 'none') {
+      world.remember(proof, branch);
+      site.load(world.words, branch);
+    }
+    return proof !== 'none' || site.local !== before;
+  });
+}
+
+function isAsked(world: World, branch: number): boolean {
+  const isSilent = !isRemembered(world) && world.logs.facts(world.log).decided === 0;
+  return world.isLookedUp && isSilent && claimedMask(world.words, world.configuration.branches) === 1 << branch;
+}
+
+/** The participant reports its rows now and again. Those of branches in its table it keeps to itself. */
+function sweep(chooser: Chooser, branch: number): void {
+  chooser.at('swept', branch, 0, (site, world) => {
+    if (!site.isAttached || site.table !== Table.absent) {
+      return false;
+    }
+    const isPresumed = world.flag(Flag.presumed) === 1;
+    const { isNoted, mayGo } = world.entrances.swept(branch, world.coordinator, isPresumed, world.standing());
+    const isNews = isNoted && world.isLookedUp && world.flag(Flag.remembered) === 0;
+    if (isNews) {
+      site.save(world.words, branch);
+      world.remember('committed', branch);
+      site.load(world.words, branch);
+    }
+    if (mayGo) {
+      site.set(Local.markerGone, 1);
+    }
+    return isNews || mayGo;
+  });
+}

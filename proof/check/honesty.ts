@@ -1,0 +1,19 @@
+// How the modelled participant concludes from what its engine says. A planted bug is one of these habits replaced.
+import type { Proof } from './site.ts';
+
+export type CommitAnswer = 'done' | 'done-otherwise' | 'unproven';
+
+export interface Participant {
+  /** Of a branch that the engine does not list: what `proof` it has of an end is what is answered (D6). */
+  readonly ofUnlisted: (proof: Proof) => CommitAnswer;
+  /** The vote of a branch that this instance does not hold and that the engine does not list as prepared. */
+  readonly voteOfUnlisted: 'no' | 'yes';
+  /** The vote after an engine rolled the branch back instead of preparing it (a failed transaction answers PREPARE with ROLLBACK). */
+  readonly voteOfRefused: 'no' | 'yes';
+}
+
+export const HONEST: Participant = {
+  ofUnlisted: (proof) => (proof === 'committed' ? 'done' : proof === 'rolled-back' ? 'done-otherwise' : 'unproven'),
+  voteOfUnlisted: 'no',
+  voteOfRefused: 'no',
+};

@@ -1,0 +1,48 @@
+// The names in the checked transaction: branches a, b and c, two instances of each participant, and evidence of each opening.
+import type { Evidence, Reason } from '../../src/xa/vocabulary.ts';
+import { type Bqual, formatBqual, type Gtrid, type LogIdentity, type ResourceName } from '../../src/xa/xid.ts';
+
+export const IDENTITY = 'abcdefghij' as LogIdentity;
+/** Of the first life, and of the only transaction. */
+export const GTRID = 'abcdefghij.1.1' as Gtrid;
+export const REASON: Reason = { code: 'TXN_ROLLED_BACK', message: 'as the checker says', retryable: true };
+export const PROOF = 'its engine proves it';
+
+export const NAMES: readonly string[] = ['a', 'b', 'c'];
+
+export function bqualOf(branch: number): Bqual {
+  return formatBqual((NAMES[branch] ?? '') as ResourceName);
+}
+
+export function branchOf(bqual: string): number {
+  return NAMES.indexOf(bqual);
+}
+
+/** `instance`: 0 or 1. */
+export function instanceOf(branch: number, instance: number): string {
+  return `${NAMES[branch]}-${instance + 1}`;
+}
+
+/** The number of an instance: 0 or 1; -1: none is named. */
+export function instanceNumber(instance: string): number {
+  return instance === '' ? -1 : Number(instance.slice(2)) - 1;
+}
+
+/** `number`: 0 for none, 1 or 2 for the opening. Markers are all spelled alike and have number 1. */
+export function evidenceOf(branch: number, number: number, usesMarkers: boolean): Evidence {
+  return number === 0 ? '' : usesMarkers ? 'marker' : `e-${NAMES[branch]}-${number}`;
+}
+
+export function evidenceNumber(evidence: Evidence): number {
+  return evidence === '' ? 0 : evidence === 'marker' ? 1 : Number(evidence.slice(4));
+}
+
+/** The same data with the branches renamed: `order[i]` is the new number of branch i. */
+export function rename<T>(value: T, order: readonly number[]): T {
+  const other = (name: string): string => NAMES[order[branchOf(name)] ?? 0] ?? '';
+  return JSON.parse(JSON.stringify(value), (_key, field: unknown) =>
+    typeof field === 'string' && /^(e-)?[abc](-[12])?$/.test(field)
+      ? field.replace(/[abc](?=-[12]$|$)/, (name) => other(name))
+      : field,
+  ) as T;
+}

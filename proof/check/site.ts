@@ -1,0 +1,165 @@
+// One branch while it is being changed: its participant, its engine and its messages, unpacked from the two words.
+import type { Configuration } from './configuration.ts';
+import type { Participant } from './honesty.ts';
+import {
+  type Field,
+  FLAGS,
+  Flag,
+  get,
+  isByHand,
+  Local,
+  OPENINGS,
+  type Opening,
+  placeOf,
+  set,
+  Table,
+  Tombstone,
+  Work,
+} from './layout.ts';
+import { REPORT } from './mail.ts';
+
+/** What an engine has to say of an end. */
+export type Proof = 'committed' | 'rolled-back' | 'none';
+
+export class Site {
+  local = 0;
+  mail = 0;
+  /** The coordinator's life: what a participant reports that has not attached to it is heard by nobody. */
+  life = 0;
+  /** The client has asked for a commit. */
+  isAsked = false;
+  readonly usesMarkers: boolean;
+
+  readonly participant: Participant;
+
+  constructor(configuration: Configuration, participant: Participant) {
+    this.usesMarkers = configuration.evidence === 'marker';
+    this.participant = participant;
+  }
+
+  load(words: Int32Array, branch: number): this {
+    const place = placeOf(branch);
+    const flags = words[FLAGS] ?? 0;
+    this.local = words[place] ?? 0;
+    this.mail = words[place + 1] ?? 0;
+    this.life = get(flags, Flag.life);
+    this.isAsked = get(flags, Flag.commitSent) === 1;
+    return this;
+  }
+
+  save(words: Int32Array, branch: number): void {
+    const place = placeOf(branch);
+    words[place] = this.local;
+    words[place + 1] = this.mail;
+  }
+
+  get(field: Field): number {
+    return get(this.local, field);
+  }
+
+  set(field: Field, value: number): void {
+    this.local = set(this.local, field, value);
+  }
+
+  get table(): number {
+    return get(this.local, Local.table);
+  }
+
+  /** The instance that lives now, and the opening that it may have made. */
+  get instance(): Opening {
+    return get(this.local, Local.instance) === 0 ? 0 : 1;
+  }
+
+  get isAttached(): boolean {
+    return get(this.local, Local.attached) === this.life;
+  }
+
+  work(opening: Opening): number {
+    return get(this.local, opening === 0 ? Local.first : Local.second);
+  }
+
+  setWork(opening: Opening, work: number): void {
+    this.set(opening === 0 ? Local.first : Local.second, work);
+  }
+
+  hasWork(work: number): boolean {
+    return this.work(0) === work || this.work(1) === work;
+  }
+
+  isByHand(opening: Opening): boolean {
+    return isByHand(this.local, opening);
+  }
+
+  /** The engine holds one prepared branch of a name at a time. */
+  get prepared(): Opening | undefined {
+    return this.work(0) === Work.prepared ? 0 : this.work(1) === Work.prepared ? 1 : undefined;
+  }
+
+  /** The participant holds the branch as prepared, and nothing runs. */
+  get isPrepared(): boolean {
+    return this.table === Table.prepared || this.table === Table.preparedTold;
+  }
+
+  /** Its engine keeps a row that proves the commit. */
+  get hasMarker(): boolean {
+    return this.usesMarkers && this.hasWork(Work.committed) && this.get(Local.markerGone) === 0;
+  }
+
+  /** Tells the coordinator, if there is a stream to it. */
+  report(message: number): void {
+    if (this.isAttached) {
+      this.mail |= 1 << message;
+    }
+  }
+
+  vote(vote: 'no' | 'readOnly'): void {
+    this.report(REPORT[vote][this.instance]);
+  }
+
+  /** Votes yes, or reports as found, what the engine holds of an opening. */
+  tell(what: 'yes' | 'found', opening: Opening): void {
+    this.report(REPORT[what][this.instance][this.usesMarkers ? 0 : opening]);
+  }
+
+  announce(opening: Opening): void {
+    this.report(REPORT.evidence[this.usesMarkers ? 0 : opening]);
+  }
+
+  /** The evidence that a participant has of a branch that it holds prepared, where the coordinator sends none. Every marker is 1. */
+  ownEvidence(): number {
+    return !this.isPrepared ? 0 : this.usesMarkers || this.instance === 0 ? 1 : 2;
+  }
+
+  /** The participant's table lets go of the branch. What it remembers of it already, it keeps. */
+  bury(tombstone: number): void {
+    if (this.table !== Table.absent || this.get(Local.tombstone) === Tombstone.none) {
+      this.set(Local.tombstone, tombstone);
+    }
+    this.set(Local.table, Table.absent);
+  }
+
+  /** Sessions that serve nobody any more are ended, and what they had not finished is gone. */
+  fence(): void {
+    for (const opening of OPENINGS) {
+      const work = this.work(opening);
+      if (work === Work.stray || work === Work.strayCommit) {
+        this.setWork(opening, Work.rolledBack);
+      }
+    }
+  }
+
+  /** What the engine proves of the branch by `evidence`; 0: there is none. */
+  proof(evidence: number): Proof {
+    if (this.get(Local.evidenceLost) === 1) {
+      return 'none';
+    }
+    if (this.usesMarkers) {
+      return this.hasMarker ? 'committed' : evidence === 0 ? 'none' : 'rolled-back';
+    }
+    if (evidence === 0) {
+      return 'none';
+    }
+    const work = this.work(evidence === 1 ? 0 : 1);
+    return work === Work.committed ? 'committed' : work === Work.rolledBack ? 'rolled-back' : 'none';
+  }
+}

@@ -1,0 +1,252 @@
+// The world around the coordinator, one state at a time: a copy of a state is changed by one action, and judged.
+import { openTransaction } from '../../src/coordinator/engine/state.ts';
+import type { LogRecord } from '../../src/log/record.ts';
+import type { Outcome } from '../../src/xa/vocabulary.ts';
+import type { Configuration } from './configuration.ts';
+import { Coordinators, type StateFacts } from './coordinators.ts';
+import { Entrances, REMEMBERED, type Standing } from './entrances.ts';
+import { Events } from './events.ts';
+import { Heed } from './heed.ts';
+import { answerProblem, type Known, stateProblem, stepProblem } from './judges.ts';
+import { COORDINATOR, type Field, FLAGS, Flag, get, LOG, Local, placeOf, set, wordsOf } from './layout.ts';
+import { CALL_BITS } from './mail.ts';
+import { GTRID } from './names.ts';
+import { callOnePhase, forgetCall, leaveOnePhase } from './one-phase-calls.ts';
+import type { Protocol } from './protocol.ts';
+import type { Reaction } from './reactions.ts';
+import { Logs } from './records.ts';
+import { Site } from './site.ts';
+import { noteTold } from './telling.ts';
+
+export class World {
+  readonly configuration: Configuration;
+  readonly protocol: Protocol;
+  readonly events: Events;
+  readonly logs = new Logs();
+  readonly coordinators: Coordinators;
+  readonly entrances: Entrances;
+  readonly site: Site;
+  /** The state that is being made. */
+  readonly words: Int32Array;
+  /** What is wrong with the action that made it. */
+  problem: string | undefined;
+  readonly #heed: Heed;
+
+  constructor(configuration: Configuration, protocol: Protocol) {
+    const { branches, evidence } = configuration;
+    this.configuration = configuration;
+    this.protocol = protocol;
+    this.events = new Events(branches, evidence === 'marker');
+    this.coordinators = new Coordinators(protocol, this.events, branches);
+    this.words = new Int32Array(wordsOf(branches));
+    this.entrances = new Entrances({ protocol, events: this.events, logs: this.logs, coordinators: this.coordinators });
+    this.site = new Site(configuration, protocol.participant);
+    this.#heed = new Heed(this.coordinators, this.events);
+  }
+
+  /** A transaction that was begun, and nothing else. */
+  begin(): void {
+    this.words.fill(0);
+    this.words[COORDINATOR] = this.coordinators.intern(openTransaction(GTRID));
+    this.problem = undefined;
+  }
+
+  load(state: Int32Array): void {
+    this.words.set(state);
+    this.problem = undefined;
+  }
+
+  get coordinator(): number {
+    return this.words[COORDINATOR] ?? 0;
+  }
+
+  get log(): number {
+    return this.words[LOG] ?? 0;
+  }
+
+  setLog(log: number): void {
+    this.words[LOG] = log;
+  }
+
+  standing(): Standing {
+    return { life: this.flag(Flag.life), log: this.log, remembered: this.flag(Flag.remembered) };
+  }
+
+  flag(field: Field): number {
+    return this.flagOf(this.words, field);
+  }
+
+  flagOf(words: Int32Array, field: Field): number {
+    return get(words[FLAGS] ?? 0, field);
+  }
+
+  setFlag(field: Field, value: number): void {
+    this.words[FLAGS] = set(this.words[FLAGS] ?? 0, field, value);
+  }
+
+  local(branch: number): number {
+    return this.words[placeOf(branch)] ?? 0;
+  }
+
+  setLocal(branch: number, field: Field, value: number): void {
+    this.words[placeOf(branch)] = set(this.local(branch), field, value);
+  }
+
+  /** The branch's site in the state that is being made; its `save` puts it back. */
+  siteOf(branch: number): Site {
+    return this.site.load(this.words, branch);
+  }
+
+  /** Hands a record to the log. */
+  write(record: LogRecord): void {
+    this.setLog(this.logs.append(this.log, record));
+  }
+
+  /** The message is on its way from now on. */
+  send(branch: number, mail: number): void {
+    const place = placeOf(branch) + 1;
+    this.words[place] = (this.words[place] ?? 0) | (1 << mail);
+  }
+
+  known(): Known {
+    return {
+      words: this.words,
+      branches: this.configuration.branches,
+      coordinator: this.coordinators.facts(this.coordinator),
+      log: this.logs.facts(this.log),
+      usesMarkers: this.configuration.evidence === 'marker',
+    };
+  }
+
+  /** Judged once for each state that was not reached before. */
+  stateProblem(): string | undefined {
+    return stateProblem(this.known());
+  }
+
+  fail(problem: string | undefined): void {
+    this.problem ??= problem;
+  }
+
+  noteTold(): void {
+    noteTold(this);
+  }
+
+  /** What the coordinator remembers of the end; `branch`: by whose engine alone it knows it. */
+  remember(outcome: Outcome, branch?: number): void {
+    this.setFlag(Flag.remembered, REMEMBERED.indexOf(outcome));
+    for (let other = 0; other < this.configuration.branches; other += 1) {
+      this.setLocal(other, Local.provenBy, other === branch ? 1 : 0);
+    }
+    noteTold(this);
+  }
+
+  forgetEnd(): void {
+    this.setFlag(Flag.remembered, 0);
+    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
+      this.setLocal(branch, Local.provenBy, 0);
+    }
+  }
+
+  /** Whoever asks hears what is known of the transaction without its state. */
+  get isLookedUp(): boolean {
+    const { told } = this.coordinators.facts(this.coordinator);
+    return this.coordinator === 0 || (this.flag(Flag.presumed) === 1 && told === Flag.toldRolledBack);
+  }
+
+  /** Brings an event to the coordinator. False: it changes nothing. */
+  tell(event: number): boolean {
+    const before = this.coordinators.facts(this.coordinator);
+    const reaction =
+      this.coordinator === 0
+        ? this.entrances.admit(event, this.standing())
+        : this.coordinators.react(this.coordinator, event);
+    if (reaction.isNothing) {
+      const problem = reaction.problem ?? reaction.doubt;
+      this.fail(problem);
+      return problem !== undefined;
+    }
+    this.fail(stepProblem(this.known(), before, reaction));
+    if (before.kind === 'none') {
+      this.setFlag(Flag.presumed, reaction.next === 0 ? 0 : 1);
+    }
+    this.#carryOut(before, reaction);
+    return true;
+  }
+
+  /** The process is gone, and starts again with what the log holds: the first `kept` of its last writes among it. */
+  restart(kept: number): void {
+    this.setLog(this.logs.crashed(this.log, kept));
+    this.words[COORDINATOR] = 0;
+    this.setFlag(Flag.life, this.flag(Flag.life) + 1);
+    this.setFlag(Flag.presumed, 0);
+    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
+      // Streams end with the process. What a participant still reads of the old one, it may as well have read before.
+      this.words[placeOf(branch) + 1] = 0;
+      forgetCall(this, branch);
+    }
+    this.#forgetHeard();
+    this.forgetEnd();
+    const nothing = this.coordinators.facts(0);
+    const reaction = this.entrances.recover(this.standing());
+    this.fail(stepProblem(this.known(), nothing, reaction));
+    this.#carryOut(nothing, reaction);
+  }
+
+  /** Only a planted bug goes on. */
+  goOnAfterFailedForce(kept: number): boolean {
+    const before = this.coordinators.facts(this.coordinator);
+    const step = before.state === undefined ? undefined : this.protocol.forceFailed?.(before.state);
+    if (step === undefined) {
+      return false;
+    }
+    this.setLog(this.logs.crashed(this.log, kept));
+    this.#carryOut(before, this.coordinators.enter(step));
+    return true;
+  }
+
+  /** What participants had sent is heard or lost by now. */
+  dropReports(): void {
+    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
+      this.words[placeOf(branch) + 1] = (this.words[placeOf(branch) + 1] ?? 0) & CALL_BITS;
+    }
+  }
+
+  /** Reports that can never again make a difference in this life are as good as lost: states that differ in nothing else are one. */
+  dropDeadReports(): void {
+    const heeded = this.#heed.of(this.coordinator);
+    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
+      const place = placeOf(branch) + 1;
+      this.words[place] = (this.words[place] ?? 0) & ((heeded[branch] ?? -1) | CALL_BITS);
+    }
+  }
+
+  /** Takes over the coordinator's next state and does what it asks for. */
+  #carryOut(before: StateFacts, reaction: Reaction): void {
+    this.words[COORDINATOR] = reaction.next;
+    for (const { branch, mail } of reaction.calls) {
+      this.send(branch, mail);
+    }
+    if (reaction.onePhase !== undefined) {
+      callOnePhase(this, reaction.onePhase);
+    }
+    for (const record of reaction.records) {
+      this.write(record);
+    }
+    leaveOnePhase(this, before);
+    noteTold(this);
+    this.#forgetHeard();
+    this.fail(answerProblem(this.known(), reaction));
+  }
+
+  /** What was heard of matters until the decision only. */
+  #forgetHeard(): void {
+    const { kind } = this.coordinators.facts(this.coordinator);
+    if (kind !== 'active' && kind !== 'preparing') {
+      for (let branch = 0; branch < this.configuration.branches; branch += 1) {
+        this.setLocal(branch, Local.heard, 0);
+        this.setLocal(branch, Local.firstHeard, 0);
+        this.setLocal(branch, Local.secondHeard, 0);
+      }
+    }
+  }
+}
