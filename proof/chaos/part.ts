@@ -40,6 +40,8 @@ export class Part {
   #isClosing = false;
   #struck = false;
   #frozenUntil = 0;
+  #armed = '';
+  #isArmed = false;
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(options: PartOptions) {
@@ -67,6 +69,24 @@ export class Part {
     if (isCalm) {
       this.#frozenUntil = 0;
     }
+  }
+
+  /** Its next lives have these failpoints, and where one stops it, it stays until `disarm`. */
+  arm(failpoints: string): void {
+    this.#armed = failpoints;
+    this.#isArmed = false;
+  }
+
+  /** Whether this life has what `arm` asked for. */
+  get isArmed(): boolean {
+    return this.#isArmed;
+  }
+
+  /** Goes on where it was stopped; its next lives are as drawn. */
+  disarm(): void {
+    this.#armed = '';
+    this.#isArmed = false;
+    this.#child?.signal('SIGCONT');
   }
 
   /** @returns whether there was something to kill. */
@@ -106,12 +126,14 @@ export class Part {
   async #keep(): Promise<void> {
     for (let life = 1; !this.#isClosing; life += 1) {
       const drawn = this.#options.drawLife(life);
-      const { delayMs, failpoints, killedAfterMs } = this.#isCalm ? CALM : drawn;
+      const { delayMs, killedAfterMs, ...plan } = this.#isCalm ? CALM : drawn;
       await sleep(delayMs);
       if (this.#isClosing) {
         return;
       }
+      const failpoints = this.#armed || plan.failpoints;
       const child = await this.#options.start(life, failpoints);
+      this.#isArmed = this.#armed !== '';
       this.#child = child;
       this.#struck = false;
       this.#frozenUntil = 0;
@@ -137,7 +159,7 @@ export class Part {
 
   /** Continues what stands still, be it by our hand or at a failpoint. */
   #thaw(child: Child): void {
-    if (!child.isStopped) {
+    if (!child.isStopped || this.#isArmed) {
       return;
     }
     if (this.#frozenUntil === 0 && !this.#isCalm) {

@@ -40,10 +40,11 @@ export interface Life {
 
 /** The faults of one episode. Most episodes lack some kinds: what hides behind one fault shows where it is missing. */
 export interface Swarm {
+  /** Beside the kills. */
   readonly blows: readonly Blow['kind'][];
   readonly kinds: readonly PartKind[];
   /** The most at once. */
-  readonly blowsMax: number;
+  readonly killsMax: number;
   /** Of ten strikes so many do not wait for the recovery from the one before. */
   readonly hastyInTen: number;
   /** Of ten lives so many are armed with failpoints. */
@@ -58,9 +59,8 @@ const KINDS: readonly (readonly [PartKind, number])[] = [
   ['coordinator', 5],
   ['database', 2],
 ];
-/** Kills are what is counted; the rest makes them interesting. */
+/** Every strike kills; the rest makes it interesting. */
 const BLOWS: readonly (readonly [Blow['kind'], number])[] = [
-  ['kill', 10],
   ['freeze', 2],
   ['link', 5],
   ['isolate', 2],
@@ -72,24 +72,31 @@ export function drawSwarm(roll: Roll): Swarm {
   const kinds = KINDS.flatMap(([kind, weight]) =>
     Array.from({ length: Math.max(1, weight - roll(weight)) }, () => kind),
   );
-  const blows = BLOWS.flatMap(([kind, weight]) =>
-    kind === 'kill' || roll(3) > 0 ? Array.from({ length: weight }, () => kind) : [],
-  );
-  return { kinds, blows, blowsMax: 2 + roll(5), hastyInTen: roll(5), armedInTen: 4 + roll(6) };
+  const blows = BLOWS.flatMap(([kind, weight]) => (roll(3) > 0 ? Array.from({ length: weight }, () => kind) : []));
+  return { kinds, blows, killsMax: 2 + roll(4), hastyInTen: roll(5), armedInTen: 4 + roll(6) };
 }
 
 /** @param parts every process that can be struck. @param links how many links there are. */
 export function drawStrike(roll: Roll, swarm: Swarm, parts: readonly PartName[], links: number): Strike {
-  const blows = Array.from({ length: 1 + roll(swarm.blowsMax) }, () => drawBlow(roll, swarm, parts, links));
+  const kills = Array.from(
+    { length: 1 + roll(swarm.killsMax) },
+    (): Blow => ({ kind: 'kill', part: drawPart(roll, swarm, parts) }),
+  );
+  const others = swarm.blows.length === 0 ? 0 : roll(3);
+  const blows = [...Array.from({ length: others }, () => drawBlow(roll, swarm, parts, links)), ...kills];
   const afterRecovery = roll(10) >= swarm.hastyInTen;
-  return { afterRecovery, gapMs: 50 + roll(afterRecovery ? 1_000 : 400), blows };
+  return { afterRecovery, gapMs: 50 + roll(afterRecovery ? 800 : 300), blows };
+}
+
+function drawPart(roll: Roll, swarm: Swarm, parts: readonly PartName[]): PartName {
+  const wanted = swarm.kinds[roll(swarm.kinds.length)];
+  const some = parts.filter((part) => part.kind === wanted);
+  return some[roll(Math.max(1, some.length))] ?? { kind: 'coordinator', name: 'coordinator' };
 }
 
 function drawBlow(roll: Roll, swarm: Swarm, parts: readonly PartName[], links: number): Blow {
-  const kind = swarm.blows[roll(swarm.blows.length)] ?? 'kill';
-  const wanted = swarm.kinds[roll(swarm.kinds.length)];
-  const some = parts.filter((part) => part.kind === wanted);
-  const part = some[roll(Math.max(1, some.length))] ?? { kind: 'coordinator', name: 'coordinator' };
+  const kind = swarm.blows[roll(swarm.blows.length)] ?? 'freeze';
+  const part = drawPart(roll, swarm, parts);
   switch (kind) {
     case 'kill':
       return { kind, part };

@@ -7,6 +7,7 @@ import { askedAfterwards } from './afterwards.ts';
 import { Deaths } from './deaths.ts';
 import { closeWorld } from './ending.ts';
 import { judge, type Violation } from './judge.ts';
+import { makeMistakes } from './mistakes.ts';
 import { comes } from './patience.ts';
 import { CALM, drawLife, drawStrike, drawSwarm, type Swarm } from './plan.ts';
 import { readReports, type Told } from './reports.ts';
@@ -21,6 +22,8 @@ export interface ChaosOptions {
   readonly kills: number;
   readonly minutes: number;
   readonly sides: readonly SideName[];
+  /** Make the mistakes of operators at the end. */
+  readonly mistakes: boolean;
   /** For everything that the run writes; the caller removes it. */
   readonly directory: string;
 }
@@ -43,7 +46,7 @@ export interface ChaosReport {
 
 export const KILLS_PER_EPISODE = 50;
 /** The longest pause between two strikes: what takes longer to come back is struck again. */
-const RECOVERY_MAX_MS = 4_000;
+const RECOVERY_MAX_MS = 3_000;
 /** An episode whose faults kill too little ends all the same. */
 const EPISODE_MAX_MS = 60_000;
 
@@ -103,6 +106,10 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
       }
       violations.push(...deaths.violations());
     }
+    if (violations.length === 0 && options.mistakes) {
+      progress.say(() => 'making the mistakes of operators');
+      violations.push(...(await makeMistakes(world)), ...(await everythingEnds(world)), ...deaths.violations());
+    }
   } finally {
     striker.end();
     progress.say(() => 'stopping');
@@ -142,7 +149,7 @@ async function strikeFor(
   while (deaths.kills < until && performance.now() < end) {
     const strike = drawStrike(roll, swarm, names, world.links.size);
     if (strike.afterRecovery) {
-      await comes(RECOVERY_MAX_MS, () => parts.every(({ isReady }) => isReady));
+      await comes(RECOVERY_MAX_MS, () => parts.every(({ kind, isReady }) => isReady || kind === 'application'));
     }
     await sleep(strike.gapMs);
     for (const blow of strike.blows) {

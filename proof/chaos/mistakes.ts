@@ -1,0 +1,194 @@
+// What an operator must not do: finish a prepared branch by hand, against the decision. It ends as recorded damage, never as success.
+import { connect, HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { ownerText } from '../../src/participants/mysql/texts.ts';
+import { parseXid } from '../../src/xa/xid.ts';
+import type { Violation } from './judge.ts';
+import { concordatCommand } from './operator.ts';
+import { comes } from './patience.ts';
+import { atSide, type SideName } from './sides.ts';
+import { placeholders } from './transfer.ts';
+import type { World } from './world.ts';
+
+type Verb = 'commit' | 'rollback';
+/** By hand `verb` at `side`; the coordinator decides otherwise, or alike. */
+interface Mistake {
+  readonly side: SideName;
+  readonly verb: Verb;
+  readonly decision: Verb;
+}
+
+interface Scene extends Mistake {
+  readonly world: World;
+  readonly servers: readonly EngineServer[];
+  readonly id: string;
+}
+
+/** What the scene's branch is called in `tx explain`. */
+interface Explained {
+  readonly transaction: {
+    readonly state: string;
+    readonly outcome: string | null;
+    readonly branches: readonly {
+      readonly resource: string;
+      readonly state: string;
+      readonly evidence: string | null;
+    }[];
+  };
+}
+
+const WITHIN_MS = 60_000;
+
+/** Everything runs, and nothing else is at work. */
+export async function makeMistakes(world: World): Promise<readonly Violation[]> {
+  const servers = world.databases.map(({ server }) => server);
+  const mistakes = servers.flatMap(({ engine }): readonly Mistake[] => [
+    { side: engine, verb: 'commit', decision: 'rollback' },
+    { side: engine, verb: 'rollback', decision: 'commit' },
+  ]);
+  const [first] = servers;
+  const harmless: readonly Mistake[] =
+    first === undefined ? [] : [{ side: first.engine, verb: 'commit', decision: 'commit' }];
+  const found: Violation[] = [];
+  for (const [index, mistake] of [...mistakes, ...harmless].entries()) {
+    const { side, verb, decision } = mistake;
+    const name = `${verb} by hand at ${side}, decided ${decision}`;
+    try {
+      const why = await play({ ...mistake, world, servers, id: `mistake-${index}` });
+      found.push(...why.map((sentence): Violation => ({ kind: 'operator', why: `${name}: ${sentence}` })));
+    } catch (error) {
+      found.push({ kind: 'operator', why: `${name}: ${String(error)}` });
+    }
+  }
+  return found;
+}
+
+/** @returns what is wrong, in sentences. */
+async function play(scene: Scene): Promise<readonly string[]> {
+  const { world, verb, decision } = scene;
+  if (decision === 'commit') {
+    world.coordinator.arm('decision-durable=stop');
+    world.coordinator.kill();
+    await must('the coordinator does not come back', () => world.coordinator.isArmed && world.coordinator.isReady);
+  }
+  await using concordat = await connect(world.address, { application: 'chaos operator' });
+  await must('not every resource is there', () =>
+    scene.servers.every(({ engine }) =>
+      concordat.resources().some(({ name, available }) => name === engine && available),
+    ),
+  );
+  const tx = concordat.begin({ timeoutMs: 60_000 });
+  for (const { engine } of scene.servers) {
+    const text = `insert into chaos_entry values (?, ?, 'mistake', 0, 0)`;
+    const last = { last: true };
+    await tx.resource(engine).query(placeholders(engine, text), [scene.id, tx.gtrid], last);
+  }
+  const heard = decision === 'commit' ? await commitAround(scene, tx) : await rollBackAround(scene, tx);
+  return [...heard, ...(await judgeScene(scene, tx.gtrid, verb !== decision)), ...(await forget(scene, tx.gtrid))];
+}
+
+/** The decision is durable and no branch has been told, when the hand comes in. */
+async function commitAround(scene: Scene, tx: Transaction): Promise<readonly string[]> {
+  const { world, verb } = scene;
+  const committing = tx.commit().then(
+    ({ applied }) => (applied ? 'applied' : 'not applied yet'),
+    (error: unknown) => error,
+  );
+  await must('the coordinator does not reach its failpoint', () => world.coordinator.child?.isStopped === true);
+  await byHand(scene, tx.gtrid);
+  world.coordinator.disarm();
+  const heard = await committing;
+  // A resource that is away makes the answer come early; that it is applied must not be said of a branch that is lost.
+  const isRight =
+    verb === 'commit'
+      ? typeof heard === 'string'
+      : heard instanceof HeuristicOutcomeError || heard === 'not applied yet';
+  return isRight ? [] : [`the application heard ${String(heard)}`];
+}
+
+async function rollBackAround(scene: Scene, tx: Transaction): Promise<readonly string[]> {
+  await byHand(scene, tx.gtrid);
+  await tx.rollback('the other side failed');
+  return [];
+}
+
+/** The sidecars are up: what happens to a branch while all of them are away is left to reconciliation, which cannot know of it. */
+async function byHand({ servers, side, verb }: Scene, gtrid: string): Promise<void> {
+  const server = servers.find(({ engine }) => engine === side);
+  if (server === undefined) {
+    throw new Error(`${side} does not run`);
+  }
+  await must('the branch could not be finished by hand', () => finish(server, verb, gtrid));
+}
+
+function finish(server: EngineServer, verb: Verb, gtrid: string): Promise<boolean> {
+  return atSide(server, async (query) => {
+    if (server.engine === 'postgresql') {
+      const [prepared] = await query(`select gid from pg_prepared_xacts where gid like 'concordat:${gtrid}:%'`);
+      await query(`${verb} prepared '${prepared?.['gid']}'`);
+      return true;
+    }
+    const rows = await query('xa recover');
+    const { data, formatID } = rows.find((row) => String(row['data']).startsWith(gtrid)) ?? {};
+    const xid = parseXid(`${gtrid}:${String(data).slice(gtrid.length)}`);
+    if (xid === undefined) {
+      throw new Error(`the engine lists no branch of ${gtrid}`);
+    }
+    // At MariaDB only the session that prepared a branch can finish it as long as it lives: the hand that does this ends it.
+    const owner = (await query(ownerText(xid))).flatMap((row) => Object.values(row))[0];
+    if (owner !== null && owner !== undefined) {
+      await query(`kill ${Number(owner)}`);
+    }
+    await query(`xa ${verb} '${xid.gtrid}','${xid.bqual}',${formatID}`);
+    return true;
+  });
+}
+
+async function judgeScene(scene: Scene, gtrid: string, isDamage: boolean): Promise<readonly string[]> {
+  const { world, servers, side, verb, decision, id } = scene;
+  let explained: Explained | undefined;
+  const isOver = async (): Promise<boolean> => {
+    explained = await explain(world, gtrid);
+    return explained.transaction.state === 'completed';
+  };
+  await comes(WITHIN_MS, isOver, 250);
+  const { state, outcome, branches } = explained?.transaction ?? { state: 'unknown', outcome: null, branches: [] };
+  const wanted = isDamage ? 'mixed' : 'committed';
+  const branch = branches.find(({ resource }) => resource === side);
+  const wrong: string[] = [];
+  if (state !== 'completed' || outcome !== wanted) {
+    wrong.push(`it is ${state} with the outcome ${outcome}, not completed with ${wanted}`);
+  }
+  if (isDamage && (branch?.state !== 'damaged' || branch.evidence === null)) {
+    wrong.push(`its branch is ${branch?.state} with the evidence ${branch?.evidence}, not damaged with evidence`);
+  }
+  for (const server of servers) {
+    const rows = await atSide(server, (query) => query(`select id from chaos_entry where id = '${id}'`));
+    const isThere = (server.engine === side ? verb : decision) === 'commit';
+    if (rows.length !== (isThere ? 1 : 0)) {
+      wrong.push(`${server.engine} has it ${rows.length} times`);
+    }
+  }
+  return wrong;
+}
+
+async function explain(world: World, gtrid: string): Promise<Explained> {
+  const said = await concordatCommand(['tx', 'explain', gtrid, '--output', 'json', '--coordinator', world.address]);
+  return JSON.parse(said.stdout) as Explained;
+}
+
+/** Damage stays in the list until an operator has seen to it, and leaves it then. */
+async function forget({ world, verb, decision }: Scene, gtrid: string): Promise<readonly string[]> {
+  if (verb === decision) {
+    return [];
+  }
+  const reason = ['--reason', 'made by the chaos run on purpose', '--yes', '--coordinator', world.address];
+  const said = await concordatCommand(['tx', 'forget', gtrid, ...reason]);
+  return said.exit === 0 ? [] : [`tx forget ended with ${said.exit}: ${said.stderr}`];
+}
+
+async function must(otherwise: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  if (!(await comes(WITHIN_MS, holds))) {
+    throw new Error(otherwise);
+  }
+}
