@@ -10,7 +10,7 @@ export class Database {
   readonly name: string;
   readonly server: EngineServer;
   readonly #drawLife: (life: number) => Life;
-  readonly #onKilled: () => void;
+  readonly #onKilled: (inRecovery: boolean) => void;
   #life = 1;
   #isCalm = true;
   #isClosing = false;
@@ -18,7 +18,7 @@ export class Database {
   #thaw: NodeJS.Timeout | undefined;
   #reviving: Promise<void> = Promise.resolve();
 
-  constructor(server: EngineServer, drawLife: (life: number) => Life, onKilled: () => void) {
+  constructor(server: EngineServer, drawLife: (life: number) => Life, onKilled: (inRecovery: boolean) => void) {
     this.server = server;
     this.name = server.engine;
     this.#drawLife = drawLife;
@@ -74,7 +74,7 @@ export class Database {
   }
 
   async #killAndRevive(): Promise<void> {
-    await this.#killNow();
+    await this.#killNow(false);
     while (!this.#isClosing) {
       this.#life += 1;
       const { delayMs, killedAfterMs } = this.#drawLife(this.#life);
@@ -85,7 +85,7 @@ export class Database {
       );
       if (killedAfterMs !== undefined && !this.#isCalm) {
         await sleep(killedAfterMs);
-        await this.#killNow();
+        await this.#killNow(true);
       }
       if ((await start) && this.server.pid !== undefined) {
         this.#isUp = true;
@@ -94,10 +94,10 @@ export class Database {
     }
   }
 
-  async #killNow(): Promise<void> {
+  async #killNow(inRecovery: boolean): Promise<void> {
     try {
       await this.server.kill('SIGKILL');
-      this.#onKilled();
+      this.#onKilled(inRecovery);
     } catch {
       // It did not run just then.
     }

@@ -8,14 +8,21 @@ export class Deaths {
   readonly #strange: Violation[] = [];
   readonly #troubled = new Set<number>();
   #kills = 0;
+  #inRecovery = 0;
 
   /** How often something was killed with SIGKILL, by us or at a failpoint. */
   get kills(): number {
     return this.#kills;
   }
 
-  addDatabase(): void {
+  /** How many of them struck what had not recovered from the one before. */
+  get inRecovery(): number {
+    return this.#inRecovery;
+  }
+
+  addDatabase(inRecovery: boolean): void {
     this.#kills += 1;
+    this.#inRecovery += inRecovery ? 1 : 0;
   }
 
   /** The process has met a failing disk: it may stop itself, with the exit code for that. */
@@ -23,9 +30,10 @@ export class Deaths {
     this.#troubled.add(pid);
   }
 
-  add({ part, pid, failpoints, ended, bySelf, lastWords }: Death): void {
+  add({ part, pid, failpoints, ended, inRecovery, bySelf, lastWords }: Death): void {
     if (ended.signal === 'SIGKILL') {
       this.#kills += 1;
+      this.#inRecovery += inRecovery ? 1 : 0;
     }
     if (!bySelf) {
       return;

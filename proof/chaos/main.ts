@@ -52,6 +52,14 @@ async function main(args: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'concordat-chaos-'));
   // As root PostgreSQL runs under another account, which must be able to enter.
   chmodSync(directory, 0o755);
+  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      // Every process has a guard that ends it when this one is gone.
+      remove();
+      process.exit(130);
+    });
+  }
   try {
     using progress = showProgress();
     const options: ChaosOptions = { seed, kills, minutes, sides, directory, mistakes: given['no-mistakes'] !== true };
@@ -65,7 +73,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return report.violations.length === 0 ? 0 : 1;
   } finally {
-    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    remove();
   }
 }
 
@@ -112,7 +120,7 @@ function print(report: ChaosReport, again: string): void {
     process.stdout.write(`skipped: ${reason}\n`);
   }
   process.stdout.write(
-    `seed ${report.seed}: ${report.kills} kills in ${report.episodes} episodes, ${report.transactions} transactions (${answers.committed} committed, ${answers['rolled-back']} rolled back, ${answers.unknown} unknown): ${violations.length} violations (${report.seconds.toFixed(0)} s)\n`,
+    `seed ${report.seed}: ${report.kills} kills, ${report.inRecovery} of them during recovery, in ${report.episodes} episodes, ${report.transactions} transactions (${answers.committed} committed, ${answers['rolled-back']} rolled back, ${answers.unknown} unknown): ${violations.length} violations (${report.seconds.toFixed(0)} s)\n`,
   );
 }
 

@@ -21,6 +21,8 @@ export interface Death {
   readonly pid: number;
   readonly failpoints: string;
   readonly ended: Ended;
+  /** It had not come so far that it could work: it died while it recovered. */
+  readonly inRecovery: boolean;
   /** Nobody outside has killed it: a failpoint has, or it ended by itself. */
   readonly bySelf: boolean;
   readonly lastWords: string;
@@ -147,13 +149,14 @@ export class Part {
         }
       });
       const ended = await child.ended;
+      const inRecovery = life > 1 && !this.#isReady;
       this.#isReady = false;
       clearInterval(watch);
       clearTimeout(second);
       const { kind, name } = this;
       const bySelf = !this.#struck && !this.#isClosing;
       const { pid, lastWords } = child;
-      this.#options.onDeath({ part: { kind, name }, pid, failpoints, ended, bySelf, lastWords });
+      this.#options.onDeath({ part: { kind, name }, pid, failpoints, ended, inRecovery, bySelf, lastWords });
     }
   }
 

@@ -148,6 +148,6 @@ export function drawLife(roll: Roll, swarm: Swarm, kind: PartKind): Life {
 
 function drawFailpoint(roll: Roll, points: readonly Failpoint[]): string {
   // The first passages are recovery's.
-  const passage = 1 + (roll(3) === 0 ? roll(3) : roll(50));
+  const passage = 1 + (roll(2) === 0 ? roll(3) : roll(25));
   return `${points[roll(points.length)]}=${roll(5) === 0 ? 'stop' : 'crash'}@${passage}`;
 }

@@ -31,6 +31,8 @@ export interface ChaosOptions {
 export interface ChaosReport {
   readonly seed: number;
   readonly kills: number;
+  /** So many of them struck what had not recovered from the one before. */
+  readonly inRecovery: number;
   readonly transactions: number;
   readonly answers: Readonly<Record<Told['answer'], number>>;
   readonly episodes: number;
@@ -66,7 +68,7 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
     drawLife: (kind, name, life) =>
       swarm === undefined ? CALM : drawLife(dice(seedOf(seedOf(seed, numberOf(name)), life)), swarm, kind),
     onDeath: (death) => deaths.add(death),
-    onDatabaseKilled: () => deaths.addDatabase(),
+    onDatabaseKilled: (inRecovery) => deaths.addDatabase(inRecovery),
     onReady: (kind, child) => kind === 'application' && isOpen && child.tell('go'),
     onProgress: (text) => progress.say(() => text),
   });
@@ -118,6 +120,7 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
   return {
     seed,
     kills: deaths.kills,
+    inRecovery: deaths.inRecovery,
     transactions: told.length,
     answers: countAnswers(told),
     episodes,

@@ -33,7 +33,7 @@ export interface WorldOptions {
   readonly onDeath: (death: Death) => void;
   /** Called in each life of a program when it can work. */
   readonly onReady: (kind: PartKind, child: Child) => void;
-  readonly onDatabaseKilled: () => void;
+  readonly onDatabaseKilled: (inRecovery: boolean) => void;
   readonly onProgress: (text: string) => void;
 }
 

@@ -1,4 +1,7 @@
 // The judge of `npm run chaos` is only worth something if it finds what is planted; and so is its look into the engines.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { contradiction } from '../../proof/chaos/afterwards.ts';
 import { type Books, type Entry, judge } from '../../proof/chaos/judge.ts';
@@ -115,6 +118,17 @@ describe('the plan', () => {
   test('is the same for the same seed, and another for another', () => {
     expect(strikes(7)).toEqual(strikes(7));
     expect(strikes(7)).not.toEqual(strikes(8));
+  });
+});
+
+describe('the command', () => {
+  const MAIN = join(import.meta.dirname, '..', '..', 'proof', 'chaos', 'main.ts');
+  const run = promisify(execFile);
+
+  test('says what it does, and refuses what it does not know', async () => {
+    expect((await run(process.execPath, [MAIN, '--help'])).stdout).toContain('--kills N');
+    await expect(run(process.execPath, [MAIN, '--engines', 'mysql,oracle'])).rejects.toMatchObject({ code: 2 });
+    await expect(run(process.execPath, [MAIN, '--kills', 'many'])).rejects.toMatchObject({ code: 2 });
   });
 });
 
