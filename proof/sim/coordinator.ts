@@ -23,6 +23,12 @@ interface Life {
   log: Log | undefined;
 }
 
+export interface Backup {
+  readonly copy: MemoryDisk;
+  /** Of the life in which it was made. */
+  readonly epoch: number;
+}
+
 type ServeSession = Parameters<Core['sessions']['serve']>[0];
 
 const CODECS = {
@@ -34,7 +40,7 @@ const CODECS = {
 const REFUSED_MS = 5;
 
 export class CoordinatorNode {
-  readonly disk: MemoryDisk;
+  disk: MemoryDisk;
   readonly #network: Network;
   readonly #settings: CoordinatorSettings;
   #life: Life | undefined;
@@ -90,6 +96,24 @@ export class CoordinatorNode {
       host.kill();
       core?.driver.close();
     }
+  }
+
+  /** A copy of the log as it is now; undefined: it does not run. */
+  async backup(): Promise<Backup | undefined> {
+    const { log } = this.#life ?? {};
+    if (log === undefined) {
+      return undefined;
+    }
+    const path = `copy-${this.#network.world.now}`;
+    const { disk } = this;
+    await log.backup(path);
+    const copy = disk.backups.get(path);
+    return copy === undefined ? undefined : { copy, epoch: log.recovered.epoch };
+  }
+
+  /** In which life of its log it is. */
+  get epoch(): number | undefined {
+    return this.#life?.log?.recovered.epoch;
   }
 
   /** A stream from `from` to whichever process there is now; refused when there is none that serves. */

@@ -1,6 +1,7 @@
 // What goes wrong, how often, and how it is mended; at the end of the safety phase all of it is.
 import { parseXid } from '../../src/xa/xid.ts';
 import type { Chance } from './chance.ts';
+import type { Backup } from './coordinator.ts';
 import type { Host } from './host.ts';
 import { act } from './operator.ts';
 import { FAULT_KINDS, type FaultKind } from './swarm.ts';
@@ -14,6 +15,7 @@ export class Faults {
   readonly #chance: Chance;
   /** Mends what is broken just now; each mends once. */
   readonly #open = new Set<() => void>();
+  #backup: Backup | undefined;
   #lastsAtMostMs = 0;
   #isOver = false;
 
@@ -124,9 +126,39 @@ export class Faults {
       case 'hand':
         this.#byHand();
         break;
+      case 'restore':
+        this.#restore();
+        break;
       case 'operator':
         void act(this.#system, chance);
         break;
+    }
+  }
+
+  /** The log's disk is lost, and its newest backup takes its place: what was decided since is not in it. */
+  #restore(): void {
+    const { coordinator, world } = this.#system;
+    const backup = this.#backup;
+    this.#backup = undefined;
+    if (backup !== undefined && backup.epoch === coordinator.epoch) {
+      world.trace.say('coord', 'restored', backup.epoch);
+      coordinator.kill('lost');
+      backup.copy.flushMs = coordinator.disk.flushMs;
+      for (const { record } of coordinator.disk.records) {
+        if (record.kind === 'decided') {
+          this.#system.onLostDisks.add(record.gtrid);
+        }
+      }
+      coordinator.disk = backup.copy;
+      this.#system.restoredEpoch = backup.epoch;
+      this.#lasting(this.#chance.gap(500), () => this.#system.startCoordinator());
+    } else {
+      coordinator.backup().then(
+        (made) => {
+          this.#backup = made;
+        },
+        () => undefined, // The log has failed.
+      );
     }
   }
 

@@ -1,8 +1,9 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
 import { isHeuristic } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { parseXid } from '../../src/xa/xid.ts';
+import { type Gtrid, gtridParts, parseXid } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
+import { vouch } from './operator.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
 
@@ -44,6 +45,34 @@ export class Judge {
     this.#nothingIsLeft();
     if (this.#faultless) {
       this.#forcedWrites();
+    }
+  }
+
+  /**
+   * What an operator does after a log was restored: what it cannot account for he settles by what is known elsewhere. Here that is what
+   * the judges have seen.
+   */
+  settleRestored(): void {
+    const { sites, restoredEpoch, onLostDisks, world, coordinator, attempts } = this.#system;
+    for (const { gtrid, state } of coordinator.core?.driver.registry.all() ?? []) {
+      const unproven =
+        state.kind === 'committing' ? state.branches.filter(({ status }) => status.kind === 'unproven') : [];
+      const attempt = attempts.get(gtrid);
+      if (attempt !== undefined && unproven.length > 0 && gtridParts(gtrid).epoch <= restoredEpoch) {
+        attempt.meddled = true; // By his word, which the judges do not judge.
+        const names = unproven.map(({ bqual }) => bqual);
+        void vouch(this.#system, gtrid, names);
+      }
+    }
+    for (const { engine } of sites.map(({ parts }) => parts)) {
+      for (const { id } of engine.prepared()) {
+        const xid = parseXid(id);
+        if (xid !== undefined && gtridParts(xid.gtrid).epoch <= restoredEpoch) {
+          const verb = onLostDisks.has(xid.gtrid) || this.#isOnDisk(xid.gtrid) ? 'commit' : 'rollback';
+          world.trace.say('settle', verb, id);
+          engine.finish(id, verb);
+        }
+      }
     }
   }
 
@@ -93,9 +122,7 @@ export class Judge {
       this.say('D8', `${site}: ${id} is not of any client`);
       return;
     }
-    const isDecided = this.#system.coordinator.disk.records.some(
-      ({ record }) => record.kind === 'decided' && record.gtrid === gtrid,
-    );
+    const isDecided = this.#isOnDisk(gtrid) || (this.#isRestored(gtrid) && this.#decided.has(gtrid));
     if (verb === 'commit' && !isDecided && !(this.#decided.has(gtrid) && this.#isRetentionShort())) {
       if (!attempt.isOnePhase) {
         this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
@@ -194,6 +221,11 @@ export class Judge {
         this.say('I7', `${forced.get(kind) ?? 0} forced records of kind ${kind}, not ${expected.get(kind) ?? 0}`);
       }
     }
+  }
+
+  /** Of a life whose log was replaced by a backup. */
+  #isRestored(gtrid: string): boolean {
+    return gtridParts(gtrid as Gtrid).epoch <= this.#system.restoredEpoch;
   }
 
   #isOnDisk(gtrid: string): boolean {

@@ -7,6 +7,19 @@ type Resolve = Parameters<Core['admin']['resolveTransaction']>[0];
 
 const PERSON = { operator: 'simulated', reason: 'the simulation wants it so', dryRun: false };
 
+/** An operator's word that branches were committed, which no engine can prove any more. Never rejects. */
+export async function vouch(system: System, gtrid: string, bquals: readonly string[]): Promise<void> {
+  const request = { ...PERSON, gtrid, requestId: '', expectedVersion: 0 };
+  const resolution = 'RESOLUTION_BRANCH_COMMITTED';
+  try {
+    for (const bqual of bquals) {
+      await system.coordinator.core?.admin.resolveTransaction({ ...request, bqual, resolution });
+    }
+  } catch (error) {
+    system.world.trace.say('operator', 'refused', error);
+  }
+}
+
 /** Never rejects: what is refused is refused. */
 export async function act(system: System, chance: Chance): Promise<void> {
   const core = system.coordinator.core;

@@ -20,6 +20,7 @@ export const FAULT_KINDS = [
   'wall-clock',
   'hand',
   'operator',
+  'restore',
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -66,6 +67,9 @@ export interface SwarmOptions {
   readonly aimed: number;
 }
 
+/** What changes how a simulation is judged exists in fewer of them. */
+const RARE: readonly FaultKind[] = ['hand', 'operator', 'restore'];
+
 /** Milliseconds between two faults of one kind, the mean of a seed. */
 const GAP_MS = [200, 8_000] as const;
 
@@ -76,7 +80,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
   const manyFaults = chance.pick([0.1, 0.15, 0.3]);
   const faults: Partial<Record<FaultKind, number>> = {};
   for (const kind of FAULT_KINDS) {
-    if (!isCalm && chance.happens(kind === 'hand' || kind === 'operator' ? 0.12 : manyFaults)) {
+    if (!isCalm && chance.happens(RARE.includes(kind) ? 0.12 : manyFaults)) {
       faults[kind] = Math.round(Math.exp(chance.between(Math.log(GAP_MS[0]), Math.log(GAP_MS[1]))));
     }
   }

@@ -65,6 +65,9 @@ export class Markers {
       // A finished record that is only queued may be lost with the process: the next one asks for the row again (D7, D10).
       return logged.kind === 'decided' && logged.settled;
     }
+    if (asked.epoch <= (this.#log.recovered.lostTo ?? 0)) {
+      return false; // Its decision may be missing here, and whoever settles its other branches needs the row.
+    }
     if (registry.outcomes.outcome(gtrid) === undefined) {
       // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.
       registry.outcomes.noteProof(gtrid, bqual, 'committed');

@@ -1,7 +1,7 @@
 // Recovery at start: what the log holds open enters through the driver's one door, and waits there for its participants.
 import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
-import type { Gtrid } from '../xa/xid.ts';
+import { type Gtrid, gtridParts } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { recovered } from './engine/recovered.ts';
@@ -16,7 +16,8 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
   const transactions = byTransaction(log.recovered.unfinished);
   for (const [gtrid, records] of transactions) {
     try {
-      const step = recovered(gtrid, records);
+      const isLost = gtridParts(gtrid).epoch <= (log.recovered.lostTo ?? 0);
+      const step = recovered(gtrid, isLost ? records.map(withoutMarkers) : records);
       if (step !== undefined) {
         const transaction = driver.admit(gtrid, step.state, { effects: step.effects });
         transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
@@ -27,6 +28,21 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
     }
   }
   logger.info({ evt: 'recovered', transactions: transactions.size, quarantined: unreadable.size });
+}
+
+/**
+ * A log that lacks its newest records may have accounted for these branches, and their evidence rows were deleted then: that one is not
+ * there proves nothing (D6).
+ */
+function withoutMarkers(record: LogRecord): LogRecord {
+  return record.kind === 'decided'
+    ? {
+        ...record,
+        branches: record.branches.map((branch) =>
+          branch.evidence === 'marker' ? { ...branch, evidence: '' } : branch,
+        ),
+      }
+    : record;
 }
 
 function byTransaction(records: readonly LogRecord[]): Map<Gtrid, LogRecord[]> {

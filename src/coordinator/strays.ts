@@ -25,7 +25,7 @@ export interface StraysParts {
 
 export class Strays {
   readonly #parts: StraysParts;
-  /** Branches of an epoch that this log does not know: the wrong log, or an old copy of it. Never touched (D8). */
+  /** Branches of an epoch that this log does not know, or not wholly: the wrong log, or an old copy of it. Never touched (D8). */
   readonly #quarantined = new Map<ResourceName, Set<string>>();
 
   constructor(parts: StraysParts) {
@@ -73,7 +73,8 @@ export class Strays {
       return; // Somebody else's transaction: not touched, whatever state it is in (D8).
     }
     if (epoch > log.recovered.epoch) {
-      this.#quarantine(gtrid, event.bqual, resource);
+      const why = 'the branch is of a newer epoch than this log knows: the log is an old copy, or the wrong one';
+      this.#quarantine(gtrid, event.bqual, resource, why);
       return;
     }
     const owner = leases.ownerOf(gtrid);
@@ -99,6 +100,11 @@ export class Strays {
     const remembered = driver.registry.outcomes.outcome(gtrid);
     if (logged.kind === 'decided') {
       driver.applyOnce(gtrid, decidedLongAgo(logged.record, logged.finished), event);
+    } else if (epoch <= (log.recovered.lostTo ?? 0)) {
+      // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
+      const why =
+        'the branch is of a life of which decisions may be missing: the log was restored. An operator must settle it';
+      this.#quarantine(gtrid, event.bqual, resource, why);
     } else if (remembered === undefined || remembered === 'rolled-back') {
       this.#rollBack(gtrid, event);
     } else {
@@ -114,18 +120,13 @@ export class Strays {
     this.#parts.driver.admit(gtrid, state, { effects, presumed: true });
   }
 
-  #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName): void {
+  #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName, message: string): void {
     const branches = this.#quarantined.get(resource) ?? new Set();
     this.#quarantined.set(resource, branches);
     const key = `${gtrid}:${bqual}`;
     if (!branches.has(key)) {
       branches.add(key);
-      this.#parts.logger.error({
-        evt: 'branch-quarantined',
-        txn: gtrid,
-        branch: bqual,
-        message: 'the branch is of a newer epoch than this log knows: the log is an old copy, or the wrong one',
-      });
+      this.#parts.logger.error({ evt: 'branch-quarantined', txn: gtrid, branch: bqual, message });
     }
   }
 }

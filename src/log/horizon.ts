@@ -1,6 +1,6 @@
 // How far back the log's silence speaks: above the watermark it means that nothing was decided, below it nothing. Pure.
 import type { Gtrid, GtridParts, LogIdentity } from '../xa/xid.ts';
-import { gtridParts } from '../xa/xid.ts';
+import { gtridParts, SEQUENCE_MAX } from '../xa/xid.ts';
 
 export type Id = Pick<GtridParts, 'epoch' | 'sequence'>;
 
@@ -15,6 +15,14 @@ export interface Horizon {
   readonly epoch: number;
   /** The highest id that was ever removed. */
   readonly watermark: Id;
+}
+
+/**
+ * The last life of which decisions may be missing, as in a restored backup; 0: none. Such a log's watermark is the whole of a life, and
+ * not the id of a transaction that was removed.
+ */
+export function lostTo(watermark: Id): number {
+  return watermark.sequence === SEQUENCE_MAX ? watermark.epoch : 0;
 }
 
 /**

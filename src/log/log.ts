@@ -13,6 +13,11 @@ export interface RecoveredLog {
   readonly unfinished: readonly LogRecord[];
   /** The newest registration of each resource. */
   readonly resources: readonly Extract<LogRecord, { kind: 'resource-registered' }>[];
+  /**
+   * Of lives up to this one decisions may be missing: the log was restored from a backup, or its end is not known. What it does not know
+   * of them was not rolled back for that. 0 or absent: nothing is missing.
+   */
+  readonly lostTo?: number;
 }
 
 /** What the log knows of a transaction that is not open any more. */

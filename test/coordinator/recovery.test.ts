@@ -1,5 +1,6 @@
 // What a restart knows: decided transactions are finished, everything else is rolled back, and every answer stays what it was.
 import { describe, expect, it } from 'vitest';
+import { assert } from '../../src/lib/assert.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log, RecoveredLog } from '../../src/log/log.ts';
@@ -283,6 +284,63 @@ describe('after a restart', () => {
     await completed(system, gtrid);
     expect(accounts.heard('finish').map((finish) => finish.gtrid)).toEqual([gtrid]);
     expect((await system.info(broken, BOTH)).outcome).toBe('OUTCOME_UNKNOWN');
+  });
+});
+
+describe('a log that was restored from a backup', () => {
+  /** Two branches are prepared, a backup is made, one branch hears of the decision; then the log is lost and the backup takes its place. */
+  async function restored(
+    commitBefore: boolean,
+    evidence = 'xid8:7',
+  ): Promise<{ readonly gtrid: string; readonly copy: System }> {
+    const system = await openSystem();
+    const accounts = await system.participant('accounts', { prepare: () => ({ vote: 'VOTE_PREPARED', evidence }) });
+    const orders = await system.participant('orders', {
+      prepare: () => ({ vote: 'VOTE_PREPARED', evidence }),
+      finish: silent,
+    });
+    const { gtrid, branches } = await system.transaction(accounts, orders);
+    const commit = (): Promise<unknown> =>
+      system.api.commit({ gtrid, branches, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
+    if (commitBefore) {
+      await commit();
+      await system.api.backup({ path: 'copy' });
+    } else {
+      await system.api.backup({ path: 'copy' });
+      await commit();
+    }
+    await accounts.hears('finish');
+    await system[Symbol.asyncDispose]();
+    const disk = system.disk.backups.get('copy');
+    assert(disk !== undefined, 'the backup is there');
+    const openLog = (): Promise<Log> =>
+      openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk });
+    return { gtrid, copy: await openSystem({ openLog }) };
+  }
+
+  it('does not presume anything of a branch whose decision may be missing: it is kept, and shown', async () => {
+    const { gtrid, copy } = await restored(false);
+    await using system = copy;
+    const orders = await system.participant('orders', {
+      hello: { held: [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' }] },
+    });
+    orders.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:7', ageMs: 60_000 }] } });
+    const shown = await eventually('the branch is shown', async () => {
+      const { resources } = await system.api.resources({});
+      return resources.find(({ quarantinedBranches }) => quarantinedBranches === 1);
+    });
+    expect(shown.name).toBe('orders');
+    expect(orders.told).toEqual([]);
+    expect((await refusal(system.info(gtrid, [{ bqual: 'accounts' }, { bqual: 'orders' }]))).code).toBe(
+      'OUTCOME_EXPIRED',
+    );
+  });
+
+  it('finishes the decisions that it has, and takes no evidence row for missing: it may have been deleted since', async () => {
+    const { gtrid, copy } = await restored(true, 'marker');
+    await using system = copy;
+    const orders = await system.participant('orders');
+    expect(await orders.hears('finish')).toMatchObject({ gtrid, verb: 'FINISH_VERB_COMMIT', evidence: '' });
   });
 });
 

@@ -276,7 +276,9 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       expect(copy.recovered).toMatchObject({
         identity: log.recovered.identity,
         unfinished: [decided(gtridOf(log, 1))],
+        lostTo: log.recovered.epoch,
       });
+      expect(log.recovered.lostTo).toBe(0);
       expect(copy.outcome(gtridOf(log, 2))).toEqual({ kind: 'expired' });
       expect(copy.outcome(gtridOf(copy, 2))).toEqual({ kind: 'silent' });
     });
