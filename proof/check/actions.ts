@@ -4,6 +4,7 @@ import { evidenceActions } from './evidence-actions.ts';
 import { COORDINATOR, Flag } from './layout.ts';
 import { clientActions, operatorActions } from './people-actions.ts';
 import { siteActions } from './site-actions.ts';
+import { remember } from './telling.ts';
 import type { World } from './world.ts';
 
 export class Actions {
@@ -84,7 +85,7 @@ function evicted(chooser: Chooser): void {
     world.setFlag(Flag.evicted, 1);
     world.setFlag(Flag.presumed, 0);
     if (isKnown) {
-      world.remember(isRolledBack ? 'rolled-back' : 'committed');
+      remember(world, isRolledBack ? 'rolled-back' : 'committed');
     }
     return true;
   });

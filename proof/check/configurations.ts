@@ -33,7 +33,8 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
   },
   2: {
     crashes: { participantCrashes: 1, lostAnswers: 1 },
-    markers: { participantCrashes: 1, lostAnswers: 1, evidence: 'marker' },
+    markers: { participantCrashes: 1, evidence: 'marker' },
+    'markers, lost answers': { lostAnswers: 1, evidence: 'marker' },
     clients: { eviction: true, otherClients: true },
     hands: { administrator: true },
     evidence: { operator: true, evidenceLoss: true },
@@ -59,11 +60,16 @@ const DEEP: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> 
     },
   },
   2: {
-    'more crashes': { coordinatorCrashes: 2, participantCrashes: 2, lostAnswers: 1 },
-    people: { lostAnswers: 1, administrator: true, operator: true },
     'clients, crashes': { participantCrashes: 1, eviction: true, otherClients: true },
+    'markers, both': { participantCrashes: 1, lostAnswers: 1, evidence: 'marker' },
+    people: { administrator: true, operator: true },
+    'hands, markers': { administrator: true, lostAnswers: 1, evidence: 'marker' },
+    'more crashes': { coordinatorCrashes: 2, participantCrashes: 2, lostAnswers: 1 },
   },
-  3: { participants: { participantCrashes: 1 } },
+  3: {
+    'lost answers': { lostAnswers: 1 },
+    participants: { participantCrashes: 1 },
+  },
 };
 
 /** @param deep the larger worlds as well. */

@@ -21,11 +21,22 @@ interface BranchEvents {
   readonly others: readonly number[];
 }
 
+const CLAIM_BITS = 3;
+
+export function claimsNumber(branches: number, claimOf: (branch: number) => number): number {
+  let claims = 0;
+  for (let branch = 0; branch < branches; branch += 1) {
+    claims |= claimOf(branch) << (branch * CLAIM_BITS);
+  }
+  return claims;
+}
+
 export class Events {
   readonly #usesMarkers: boolean;
   readonly #numbers = new Map<string, number>();
   readonly #events: Event[] = [];
-  readonly #requests = new Map<string, number>();
+  readonly #commits: number[] = [];
+  readonly #rollbacks: number[] = [];
   /** By branch and message: the event of a report; -1 for a call. */
   readonly reports: readonly (readonly number[])[];
   readonly branches: readonly BranchEvents[];
@@ -46,14 +57,9 @@ export class Events {
     this.number({ kind: 'operator-rollback', reason: REASON });
     this.number({ kind: 'decision-durable' });
     for (const claim of [Claim.none, Claim.first]) {
-      this.request(
-        'commit',
-        all.map(() => claim),
-      );
-      this.request(
-        'rollback',
-        all.map(() => claim),
-      );
+      const claims = claimsNumber(branches, () => claim);
+      this.request('commit', claims);
+      this.request('rollback', claims);
     }
   }
 
@@ -81,18 +87,20 @@ export class Events {
     return event;
   }
 
-  /** What the client asks for. `claims`: one of `Claim` for each branch. */
-  request(what: 'commit' | 'rollback', claims: readonly number[]): number {
-    const key = `${what} ${claims.join()}`;
-    let number = this.#requests.get(key);
+  /** What the client asks for. `claims`: one of `Claim` for each branch, as `claimsNumber` packs them. */
+  request(what: 'commit' | 'rollback', claims: number): number {
+    const requests = what === 'commit' ? this.#commits : this.#rollbacks;
+    let number = requests[claims];
     if (number === undefined) {
-      const claimed = claims.flatMap(claimedBranch);
+      const claimed = this.reports.flatMap((_, branch) =>
+        claimedBranch((claims >>> (branch * CLAIM_BITS)) & 7, branch),
+      );
       number = this.number(
         what === 'commit'
           ? { kind: 'commit-requested', claimed, requestId: 'r1' }
           : { kind: 'rollback-requested', claimed, reason: REASON },
       );
-      this.#requests.set(key, number);
+      requests[claims] = number;
     }
     return number;
   }

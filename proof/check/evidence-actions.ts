@@ -2,7 +2,7 @@
 import type { Chooser } from './chooser.ts';
 import { claimedMask } from './judges.ts';
 import { Flag, Local, Table } from './layout.ts';
-import { isRemembered } from './telling.ts';
+import { isRemembered, remember } from './telling.ts';
 import type { World } from './world.ts';
 
 export function evidenceActions(chooser: Chooser, branch: number): void {
@@ -35,7 +35,7 @@ function look(chooser: Chooser, branch: number): void {
     const proof = site.prepared === undefined ? site.proof(site.ownEvidence()) : 'none';
     site.save(world.words, branch);
     if (proof !== 'none') {
-      world.remember(proof, branch);
+      remember(world, proof, branch);
       site.load(world.words, branch);
     }
     return proof !== 'none' || site.local !== before;
@@ -58,7 +58,7 @@ function sweep(chooser: Chooser, branch: number): void {
     const isNews = isNoted && world.isLookedUp && world.flag(Flag.remembered) === 0;
     if (isNews) {
       site.save(world.words, branch);
-      world.remember('committed', branch);
+      remember(world, 'committed', branch);
       site.load(world.words, branch);
     }
     if (mayGo) {

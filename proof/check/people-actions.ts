@@ -1,5 +1,6 @@
 // What people do: the client, which asks for an end, and an operator, who acts on what the coordinator shows.
 import type { Chooser } from './chooser.ts';
+import { claimsNumber } from './events.ts';
 import { Claim, claimedOpening, Flag, get, isOpened, Local, Work } from './layout.ts';
 import { bqualOf, GTRID } from './names.ts';
 import type { World } from './world.ts';
@@ -27,7 +28,7 @@ export function clientActions(chooser: Chooser): void {
       commit(chooser, 2);
     }
   }
-  const opened = Array.from({ length: branches }, (_, branch) => latest(chooser.local(branch)));
+  const opened = claimsNumber(branches, (branch) => latest(chooser.local(branch)));
   chooser.tell('rollback', 0, events.request('rollback', opened));
   chooser.tell('rollback-only', 0, events.rollbackOnly);
   chooser.tell('client lost', 0, events.clientLost);
@@ -86,8 +87,8 @@ function claim(world: World, branch: number, variant: Variant): void {
 }
 
 /** What the request names: without what was enlisted. */
-function named(world: World): readonly number[] {
-  return Array.from({ length: world.configuration.branches }, (_, branch) => {
+function named(world: World): number {
+  return claimsNumber(world.configuration.branches, (branch) => {
     const local = world.local(branch);
     return get(local, Local.enlisted) === 1 ? Claim.none : get(local, Local.claim);
   });

@@ -7,6 +7,7 @@ import { CALL, CALLS, FROM_FIRST, MAIL, NEWS, PREPARE } from './mail.ts';
 import { MOVES, type Move, type MoveName } from './moves.ts';
 import { bqualOf, evidenceNumber, instanceNumber } from './names.ts';
 import type { Site } from './site.ts';
+import { remember } from './telling.ts';
 import type { World } from './world.ts';
 
 const MOVE_NAMES = Object.keys(MOVES) as MoveName[];
@@ -14,7 +15,6 @@ const MOVE_LIST: readonly Move[] = Object.values(MOVES);
 const FIRST_ONE_PHASE = Math.min(...CALL['commit-one-phase']);
 const IS_COMMIT_DAMAGE = MAIL.map((mail) => mail === 'commit done-otherwise');
 const IS_ROLLBACK_DAMAGE = MAIL.map((mail) => mail === 'rollback done-otherwise');
-const LOSES_ANSWER: readonly MoveName[] = ['crashInCall', 'noAnswer', 'onePhaseNoAnswer', 'preparedOnePhaseNoAnswer'];
 const IS_ONE_PHASE_RESULT = MAIL.map((mail) => mail.startsWith('one-phase '));
 
 export function siteActions(chooser: Chooser, branch: number): void {
@@ -25,62 +25,71 @@ export function siteActions(chooser: Chooser, branch: number): void {
 
 function moves(chooser: Chooser, branch: number): void {
   const { world, isFair, from } = chooser;
-  const seen = world.site.load(from, branch);
-  let possible = 0;
-  for (let index = 0; index < MOVE_LIST.length; index += 1) {
-    const move = MOVE_LIST[index];
-    const name = MOVE_NAMES[index];
-    if (move !== undefined && name !== undefined && (move.isFair || !isFair)) {
-      possible |= move.isPossible(seen) && may(name, chooser, seen) ? 1 << index : 0;
-    }
-  }
-  for (let index = 0; possible >>> index !== 0; index += 1) {
-    if (((possible >>> index) & 1) === 1) {
-      chooser.at('move', branch, index, (site) => {
-        MOVE_LIST[index]?.make(site);
-        pay(MOVE_NAMES[index], world);
-        return true;
-      });
-    }
+  const site = world.site.load(from, branch);
+  const mayBe = possibleMoves(site) & allowedMoves(chooser, isFair && ((site.mail >>> PREPARE) & 1) === 0);
+  for (let rest = mayBe; rest !== 0; rest &= rest - 1) {
+    const index = lowest(rest);
+    chooser.at('move', branch, index, (site) => {
+      MOVE_LIST[index]?.make(site);
+      pay(index, world);
+      return true;
+    });
   }
 }
 
-function may(name: MoveName, { isFair, world, from }: Chooser, site: Site): boolean {
-  const { participantCrashes, administrator, evidenceLoss, lostAnswers } = world.configuration;
-  switch (name) {
-    case 'prepare':
-    case 'readOnly':
-      // A last statement votes unasked; but when faults have stopped, nobody sends one any more.
-      return !isFair || ((site.mail >>> PREPARE) & 1) === 1;
-    case 'crash':
-      return world.flagOf(from, Flag.participantCrashes) < participantCrashes;
-    case 'crashInCall':
-      return (
-        world.flagOf(from, Flag.participantCrashes) < participantCrashes &&
-        world.flagOf(from, Flag.answersLost) < lostAnswers
-      );
-    case 'noAnswer':
-    case 'onePhaseNoAnswer':
-    case 'preparedOnePhaseNoAnswer':
-      return world.flagOf(from, Flag.answersLost) < lostAnswers;
-    case 'handCommits':
-    case 'handRollsBack':
-      return administrator && world.flagOf(from, Flag.administratorActed) === 0;
-    case 'loseEvidence':
-      return evidenceLoss;
-    default:
-      return true;
+/** A bit for each move that the site itself allows. It looks at nothing but what is in the key, so that each is found out once. */
+function possibleMoves(site: Site): number {
+  const when = (site.life << 1) | (site.isAsked ? 1 : 0);
+  const known = site.possible[when] ?? new Map<number, number>();
+  site.possible[when] = known;
+  let mask = known.get(site.local);
+  if (mask === undefined) {
+    mask = maskOf((_name, move) => move.isPossible(site));
+    known.set(site.local, mask);
   }
+  return mask;
+}
+
+function maskOf(test: (name: MoveName, move: Move) => boolean): number {
+  return MOVE_NAMES.reduce((mask, name, index) => mask | (test(name, MOVES[name]) ? 1 << index : 0), 0);
+}
+
+function lowest(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+const FAIR = maskOf((_name, { isFair }) => isFair);
+const VOTES_YES = maskOf((name) => name === 'prepare' || name === 'readOnly');
+const CRASHES = maskOf((name) => name === 'crash' || name === 'crashInCall');
+const LOSES_ANSWER = maskOf((name) =>
+  ['crashInCall', 'noAnswer', 'onePhaseNoAnswer', 'preparedOnePhaseNoAnswer'].includes(name),
+);
+const BY_HAND = maskOf((name) => name === 'handCommits' || name === 'handRollsBack');
+const FORGETS = maskOf((name) => name === 'loseEvidence');
+
+/** A bit for each move that the world allows. `isUnasked`: nobody asks for a vote any more; a last statement needs nobody to ask. */
+function allowedMoves({ world, isFair, from }: Chooser, isUnasked: boolean): number {
+  const { participantCrashes, administrator, evidenceLoss, lostAnswers } = world.configuration;
+  if (isFair) {
+    return isUnasked ? FAIR & ~VOTES_YES : FAIR;
+  }
+  let mask = -1;
+  mask &= world.flagOf(from, Flag.participantCrashes) < participantCrashes ? -1 : ~CRASHES;
+  mask &= world.flagOf(from, Flag.answersLost) < lostAnswers ? -1 : ~LOSES_ANSWER;
+  mask &= administrator && world.flagOf(from, Flag.administratorActed) === 0 ? -1 : ~BY_HAND;
+  return evidenceLoss ? mask : mask & ~FORGETS;
 }
 
 /** A fault that happened counts. */
-function pay(name: MoveName | undefined, world: World): void {
-  if (name === 'crash' || name === 'crashInCall') {
+function pay(move: number, world: World): void {
+  const bit = 1 << move;
+  if ((bit & CRASHES) !== 0) {
     world.setFlag(Flag.participantCrashes, world.flag(Flag.participantCrashes) + 1);
-  } else if (name === 'handCommits' || name === 'handRollsBack') {
+  }
+  if ((bit & BY_HAND) !== 0) {
     world.setFlag(Flag.administratorActed, 1);
   }
-  if (LOSES_ANSWER.includes(name ?? 'open')) {
+  if ((bit & LOSES_ANSWER) !== 0) {
     payAnswer(world);
   }
 }
@@ -91,11 +100,8 @@ function payAnswer(world: World): void {
 
 function messages(chooser: Chooser, branch: number): void {
   const { isAttached } = chooser.world.site.load(chooser.from, branch);
-  const mail = chooser.mail(branch);
-  for (let number = 0; number < MAIL.length; number += 1) {
-    if (((mail >>> number) & 1) === 0) {
-      continue;
-    }
+  for (let rest = chooser.mail(branch); rest !== 0; rest &= rest - 1) {
+    const number = lowest(rest);
     if (number >= CALLS) {
       chooser.try('report', branch, number, (world) => hear(world, branch, number));
     } else if (isAttached) {
@@ -156,7 +162,7 @@ function hearOfPresumed(world: World, branch: number, number: number): boolean {
   const { result, isNoted } = world.entrances.judged(world.coordinator, event, world.standing());
   const isNews = isNoted && (world.flag(Flag.remembered) !== 1 || get(world.local(branch), Local.provenBy) === 0);
   if (isNews) {
-    world.remember('committed', branch);
+    remember(world, 'committed', branch);
   }
   return world.tell(result.kind === 'done' ? (world.events.branches[branch]?.rolledBack ?? -1) : event) || isNews;
 }

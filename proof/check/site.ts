@@ -31,6 +31,8 @@ export class Site {
   readonly usesMarkers: boolean;
 
   readonly participant: Participant;
+  /** Which moves are possible, by life and whether the client has asked, and then by `local`. */
+  readonly possible: Map<number, number>[] = [];
 
   constructor(configuration: Configuration, participant: Participant) {
     this.usesMarkers = configuration.evidence === 'marker';

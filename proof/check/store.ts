@@ -8,7 +8,7 @@ export class Store {
   readonly #words: number;
   readonly #chunks: Int32Array[] = [];
   readonly #parents: Int32Array[] = [];
-  #table = new Int32Array(2 ** 12).fill(-1);
+  #table = new Int32Array(2 ** 16).fill(-1);
   #size = 0;
 
   /** `words`: of each state. */
@@ -96,7 +96,7 @@ export class Store {
 
   #grow(): void {
     const state = new Int32Array(this.#words);
-    this.#table = new Int32Array(this.#table.length * 2).fill(-1);
+    this.#table = new Int32Array(this.#table.length * 4).fill(-1);
     for (let number = 0; number < this.#size; number += 1) {
       this.read(number, state);
       this.#table[this.#slotOf(state)] = number;

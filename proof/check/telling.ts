@@ -1,5 +1,7 @@
 // What whoever asks is told. Somebody always asks, at once and of everybody: what was told once must be true in every later state (D5).
 
+import type { Outcome } from '../../src/xa/vocabulary.ts';
+import { REMEMBERED } from './entrances.ts';
 import { claimedMask } from './judges.ts';
 import { Flag, get, Local } from './layout.ts';
 import type { World } from './world.ts';
@@ -37,4 +39,20 @@ export function isRemembered(world: World): boolean {
   const isForAsker =
     provers === 0 || (world.flag(Flag.commitSent) === 1 && claimedMask(world.words, branches) === provers);
   return world.flag(Flag.remembered) !== 0 && isForAsker;
+}
+
+/** What the coordinator remembers of the end; `branch`: by whose engine alone it knows it. */
+export function remember(world: World, outcome: Outcome, branch?: number): void {
+  world.setFlag(Flag.remembered, REMEMBERED.indexOf(outcome));
+  for (let other = 0; other < world.configuration.branches; other += 1) {
+    world.setLocal(other, Local.provenBy, other === branch ? 1 : 0);
+  }
+  noteTold(world);
+}
+
+export function forgetEnd(world: World): void {
+  world.setFlag(Flag.remembered, 0);
+  for (let branch = 0; branch < world.configuration.branches; branch += 1) {
+    world.setLocal(branch, Local.provenBy, 0);
+  }
 }

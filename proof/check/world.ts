@@ -1,10 +1,9 @@
 // The world around the coordinator, one state at a time: a copy of a state is changed by one action, and judged.
 import { openTransaction } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import type { Outcome } from '../../src/xa/vocabulary.ts';
 import type { Configuration } from './configuration.ts';
 import { Coordinators, type StateFacts } from './coordinators.ts';
-import { Entrances, REMEMBERED, type Standing } from './entrances.ts';
+import { Entrances, type Standing } from './entrances.ts';
 import { Events } from './events.ts';
 import { Heed } from './heed.ts';
 import { answerProblem, type Known, stateProblem, stepProblem } from './judges.ts';
@@ -16,7 +15,9 @@ import type { Protocol } from './protocol.ts';
 import type { Reaction } from './reactions.ts';
 import { Logs } from './records.ts';
 import { Site } from './site.ts';
-import { noteTold } from './telling.ts';
+import { forgetEnd, noteTold } from './telling.ts';
+
+const NOT_HEARD = [Local.heard, Local.firstHeard, Local.secondHeard].reduce((mask, field) => set(mask, field, 0), -1);
 
 export class World {
   readonly configuration: Configuration;
@@ -131,22 +132,6 @@ export class World {
     noteTold(this);
   }
 
-  /** What the coordinator remembers of the end; `branch`: by whose engine alone it knows it. */
-  remember(outcome: Outcome, branch?: number): void {
-    this.setFlag(Flag.remembered, REMEMBERED.indexOf(outcome));
-    for (let other = 0; other < this.configuration.branches; other += 1) {
-      this.setLocal(other, Local.provenBy, other === branch ? 1 : 0);
-    }
-    noteTold(this);
-  }
-
-  forgetEnd(): void {
-    this.setFlag(Flag.remembered, 0);
-    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
-      this.setLocal(branch, Local.provenBy, 0);
-    }
-  }
-
   /** Whoever asks hears what is known of the transaction without its state. */
   get isLookedUp(): boolean {
     const { told } = this.coordinators.facts(this.coordinator);
@@ -185,7 +170,7 @@ export class World {
       forgetCall(this, branch);
     }
     this.#forgetHeard();
-    this.forgetEnd();
+    forgetEnd(this);
     const nothing = this.coordinators.facts(0);
     const reaction = this.entrances.recover(this.standing());
     this.fail(stepProblem(this.known(), nothing, reaction));
@@ -243,9 +228,8 @@ export class World {
     const { kind } = this.coordinators.facts(this.coordinator);
     if (kind !== 'active' && kind !== 'preparing') {
       for (let branch = 0; branch < this.configuration.branches; branch += 1) {
-        this.setLocal(branch, Local.heard, 0);
-        this.setLocal(branch, Local.firstHeard, 0);
-        this.setLocal(branch, Local.secondHeard, 0);
+        const place = placeOf(branch);
+        this.words[place] = (this.words[place] ?? 0) & NOT_HEARD;
       }
     }
   }
