@@ -85,6 +85,9 @@ async function run(client: Concordat, file: ReportFile, worker: number): Promise
     const transfer = drawTransfer(roll, settings.sides, way, `${settings.name}.${worker}.${count}`);
     const told = await make(client, transfer, own);
     file.write(told);
+    if (told.answer === 'committed') {
+      say('committed');
+    }
     if (told.answer !== 'committed' && roll(2) === 0) {
       own.discard();
     }

@@ -10,6 +10,8 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Its words are appended here. */
   readonly words: string;
+  /** Hears the name of each event. */
+  readonly onEvent: (evt: string) => void;
 }
 
 export interface Ended {
@@ -27,6 +29,7 @@ export class Child {
   readonly #child: ChildProcess;
   readonly #lastWords: string[] = [];
   readonly #said = new Set<string>();
+  readonly #onEvent: (evt: string) => void;
   readonly #onSaid = new Map<string, () => void>();
   #end: Ended | undefined;
 
@@ -35,7 +38,8 @@ export class Child {
     return new Child(options);
   }
 
-  private constructor({ script, args, env, words }: ChildOptions) {
+  private constructor({ script, args, env, words, onEvent }: ChildOptions) {
+    this.#onEvent = onEvent;
     const guard = openGuard();
     this.#child = spawn(process.execPath, [script, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -122,6 +126,7 @@ export class Child {
     if (evt !== undefined) {
       this.#said.add(evt);
       this.#onSaid.get(evt)?.();
+      this.#onEvent(evt);
     }
   }
 }

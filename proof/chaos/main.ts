@@ -23,6 +23,7 @@ is in doubt, the log verifies. At the end branches are finished by hand against 
   --minutes N     go on for so long at least
   --engines LIST  two or three of ${SIDE_NAMES.join(',')}; default all
   --no-mistakes   leave out the scenes at the end, in which branches are finished by hand against the decision
+  --keep          keep what the processes said and were told in .concordat/chaos, also without a violation
   --json          end with one line of JSON: {"kills","transactions","violations","seed",…}
   --help
 
@@ -34,6 +35,7 @@ const KINDS = {
   minutes: 'number',
   engines: 'text',
   'no-mistakes': 'flag',
+  keep: 'flag',
   json: 'flag',
   help: 'flag',
 } as const;
@@ -64,7 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
     using progress = showProgress();
     const options: ChaosOptions = { seed, kills, minutes, sides, directory, mistakes: given['no-mistakes'] !== true };
     const report = await runChaos(options, progress);
-    if (report.violations.length > 0) {
+    if (report.violations.length > 0 || given.keep === true) {
       keep(directory, seed);
     }
     print(report, `npm run chaos -- --seed ${seed} --kills ${kills} --minutes ${minutes} --engines ${sides.join(',')}`);

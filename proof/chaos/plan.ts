@@ -23,8 +23,8 @@ export type Blow =
 
 /** Several blows at once, after the system has worked for a while, or in the middle of its recovery. */
 export interface Strike {
-  /** Wait first until everything is up again. */
-  readonly afterRecovery: boolean;
+  /** First so many transactions are committed; 0: in the middle of the recovery from the strike before. */
+  readonly afterCommits: number;
   readonly gapMs: number;
   readonly blows: readonly Blow[];
 }
@@ -54,9 +54,9 @@ export interface Swarm {
 export const CALM: Life = { delayMs: 0, failpoints: '', killedAfterMs: undefined };
 
 const KINDS: readonly (readonly [PartKind, number])[] = [
-  ['application', 9],
+  ['application', 10],
   ['sidecar', 6],
-  ['coordinator', 5],
+  ['coordinator', 3],
   ['database', 2],
 ];
 /** Every strike kills; the rest makes it interesting. */
@@ -67,13 +67,16 @@ const BLOWS: readonly (readonly [Blow['kind'], number])[] = [
   ['disk', 1],
 ];
 
+/** Enough that some are in every stage when the next strike comes. */
+const COMMITS_BETWEEN_MAX = 15;
+
 export function drawSwarm(roll: Roll): Swarm {
   // Every kind of process dies in every episode: a fault that no death meets is what other tests are for.
   const kinds = KINDS.flatMap(([kind, weight]) =>
-    Array.from({ length: Math.max(1, weight - roll(weight)) }, () => kind),
+    Array.from({ length: weight - roll(Math.ceil(weight / 2)) }, () => kind),
   );
   const blows = BLOWS.flatMap(([kind, weight]) => (roll(3) > 0 ? Array.from({ length: weight }, () => kind) : []));
-  return { kinds, blows, killsMax: 2 + roll(4), hastyInTen: roll(5), armedInTen: 4 + roll(6) };
+  return { kinds, blows, killsMax: 3 + roll(5), hastyInTen: roll(4), armedInTen: 4 + roll(6) };
 }
 
 /** @param parts every process that can be struck. @param links how many links there are. */
@@ -84,8 +87,8 @@ export function drawStrike(roll: Roll, swarm: Swarm, parts: readonly PartName[],
   );
   const others = swarm.blows.length === 0 ? 0 : roll(3);
   const blows = [...Array.from({ length: others }, () => drawBlow(roll, swarm, parts, links)), ...kills];
-  const afterRecovery = roll(10) >= swarm.hastyInTen;
-  return { afterRecovery, gapMs: 50 + roll(afterRecovery ? 800 : 300), blows };
+  const afterCommits = roll(10) < swarm.hastyInTen ? 0 : 1 + roll(COMMITS_BETWEEN_MAX);
+  return { afterCommits, gapMs: 20 + roll(300), blows };
 }
 
 function drawPart(roll: Roll, swarm: Swarm, parts: readonly PartName[]): PartName {

@@ -46,11 +46,11 @@ export interface ChaosReport {
   readonly violations: readonly Violation[];
 }
 
-export const KILLS_PER_EPISODE = 50;
+export const KILLS_PER_EPISODE = 60;
 /** The longest pause between two strikes: what takes longer to come back is struck again. */
-const RECOVERY_MAX_MS = 3_000;
+const RECOVERY_MAX_MS = 4_000;
 /** An episode whose faults kill too little ends all the same. */
-const EPISODE_MAX_MS = 60_000;
+const EPISODE_MAX_MS = 90_000;
 
 export async function runChaos(options: ChaosOptions, progress: Progress): Promise<ChaosReport> {
   const begun = performance.now();
@@ -59,6 +59,7 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
   const deaths = new Deaths();
   let swarm: Swarm | undefined;
   let isOpen = false;
+  const work = { commits: 0 };
   progress.say(() => 'starting the databases');
   const world = await buildWorld({
     directory,
@@ -68,6 +69,9 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
     drawLife: (kind, name, life) =>
       swarm === undefined ? CALM : drawLife(dice(seedOf(seedOf(seed, numberOf(name)), life)), swarm, kind),
     onDeath: (death) => deaths.add(death),
+    onCommitted: () => {
+      work.commits += 1;
+    },
     onDatabaseKilled: (inRecovery) => deaths.addDatabase(inRecovery),
     onReady: (kind, child) => kind === 'application' && isOpen && child.tell('go'),
     onProgress: (text) => progress.say(() => text),
@@ -89,7 +93,7 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
       const roll = dice(seedOf(seed, episodes));
       swarm = drawSwarm(roll);
       isOpen = true;
-      await strikeFor(world, striker, swarm, roll, deaths);
+      await strikeFor(world, striker, swarm, roll, deaths, work);
       isOpen = false;
       striker.end();
       violations.push(...(await quieten(world)));
@@ -138,6 +142,7 @@ async function strikeFor(
   swarm: Swarm,
   roll: ReturnType<typeof dice>,
   deaths: Deaths,
+  work: { readonly commits: number },
 ): Promise<void> {
   const parts = everyPart(world);
   for (const part of parts) {
@@ -151,9 +156,8 @@ async function strikeFor(
   const names = parts.map(({ kind, name }) => ({ kind, name }));
   while (deaths.kills < until && performance.now() < end) {
     const strike = drawStrike(roll, swarm, names, world.links.size);
-    if (strike.afterRecovery) {
-      await comes(RECOVERY_MAX_MS, () => parts.every(({ kind, isReady }) => isReady || kind === 'application'));
-    }
+    const wanted = work.commits + strike.afterCommits;
+    await comes(RECOVERY_MAX_MS, () => work.commits >= wanted);
     await sleep(strike.gapMs);
     for (const blow of strike.blows) {
       striker.strike(blow);

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly onDeath: (death: Death) => void;
   /** Called in each life of a program when it can work. */
   readonly onReady: (kind: PartKind, child: Child) => void;
+  /** Some application was told of a commit. */
+  readonly onCommitted: () => void;
   readonly onDatabaseKilled: (inRecovery: boolean) => void;
   readonly onProgress: (text: string) => void;
 }
@@ -219,6 +221,11 @@ interface PartProgram extends PartName {
 }
 
 function part(options: WorldOptions, { kind, name, ready, script, args }: PartProgram): Part {
+  const onEvent = (evt: string): void => {
+    if (evt === 'committed') {
+      options.onCommitted();
+    }
+  };
   return new Part({
     kind,
     name,
@@ -226,7 +233,7 @@ function part(options: WorldOptions, { kind, name, ready, script, args }: PartPr
     start: (life, failpoints) => {
       const env = { CONCORDAT_FAILPOINTS: failpoints, [MARK]: options.mark };
       return Promise.resolve(
-        Child.start({ script, args: args(life), env, words: join(options.directory, `${name}.log`) }),
+        Child.start({ script, args: args(life), env, words: join(options.directory, `${name}.log`), onEvent }),
       );
     },
     drawLife: (life) => options.drawLife(kind, name, life),
