@@ -4,6 +4,9 @@ import { noTotals, type Portion, type Totals } from './fleet.ts';
 import { simulate } from './simulate.ts';
 import { Trace } from './trace.ts';
 
+/** Errors are part of every day here, and their stacks cost more than they are worth: the seed tells everything. */
+Error.stackTraceLimit = 0;
+
 /** One seed of so many runs twice, and must run the same. */
 const REPEATED_ONE_IN = 100;
 

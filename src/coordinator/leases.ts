@@ -16,6 +16,8 @@ export class Leases {
   readonly #epoch: number;
   readonly #ownerOfBlock = new Map<number, Owner>();
   readonly #blocksOf = new Map<Owner, number[]>();
+  /** One bit for each id of a held block that a transaction was begun under. */
+  readonly #begunOf = new Map<number, Uint8Array>();
   #nextBlock = 0;
   #unaryNext = 0;
   #unaryEnd = 0;
@@ -32,7 +34,7 @@ export class Leases {
     this.#ownerOfBlock.set(block, owner);
     const held = [...(this.#blocksOf.get(owner) ?? []), block];
     for (const old of held.splice(0, held.length - BLOCKS_HELD_MAX)) {
-      this.#ownerOfBlock.delete(old);
+      this.#drop(old);
     }
     this.#blocksOf.set(owner, held);
     return { first: block * LEASE_SIZE, count: LEASE_SIZE };
@@ -41,9 +43,32 @@ export class Leases {
   /** The session is over: ids of its blocks that were never used will never be (ids are not reused). */
   release(owner: Owner): void {
     for (const block of this.#blocksOf.get(owner) ?? []) {
-      this.#ownerOfBlock.delete(block);
+      this.#drop(block);
     }
     this.#blocksOf.delete(owner);
+  }
+
+  /** A transaction is taken in under this id: by its Begin, or by a report that overtook it. */
+  begin(gtrid: Gtrid): void {
+    const { sequence } = gtridParts(gtrid);
+    const block = Math.floor(sequence / LEASE_SIZE);
+    const begun = this.#begunOf.get(block) ?? new Uint8Array(LEASE_SIZE / 8);
+    this.#begunOf.set(block, begun);
+    const at = sequence % LEASE_SIZE;
+    begun[at >> 3] = (begun[at >> 3] ?? 0) | (1 << (at & 7));
+  }
+
+  /** Whether a transaction was begun under this id of a live lease. If it is not held any more, it is over, and never begins again (D9). */
+  wasBegun(gtrid: Gtrid): boolean {
+    const { sequence } = gtridParts(gtrid);
+    const at = sequence % LEASE_SIZE;
+    const byte = this.#begunOf.get(Math.floor(sequence / LEASE_SIZE))?.[at >> 3] ?? 0;
+    return (byte & (1 << (at & 7))) !== 0;
+  }
+
+  #drop(block: number): void {
+    this.#ownerOfBlock.delete(block);
+    this.#begunOf.delete(block);
   }
 
   /** The session whose live lease the id is in: such an id counts as live, since a vote may overtake its `Begin`. */

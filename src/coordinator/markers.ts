@@ -65,7 +65,7 @@ export class Markers {
       // A finished record that is only queued may be lost with the process: the next one asks for the row again (D7, D10).
       return logged.kind === 'decided' && logged.settled;
     }
-    if (asked.epoch <= (this.#log.recovered.lostTo ?? 0)) {
+    if (asked.epoch <= (this.#log.recovered.lostTo ?? -1)) {
       return false; // Its decision may be missing here, and whoever settles its other branches needs the row.
     }
     if (registry.outcomes.outcome(gtrid) === undefined) {

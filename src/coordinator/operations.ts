@@ -62,6 +62,12 @@ export class Operations {
     }
     const known = driver.registry.find(leased);
     if (known === undefined) {
+      if (leases.wasBegun(leased)) {
+        throw new CoordinatorError('TXN_STATE', `${leased} was begun before, and is over`, {
+          metadata: { gtrid: leased },
+        });
+      }
+      leases.begin(leased);
       driver.admit(leased, openTransaction(leased), { owner, timeoutMs });
     } else {
       driver.setTimeLimit(known, timeoutMs); // A participant's report overtook this Begin on its own stream.

@@ -22,7 +22,7 @@ export class Outcomes {
 
   add(transaction: Transaction, outcome: Outcome): void {
     this.#whole.set(transaction.gtrid, transaction);
-    if (this.#whole.size > WHOLE_MAX) {
+    if (this.#whole.size > Math.min(WHOLE_MAX, this.#outcomesMax)) {
       evictOldest(this.#whole, (old) => !isHeuristic(old.state));
     }
     if (!transaction.presumed || outcome !== 'rolled-back') {

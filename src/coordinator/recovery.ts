@@ -16,7 +16,7 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
   const transactions = byTransaction(log.recovered.unfinished);
   for (const [gtrid, records] of transactions) {
     try {
-      const isLost = gtridParts(gtrid).epoch <= (log.recovered.lostTo ?? 0);
+      const isLost = gtridParts(gtrid).epoch <= (log.recovered.lostTo ?? -1);
       const step = recovered(gtrid, isLost ? records.map(withoutMarkers) : records);
       if (step !== undefined) {
         const transaction = driver.admit(gtrid, step.state, { effects: step.effects });

@@ -78,10 +78,12 @@ export class Strays {
       return;
     }
     const owner = leases.ownerOf(gtrid);
-    if (owner !== undefined && driver.registry.outcomes.outcome(gtrid) === undefined && this.#parts.mayBegin()) {
+    // A transaction that was begun and is not held any more is over, however long ago: a late word never begins it again (D9).
+    if (owner !== undefined && !leases.wasBegun(gtrid) && this.#parts.mayBegin()) {
       // The report overtook its Begin, which comes on the client's own stream. If it never comes, the deadline ends what was reported:
       // a branch that was found prepared, too, may have no other word left that would be heard (D12).
       const timeoutMs = this.#parts.defaultTimeoutMs;
+      leases.begin(gtrid);
       driver.apply(driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs }), event);
       return;
     }
@@ -100,7 +102,7 @@ export class Strays {
     const remembered = driver.registry.outcomes.outcome(gtrid);
     if (logged.kind === 'decided') {
       driver.applyOnce(gtrid, decidedLongAgo(logged.record, logged.finished), event);
-    } else if (epoch <= (log.recovered.lostTo ?? 0)) {
+    } else if (epoch <= (log.recovered.lostTo ?? -1)) {
       // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
       const why =
         'the branch is of a life of which decisions may be missing: the log was restored. An operator must settle it';

@@ -18,11 +18,11 @@ export interface Horizon {
 }
 
 /**
- * The last life of which decisions may be missing, as in a restored backup; 0: none. Such a log's watermark is the whole of a life, and
+ * The last life of which decisions may be missing, as in a restored backup; -1: none. Such a log's watermark is the whole of a life, and
  * not the id of a transaction that was removed.
  */
 export function lostTo(watermark: Id): number {
-  return watermark.sequence === SEQUENCE_MAX ? watermark.epoch : 0;
+  return watermark.sequence === SEQUENCE_MAX ? watermark.epoch : -1;
 }
 
 /**

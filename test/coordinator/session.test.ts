@@ -182,6 +182,23 @@ describe('leased ids', () => {
     expect(session.heard('ended')).toMatchObject([{ gtrid: branch.gtrid, outcome: 'OUTCOME_ROLLED_BACK' }]);
   });
 
+  it('begin once: a late vote revives no transaction whose outcome has been forgotten, and no Begin does', async () => {
+    await using system = await openSystem({ outcomesMax: 1 });
+    const orders = await system.participant('orders');
+    const session = await system.session();
+    const [gtrid, other] = [session.gtrid(), session.gtrid()];
+    for (const id of [gtrid, other]) {
+      session.send({ id: 0, begin: { gtrid: id } });
+      await session.ask({ rollback: { gtrid: id } });
+    }
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' } });
+    await orders.hears('finish');
+    expect(orders.told).toEqual(['rollback orders']);
+    const branches = [{ bqual: 'orders', instance: orders.instance }];
+    expect((await session.ask({ commit: { gtrid, branches } })).commit?.outcome).toBeUndefined();
+    expect((await session.ask({ begin: { gtrid: other } })).error?.reason).toBe('TXN_STATE');
+  });
+
   it('that turn up when their session is over are rolled back', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');

@@ -278,7 +278,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
         unfinished: [decided(gtridOf(log, 1))],
         lostTo: log.recovered.epoch,
       });
-      expect(log.recovered.lostTo).toBe(0);
+      expect(log.recovered.lostTo).toBe(-1);
       expect(copy.outcome(gtridOf(log, 2))).toEqual({ kind: 'expired' });
       expect(copy.outcome(gtridOf(copy, 2))).toEqual({ kind: 'silent' });
     });

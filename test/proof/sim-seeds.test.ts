@@ -6,6 +6,8 @@ import { simulate } from '../../proof/sim/simulate.ts';
 const FOUND: readonly { readonly seed: number; readonly why: string }[] = [
   { seed: 367, why: 'what was prepared under a leased id whose Begin was refused stays no longer than its deadline' },
   { seed: 1_033, why: 'a branch that is opened again after its commit is rolled back alone' },
+  { seed: 20, why: 'a restored log rolls back nothing of the lives before it' },
+  { seed: 30_289, why: 'a late vote does not revive a transaction whose outcome has been forgotten' },
 ];
 
 test.each(FOUND)('seed $seed: $why', async ({ seed }) => {
