@@ -22,6 +22,8 @@ export class Attempt {
   readonly told: Told[] = [];
   /** Somebody finished a branch of it by hand, or vouched for one: it may end as it likes, if only that is recorded. */
   meddled = false;
+  /** Only an administrator at the database has meddled: both ends of it must be in the log as damage. */
+  byHand = false;
   /** Its commit was answered, by an engine that may have failed before it could prove an end. */
   isOnePhase = false;
   /** Simulated time at which the commit was asked for. */

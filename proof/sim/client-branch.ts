@@ -3,6 +3,7 @@ import type { BranchIdentity } from '../../src/client/errors.ts';
 import type { Failure, Work, WorkBranch } from '../../src/client/work.ts';
 import { parseBqual, parseGtrid, type Xid } from '../../src/xa/xid.ts';
 import type { Attempt } from './attempt.ts';
+import type { Embedded } from './embedded.ts';
 import type { Host } from './host.ts';
 import type { Network } from './network.ts';
 import type { PlannedBranch } from './plan.ts';
@@ -13,6 +14,8 @@ export interface ClientBranchParts extends PlannedBranch {
   readonly network: Network;
   readonly attempt: Attempt;
   readonly work: Work;
+  /** The client's own participant, if the branch is to live in it. */
+  readonly embedded: Embedded | undefined;
 }
 
 /** A statement without an answer is sent again after so long, under its number. */
@@ -40,7 +43,7 @@ export class ClientBranch implements WorkBranch {
   }
 
   async run(): Promise<void> {
-    const { statements, bqual, attempt, site, isLast } = this.#parts;
+    const { statements, bqual, attempt, site, isLast, embedded } = this.#parts;
     for (const [index, statement] of statements.entries()) {
       if (this.#failure !== undefined) {
         throw this.#failure.error;
@@ -50,7 +53,7 @@ export class ClientBranch implements WorkBranch {
       if (statement === 'write') {
         attempt.writes.push({ site: site.parts.name, key });
       }
-      this.#identity ??= { bqual, instance: '' };
+      this.#identity ??= { bqual, instance: embedded?.instance ?? '' };
       await this.#execute(index + 1, sql, isLast && index === statements.length - 1);
     }
   }
@@ -83,12 +86,16 @@ export class ClientBranch implements WorkBranch {
   }
 
   #send(number: number, sql: string, last: boolean, answered: (executed: Executed) => void): void {
-    const { site, host, network, bqual, work, isolation } = this.#parts;
+    const { site, host, network, bqual, work, isolation, embedded } = this.#parts;
     const { world } = network;
     const call = {
       ...{ xid: xidOf(work.gtrid, bqual), statement: { sql, parameters: [] }, number, last },
       ...{ isolation, readOnly: false, timeoutMs: work.remainingMs },
     };
+    if (embedded !== undefined) {
+      embedded.execute(call, answered);
+      return;
+    }
     world.after(network.latency(), () => {
       const there = site.host;
       if (there === undefined || network.isCut(host, there) || network.chance.happens(network.rates.broken)) {

@@ -11,6 +11,7 @@ import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Attempt, Attempts, Told } from './attempt.ts';
 import { ClientBranch } from './client-branch.ts';
 import type { CoordinatorNode } from './coordinator.ts';
+import { Embedded } from './embedded.ts';
 import { Host } from './host.ts';
 import type { Network } from './network.ts';
 import { drawPlan, type Plan } from './plan.ts';
@@ -34,6 +35,7 @@ export class Client {
   readonly host: Host;
   readonly #parts: ClientParts;
   readonly #session: CoordinatorSession;
+  readonly #embedded = new Map<Site, Embedded>();
   #atWork = 0;
 
   constructor(parts: ClientParts, life: number) {
@@ -43,6 +45,9 @@ export class Client {
       Session: () => parts.coordinator.open(this.host, 'session').near,
       close: () => undefined,
     } as unknown as NonNullable<CoordinatorSession['settings']['client']>;
+    for (const site of parts.sites.filter(() => this.host.chance.happens(parts.shape.embeddedShare))) {
+      this.#embedded.set(site, new Embedded(this.host, site));
+    }
     this.#session = new CoordinatorSession({
       ...{ address: 'simulated', application: 'simulated', connectTimeoutMs: 5_000, logger: undefined },
       ...{ onAddresses: () => undefined, clock: this.host.clock, random: this.host.chance, client },
@@ -161,7 +166,8 @@ export class Client {
   async #branches(plan: Plan, attempt: Attempt, work: Work): Promise<void> {
     const { network } = this.#parts;
     const branches = plan.branches.map((branch) => {
-      const one = new ClientBranch({ ...branch, host: this.host, network, attempt, work });
+      const embedded = branch.isEmbedded ? this.#embedded.get(branch.site) : undefined;
+      const one = new ClientBranch({ ...branch, host: this.host, network, attempt, work, embedded });
       work.add(one);
       return one;
     });

@@ -171,6 +171,7 @@ export class Faults {
       const verb = this.#chance.happens(0.5) ? 'commit' : 'rollback';
       const attempt = attempts.get(parseXid(id)?.gtrid ?? '');
       if (attempt !== undefined) {
+        attempt.byHand = !attempt.meddled || attempt.byHand;
         attempt.meddled = true;
         world.trace.say('hand', verb, id);
         engine.finish(id, verb);

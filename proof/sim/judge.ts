@@ -19,6 +19,7 @@ export class Judge {
   readonly #faultless: boolean;
   /** Every decision that was ever given to the log; the log itself forgets. */
   readonly #decided = new Set<string>();
+  readonly #damaged = new Set<string>();
   /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
   readonly #committed = new Set<string>();
 
@@ -60,6 +61,7 @@ export class Judge {
       const attempt = attempts.get(gtrid);
       if (attempt !== undefined && unproven.length > 0 && gtridParts(gtrid).epoch <= restoredEpoch) {
         attempt.meddled = true; // By his word, which the judges do not judge.
+        attempt.byHand = false;
         const names = unproven.map(({ bqual }) => bqual);
         void vouch(this.#system, gtrid, names);
       }
@@ -107,6 +109,7 @@ export class Judge {
       }
       this.#decided.add(record.gtrid);
     } else if (record.kind === 'heuristic') {
+      this.#damaged.add(record.gtrid);
       if (this.#system.attempts.get(record.gtrid)?.meddled !== true) {
         this.say('D4', `damage is recorded, and nobody has meddled: ${JSON.stringify(record)}`);
       }
@@ -167,6 +170,9 @@ export class Judge {
     const absent = writes.filter((write) => !present.includes(write));
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
+      if (attempt.byHand && present.length > 0 && absent.length > 0 && !this.#damaged.has(gtrid)) {
+        this.say('D4', `${gtrid} ended both ways by hand, and no damage is in the log: ${saw}`);
+      }
       return;
     }
     if (present.length > 0 && absent.length > 0) {

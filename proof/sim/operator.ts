@@ -43,6 +43,7 @@ export async function act(system: System, chance: Chance): Promise<void> {
       const attempt = system.attempts.get(gtrid);
       if (attempt !== undefined) {
         attempt.meddled = true;
+        attempt.byHand = false;
       }
       const bqual = chance.pick(state.branches).bqual;
       const resolution = chance.pick(['RESOLUTION_BRANCH_COMMITTED', 'RESOLUTION_BRANCH_ROLLED_BACK'] as const);

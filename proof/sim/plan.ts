@@ -14,6 +14,8 @@ export interface PlannedBranch {
   /** The last statement prepares, and its vote goes out unasked. */
   readonly isLast: boolean;
   readonly isolation: Isolation;
+  /** In the client's own participant, where it has one. */
+  readonly isEmbedded: boolean;
 }
 
 export interface Plan {
@@ -48,7 +50,14 @@ export function drawPlan(chance: Chance, shape: ShapeOptions, sites: readonly Si
       // Only one branch of a site: a second one would wait for the first until the deadline.
       return nth === 0 && chance.happens(shape.hotShare) ? 'hot' : 'write';
     });
-    return { site, bqual, statements, isLast: chance.happens(lastShare), isolation: 'default' };
+    return {
+      site,
+      bqual,
+      statements,
+      isLast: chance.happens(lastShare),
+      isolation: 'default',
+      isEmbedded: chance.happens(0.7),
+    };
   });
   const drawn = chance.next();
   return {

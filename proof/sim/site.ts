@@ -2,6 +2,7 @@
 import type { Error__Output as WireError } from '../../src/gen/concordat/v1/Error.ts';
 import type { DialCoordinator } from '../../src/participants/attach-link.ts';
 import { openAttachLink } from '../../src/participants/grpc-dial.ts';
+import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime.ts';
 import type { StatementAnswer, StatementCall } from '../../src/participants/statement-call.ts';
 import { toWireError } from '../../src/wire/status.ts';
@@ -55,7 +56,8 @@ export class Site {
     const { name, network, engine, rates } = this.parts;
     this.#lives += 1;
     const host = new Host(`${name}/${this.#lives}`, network.world);
-    this.#life = { host, runtime: openRuntime(this.parts, host, 'sidecar', new EngineWire(host, engine, rates)) };
+    const rm = new RemoteResourceManager(new EngineWire(host, engine, rates));
+    this.#life = { host, runtime: openRuntime(this.parts, host, 'sidecar', rm) };
   }
 
   kill(): void {
@@ -90,7 +92,7 @@ export function openRuntime(
   parts: SiteParts,
   host: Host,
   kind: 'sidecar' | 'embedded',
-  wire: EngineWire,
+  rm: ResourceManager,
 ): ParticipantRuntime {
   const { name, attach, maxBranches } = parts;
   const dial: DialCoordinator = (events) => {
@@ -102,7 +104,7 @@ export function openRuntime(
     return openAttachLink(client, events);
   };
   return openParticipantRuntime({
-    ...{ resource: name, kind, address: kind === 'sidecar' ? name : '', rm: new RemoteResourceManager(wire) },
+    ...{ resource: name, kind, address: kind === 'sidecar' ? name : '', rm },
     ...{ dial, clock: host.clock, random: host.chance, logger: eventsTo(host), maxBranches },
   });
 }
