@@ -139,6 +139,7 @@ export class Branch implements Resource, WorkBranch {
       const { start } = this.#settings;
       request.isolation = ISOLATION[options.isolation ?? start.isolation ?? 'default'];
       request.readOnly = options.readOnly ?? start.readOnly ?? false;
+      request.named = true; // Every branch of this client is enlisted before, or in the list of the commit.
     }
     if (this.#lastAsked) {
       request.last = true;

@@ -1,4 +1,5 @@
 // Request ids: a repeated request gets the first one's answer; the same id with another body is refused (faults B40).
+import { FifoMap } from '../lib/fifo-map.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { REQUEST_IDS_MAX } from '../xa/limits.ts';
 
@@ -12,7 +13,7 @@ interface Remembered {
  * their request id, and everything else is undone by a restart (presumed abort), so that repeating it begins anew.
  */
 export class RequestIds {
-  readonly #known = new Map<string, Remembered>();
+  readonly #known = new FifoMap<string, Remembered>(REQUEST_IDS_MAX);
 
   /**
    * Runs `first` unless the id is known; then its answer is given again.
@@ -32,12 +33,6 @@ export class RequestIds {
     // A refusal changed nothing and is not remembered: the same request may succeed later.
     const answer = first();
     this.#known.set(requestId, { body, answer });
-    if (this.#known.size > REQUEST_IDS_MAX) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
-        break;
-      }
-    }
     return answer;
   }
 }

@@ -1,4 +1,5 @@
 // Completed transactions: the newest whole, so that late messages find their state; more of them as an outcome only.
+import { FifoMap } from '../lib/fifo-map.ts';
 import type { Outcome } from '../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../xa/xid.ts';
 import { isHeuristic } from './engine/state.ts';
@@ -8,25 +9,29 @@ import type { Transaction } from './transaction.ts';
 const WHOLE_MAX = 10_000;
 
 export class Outcomes {
-  readonly #whole = new Map<Gtrid, Transaction>();
-  readonly #outcomes = new Map<Gtrid, Outcome>();
+  readonly #whole: FifoMap<Gtrid, Transaction>;
+  /** Heuristic ones that had to leave there: they stay listed until an operator forgets them. */
+  readonly #heuristic = new Map<Gtrid, Transaction>();
+  readonly #outcomes: FifoMap<Gtrid, Outcome>;
   /** The branch by whose engine alone an outcome is known. */
-  readonly #provenBy = new Map<Gtrid, Bqual>();
-  readonly #outcomesMax: number;
+  readonly #provenBy: FifoMap<Gtrid, Bqual>;
   /** Whether every outcome of this life is still here: then an id that is not was never begun. */
   isComplete = true;
 
   constructor(outcomesMax: number) {
-    this.#outcomesMax = outcomesMax;
+    this.#whole = new FifoMap(Math.min(WHOLE_MAX, outcomesMax));
+    this.#outcomes = new FifoMap(outcomesMax);
+    this.#provenBy = new FifoMap(outcomesMax);
   }
 
   add(transaction: Transaction, outcome: Outcome): void {
-    this.#whole.set(transaction.gtrid, transaction);
-    if (this.#whole.size > Math.min(WHOLE_MAX, this.#outcomesMax)) {
-      evictOldest(this.#whole, (old) => !isHeuristic(old.state));
+    const { gtrid } = transaction;
+    const evicted = this.#whole.set(gtrid, transaction);
+    if (evicted !== undefined && isHeuristic(evicted.state)) {
+      this.#heuristic.set(evicted.gtrid, evicted);
     }
     if (!transaction.presumed || outcome !== 'rolled-back') {
-      this.note(transaction.gtrid, outcome);
+      this.note(gtrid, outcome);
     }
   }
 
@@ -37,9 +42,6 @@ export class Outcomes {
   noteProof(gtrid: Gtrid, bqual: Bqual, outcome: Outcome): void {
     this.note(gtrid, outcome);
     this.#provenBy.set(gtrid, bqual);
-    if (this.#provenBy.size > this.#outcomesMax) {
-      evictOldest(this.#provenBy, () => true);
-    }
   }
 
   /** Undefined: the outcome is the whole transaction's. */
@@ -50,15 +52,13 @@ export class Outcomes {
   /** An outcome that is known without its transaction. */
   note(gtrid: Gtrid, outcome: Outcome): void {
     this.#provenBy.delete(gtrid);
-    this.#outcomes.set(gtrid, outcome);
-    if (this.#outcomes.size > this.#outcomesMax) {
-      evictOldest(this.#outcomes, () => true);
+    if (this.#outcomes.set(gtrid, outcome) !== undefined) {
       this.isComplete = false;
     }
   }
 
   transaction(gtrid: Gtrid): Transaction | undefined {
-    return this.#whole.get(gtrid);
+    return this.#whole.get(gtrid) ?? this.#heuristic.get(gtrid);
   }
 
   outcome(gtrid: Gtrid): Outcome | undefined {
@@ -67,20 +67,10 @@ export class Outcomes {
 
   remove(gtrid: Gtrid): void {
     this.#whole.delete(gtrid);
+    this.#heuristic.delete(gtrid);
   }
 
-  /** Heuristic ones stay listed until an operator forgets them. */
   heuristic(): readonly Transaction[] {
-    return [...this.#whole.values()].filter((transaction) => isHeuristic(transaction.state));
-  }
-}
-
-/** Maps iterate in insertion order; the few that must stay are stepped over. */
-function evictOldest<V>(map: Map<Gtrid, V>, mayGo: (value: V) => boolean): void {
-  for (const [key, value] of map) {
-    if (mayGo(value)) {
-      map.delete(key);
-      return;
-    }
+    return [...this.#heuristic.values(), ...this.#whole.values()].filter(({ state }) => isHeuristic(state));
   }
 }

@@ -7,9 +7,10 @@ import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
-import { openedMessage, voteMessage } from './attach-messages.ts';
+import { voteMessage } from './attach-messages.ts';
 import { type Branch, commitSession, newBranch } from './branch.ts';
 import type { EventLogger } from './event-logger.ts';
+import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
 import type { BranchSession } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
@@ -25,6 +26,13 @@ export interface BranchesOptions {
   readonly maxBranches: number;
 }
 
+export interface Opening {
+  readonly xid: Xid;
+  readonly timeoutMs: number;
+  /** Its client names it to the coordinator itself. */
+  readonly named: boolean;
+}
+
 /** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
 const PREPARE_GRACE_MS = 5_000;
 
@@ -32,12 +40,14 @@ export class Branches {
   readonly #options: BranchesOptions;
   readonly #table = new Map<string, Branch>();
   readonly #queues = new SerialQueues();
+  readonly #openings: Openings;
   readonly ended: Tombstones;
   #sessions = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: BranchesOptions) {
     this.#options = options;
+    this.#openings = new Openings(options.clock, options.report);
     this.ended = new Tombstones(options.clock);
   }
 
@@ -64,18 +74,18 @@ export class Branches {
   }
 
   /**
-   * Enters a branch and tells the coordinator in the same turn, before its engine hears of it (D3). Its deadline starts now.
+   * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now.
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
-  open(xid: Xid, timeoutMs: number, opener: () => Promise<BranchSession>): Branch {
-    const { clock, report, maxBranches } = this.#options;
+  open({ xid, timeoutMs, named }: Opening, opener: () => Promise<BranchSession>): Branch {
+    const { clock, maxBranches } = this.#options;
     if (this.#sessions >= maxBranches) {
       throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
     }
     const key = formatXid(xid);
     assert(!this.#table.has(key), 'D9: a branch is entered once');
     this.#sessions += 1;
-    report(openedMessage(xid));
+    this.#openings.opened(key, xid, named);
     const session = this.#queues.run(key, opener);
     const branch = newBranch(xid, session);
     branch.deadline = clock.after(clampTimeout(timeoutMs), () => this.#overdue(branch));
@@ -200,6 +210,7 @@ export class Branches {
     } else {
       this.#bury(branch, vote.kind === 'prepared' ? { kind: 'told' } : { kind: 'voted', vote }, ENDED);
     }
+    this.#openings.over(branch.key); // The vote says it, too.
     this.#options.report(voteMessage(branch.xid, vote));
     return vote;
   }
@@ -219,6 +230,7 @@ export class Branches {
   #bury(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): void {
     branch.deadline?.cancel();
     branch.state = state;
+    this.#openings.over(branch.key);
     this.ended.bury(branch.key, ended);
     this.#table.delete(branch.key);
     this.#noticeIdle();

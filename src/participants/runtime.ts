@@ -105,7 +105,7 @@ export class ParticipantRuntime implements AsyncDisposable {
   }
 
   /**
-   * Enters a branch that the application has opened and executes itself, and reports it. From now on the session is the
+   * Enters a branch that the application has opened and executes itself, and whose client names it. From now on the session is the
    * participant's: it prepares, finishes and, at the deadline, rolls back, whatever the application still does with it.
    * @throws {CoordinatorError} the branch was not entered and the session stays the caller's.
    */
@@ -119,7 +119,7 @@ export class ParticipantRuntime implements AsyncDisposable {
       throw branchUnknown(xid, undefined);
     }
     this.#admit(xid.gtrid);
-    const branch = this.#branches.open(xid, options.timeoutMs, async () => session);
+    const branch = this.#branches.open({ xid, timeoutMs: options.timeoutMs, named: true }, async () => session);
     return { prepare: () => this.#commands.voter.vote(branch) };
   }
 

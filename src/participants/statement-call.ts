@@ -10,12 +10,14 @@ import { toSqlValue } from './values.ts';
 export interface StatementCall {
   readonly xid: Xid;
   readonly statement: Statement;
-  /** From 1; the first opens the branch, and the next three fields are read with it only. */
+  /** From 1; the first opens the branch, and the next four fields are read with it only. */
   readonly number: number;
   readonly isolation: Isolation;
   readonly readOnly: boolean;
   /** Milliseconds from the first statement after which an unprepared branch is abandoned; 0: the default. */
   readonly timeoutMs: number;
+  /** The client names the branch to the coordinator itself. */
+  readonly named: boolean;
   /** Execute, prepare and vote unasked. */
   readonly last: boolean;
 }
@@ -59,6 +61,7 @@ export function decodeStatementCall(request: ExecuteRequest__Output): StatementC
     isolation: isolationOf(request.isolation),
     readOnly: request.readOnly,
     timeoutMs: request.timeoutMs,
+    named: request.named,
     last: request.last,
   };
 }

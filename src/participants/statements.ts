@@ -54,7 +54,7 @@ export class Statements {
     const { rm, branches } = this.#options;
     const { xid, isolation, readOnly } = call;
     const timeoutMs = clampTimeout(call.timeoutMs);
-    return branches.open(xid, timeoutMs, () =>
+    return branches.open({ xid, timeoutMs, named: call.named }, () =>
       rm.open(xid, { isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS }),
     );
   }

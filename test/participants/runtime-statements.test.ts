@@ -16,6 +16,23 @@ describe('statements of a branch', () => {
     expect(fixture.calls).not.toContain('execute');
   });
 
+  it('of one that its client names itself the coordinator hears a moment later, or by its vote', async () => {
+    const clock = new ManualClock();
+    await using fixture = await openFixture({ clock });
+    const { runtime, session } = await fixture.attach();
+    const [waiting, voting, over] = [fixture.xid(), fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(waiting, 1, 'set a 1', { named: true }));
+    await runtime.execute(statement(voting, 1, 'set b 1', { named: true, last: true }));
+    await runtime.execute(statement(over, 1, 'set c 1', { named: true }));
+    session.send({ finish: { ...ref(over), verb: 'FINISH_VERB_ROLLBACK', evidence: '' } });
+    await session.hears('result');
+    expect(session.heard('vote')).toHaveLength(1);
+    expect(session.heard('opened')).toEqual([]);
+    clock.advance(100);
+    await eventually('it is reported', () => session.heard('opened').length > 0);
+    expect(session.heard('opened')).toEqual([ref(waiting)]);
+  });
+
   it('the newest number repeated is answered again and executed once', async () => {
     await using fixture = await openFixture();
     const { runtime } = await fixture.attach();

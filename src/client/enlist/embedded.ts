@@ -179,7 +179,7 @@ async function open(
   manager.lend(xid, branch);
   let adopted: AdoptedBranch;
   try {
-    // Told to the coordinator before the engine hears of it: a branch that nobody knows must not exist (D3).
+    // Entered before the engine hears of it: a branch that nobody knows must not exist (D3).
     adopted = runtime.adopt(xid, branch, { timeoutMs });
     await branch.begin();
   } catch (error) {

@@ -65,8 +65,8 @@ export async function writeHighWater(path: string, mark: HighWater): Promise<voi
   await rename(temporary, path);
 }
 
-/** How long a mark may wait: the file is written at most this often, so that its fsyncs do not disturb the log's. */
-const DELAY_MS = 100;
+/** How long a mark may wait: the file is written at most this often, since its fsyncs disturb those of the log and of databases beside it. */
+const DELAY_MS = 1_000;
 
 /** Writes the newest mark behind the commit path. The file may lag; it is never ahead of the log. */
 export class HighWaterKeeper {

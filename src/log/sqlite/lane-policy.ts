@@ -6,8 +6,11 @@ export type LaneName = 'inline' | 'worker';
 const WINDOW = 16;
 /** A commit that takes longer than the thread hop costs (20 to 50 µs of latency, 40 µs of CPU) by far is the worker's. */
 const FAST_MICROS = 500;
+/** One such in a window is no slow disk: on a busy machine a process waits that long for a core. */
+const ODD_MICROS = 5_000;
+const ODD_MAX = 1;
 /** A commit on the main thread that took this long stopped every timer for as long: the worker takes over at once. */
-const SLOW_MICROS = 5_000;
+const SLOW_MICROS = 20_000;
 /** A disk that is slow now and then must not stop the event loop again and again: each fall-back doubles the wait. */
 const WINDOWS_MAX = 256;
 /** So many flushes on the main thread without a slow one, and the disk is trusted as at the start. */
@@ -59,7 +62,8 @@ export class LanePolicy {
     if (this.#recent.length < WINDOW) {
       return;
     }
-    const fast = median(this.#recent) < FAST_MICROS && Math.max(...this.#recent) < SLOW_MICROS;
+    const odd = this.#recent.filter((one) => one > ODD_MICROS);
+    const fast = median(this.#recent) < FAST_MICROS && odd.length <= ODD_MAX && odd.every((one) => one < SLOW_MICROS);
     this.#recent = [];
     this.#windowsLeft = fast ? this.#windowsLeft - 1 : this.#windowsNext;
     if (this.#windowsLeft === 0) {
