@@ -22,7 +22,7 @@ export class Attempt {
   readonly told: Told[] = [];
   /** Somebody finished a branch of it by hand, or vouched for one: it may end as it likes, if only that is recorded. */
   meddled = false;
-  /** Only an administrator at the database has meddled: both ends of it must be in the log as damage. */
+  /** Only an administrator at the database has meddled: what he did against a decision must be in the log as damage. */
   byHand = false;
   /** Its commit was answered, by an engine that may have failed before it could prove an end. */
   isOnePhase = false;

@@ -90,7 +90,7 @@ export class ClientBranch implements WorkBranch {
     const { world } = network;
     const call = {
       ...{ xid: xidOf(work.gtrid, bqual), statement: { sql, parameters: [] }, number, last },
-      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs },
+      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs, named: true },
     };
     if (embedded !== undefined) {
       embedded.execute(call, answered);

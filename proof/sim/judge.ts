@@ -170,8 +170,9 @@ export class Judge {
     const absent = writes.filter((write) => !present.includes(write));
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
-      if (attempt.byHand && present.length > 0 && absent.length > 0 && !this.#damaged.has(gtrid)) {
-        this.say('D4', `${gtrid} ended both ways by hand, and no damage is in the log: ${saw}`);
+      // What was rolled back is told once, and swept up where nobody answers: a hand that comes after that is not noticed.
+      if (attempt.byHand && absent.length > 0 && this.#isOnDisk(gtrid) && !this.#damaged.has(gtrid)) {
+        this.say('D4', `${gtrid} is decided, a hand was in it, and no damage is in the log: ${saw}`);
       }
       return;
     }
