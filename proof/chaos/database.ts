@@ -38,11 +38,21 @@ export class Database {
 
   /** @returns whether it was up, and so is killed. */
   kill(): boolean {
-    if (!this.#isUp || this.#thaw !== undefined) {
+    if (!this.isReady) {
       return false;
     }
     this.#isUp = false;
-    this.#reviving = this.#killAndRevive();
+    this.#reviving = this.#killNow(false).then(() => this.#revive());
+    return true;
+  }
+
+  /** Shut down in order and started again. @returns whether it was up. */
+  restart(): boolean {
+    if (!this.isReady) {
+      return false;
+    }
+    this.#isUp = false;
+    this.#reviving = this.server.stop().then(() => this.#revive());
     return true;
   }
 
@@ -73,8 +83,7 @@ export class Database {
       .catch(() => undefined);
   }
 
-  async #killAndRevive(): Promise<void> {
-    await this.#killNow(false);
+  async #revive(): Promise<void> {
     while (!this.#isClosing) {
       this.#life += 1;
       const { delayMs, killedAfterMs } = this.#drawLife(this.#life);

@@ -36,6 +36,10 @@ export class Deaths {
       this.#inRecovery += inRecovery ? 1 : 0;
     }
     if (!bySelf) {
+      // After SIGTERM a program ends with 0, or is killed on the way.
+      if (ended.signal === null && ended.code !== EXIT.ok && !this.#troubled.has(pid)) {
+        this.#strange.push({ kind: 'process', why: `${part.name} ended with exit ${ended.code}:\n${lastWords}` });
+      }
       return;
     }
     const crashes = failpoints.split(',').filter((point) => point.includes('=crash'));

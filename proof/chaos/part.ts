@@ -101,6 +101,16 @@ export class Part {
     return true;
   }
 
+  /** SIGTERM. @returns whether there was something to end. */
+  restart(): boolean {
+    if (!this.isReady) {
+      return false;
+    }
+    this.#struck = true;
+    this.#child?.signal('SIGTERM');
+    return true;
+  }
+
   /** SIGSTOP; the keeper continues it after `ms`, or when calm comes. */
   freeze(ms: number): void {
     if (this.#child?.isRunning === true) {

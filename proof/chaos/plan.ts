@@ -15,6 +15,8 @@ export type DiskTrouble = (typeof DISK_TROUBLES)[number];
 
 export type Blow =
   | { readonly kind: 'kill'; readonly part: PartName }
+  /** Ended in order, with SIGTERM, and started again. */
+  | { readonly kind: 'restart'; readonly part: PartName }
   | { readonly kind: 'freeze'; readonly part: PartName; readonly ms: number; readonly thenKill: boolean }
   /** A link of that dialler or listener, as many as it has, from `index` on. */
   | { readonly kind: 'link'; readonly index: number; readonly fault: LinkFault; readonly ms: number }
@@ -61,6 +63,7 @@ const KINDS: readonly (readonly [PartKind, number])[] = [
 ];
 /** Every strike kills; the rest makes it interesting. */
 const BLOWS: readonly (readonly [Blow['kind'], number])[] = [
+  ['restart', 2],
   ['freeze', 2],
   ['link', 5],
   ['isolate', 2],
@@ -102,6 +105,7 @@ function drawBlow(roll: Roll, swarm: Swarm, parts: readonly PartName[], links: n
   const part = drawPart(roll, swarm, parts);
   switch (kind) {
     case 'kill':
+    case 'restart':
       return { kind, part };
     case 'freeze':
       return { kind, part, ms: 100 + roll(900), thenKill: roll(2) === 0 };

@@ -35,6 +35,8 @@ export class Striker {
     switch (blow.kind) {
       case 'kill':
         return this.#part(blow.part)?.kill() === true ? `kill ${blow.part.kind}` : undefined;
+      case 'restart':
+        return this.#part(blow.part)?.restart() === true ? `restart ${blow.part.kind}` : undefined;
       case 'freeze':
         return this.#freeze(blow.part, blow.ms, blow.thenKill);
       case 'link': {
@@ -105,7 +107,7 @@ export class Striker {
     return `disk ${trouble}`;
   }
 
-  #part({ name }: PartName): { kill(): boolean; freeze(ms: number): void } | undefined {
+  #part({ name }: PartName): { kill(): boolean; restart(): boolean; freeze(ms: number): void } | undefined {
     return everyPart(this.#world).find((part) => part.name === name);
   }
 

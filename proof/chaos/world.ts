@@ -18,6 +18,8 @@ const APPLICATION = resolve(import.meta.dirname, 'application.ts');
 
 /** What each application does, so that no way of working is left out by the dice. */
 const APPLICATIONS: readonly (readonly Way[])[] = [['sidecar', 'joined'], ['last'], ['own'], ['mixed', 'own', 'last']];
+/** Shorter than what a transaction may take: some restarts do not wait for all that is open. */
+const DRAIN = ['--drain-grace-ms', '1000'];
 const WORKERS = 3;
 const TIMEOUT_MS = 2_500;
 /** One application is impatient, so that some outcomes stay unknown to it. */
@@ -149,7 +151,7 @@ interface PartLike {
 }
 
 function buildCoordinator(options: WorldOptions, port: number, dataDirectory: string): Part {
-  const address = ['--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0'];
+  const address = ['--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', ...DRAIN];
   return part(options, {
     kind: 'coordinator',
     name: 'coordinator',
@@ -173,7 +175,15 @@ async function buildSidecar(options: WorldOptions, place: SidecarPlace): Promise
   await writeFile(urlFile, `${url}\n`, { mode: 0o600 });
   const coordinator = `127.0.0.1:${await through(`${name}>coordinator`, port)}`;
   const advertise = `127.0.0.1:${await through(`applications>${name}`, listen)}`;
-  const addresses = ['--coordinator', coordinator, '--listen', `127.0.0.1:${listen}`, '--advertise', advertise];
+  const addresses = [
+    '--coordinator',
+    coordinator,
+    '--listen',
+    `127.0.0.1:${listen}`,
+    '--advertise',
+    advertise,
+    ...DRAIN,
+  ];
   return part(options, {
     kind: 'sidecar',
     name,
