@@ -98,6 +98,18 @@ export class CoordinatorNode {
     }
   }
 
+  /** SIGTERM: nothing new is begun, what is open has some time, then the streams end and the process with them. */
+  stop(graceMs: number): void {
+    const life = this.#life;
+    const core = life?.core;
+    if (life !== undefined && core !== undefined) {
+      core.operations.drain();
+      const late = Promise.withResolvers<void>();
+      life.host.clock.after(graceMs, late.resolve);
+      void Promise.race([core.driver.registry.empty(), late.promise]).then(() => this.#leave(life, core));
+    }
+  }
+
   /** A copy of the log as it is now; undefined: it does not run. */
   async backup(): Promise<Backup | undefined> {
     const { log } = this.#life ?? {};

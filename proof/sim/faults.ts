@@ -78,6 +78,9 @@ export class Faults {
       case 'coordinator-pause':
         this.#pause(coordinator.host, chance.gap(2_000));
         break;
+      case 'coordinator-stop':
+        coordinator.stop(chance.gap(1_000));
+        break;
       case 'failed-force':
         coordinator.disk.failNextForce(chance.happens(0.5) ? 'lost' : 'kept');
         break;

@@ -220,7 +220,7 @@ export class Judge {
   #forcedWrites(): void {
     const { forced } = this.#system.coordinator;
     const expected = new Map([
-      ['resource-registered', this.#system.sites.length],
+      ['resource-registered', this.#system.shape.sites.length],
       ['decided', this.#decided.size],
     ]);
     for (const kind of new Set([...forced.keys(), ...expected.keys()])) {

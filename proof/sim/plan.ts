@@ -32,11 +32,11 @@ export interface Plan {
 export function drawPlan(chance: Chance, shape: ShapeOptions, sites: readonly Site[]): Plan {
   const count = chance.skewed(1, shape.branchesMax);
   const lastShare = chance.happens(0.5) ? shape.lastShare : 0;
-  const used = new Map<Site, number>();
+  const used = new Map<string, number>();
   const branches = Array.from({ length: count }, (): PlannedBranch => {
     const site = chance.pick(sites);
-    const nth = used.get(site) ?? 0;
-    used.set(site, nth + 1);
+    const nth = used.get(site.parts.name) ?? 0;
+    used.set(site.parts.name, nth + 1);
     const bqual = nth === 0 ? site.parts.name : `${site.parts.name}.${nth}`;
     const length = chance.skewed(1, 3);
     const isReader = chance.happens(shape.readShare);

@@ -18,6 +18,8 @@ import { type EngineRates, EngineWire } from './wire-to-engine.ts';
 export type Attach = (from: Host) => Stream;
 
 export interface SiteParts {
+  /** Tells the processes of twins apart. */
+  readonly suffix: string;
   readonly name: ResourceName;
   readonly engine: SimEngine;
   readonly network: Network;
@@ -53,9 +55,9 @@ export class Site {
   }
 
   start(): void {
-    const { name, network, engine, rates } = this.parts;
+    const { name, suffix, network, engine, rates } = this.parts;
     this.#lives += 1;
-    const host = new Host(`${name}/${this.#lives}`, network.world);
+    const host = new Host(`${name}${suffix}/${this.#lives}`, network.world);
     const rm = new RemoteResourceManager(new EngineWire(host, engine, rates));
     this.#life = { host, runtime: openRuntime(this.parts, host, 'sidecar', rm) };
   }

@@ -7,6 +7,7 @@ import type { EngineRates } from './wire-to-engine.ts';
 export const FAULT_KINDS = [
   'coordinator-crash',
   'coordinator-pause',
+  'coordinator-stop',
   'failed-force',
   'slow-disk',
   'full-disk',
@@ -27,6 +28,8 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface ShapeOptions {
   readonly sites: readonly Family[];
+  /** Of the databases that have two sidecars. */
+  readonly twinShare: number;
   readonly clients: number;
   /** Transactions that one client works on at once. */
   readonly concurrency: number;
@@ -92,6 +95,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
     transactions,
     shape: {
       sites: Array.from({ length: chance.skewed(1, 8) }, () => (chance.happens(0.5) ? 'numbers' : 'markers')),
+      twinShare: share(0.6, 0.2),
       clients: chance.int(1, 5),
       concurrency: chance.skewed(1, 8),
       branchesMax: chance.skewed(2, 16),

@@ -45,14 +45,19 @@ export class System {
     this.coordinator = new CoordinatorNode(this.network, { ...shape, defaultTimeoutMs: 5_000 });
     this.coordinator.disk.flushMs = shape.flushMs;
     this.coordinator.onStopped = () => world.after(RESTART_MS, () => this.startCoordinator());
-    this.sites = shape.sites.map((family, index) => {
+    this.sites = shape.sites.flatMap((family, index) => {
       const name = `r${index}` as string as ResourceName;
       const engine = new SimEngine(name, family, world.chance.fork());
       prepareRows(engine);
-      return new Site({
-        ...{ name, engine, network: this.network, maxBranches: shape.maxBranches, rates: () => this.engineRates },
-        attach: (from) => this.coordinator.open(from, 'attach'),
-      });
+      // A database may have two sidecars; either may finish what the other has begun.
+      const suffixes = world.chance.happens(shape.twinShare) ? ['', 'b'] : [''];
+      return suffixes.map(
+        (suffix) =>
+          new Site({
+            ...{ name, suffix, engine, network: this.network, maxBranches: shape.maxBranches },
+            ...{ rates: () => this.engineRates, attach: (from) => this.coordinator.open(from, 'attach') },
+          }),
+      );
     });
     this.clients = Array.from({ length: shape.clients }, (_, index) => this.#client(index));
   }
