@@ -3,6 +3,7 @@ import type { Configuration } from './configuration.ts';
 import { configurations } from './configurations.ts';
 import { explore } from './explore.ts';
 import { checkLiveness } from './liveness.ts';
+import { checkPairs, PAIRS } from './pairs.ts';
 import { PRODUCTION, type Protocol } from './protocol.ts';
 import { story } from './story.ts';
 import { World } from './world.ts';
@@ -12,6 +13,8 @@ export interface CheckOptions {
   readonly branches: number;
   /** The larger worlds as well. */
   readonly deep?: boolean;
+  /** 2, the default: what two transactions leave in one log is recovered like what each leaves alone. */
+  readonly transactions?: 1 | 2;
   /** Only the world of this name. */
   readonly only?: string;
   /** A world that has more states is given up; the run is not complete then. */
@@ -55,11 +58,17 @@ export const STATES_MAX = 30_000_000;
 
 /** Synchronous and without randomness: the same options give the same report. */
 export function check(options: CheckOptions, planted: Planted = {}): CheckReport {
-  const { branches, deep = false, only = '', onWorld } = options;
+  const { branches, deep = false, transactions = 2, only = '', onWorld } = options;
   const worlds: WorldReport[] = [];
   const selected = configurations(branches, deep).filter(({ name }) => only === '' || name === only);
-  for (const configuration of selected) {
-    const report = checkWorld(configuration, { ...PRODUCTION, ...planted }, options);
+  const runs = selected.map(
+    (configuration) => (): WorldReport => checkWorld(configuration, { ...PRODUCTION, ...planted }, options),
+  );
+  if (transactions === 2 && (only === '' || only === PAIRS)) {
+    runs.unshift(() => checkPairs());
+  }
+  for (const run of runs) {
+    const report = run();
     worlds.push(report);
     onWorld?.(report);
     if (report.trace.length > 0) {
@@ -73,7 +82,7 @@ export function check(options: CheckOptions, planted: Planted = {}): CheckReport
     transitions: sum(({ transitions, calmTransitions }) => transitions + calmTransitions),
     depth: Math.max(0, ...worlds.map(({ depth }) => depth)),
     violations: trace.length > 0 ? 1 : 0,
-    complete: worlds.length === selected.length && worlds.every(({ isComplete }) => isComplete),
+    complete: worlds.length === runs.length && worlds.every(({ isComplete }) => isComplete),
     trace,
     worlds,
   };

@@ -2,6 +2,7 @@
 import { readOptions, UsageError } from '../disk/options.ts';
 import { type CheckReport, check, STATES_MAX, type WorldReport } from './check.ts';
 import { configurations } from './configurations.ts';
+import { PAIRS } from './pairs.ts';
 
 const HELP = `npm run check -- [options]
 
@@ -12,6 +13,7 @@ state and every step is judged by the invariants D1 to D9 (docs/protocol.md), an
 once faults stop (D12). The first violation ends the run and is told as the shortest story that leads to it.
 
   --branches N    1, 2 or 3, default 2
+  --transactions N  1 leaves out what two transactions leave in one log, default 2: more than two meet in nothing else
   --deep          the larger worlds, too: more faults together; half an hour and 8 GB (see below)
   --only NAME     only the world of this name
   --states N      gives a world up that has more states, default ${STATES_MAX}; the run is not complete then
@@ -24,6 +26,7 @@ A run of --deep wants NODE_OPTIONS=--max-old-space-size=12000.`;
 
 const KINDS = {
   branches: 'number',
+  transactions: 'number',
   deep: 'flag',
   only: 'text',
   states: 'number',
@@ -42,8 +45,12 @@ export function checkCommand(args: readonly string[]): number {
   const branches = Number(given.branches ?? 2);
   const deep = given.deep === true;
   const only = typeof given.only === 'string' ? given.only : '';
+  const transactions = Number(given.transactions ?? 2);
+  if (transactions !== 1 && transactions !== 2) {
+    throw new UsageError('--transactions is 1 or 2');
+  }
   const selected = configurations(branches, deep).filter(({ name }) => only === '' || name === only);
-  if (selected.length === 0) {
+  if (selected.length === 0 && (only !== PAIRS || branches < 1 || branches > 3)) {
     throw new UsageError(`no world of ${branches} branches has such a name: npm run check -- --branches 2 --list`);
   }
   if (given.list === true) {
@@ -56,6 +63,7 @@ export function checkCommand(args: readonly string[]): number {
   const report = check({
     branches,
     deep,
+    transactions,
     only,
     statesMax: Number(given.states ?? STATES_MAX),
     onProgress: say,

@@ -20,6 +20,8 @@ export interface StandIn {
   readonly clock: StillClock;
   /** What participants and the log were told, in order. */
   readonly effects: readonly Effect[];
+  /** The same in words, with the transaction that each is of. */
+  readonly told: readonly string[];
   /** A bit for each branch whose evidence may be deleted. */
   readonly forgotten: () => number;
 }
@@ -35,14 +37,19 @@ export interface Circumstances {
 export function standIn(circumstances: Circumstances): StandIn {
   const { epoch } = circumstances;
   const effects: Effect[] = [];
+  const told: string[] = [];
+  const tell = (gtrid: string, effect: Effect): void => {
+    effects.push(effect);
+    told.push(`${gtrid} ${JSON.stringify(effect)}`);
+  };
   let forgotten = 0;
   const clock = new StillClock();
-  const log = logOf(circumstances, (record) => effects.push(effectOf(record)));
+  const log = logOf(circumstances, (record) => tell('gtrid' in record ? record.gtrid : '', effectOf(record)));
   const directory = new Directory();
   for (const resource of NAMES.map((name) => name as string as ResourceName)) {
     directory.register(resource, 'memory', `memory:${resource}`);
     directory.attach(
-      linkOf(resource, effects, (bqual) => {
+      linkOf(resource, tell, (bqual) => {
         forgotten |= 1 << branchOf(bqual);
       }),
     );
@@ -51,7 +58,7 @@ export function standIn(circumstances: Circumstances): StandIn {
   const driver = new Driver({ log, clock, random, directory, logger: SILENT, outcomesMax: 10 });
   const leases = new Leases(IDENTITY, epoch);
   const strays = new Strays({ driver, leases, log, logger: SILENT, defaultTimeoutMs: 1_000, mayBegin: () => true });
-  return { driver, strays, directory, log, clock, effects, forgotten: () => forgotten };
+  return { driver, strays, directory, log, clock, effects, told, forgotten: () => forgotten };
 }
 
 /** Holds what it is said to hold, and never finishes a write: that is up to the checked one. */
@@ -72,14 +79,18 @@ function logOf({ epoch, logged, unfinished }: Circumstances, appended: (record: 
   return log as Log;
 }
 
-function linkOf(resource: ResourceName, effects: Effect[], forget: (bqual: string) => void): Link {
+function linkOf(
+  resource: ResourceName,
+  tell: (gtrid: string, effect: Effect) => void,
+  forget: (bqual: string) => void,
+): Link {
   const link: Pick<Link, 'resource' | 'instance' | 'kind' | 'prepare' | 'finish' | 'forget'> = {
     resource,
     instance: `${resource}-sidecar`,
     kind: 'sidecar',
-    prepare: (_gtrid, bqual) => effects.push({ kind: 'prepare', bqual: bqual as Bqual, instance: '' }),
-    finish: (_gtrid, bqual, verb, evidence) =>
-      effects.push({ kind: 'finish', verb, bqual: bqual as Bqual, instance: '', evidence }),
+    prepare: (gtrid, bqual) => tell(gtrid, { kind: 'prepare', bqual: bqual as Bqual, instance: '' }),
+    finish: (gtrid, bqual, verb, evidence) =>
+      tell(gtrid, { kind: 'finish', verb, bqual: bqual as Bqual, instance: '', evidence }),
     forget: (branches) => {
       for (const { bqual } of branches) {
         forget(bqual);
