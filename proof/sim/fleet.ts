@@ -9,6 +9,8 @@ export interface FleetSettings {
   readonly transactions: number;
   readonly endsAt: number;
   readonly threads: number;
+  /** Beyond it no further portion is begun: nothing new is learnt from more of them. */
+  readonly findingsMax: number;
   /** Called after every portion. */
   readonly onProgress: (totals: Totals) => void;
 }
@@ -38,8 +40,6 @@ export interface Portion {
 }
 
 const PORTION = 20;
-/** Beyond it nothing new is learnt from more of them. */
-const FINDINGS_MAX = 20;
 
 export function noTotals(): Totals {
   return {
@@ -61,12 +61,12 @@ export function add(totals: Totals, more: Totals): void {
 
 /** @throws whatever a thread dies of. */
 export async function runFleet(settings: FleetSettings): Promise<Totals> {
-  const { from, seeds, transactions, threads, endsAt, onProgress } = settings;
+  const { from, seeds, transactions, threads, endsAt, findingsMax, onProgress } = settings;
   const totals = noTotals();
   let next = from;
   const take = (): Portion | undefined => {
     const count = Math.min(PORTION, from + seeds - next);
-    if (count <= 0 || performance.now() >= endsAt || totals.findings.length >= FINDINGS_MAX) {
+    if (count <= 0 || performance.now() >= endsAt || totals.findings.length >= findingsMax) {
       return undefined;
     }
     const first = next;

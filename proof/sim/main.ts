@@ -8,6 +8,7 @@ import { Trace } from './trace.ts';
 
 const SEEDS = 10_000;
 const TRANSACTIONS = 100;
+const FINDINGS = 20;
 
 const HELP = `npm run sim -- [options]
 
@@ -22,6 +23,7 @@ faults stop, everything must end in time and nothing may be left. docs/simulator
   --minutes N       as many as there is time for
   --transactions N  in each simulation, default ${TRANSACTIONS}
   --threads N       default: one for each core
+  --findings N      ends after so many, default ${FINDINGS}
   --json            end with one line of JSON: {"transactions","seeds","violations", …}
   --help
 
@@ -34,6 +36,7 @@ const KINDS = {
   minutes: 'number',
   transactions: 'number',
   threads: 'number',
+  findings: 'number',
   json: 'flag',
   help: 'flag',
 } as const;
@@ -57,8 +60,9 @@ async function run(args: readonly string[]): Promise<number> {
   }
   const transactions = Number(given.transactions ?? TRANSACTIONS);
   const threads = Number(given.threads ?? availableParallelism());
-  if (transactions < 1 || threads < 1) {
-    throw new UsageError('--transactions and --threads are at least 1');
+  const findingsMax = Number(given.findings ?? FINDINGS);
+  if (transactions < 1 || threads < 1 || findingsMax < 1) {
+    throw new UsageError('--transactions, --threads and --findings are at least 1');
   }
   if (given.seed !== undefined) {
     return replay(Number(given.seed), transactions);
@@ -71,7 +75,7 @@ async function run(args: readonly string[]): Promise<number> {
   let said = '';
   progress.say(() => said);
   const totals = await runFleet({
-    ...{ from, seeds, transactions, threads, endsAt: begun + minutes * 60_000 },
+    ...{ from, seeds, transactions, threads, findingsMax, endsAt: begun + minutes * 60_000 },
     onProgress: (now) => {
       said = `${now.seeds} seeds from ${from}, ${now.transactions} transactions, ${now.findings.length} findings`;
     },
