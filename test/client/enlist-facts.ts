@@ -155,7 +155,7 @@ export function enlistFacts(pair: UsedSystem): void {
     const { concordat, accounts, orders } = application;
     await concordat.transaction(async (tx) => {
       await tx.enlist('accounts', accounts, { readOnly: true, isolation: 'repeatable-read' });
-      await tx.enlist('orders', orders, { isolation: 'read-committed' });
+      await tx.enlist('orders', orders, { readOnly: true, isolation: 'read-committed' });
       const shown = await accounts.query('show transaction_isolation');
       expect(shown.rows).toEqual([{ transaction_isolation: 'repeatable read' }]);
       await orders.query('select count(*) from customer_order');
@@ -341,7 +341,7 @@ export function enlistFacts(pair: UsedSystem): void {
       const application = await startApplication(pair, { multipleStatements });
       const { concordat, accounts, orders } = application;
       const judge = await openClient(pair.accounts.server.url);
-      const tx = concordat.begin({ timeoutMs: 300 });
+      const tx = concordat.begin({ timeoutMs: 1_500 });
       await tx.enlist('accounts', accounts);
       await tx.enlist('orders', orders);
       await accounts.query(PAY);

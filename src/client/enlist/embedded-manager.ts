@@ -1,5 +1,5 @@
 // The resource manager of an embedded participant: connections of its own for phase two, and the application's for its branches.
-import type { ResourceManager } from '../../participants/resource-manager.ts';
+import type { EngineIdentity, ResourceManager } from '../../participants/resource-manager.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch } from './application-branch.ts';
@@ -7,13 +7,21 @@ import type { ApplicationBranch } from './application-branch.ts';
 export interface EmbeddedManager extends ResourceManager {
   /** From now on phase two of this branch goes to its own session first, until that is released. */
   lend(xid: Xid, branch: ApplicationBranch): void;
+  /** Who the engine said it is when the participant last asked it, at each attaching and now and then: not asked for each branch. */
+  knownIdentity(): Promise<string>;
 }
 
 /** `base` is disposed with it. */
 export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
   const lent = new Map<string, ApplicationBranch>();
+  let known: EngineIdentity | undefined;
+  const identify = async (): Promise<EngineIdentity> => {
+    known = await base.identify();
+    return known;
+  };
   return {
-    identify: () => base.identify(),
+    identify,
+    knownIdentity: async () => (known ?? (await identify())).identity,
     preflight: () => base.preflight(),
     createTables: () => base.createTables(),
     raiseEpoch: (identity, epoch) => base.raiseEpoch(identity, epoch),

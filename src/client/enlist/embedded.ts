@@ -13,6 +13,7 @@ import { within } from '../wait.ts';
 import type { ApplicationBranch } from './application-branch.ts';
 import { type ApplicationConnection, recognise } from './connection.ts';
 import { type EmbeddedManager, openEmbeddedManager } from './embedded-manager.ts';
+import { mysqlConnection } from './mysql-connection.ts';
 
 /** Branches of one application at one resource; its own pool is the real limit. */
 const BRANCHES_MAX = 10_000;
@@ -65,10 +66,10 @@ export class EmbeddedParticipants implements AsyncDisposable {
     if (name === undefined) {
       throw new TypeError(`not the name of a resource: ${resource}`);
     }
-    const known = this.#connections.get(request.connection) ?? {
-      connection: recognise(request.connection, this.#settings),
-    };
-    this.#connections.set(request.connection, known);
+    // A pool of mysql2 wraps the same connection anew each time that it lends it.
+    const key = mysqlConnection(request.connection) ?? request.connection;
+    const known = this.#connections.get(key) ?? { connection: recognise(request.connection, this.#settings) };
+    this.#connections.set(key, known);
     const participant = await this.#participant(name, known.connection, request);
     await checkIdentity(name, known, participant);
     return await open(name, known.connection, participant, request);
@@ -153,7 +154,7 @@ async function checkIdentity(
   { manager }: Participant,
 ): Promise<void> {
   known.identity ??= (await known.connection.identify()) ?? '';
-  const expected = (await manager.identify()).identity;
+  const expected = await manager.knownIdentity();
   if (known.identity !== expected) {
     const message = `The connection belongs to the database ${known.identity || 'that does not answer'}, and ${name} is ${expected}.`;
     throw new ConcordatError(message, { code: 'RESOURCE_IDENTITY', retryable: false });

@@ -1,6 +1,6 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
 import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/errors.ts';
-import { branchLock, endText, finishText, WRITE_COUNTERS, xidLiteral } from '../../participants/mysql/texts.ts';
+import { branchLock, endText, finishText, xidLiteral } from '../../participants/mysql/texts.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { FORMAT_ID, type Xid } from '../../xa/xid.ts';
@@ -14,7 +14,7 @@ export class LentMysqlSession {
   readonly #loan: Loan;
   #isGone = false;
   #isParked = false;
-  #counters = '';
+  #isReleased = false;
 
   /** `onGone`: the connection ended, not by us. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<MysqlConnection>, onGone: (reason: Reason) => void) {
@@ -39,7 +39,6 @@ export class LentMysqlSession {
       `DO GET_LOCK(${branchLock(xid)},0)`,
       ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
       `XA START ${xidLiteral(xid)}`,
-      WRITE_COUNTERS,
     ]);
     const reason = failureOf(answer);
     if (reason !== undefined) {
@@ -51,7 +50,6 @@ export class LentMysqlSession {
       await this.giveBack(answer.kind === 'lost');
       throw new EngineError(reason, { sessionLost: this.#isGone });
     }
-    this.#counters = countersOf(answer);
   }
 
   /** Behind whatever the application has asked for. Never rejects. */
@@ -59,13 +57,15 @@ export class LentMysqlSession {
     return askMysql(this.#parts.connection, texts, this.#parts.clock);
   }
 
-  /** Whether any row was written since XA START, by whatever means; a reason where that cannot be known any more. */
-  async hasWritten(): Promise<boolean | Reason> {
-    if (this.#parts.options.readOnly) {
-      return false;
+  /** The same for the last words of a branch; where that costs no round trip, the branch's lock goes with them. Never rejects. */
+  async askLast(texts: readonly string[]): Promise<MysqlAnswer> {
+    const { connection, xid } = this.#parts;
+    if (connection.config.multipleStatements !== true) {
+      return await this.ask(texts);
     }
-    const answer = await this.ask([WRITE_COUNTERS]);
-    return failureOf(answer) ?? countersOf(answer) !== this.#counters;
+    const answer = await this.ask([...texts, releaseText(xid)]);
+    this.#isReleased = answer.kind === 'answered';
+    return answer;
   }
 
   /**
@@ -80,7 +80,7 @@ export class LentMysqlSession {
     if (await this.#ended()) {
       const texts = [
         finishText('rollback', xid),
-        `DO RELEASE_LOCK(${branchLock(xid)})`,
+        releaseText(xid),
         'SET TRANSACTION READ ONLY',
         `XA START ${placeholderLiteral(xid)}`,
       ];
@@ -105,9 +105,9 @@ export class LentMysqlSession {
       // A statement of the application runs, for instance in a queue for a lock: the session is ended under it.
       await tools.fence().catch(() => connection.destroy());
     }
-    if (!this.#isGone) {
+    if (!this.#isGone && !this.#isReleased) {
       // Ahead of anything that the application asks next, and nothing waits for it.
-      void this.ask([`DO RELEASE_LOCK(${branchLock(xid)})`]);
+      void this.ask([releaseText(xid)]);
     }
     this.#watch(false);
     this.#loan.end();
@@ -154,11 +154,11 @@ export function failureOf(answer: MysqlAnswer): Reason | undefined {
   }
 }
 
+function releaseText(xid: Xid): string {
+  return `DO RELEASE_LOCK(${branchLock(xid)})`;
+}
+
 /** Never prepared, so that nobody ever lists it; under another format id than the branch whose place it takes. */
 function placeholderLiteral(xid: Xid): string {
   return `${xidLiteral(xid).slice(0, -String(FORMAT_ID).length)}${FORMAT_ID + 1}`;
-}
-
-function countersOf(answer: MysqlAnswer): string {
-  return answer.kind === 'answered' ? JSON.stringify(answer.results.at(-1)?.rows) : '';
 }
