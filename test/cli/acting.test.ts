@@ -55,7 +55,7 @@ describe('without a terminal', () => {
   it.each([
     ['resolve', RESOLVE, EFFECTS],
     ['forget', FORGET, ['The heuristic outcome would be forgotten.']],
-  ])('%s without --yes shows the effects, changes nothing and ends with 10 (B66)', async (_, args, effects) => {
+  ])('%s without --yes shows the effects, changes nothing and ends with 10 (faults B66)', async (_, args, effects) => {
     for (const stdin of [undefined, '', `${ID.slice(-6)}\n`]) {
       const ran = await act(args, stdin === undefined ? {} : { stdin });
       expect(ran.exit).toBe(10);
@@ -68,7 +68,7 @@ describe('without a terminal', () => {
     }
   });
 
-  it('the refusal is one JSON document with the effects when JSON is wanted (B66)', async () => {
+  it('the refusal is one JSON document with the effects when JSON is wanted (faults B66)', async () => {
     const { exit, stderr } = await act([...RESOLVE, '--output', 'json']);
     expect(exit).toBe(10);
     expect(JSON.parse(stderr)).toMatchObject({ reason: 'CONFIRMATION_MISSING', details: EFFECTS, exitCode: 10 });
@@ -150,19 +150,19 @@ describe('at a terminal', () => {
 
 describe('what is refused before anything is sent', () => {
   it.each([
-    ['an empty reason (B83)', '', /has 0 characters/],
-    ['nine characters and spaces (B83)', '  123456789  ', /has 9 characters/],
-    ['1,001 characters (B83)', 'x'.repeat(1_001), /has 1001 characters/],
-    ['a line break (B83)', 'one line\nand another', /not printable/],
-    ['an escape sequence (B83)', 'looks \u001b[2J harmless', /not printable/],
-    ['a right-to-left mark (B83)', 'looks \u202e harmless', /not printable/],
+    ['an empty reason (faults B83)', '', /has 0 characters/],
+    ['nine characters and spaces (faults B83)', '  123456789  ', /has 9 characters/],
+    ['1,001 characters (faults B83)', 'x'.repeat(1_001), /has 1001 characters/],
+    ['a line break (faults B83)', 'one line\nand another', /not printable/],
+    ['an escape sequence (faults B83)', 'looks \u001b[2J harmless', /not printable/],
+    ['a right-to-left mark (faults B83)', 'looks \u202e harmless', /not printable/],
   ])('%s as the reason', async (_, reason, message) => {
     const ran = await act(['tx', 'forget', ID, '--reason', reason, '--yes']);
     expect(ran.stderr).toMatch(message);
     expect(ran).toMatchObject({ exit: 2, calls: [] });
   });
 
-  it('a reason of 1,000 characters passes (B83)', async () => {
+  it('a reason of 1,000 characters passes (faults B83)', async () => {
     expect((await act(['tx', 'forget', ID, '--reason', 'ü'.repeat(1_000), '--yes'])).exit).toBe(0);
   });
 
@@ -199,7 +199,7 @@ describe('what is refused before anything is sent', () => {
 });
 
 describe('what goes wrong on the way', () => {
-  it('a coordinator of another protocol is not asked to change anything (B70)', async () => {
+  it('a coordinator of another protocol is not asked to change anything (faults B70)', async () => {
     const ran = await act([...RESOLVE, '--yes'], {
       handlers: { GetLogStatus: () => logStatus({ protocolVersion: 9 }) },
     });

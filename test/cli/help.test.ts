@@ -57,19 +57,19 @@ describe('usage errors', () => {
     ['a missing argument', ['tx', 'show'], /missing required argument 'id'/],
     ['too many arguments', ['status', 'all'], /too many arguments/],
     [
-      'an id with an escape sequence (B04)',
+      'an id with an escape sequence (faults B04)',
       ['tx', 'show', 'a\u001b[31m'],
       /'a\\x1b\[31m' is invalid.*not a transaction id/,
     ],
-    ['an id that is a path (B05)', ['tx', 'show', '../../etc/passwd'], /not a transaction id/],
-    ['an id with a look-alike (B08)', ['tx', 'show', 'jx3k5q2m7а.2.1f'], /not a transaction id/],
-    ['a date for a duration (B72)', ['tx', 'list', '--older-than', 'yesterday'], /must be a duration like 90s/],
-    ['a negative duration (B72)', ['tx', 'list', '--older-than', '-1h'], /must be a duration/],
-    ['a duration of ages (B72)', ['tx', 'list', '--older-than', '9999y'], /must be a duration/],
-    ['a limit of 0 (B74)', ['tx', 'list', '--limit', '0'], /whole number from 1/],
-    ['a limit of -1 (B74)', ['tx', 'list', '--limit', '-1'], /whole number from 1/],
+    ['an id that is a path (faults B05)', ['tx', 'show', '../../etc/passwd'], /not a transaction id/],
+    ['an id with a look-alike (faults B08)', ['tx', 'show', 'jx3k5q2m7а.2.1f'], /not a transaction id/],
+    ['a date for a duration (faults B72)', ['tx', 'list', '--older-than', 'yesterday'], /must be a duration like 90s/],
+    ['a negative duration (faults B72)', ['tx', 'list', '--older-than', '-1h'], /must be a duration/],
+    ['a duration of ages (faults B72)', ['tx', 'list', '--older-than', '9999y'], /must be a duration/],
+    ['a limit of 0 (faults B74)', ['tx', 'list', '--limit', '0'], /whole number from 1/],
+    ['a limit of -1 (faults B74)', ['tx', 'list', '--limit', '-1'], /whole number from 1/],
     ['an unknown state', ['tx', 'list', '--state', 'open'], /Allowed are active, preparing/],
-    ['an address without a port (B58)', ['--coordinator', 'localhost', 'status'], /It must be host:port/],
+    ['an address without a port (faults B58)', ['--coordinator', 'localhost', 'status'], /It must be host:port/],
     ['a timeout of nothing', ['status', '--timeout', '0'], /milliseconds or a duration/],
     ['a playground for others', ['dev', '--listen', '0.0.0.0:7420'], /listens on this machine only/],
     ['an unknown format', ['status', '--output', 'yaml'], /Allowed are table and json/],
@@ -112,7 +112,7 @@ describe('nobody answers', () => {
     );
   });
 
-  it('a variable names the coordinator, and a flag wins over it (B63)', async () => {
+  it('a variable names the coordinator, and a flag wins over it (faults B63)', async () => {
     const env = { CONCORDAT_COORDINATOR: '127.0.0.1:2' };
     expect((await runCli(['status'], { env })).stderr).toContain('127.0.0.1:2');
     expect((await runCli(['status', '--coordinator', NOBODY], { env })).stderr).toContain('at 127.0.0.1:1:');

@@ -141,7 +141,7 @@ describe('operators at a real coordinator', () => {
     }
   });
 
-  it('a page token from another query is refused with 2 (B73)', async () => {
+  it('a page token from another query is refused with 2 (faults B73)', async () => {
     await begin(address);
     await begin(address);
     const { stdout } = await ask('tx', 'list', '--limit', '1', '--output', 'json');

@@ -143,7 +143,7 @@ describe('status', () => {
   it.each([
     [60_000, 0],
     [60_001, 7],
-  ])('with a transaction in doubt for %d ms ends with %d', async (ageMs, exit) => {
+  ])('with a transaction in doubt for %d ms ends with %d (faults F79, conformance N8)', async (ageMs, exit) => {
     const ListTransactions: Handler = () => ({ transactions: [transaction({ ageMs })], nextPageToken: '' });
     expect((await ask(['status'], { ListTransactions })).exit).toBe(exit);
   });
@@ -166,7 +166,7 @@ describe('status', () => {
   });
 });
 
-describe('versions (B70)', () => {
+describe('versions (faults B70)', () => {
   it.each([
     [
       'newer',
@@ -178,14 +178,14 @@ describe('versions (B70)', () => {
       { version: '', protocolVersion: 0 },
       /unknown version and speaks protocol 0.*upgrade it, or use its own command/,
     ],
-  ])('a %s coordinator is named, and looking still works (B70)', async (_, version, message) => {
+  ])('a %s coordinator is named, and looking still works (faults B70)', async (_, version, message) => {
     const { exit, stdout, stderr } = await ask(['status'], { GetLogStatus: () => logStatus(version) });
     expect(stderr).toMatch(message);
     expect(stdout).toContain('serving');
     expect(exit).toBe(0);
   });
 
-  it('a state of the future is shown as unknown with its number (B70)', async () => {
+  it('a state of the future is shown as unknown with its number (faults B70)', async () => {
     const ListTransactions: Handler = () => ({
       transactions: [transaction({ state: 99 as never })],
       nextPageToken: '',
@@ -195,13 +195,13 @@ describe('versions (B70)', () => {
     expect(exit).toBe(0);
   });
 
-  it('a call that the coordinator does not know is named as such (B70)', async () => {
+  it('a call that the coordinator does not know is named as such (faults B70)', async () => {
     const { exit, stderr } = await ask(['log', 'backup', '/tmp/x']);
     expect(stderr).toMatch(/^Error PROTOCOL: The server at <address> does not know this call/);
     expect(exit).toBe(4);
   });
 
-  it('a coordinator without a health service still gives a status (B70)', async () => {
+  it('a coordinator without a health service still gives a status (faults B70)', async () => {
     const { exit, stdout } = await ask(['status'], {}, { health: 'none' });
     expect(stdout).toContain('health unknown');
     expect(exit).toBe(0);
@@ -257,7 +257,7 @@ describe('tx list', () => {
     expect(all.stderr).toBe('');
   });
 
-  it('a page token that leads to itself does not make an endless list (B73)', async () => {
+  it('a page token that leads to itself does not make an endless list (faults B73)', async () => {
     const { calls } = await ask(['tx', 'list', '--all'], {
       ListTransactions: () => ({ transactions: [STUCK], nextPageToken: 'again' }),
     });
@@ -270,7 +270,7 @@ describe('tx list', () => {
     expect(stdout).not.toContain(ID);
   });
 
-  it('shows ids, reasons and engine texts escaped (B04)', async () => {
+  it('shows ids, reasons and engine texts escaped (faults B04)', async () => {
     const evil = transaction({
       gtrid: '\u001b]0;owned\u0007\u202e',
       reason: { code: 'X', message: 'line\n\u009b31m', retryable: false },
@@ -284,7 +284,7 @@ describe('tx list', () => {
     }
   });
 
-  it('is sane at any width (B69)', async () => {
+  it('is sane at any width (faults B69)', async () => {
     for (const columns of ['0', '20', '500']) {
       const env = { COLUMNS: columns, TERM: 'dumb', NO_COLOR: '' };
       const { exit, stdout } = await ask(['tx', 'list'], NEEDY, { env });
@@ -345,7 +345,7 @@ describe('doctor', () => {
     expect(stdout).not.toMatch(/[✗!]/);
   });
 
-  it('warns of two names for one database (B60)', async () => {
+  it('warns of two names for one database (faults B60)', async () => {
     const { exit, stdout } = await ask(['doctor'], {
       ListResources: () => ({ resources: [resource(), resource({ name: 'ledger' })] }),
     });

@@ -16,12 +16,12 @@ describe('durations', () => {
     ['2d', 172_800_000],
     ['0s', 0],
     ['1m5ms', 60_005],
-  ])('%s is read as %d milliseconds (B72)', (text, ms) => {
+  ])('%s is read as %d milliseconds (faults B72)', (text, ms) => {
     expect(parseDurationMs(text)).toBe(ms);
   });
 
   it.each(['yesterday', '-1h', '9999y', '', '90', '1.5h', '1h ', ' 1h', '1H', '30m1h', '4000d', '1e3s', '999999999d'])(
-    '%j is refused (B72)',
+    '%j is refused (faults B72)',
     (text) => {
       expect(parseDurationMs(text)).toBeUndefined();
     },
@@ -64,11 +64,11 @@ describe('text of others', () => {
     ['lone \ud800 surrogate', 'lone \\u{d800} surrogate'],
     ['nul\0 del\u007f', 'nul\\x00 del\\x7f'],
     ['straße 東京 😀', 'straße 東京 😀'],
-  ])('%j is shown and not obeyed (B04)', (text, shown) => {
+  ])('%j is shown and not obeyed (faults B04)', (text, shown) => {
     expect(printable(text)).toBe(shown);
   });
 
-  it('is safe inside JSON and reads back unchanged (B04)', () => {
+  it('is safe inside JSON and reads back unchanged (faults B04)', () => {
     const text = 'a\u001b\u009b\u202e\u2028\u{e0041}\n😀';
     const json = printableJson({ text }, 0);
     expect(json).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
@@ -96,7 +96,7 @@ const ROWS: readonly Row[] = [
 
 describe('tables', () => {
   it.each([20, 500, Number.POSITIVE_INFINITY])(
-    'stand side by side where they fit, here in %d columns (B69)',
+    'stand side by side where they fit, here in %d columns (faults B69)',
     (width) => {
       expect(renderTable(COLUMNS, ROWS, { width, paint: plain })).toBe(
         'ID         COUNT\nfirst\\x1b      1\nx             12\n',
@@ -104,7 +104,7 @@ describe('tables', () => {
     },
   );
 
-  it('go one field to a line where they do not fit, and lose nothing (B69)', () => {
+  it('go one field to a line where they do not fit, and lose nothing (faults B69)', () => {
     expect(renderTable(COLUMNS, ROWS, { width: 15, paint: plain })).toBe(
       'ID     first\\x1b\nCOUNT  1\n\nID     x\nCOUNT  12\n',
     );
@@ -117,7 +117,7 @@ describe('tables', () => {
     expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(renderTable(COLUMNS, ROWS, { width: 80, paint: plain }));
   });
 
-  it('escape what they show, as fields do (B04)', () => {
+  it('escape what they show, as fields do (faults B04)', () => {
     expect(renderFields([['Path', '/tmp/a\nb']], { width: 80, paint: plain })).toBe('Path  /tmp/a\\nb\n');
   });
 });
@@ -145,7 +145,7 @@ describe('the console', () => {
     // no-color.org: only a variable that is not empty counts.
     ['an empty NO_COLOR', { isTTY: true }, { NO_COLOR: '' }, true],
     ['TERM=dumb', { isTTY: true }, { TERM: 'dumb' }, false],
-  ])('decides about colour for %s (B69)', (_, stdout, env, expected) => {
+  ])('decides about colour for %s (faults B69)', (_, stdout, env, expected) => {
     expect(colored(stdout, env)).toBe(expected);
   });
 
@@ -160,11 +160,11 @@ describe('the console', () => {
     ['COLUMNS=500', { isTTY: true, columns: 20 }, { COLUMNS: '500' }, 500],
     ['COLUMNS=0', { isTTY: true, columns: 20 }, { COLUMNS: '0' }, 20],
     ['COLUMNS=wide', { isTTY: true, columns: 20 }, { COLUMNS: 'wide' }, 20],
-  ])('knows the width of %s (B69)', (_, stdout, env, expected) => {
+  ])('knows the width of %s (faults B69)', (_, stdout, env, expected) => {
     expect(consoleOf(stdout, env).layout.width).toBe(expected);
   });
 
-  it('marks checks without special characters on a dumb terminal (B69)', () => {
+  it('marks checks without special characters on a dumb terminal (faults B69)', () => {
     expect(consoleOf({ isTTY: true }, { TERM: 'dumb' }).marks).toEqual({ good: 'ok  ', bad: 'FAIL', warning: 'warn' });
   });
 });

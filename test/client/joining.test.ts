@@ -64,7 +64,7 @@ test.each(['', 'abcdefghij.1.0', '1;not-an-id', '2;abcdefghij.1.0', '1;abcdefghi
   },
 );
 
-test('the outcome of any transaction can be asked for, in one word', async () => {
+test('the outcome of any transaction can be asked for, in one word (conformance N1)', async () => {
   await using fixture = await startFixture();
   const { concordat, coordinator } = fixture;
   const words = [

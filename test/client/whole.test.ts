@@ -91,7 +91,7 @@ test('hundreds of concurrent transactions over one session add up', async () => 
   expect(await read(concordat, 'sum')).toEqual([320, 320]);
 });
 
-test('a transaction over two services commits as one, and only when its beginner says so', async () => {
+test('a transaction over two services commits as one, and only when its beginner says so (conformance A9)', async () => {
   await using cluster = await startCluster();
   const orderService = await cluster.connect({ application: 'orders' });
   const stockService = await cluster.connect({ application: 'stock' });
@@ -138,7 +138,7 @@ test('the transaction’s time is kept by the coordinator, and the client is tol
   expect(await read(concordat, 'late')).toEqual([undefined, undefined]);
 });
 
-test('a coordinator that dies before the commit was asked for loses the transaction, and nothing of it stays', async () => {
+test('a coordinator that dies before the commit was asked for loses the transaction, and nothing of it stays (faults F02)', async () => {
   await using cluster = await startCluster();
   const concordat = await cluster.connect();
   const tx = concordat.begin();

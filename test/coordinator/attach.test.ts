@@ -39,7 +39,7 @@ describe('registration', () => {
     expect(other.heard('welcome')).toEqual([]);
   });
 
-  it('gives one database one name', async () => {
+  it('gives one database one name (faults B60)', async () => {
     await using system = await openSystem();
     await system.participant('orders');
     const other = system.dial('invoices', { hello: { engineIdentity: 'engine-of-orders' } });
@@ -118,7 +118,7 @@ describe('a hello', () => {
 });
 
 describe('epochs and identities', () => {
-  it('a database that has served a newer epoch refuses this coordinator as an old copy', async () => {
+  it('a database that has served a newer epoch refuses this coordinator as an old copy (conformance C18)', async () => {
     await using system = await openSystem();
     const orders = system.dial('orders', { epoch: (welcomed) => welcomed + 1 });
     const refused = await orders.hears('refused');
@@ -128,7 +128,7 @@ describe('epochs and identities', () => {
     expect(system.events.named('participant-refused')).toHaveLength(1);
   });
 
-  it('a participant that finds the newer epoch later is refused then', async () => {
+  it('a participant that finds the newer epoch later is refused then (conformance H4)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
     const { epoch } = system.log.recovered;
@@ -175,7 +175,7 @@ describe('epochs and identities', () => {
     expect((await system.api.resources({})).resources[0]?.quarantinedBranches).toBe(0);
   });
 
-  it('B44 a participant that speaks for another resource is refused, and what it said does not count', async () => {
+  it('a participant that speaks for another resource is refused, and what it said does not count (faults B44)', async () => {
     await using system = await openSystem();
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts, orders);
@@ -188,7 +188,7 @@ describe('epochs and identities', () => {
     ]);
   });
 
-  it('B45 a yes for a transaction that was never begun, or has ended, is told to roll back', async () => {
+  it('a yes for a transaction that was never begun, or has ended, is told to roll back (faults B45)', async () => {
     await using system = await openSystem();
     const { identity, epoch } = system.log.recovered;
     const orders = await system.participant('orders');
@@ -220,7 +220,7 @@ describe('presence', () => {
     ]);
   });
 
-  it('nobody is taken for gone because the coordinator itself stood still', async () => {
+  it('nobody is taken for gone because the coordinator itself stood still (faults F19)', async () => {
     const clock = new TestClock(4);
     await using system = await openSystem({ clock });
     const orders = (await system.participant('orders')).beat(1_200);

@@ -14,22 +14,22 @@ function footprint(system: System) {
 
 describe('ids', () => {
   const malformed: Readonly<Record<string, string>> = {
-    'B04 with a newline': 'abcdefghij.1.0\n',
-    'B04 with an ANSI escape': 'abcdefghij.1.0\u001b[31m',
-    'B05 with a path in it': '../../etc/passwd',
-    'B08 with a Cyrillic look-alike': 'аbcdefghij.1.0',
-    'B08 with a right-to-left mark': 'abcdefghij.1.0\u200f',
-    'B08 with a combining character': 'abcdefghij.1.0\u0301',
-    'B10 in capitals': 'ABCDEFGHIJ.1.0',
-    'B23 of 0 bytes': '',
-    'B23 of 1 byte': 'a',
-    'B23 of 64 bytes': `abcdefghij.1.${'z'.repeat(51)}`,
-    'B23 of 150 bytes': `abcdefghij.1.${'z'.repeat(137)}`,
-    'B23 of 201 bytes': `abcdefghij.1.${'z'.repeat(188)}`,
-    'B24 with a gtrid of 65 bytes': `abcdefghij.1.${'1'.repeat(52)}`,
+    'with a newline (faults B04)': 'abcdefghij.1.0\n',
+    'with an ANSI escape (faults B04)': 'abcdefghij.1.0\u001b[31m',
+    'with a path in it (faults B05)': '../../etc/passwd',
+    'with a Cyrillic look-alike (faults B08)': 'аbcdefghij.1.0',
+    'with a right-to-left mark (faults B08)': 'abcdefghij.1.0\u200f',
+    'with a combining character (faults B08)': 'abcdefghij.1.0\u0301',
+    'in capitals (faults B10)': 'ABCDEFGHIJ.1.0',
+    'of 0 bytes (faults B23)': '',
+    'of 1 byte (faults B23)': 'a',
+    'of 64 bytes (faults B23)': `abcdefghij.1.${'z'.repeat(51)}`,
+    'of 150 bytes (faults B23)': `abcdefghij.1.${'z'.repeat(137)}`,
+    'of 201 bytes (faults B23)': `abcdefghij.1.${'z'.repeat(188)}`,
+    'with a gtrid of 65 bytes (faults B24)': `abcdefghij.1.${'1'.repeat(52)}`,
   };
   for (const [name, gtrid] of Object.entries(malformed)) {
-    it(`${name} is no id`, async () => {
+    it(`what is no id is refused: ${name}`, async () => {
       await using system = await openSystem();
       const before = footprint(system);
       const refusals = await Promise.all(
@@ -50,7 +50,7 @@ describe('ids', () => {
     });
   }
 
-  it('B24 a branch qualifier of 65 bytes, or out of its grammar, is no branch', async () => {
+  it('a branch qualifier of 65 bytes, or out of its grammar, is no branch (faults B24, conformance A13)', async () => {
     await using system = await openSystem();
     await system.participant('orders');
     const { gtrid } = await system.api.begin({});
@@ -69,7 +69,7 @@ describe('ids', () => {
     expect((await system.info(gtrid)).branches).toEqual([]);
   });
 
-  it('B11 B13 B14 an id that was never begun, of this log or of another, is not found', async () => {
+  it('an id that was never begun, of this log or of another, is not found (faults B11 B13 B14)', async () => {
     await using system = await openSystem();
     const { identity, epoch } = system.log.recovered;
     const other = identity.startsWith('a') ? `b${identity.slice(1)}` : `a${identity.slice(1)}`;
@@ -94,7 +94,7 @@ describe('ids', () => {
     expect(footprint(system)).toEqual({ log: 1, live: 0 });
   });
 
-  it('B25 a time limit of 0 is the default, of a day the longest, and beyond that it is refused', async () => {
+  it('a time limit of 0 is the default, of a day the longest, and beyond that it is refused (faults B25, conformance I-6)', async () => {
     await using system = await openSystem({ defaultTimeoutMs: 777 });
     expect((await system.api.begin({ timeoutMs: 0 })).timeoutMs).toBe(777);
     expect((await system.api.begin({ timeoutMs: 86_400_000 })).timeoutMs).toBe(86_400_000);
@@ -117,7 +117,7 @@ describe('ids', () => {
 });
 
 describe('requests at the wrong time', () => {
-  it('B15 B16 a second commit hears the same; a rollback after it hears the decision', async () => {
+  it('a second commit hears the same; a rollback after it hears the decision (faults B15 B16)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.transaction(
       await system.participant('accounts'),
@@ -134,7 +134,7 @@ describe('requests at the wrong time', () => {
     expect(system.records('decided')).toHaveLength(1);
   });
 
-  it('B17 a branch enlisted after the commit was asked for is refused', async () => {
+  it('a branch enlisted after the commit was asked for is refused (faults B17)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
     const { gtrid } = await system.transaction(orders);
@@ -143,7 +143,7 @@ describe('requests at the wrong time', () => {
     expect(refused).toMatchObject({ status: 9, code: 'TXN_STATE', metadata: { state: 'completed' } });
   });
 
-  it('B18 B19 the same branch again is the same answer; at another resource it is refused', async () => {
+  it('the same branch again is the same answer; at another resource it is refused (faults B18 B19)', async () => {
     await using system = await openSystem();
     await system.participant('accounts');
     await system.participant('orders');
@@ -158,7 +158,7 @@ describe('requests at the wrong time', () => {
     expect((await system.info(gtrid)).branches).toHaveLength(1);
   });
 
-  it('B20 the sixty-fifth branch is one too many, and ten thousand are', async () => {
+  it('the sixty-fifth branch is one too many, and ten thousand are (faults B20)', async () => {
     await using system = await openSystem();
     await system.participant('orders');
     const { gtrid } = await system.api.begin({});
@@ -173,7 +173,7 @@ describe('requests at the wrong time', () => {
     expect((await system.info(gtrid)).branches).toHaveLength(64);
   });
 
-  it('B21 a commit without any branch is committed, and writes nothing', async () => {
+  it('a commit without any branch is committed, and writes nothing (faults B21)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
     const before = system.log.status().lastSequence;
@@ -181,7 +181,7 @@ describe('requests at the wrong time', () => {
     expect(system.log.status().lastSequence).toBe(before);
   });
 
-  it('B22 a resource that nobody registered is refused with the list of those that are known', async () => {
+  it('a resource that nobody registered is refused with the list of those that are known (faults B22)', async () => {
     await using system = await openSystem();
     await system.participant('accounts');
     await system.participant('orders');
@@ -191,7 +191,7 @@ describe('requests at the wrong time', () => {
     expect((await system.info(gtrid)).branches).toEqual([]);
   });
 
-  it('B22 a commit that names a branch of such a resource is refused, and changes nothing', async () => {
+  it('a commit that names a branch of such a resource is refused, and changes nothing (faults B22)', async () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts');
     const { gtrid } = await system.transaction(accounts);
@@ -204,7 +204,7 @@ describe('requests at the wrong time', () => {
     expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_COMMITTED');
   });
 
-  it('B27 an enum number that this version does not know is invalid, not the default', async () => {
+  it('an enum number that this version does not know is invalid, not the default (faults B27)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
     const strange = 999 as never;
@@ -218,7 +218,7 @@ describe('requests at the wrong time', () => {
 });
 
 describe('request ids', () => {
-  it('B40 a repeated one gives the same answer and does nothing more', async () => {
+  it('a repeated one gives the same answer and does nothing more (faults B40)', async () => {
     await using system = await openSystem();
     await system.participant('orders');
     const begun = await system.api.begin({ requestId: 'a', timeoutMs: 5_000 });
@@ -231,7 +231,7 @@ describe('request ids', () => {
     expect(footprint(system).live).toBe(0);
   });
 
-  it('B40 one that was used for another request is refused; 10 KB or a control character are malformed', async () => {
+  it('one that was used for another request is refused; 10 KB or a control character are malformed (faults B40)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({ requestId: 'a' });
     const before = footprint(system);
@@ -256,7 +256,7 @@ describe('request ids', () => {
 });
 
 describe('texts and metadata', () => {
-  it('B83 B09 reasons are printable and bounded', async () => {
+  it('reasons are printable and bounded (faults B83 B09)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
     for (const reason of ['x'.repeat(201), 'x'.repeat(1_000_000), 'a\u0007b', 'a\u001b[2Jb', 'a\u2028b', 'a\u202eb']) {
@@ -281,7 +281,7 @@ describe('texts and metadata', () => {
     expect(system.records('operator-action')).toEqual([]);
   });
 
-  it('B39 metadata of 60 KB, or of two hundred pairs, is refused', async () => {
+  it('metadata of 60 KB, or of two hundred pairs, is refused (faults B39)', async () => {
     await using system = await openSystem();
     const large = new Metadata();
     large.set('x-large', 'x'.repeat(60 * 1024));
@@ -296,14 +296,14 @@ describe('texts and metadata', () => {
     expect(footprint(system).live).toBe(0);
   });
 
-  it('B42 a malformed traceparent is ignored', async () => {
+  it('a malformed traceparent is ignored (faults B42)', async () => {
     await using system = await openSystem();
     const metadata = new Metadata();
     metadata.set('traceparent', '00-zz-zz-999');
     expect((await system.api.begin({}, { metadata })).gtrid).toMatch(/\.0$/);
   });
 
-  it('B32 a message beyond the limit is refused, and one below it is not', async () => {
+  it('a message beyond the limit is refused, and one below it is not (faults B32)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
     const limit = 2 * 1024 * 1024;
@@ -318,7 +318,7 @@ describe('texts and metadata', () => {
 });
 
 describe('lists', () => {
-  it('B73 a page token that is garbage, or of another query, is refused', async () => {
+  it('a page token that is garbage, or of another query, is refused (faults B73)', async () => {
     await using system = await openSystem();
     for (let n = 0; n < 3; n += 1) {
       await system.api.begin({});
@@ -334,7 +334,7 @@ describe('lists', () => {
     expect(await refusal(system.api.list({ resource: 'ORDERS' }))).toMatchObject(INVALID);
   });
 
-  it('B74 a page size of 0 is the default, below 0 invalid, and a billion is cut to a thousand', async () => {
+  it('a page size of 0 is the default, below 0 invalid, and a billion is cut to a thousand (faults B74)', async () => {
     await using system = await openSystem();
     for (let n = 0; n < 1_001; n += 1) {
       await system.api.begin({});

@@ -262,7 +262,7 @@ describe('a rollback', () => {
 });
 
 describe('reconciliation', () => {
-  it('leaves live branches alone, commits decided ones and rolls back the rest', async () => {
+  it('leaves live branches alone, commits decided ones and rolls back the rest (faults F88, conformance G4 G5 G6)', async () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts', { finish: silent });
     const orders = await system.participant('orders');
@@ -321,7 +321,7 @@ describe('D11: one participant that never answers', () => {
     await committed;
   });
 
-  it('D14: sixteen branches of 50 ms each take about 50 ms for prepare and 50 for commit', async () => {
+  it('sixteen branches of 50 ms each take about 50 ms for prepare and 50 for commit (conformance D14)', async () => {
     await using system = await openSystem();
     const slow = {
       prepare: () => later(50, { vote: 'VOTE_PREPARED' as const, evidence: 'xid8:1' }),

@@ -33,7 +33,7 @@ describe('health', () => {
 });
 
 describe('a drain', () => {
-  it('F13 refuses every Begin, lets what is open go on, and is over when nothing is', async () => {
+  it('refuses every Begin, lets what is open go on, and is over when nothing is (faults F13)', async () => {
     await using system = await openSystem({ drainGraceMs: 20_000 });
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts);
@@ -76,7 +76,7 @@ describe('a drain', () => {
     await system.coordinator.stopped;
   });
 
-  it('tells how much is in flight, and ends with the grace for what does not: that is left for recovery', async () => {
+  it('tells how much is in flight, and ends with the grace for what does not: that is left for recovery (conformance G14)', async () => {
     await using system = await openSystem({ drainGraceMs: 300 });
     const orders = await system.participant('orders', { finish: silent });
     const { gtrid } = await system.transaction(await system.participant('accounts'), orders);
@@ -109,7 +109,7 @@ describe('a log that fails', () => {
   }
 
   for (const fate of ['lost', 'kept'] as const) {
-    it(`F26 is told as UNKNOWN with the id, never as rolled back; the restart reads the truth (the record was ${fate})`, async () => {
+    it(`is told as UNKNOWN with the id, never as rolled back; the restart reads the truth (the record was ${fate}) (faults F26)`, async () => {
       const { system, gtrid, told } = await failing(fate);
       await using _closing = system;
       const refused = await refusal(system.api.commit({ gtrid }));
@@ -195,7 +195,7 @@ describe('a log that fails', () => {
 });
 
 describe('a volume that is almost full', () => {
-  it('F29 refuses Begin with LIMIT_DISK while commits go on', async () => {
+  it('refuses Begin with LIMIT_DISK while commits go on (faults F29)', async () => {
     await using system = await openSystem();
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts, orders);

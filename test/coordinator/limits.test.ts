@@ -31,7 +31,7 @@ describe('LIMIT_TRANSACTIONS', () => {
     );
   });
 
-  it('does not count what is decided and waits for a participant that is away (D11, F89)', async () => {
+  it('does not count what is decided and waits for a participant that is away (D11, faults F89)', async () => {
     await using system = await openSystem({ openTransactionsMax: 2 });
     const accounts = await system.participant('accounts');
     const orders = await system.participant('orders', { finish: silent });

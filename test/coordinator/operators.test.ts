@@ -155,7 +155,7 @@ describe('an explanation', () => {
 });
 
 describe('a resolution', () => {
-  it('N4 against a durable decision is refused, with the decision shown; nothing is written', async () => {
+  it('against a durable decision is refused, with the decision shown; nothing is written (conformance N4)', async () => {
     await using system = await openSystem();
     const gtrid = await stuck(system);
     const before = system.log.status().lastSequence;
@@ -165,7 +165,7 @@ describe('a resolution', () => {
     expect(system.log.status().lastSequence).toBe(before);
   });
 
-  it('N6 tried dry says what it would do and changes nothing', async () => {
+  it('tried dry says what it would do and changes nothing (conformance N6)', async () => {
     await using system = await openSystem();
     const gtrid = await stuck(system);
     const { gtrid: active } = await system.transaction(await system.participant('accounts'));
@@ -247,7 +247,7 @@ describe('a resolution', () => {
     }
   });
 
-  it('is refused when the transaction has changed since it was looked at', async () => {
+  it('is refused when the transaction has changed since it was looked at (conformance N4)', async () => {
     await using system = await openSystem();
     const { gtrid } = await system.api.begin({});
     const { version } = await system.info(gtrid);
@@ -259,7 +259,7 @@ describe('a resolution', () => {
     );
   });
 
-  it('F94 by two operators at once is made by one, and the other hears that', async () => {
+  it('by two operators at once is made by one, and the other hears that (faults F94)', async () => {
     await using system = await openSystem();
     const gtrid = await stuck(system);
     system.disk.flushMs = 100;
@@ -295,7 +295,7 @@ describe('a resolution', () => {
 });
 
 describe('forget', () => {
-  it('takes a heuristic outcome off the list, and nothing else', async () => {
+  it('takes a heuristic outcome off the list, and nothing else (conformance N5)', async () => {
     await using system = await openSystem();
     const gtrid = await stuck(system);
     expect((await refusal(system.api.forget({ ...act, gtrid }))).code).toBe('TXN_STATE');

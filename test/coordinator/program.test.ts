@@ -74,7 +74,7 @@ async function rssMegabytes(pid: number): Promise<number> {
 }
 
 describe('SIGTERM', () => {
-  it('F13 drains: what is open may end, then the exit code is 0 and the log is closed', async () => {
+  it('drains: what is open may end, then the exit code is 0 and the log is closed (faults F13)', async () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const { gtrid } = await transaction(served, accounts, orders);
@@ -116,7 +116,7 @@ describe('an operator’s Drain', () => {
 });
 
 describe('a log that cannot be written', () => {
-  it('F26 F30: the caller hears UNKNOWN, the exit code is 12, and the next life reads the truth', async () => {
+  it('the caller hears UNKNOWN, the exit code is 12, and the next life reads the truth (faults F26 F30)', async () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const { gtrid, branches } = await transaction(served, accounts, orders);
@@ -165,7 +165,7 @@ describe('a start that fails', () => {
 });
 
 describe('ten thousand', () => {
-  it('open transactions of two branches each fit in 512 MB', async () => {
+  it('open transactions of two branches each fit in 512 MB (conformance I-5)', async () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const session = closing.use(new TestSession(served.address));
@@ -194,7 +194,7 @@ describe('ten thousand', () => {
     expect(await rssMegabytes(served.program.pid)).toBeLessThan(512);
   });
 
-  it('F89 unfinished decisions: it serves Begin within seconds, and clears them within fifteen', async () => {
+  it('unfinished decisions: it serves Begin within seconds, and clears them within fifteen (faults F89)', async () => {
     const log = await openSqliteLog({ directory, clock: systemClock, random: systemRandom, version: 'test' });
     const { identity, epoch } = log.recovered;
     const records: LogRecord[] = ['accounts', 'orders'].map((resource) => ({

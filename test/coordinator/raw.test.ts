@@ -20,7 +20,7 @@ async function unharmed(system: System, live = 0): Promise<void> {
 }
 
 describe('texts', () => {
-  it('B09 invalid UTF-8 and lone surrogates are refused', async () => {
+  it('invalid UTF-8 and lone surrogates are refused (faults B09)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     const { gtrid } = await system.api.begin({});
@@ -41,7 +41,7 @@ describe('texts', () => {
 });
 
 describe('messages', () => {
-  it('B29 unknown fields are ignored, up to the size limit', async () => {
+  it('unknown fields are ignored, up to the size limit (faults B29)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     expect((await raw.call({ body: framed(field(1_000, Buffer.alloc(100 * 1024))) })).status).toBe(0);
@@ -49,7 +49,7 @@ describe('messages', () => {
     await unharmed(system, 1);
   });
 
-  it('B33 a gzip bomb is refused by its decompressed size', async () => {
+  it('a gzip bomb is refused by its decompressed size (faults B33)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     const bomb = gzipSync(field(1_000, Buffer.alloc(200 * 1024 * 1024)));
@@ -85,7 +85,7 @@ describe('messages', () => {
     expect((await session.ask({ lease: {} })).lease?.count).toBe(1_000);
   });
 
-  it('B28 with two members of a oneof are one message: one of them is done, and answered once', async () => {
+  it('with two members of a oneof are one message: one of them is done, and answered once (faults B28)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     const { gtrid } = await system.api.begin({});
@@ -100,7 +100,7 @@ describe('messages', () => {
 });
 
 describe('headers', () => {
-  it('B38 malformed and overlong deadlines never harm more than their own call', async () => {
+  it('malformed and overlong deadlines never harm more than their own call (faults B38)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     for (const timeout of ['1x', '-1S', 'S', '', '123456789S', '9'.repeat(20), '12345678901234567890H']) {
@@ -114,7 +114,7 @@ describe('headers', () => {
     expect((await system.api.health({ service: '' })).status).toBe('SERVING');
   });
 
-  it('B39 too many, too large, doubled or not base64 are capped', async () => {
+  it('too many, too large, doubled or not base64 are capped (faults B39)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     const pairs = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`x-key-${n}`, '1']));
@@ -129,7 +129,7 @@ describe('headers', () => {
     await unharmed(system, 1);
   });
 
-  it('B36 of another content type, path or method are refused', async () => {
+  it('of another content type, path or method are refused (faults B36)', async () => {
     await using system = await openSystem();
     await using raw = new RawClient(system.address);
     expect((await raw.call({ headers: { 'content-type': 'application/json' }, body: EMPTY })).http).toBe(415);
@@ -140,7 +140,7 @@ describe('headers', () => {
 });
 
 describe('connections', () => {
-  it('B36 of HTTP/1.1, TLS or noise are closed, and those of gRPC go on', async () => {
+  it('of HTTP/1.1, TLS or noise are closed, and those of gRPC go on (faults B36)', async () => {
     await using system = await openSystem();
     const [host = '', port = ''] = system.address.split(':');
     for (const noise of [

@@ -34,7 +34,7 @@ function completed(system: System, gtrid: string): Promise<boolean> {
 }
 
 describe('after a restart', () => {
-  it('C2 C3 every branch of a decision is told when its participant attaches, also one that had been finished', async () => {
+  it('every branch of a decision is told when its participant attaches, also one that had been finished (conformance C2 C3, faults F08)', async () => {
     await using system = await openSystem();
     const gtrid = await decided(system);
     await system.restart();
@@ -54,7 +54,7 @@ describe('after a restart', () => {
     await eventually('its end is durable', () => system.records('finished').length === 1);
   });
 
-  it('C1 F05 a transaction without a decision is rolled back: every prepared branch that turns up', async () => {
+  it('a transaction without a decision is rolled back: every prepared branch that turns up (faults F05, conformance C1)', async () => {
     await using system = await openSystem();
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts, orders);
@@ -78,7 +78,7 @@ describe('after a restart', () => {
     });
   });
 
-  it('F06 a decision that was being written counts if it reached the disk', async () => {
+  it('a decision that was being written counts if it reached the disk (faults F06)', async () => {
     await using system = await openSystem();
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts, orders);
@@ -100,7 +100,7 @@ describe('after a restart', () => {
     expect(known.outcome).toBe(durable ? 'OUTCOME_COMMITTED' : 'OUTCOME_ROLLED_BACK');
   });
 
-  it('a held branch of the former life is rolled back', async () => {
+  it('a held branch of the former life is rolled back (faults F03)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
     const { gtrid } = await system.transaction(orders);
@@ -112,7 +112,7 @@ describe('after a restart', () => {
     expect(back.told).toEqual(['rollback orders']);
   });
 
-  it('B15 N2 a repeated commit hears the same, with its request id and without', async () => {
+  it('a repeated commit hears the same, with its request id and without (faults B15, conformance N2)', async () => {
     await using system = await openSystem();
     const gtrid = await decided(system, 'yes');
     await completed(system, gtrid);
@@ -235,7 +235,7 @@ describe('after a restart', () => {
     expect((await refusal(system.api.commit({ gtrid, branches: [{ bqual: 'orders' }] }))).code).toBe('TXN_ROLLED_BACK');
   });
 
-  it('G1 G2 a resource that does not come back keeps its own decision only, for ever; when it comes it is told', async () => {
+  it('a resource that does not come back keeps its own decision only, for ever; when it comes it is told (conformance G1 G2, faults F90)', async () => {
     await using system = await openSystem();
     const gtrid = await decided(system);
     await system.restart();
@@ -262,7 +262,7 @@ describe('after a restart', () => {
     expect(accounts.told).toEqual([]);
   });
 
-  it('F91 a record that cannot be understood is left alone with its branches, and the rest recovers', async () => {
+  it('a record that cannot be understood is left alone with its branches, and the rest recovers (faults F91 B77, conformance G16)', async () => {
     const disk = new MemoryDisk();
     const poison: LogRecord[] = [];
     const openLog = async (): Promise<Log> => {

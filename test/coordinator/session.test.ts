@@ -214,7 +214,7 @@ describe('leased ids', () => {
 
 describe('the end of a session', () => {
   for (const how of ['end', 'cut'] as const) {
-    it(`rolls back what is active and leaves what is being committed (${how})`, async () => {
+    it(`rolls back what is active and leaves what is being committed (${how}) (faults F51)`, async () => {
       await using system = await openSystem();
       const accounts = await system.participant('accounts', { prepare: silent });
       const orders = await system.participant('orders');

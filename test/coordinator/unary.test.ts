@@ -141,7 +141,7 @@ describe('a transaction by unary calls', () => {
     expect(system.records('decided')).toEqual([]);
   });
 
-  it('is rolled back at its deadline without anybody asking', async () => {
+  it('is rolled back at its deadline without anybody asking (faults F51)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
     const { gtrid } = await system.api.begin({ timeoutMs: 100 });

@@ -7,7 +7,7 @@ import { TestClock } from './test-clock.ts';
 import { refusal } from './unary.ts';
 
 describe('a commit whose participant is away', () => {
-  it('is answered after two seconds with the decision, and completes when the participant is back', async () => {
+  it('is answered after two seconds with the decision, and completes when the participant is back (faults F58)', async () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts');
     const orders = await system.participant('orders', { finish: silent });
@@ -107,7 +107,7 @@ describe('a one-phase commit without an answer', () => {
 });
 
 describe('a decision that the log does not take', () => {
-  it('is told as unknown after twenty seconds, to those who ask later as well, and as committed when it is durable', async () => {
+  it('is told as unknown after twenty seconds, to those who ask later as well, and as committed when it is durable (faults F32)', async () => {
     const clock = new TestClock(20);
     await using system = await openSystem({ clock });
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];

@@ -21,7 +21,7 @@ type Victim = (typeof VICTIMS)[number];
 export function killMatrix(pair: UsedSystem, victims: readonly Victim[] = VICTIMS): void {
   for (const stage of Object.keys(STAGES) as Stage[]) {
     for (const victim of victims) {
-      test(`kill -9 of the ${victim} ${stage}: both databases agree and nothing is left`, {
+      test(`kill -9 of the ${victim} ${stage}: both databases agree and nothing is left (faults F04 F05 F08 F63 F72 F81)`, {
         timeout: 60_000,
       }, async () => {
         await killOnce(pair, victim, stage);

@@ -245,7 +245,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       expect(found).not.toContain(gtridOf(log, 3, 1));
     });
 
-    test('a second log on the same storage is refused, and the first goes on', async () => {
+    test('a second log on the same storage is refused, and the first goes on (conformance C17 H3)', async () => {
       await expect(bench.open()).rejects.toMatchObject({ code: 'LOG_LOCKED' });
       await log.append([decided(gtridOf(log, 1))], 'forced');
       await reopen();
@@ -283,7 +283,7 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       expect(copy.outcome(gtridOf(copy, 2))).toEqual({ kind: 'silent' });
     });
 
-    test('a backup and the log that it was made of never share an epoch', async () => {
+    test('a backup and the log that it was made of never share an epoch (faults B79)', async () => {
       await log.append([decided(gtridOf(log, 1))], 'forced');
       const path = bench.backupPath();
       await log.backup(path);

@@ -34,7 +34,7 @@ function isOpen(known: Known): boolean {
 
 describe('compaction', () => {
   test.each([11, 12, 13])(
-    'keeps all that is needed through any history of work and crashes (seed %i)',
+    'keeps all that is needed through any history of work and crashes (seed %i) (faults F10, conformance C11 C14)',
     async (seed) => {
       const retained = 40;
       const options = { compactAfter: 16, outcomesRetainedMax: retained, walPagesMax: 100 };

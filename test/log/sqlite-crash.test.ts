@@ -24,7 +24,9 @@ afterEach(async () => {
 const CYCLES = 20;
 
 describe('a killed writer', () => {
-  test(`has lost no acknowledged decision after ${CYCLES} times SIGKILL`, { timeout: 120_000 }, async () => {
+  test(`has lost no acknowledged decision after ${CYCLES} times SIGKILL (faults F06 F10)`, {
+    timeout: 120_000,
+  }, async () => {
     const acknowledged: string[] = [];
     for (let cycle = 1; cycle <= CYCLES; cycle += 1) {
       await using writer = startWriter('endless', directory, { lane: cycle % 2 === 0 ? 'inline' : 'worker' });
@@ -81,7 +83,7 @@ describe('a killed writer', () => {
 });
 
 describe('a worker thread that dies', () => {
-  test('fails the log: who waits hears it, and a restart finds what was acknowledged', async () => {
+  test('fails the log: who waits hears it, and a restart finds what was acknowledged (faults F46)', async () => {
     const workers: Worker[] = [];
     const log = await openLog(directory, {
       startWorker(file, data) {
@@ -102,7 +104,7 @@ describe('a worker thread that dies', () => {
     expect(next.outcome(gtridOf(next, 3, 1)).kind).toBe('silent');
   });
 
-  test('fails the log even when nobody is writing', async () => {
+  test('fails the log even when nobody is writing (faults F46)', async () => {
     const workers: Worker[] = [];
     const log = await openLog(directory, {
       startWorker(file, data) {

@@ -125,19 +125,19 @@ async function flipBits(from: string, file: string, samples: number, seed: numbe
 }
 
 describe('damage', () => {
-  test('of one bit in the main file is refused, or changes nothing that the log says', async () => {
+  test('of one bit in the main file is refused, or changes nothing that the log says (faults F36, conformance C9)', async () => {
     const { refused, silent } = await flipBits(closed, 'log.db', 250, 1);
     expect(silent).toEqual([]);
     expect(refused).toBeGreaterThan(50);
   });
 
-  test('of one bit in the WAL is refused, or changes nothing that the log says', async () => {
+  test('of one bit in the WAL is refused, or changes nothing that the log says (faults F37, conformance C9)', async () => {
     const { refused, silent } = await flipBits(killed, 'log.db-wal', 250, 2);
     expect(silent).toEqual([]);
     expect(refused).toBeGreaterThan(50);
   });
 
-  test('of one bit in the early part of the WAL is found without the high-water mark', async () => {
+  test('of one bit in the early part of the WAL is found without the high-water mark (faults F37)', async () => {
     const directory = await copyOf(killed);
     const wal = join(directory, 'log.db-wal');
     const original = await readFile(wal);
@@ -204,7 +204,7 @@ describe('a lost part', () => {
     });
   });
 
-  test('at the torn end of the WAL, which nobody was told of, is dropped, and all earlier decisions are kept', async () => {
+  test('at the torn end of the WAL, which nobody was told of, is dropped, and all earlier decisions are kept (conformance C8)', async () => {
     const directory = await copyOf(killed);
     await writeFile(join(directory, 'high-water'), earlyMark);
     const wal = join(directory, 'log.db-wal');
@@ -311,7 +311,7 @@ describe('a foreign or newer file', () => {
     ['one byte', Buffer.from('x'), /no SQLite database/],
     ['random bytes', randomBytes(50_000), /no SQLite database/],
     ['text', Buffer.from('not a log, but long enough to be mistaken for one\n'.repeat(50)), /no SQLite database/],
-  ])('is refused and left as it is: %s', async (_, bytes, message) => {
+  ])('is refused and left as it is: %s (faults B75)', async (_, bytes, message) => {
     const directory = join(root, `foreign-${bytes.length}`);
     await mkdir(directory);
     await writeFile(join(directory, 'log.db'), bytes);
@@ -322,7 +322,7 @@ describe('a foreign or newer file', () => {
     expect(await readFile(join(directory, 'log.db'))).toEqual(bytes);
   });
 
-  test('that is another SQLite database is refused by what it says it is', async () => {
+  test('that is another SQLite database is refused by what it says it is (faults B75)', async () => {
     const directory = join(root, 'another-database');
     await mkdir(directory);
     await copyFile(await other('PRAGMA application_id = 7; CREATE TABLE t (a)'), join(directory, 'log.db'));
@@ -342,7 +342,7 @@ describe('a foreign or newer file', () => {
     });
   });
 
-  test('that is the WAL of another database is refused, and the log is whole again when it is taken away', async () => {
+  test('that is the WAL of another database is refused, and the log is whole again when it is taken away (faults B78)', async () => {
     const strange = join(root, 'strange.db');
     const db = new Database(strange);
     db.pragma('journal_mode = WAL');
@@ -357,7 +357,7 @@ describe('a foreign or newer file', () => {
     expect(log.recovered.unfinished).toEqual(unfinished);
   });
 
-  test('that is the WAL of another log is refused', async () => {
+  test('that is the WAL of another log is refused (faults B78)', async () => {
     const directory = join(root, 'log-with-strange-wal');
     const log = await openLog(directory);
     await complete(log, 1, 20);
@@ -366,7 +366,7 @@ describe('a foreign or newer file', () => {
     await expect(openLog(directory)).rejects.toMatchObject({ code: expect.stringMatching(/LOG_(DAMAGED|FOREIGN)/) });
   });
 
-  test('of a newer format is refused', async () => {
+  test('of a newer format is refused (faults F24)', async () => {
     const directory = await copyOf(closed);
     const db = new Database(join(directory, 'log.db'));
     db.pragma('user_version = 2');
@@ -377,7 +377,7 @@ describe('a foreign or newer file', () => {
     });
   });
 
-  test('with a record of a newer kind is refused, and its epoch is not touched', async () => {
+  test('with a record of a newer kind is refused, and its epoch is not touched (faults F24)', async () => {
     const directory = await copyOf(closed);
     const db = new Database(join(directory, 'log.db'));
     const life = readLife(db);
@@ -411,7 +411,7 @@ describe('a foreign or newer file', () => {
 });
 
 describe('a lock', () => {
-  test('is kept although the holder reads its own log file', async () => {
+  test('is kept although the holder reads its own log file (faults F22, conformance C17)', async () => {
     const directory = await copyOf(closed);
     await using log = await openLog(directory);
     readFileSync(join(directory, 'log.db'));
@@ -434,7 +434,7 @@ describe('a lock', () => {
     });
   });
 
-  test('an append of a life that is over is refused, whoever holds the lock', async () => {
+  test('an append of a life that is over is refused, whoever holds the lock (faults F22)', async () => {
     const directory = await copyOf(closed);
     await using log = await openLog(directory);
     const intruder = new Database(join(directory, 'log.db'));

@@ -75,7 +75,7 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
     expect(wal.length).toBeLessThan(5);
   });
 
-  test('with 200 ms in each sync no timer of the main thread waits for one', async () => {
+  test('with 200 ms in each sync no timer of the main thread waits for one (faults F32)', async () => {
     const { told } = await run('timers', {
       count: 6,
       strace: ['-y', '-o', trace, '-e', `trace=${SYNCS}`, '-e', `inject=${SYNCS}:delay_exit=200000`],
@@ -116,7 +116,7 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
     ['the quota is used up', 'worker', 'pwrite64:error=EDQUOT:when=40+'],
     ['a write fails', 'inline', 'pwrite64:error=EIO:when=40'],
   ] as const)(
-    'when %s (%s lane), all that wait hear it, nothing is tried again, and a restart finds the truth',
+    'when %s (%s lane), all that wait hear it, nothing is tried again, and a restart finds the truth (faults F26 F30 F31, conformance C5)',
     async (_, lane, fault) => {
       await makeLog();
       const { code, told, acknowledged } = await run('failing', {
@@ -173,7 +173,7 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
     expect(files.slice(files.indexOf('log.db') + 1).filter((name) => name === 'log.db-wal').length).toBeGreaterThan(1);
   });
 
-  test('a disk that syncs nothing refuses the start, and the log is whole when it is mended', async () => {
+  test('a disk that syncs nothing refuses the start, and the log is whole when it is mended (faults F27)', async () => {
     await makeLog();
     const strace = ['-o', trace, '-P', `${directory}/log.db-wal`, '-P', `${directory}/log.db`];
     const { code, told } = await run('failing', {

@@ -51,7 +51,7 @@ describe('a volume', () => {
     });
   }
 
-  test('that fills up: begins are refused first, then the ballast gives way, and both come back', async () => {
+  test('that fills up: begins are refused first, then the ballast gives way, and both come back (faults F29, conformance C7)', async () => {
     let free = 100 * MB;
     await using log = await openOn({ network: async () => undefined, freeBytes: async () => free });
     await eventually('the ballast is there', async () => (await sizeOf('ballast')) === 2 * MB);
@@ -73,7 +73,7 @@ describe('a volume', () => {
     await eventually('the ballast is back', async () => (await sizeOf('ballast')) === 2 * MB);
   });
 
-  test('that is full at the start: the log starts on its ballast and takes decisions, only begins are refused', async () => {
+  test('that is full at the start: the log starts on its ballast and takes decisions, only begins are refused (faults F44)', async () => {
     const roomy = await openOn({ network: async () => undefined, freeBytes: async () => 100 * MB });
     await eventually('the ballast is there', async () => (await sizeOf('ballast')) === 2 * MB);
     await roomy.append([decided(gtridOf(roomy, 1))], 'forced');
@@ -153,7 +153,7 @@ describe('a data directory', () => {
     await expect(openLog(join(directory, 'below'))).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
-  test('that nothing can be written to is refused', async () => {
+  test('that nothing can be written to is refused (faults F42)', async () => {
     // Root may write everywhere, except where the kernel itself says no.
     const readOnly = process.getuid?.() === 0 ? '/sys/kernel' : directory;
     if (readOnly === directory) {

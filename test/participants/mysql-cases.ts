@@ -59,7 +59,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       }
     };
 
-    it('M1, D9: a commit answered XAER_NOTA while the branch is listed is not success: its session is ended and it is repeated', async () => {
+    it('a commit answered XAER_NOTA while the branch is listed is not success: its session is ended and it is repeated (conformance M1 D9)', async () => {
       await whilePinned(async () => {
         await using owner = await harness().open();
         const { xid, evidence, key } = await givenPrepared(harness(), owner);
@@ -73,7 +73,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       });
     });
 
-    it('M1: a session that may not be ended keeps its branch, and the commit is not taken for done', async () => {
+    it('a session that may not be ended keeps its branch, and the commit is not taken for done (conformance M1)', async () => {
       await harness().raw(
         `create user if not exists 'weak'@'127.0.0.1'; grant select, insert, update, delete on concordat.* to 'weak'@'127.0.0.1'` +
           (isMariadb() ? '' : `; grant xa_recover_admin on *.* to 'weak'@'127.0.0.1'`),
@@ -89,7 +89,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       });
     });
 
-    it('M5: a deadlock leaves the branch rollback-only; it votes rollback and its session serves the next branch', async () => {
+    it('a deadlock leaves the branch rollback-only; it votes rollback and its session serves the next branch (conformance M5, faults F83)', async () => {
       await using single = await harness().open({ poolMax: 1 });
       const [one, two] = [await givenRow(harness(), manager), await givenRow(harness(), manager)];
       await using hand = await openHand(server());
@@ -112,7 +112,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       await hand.raw('rollback');
     });
 
-    it('F80: a session that ends between XA END and XA PREPARE leaves nothing, and rollback says done', async () => {
+    it('a session that ends between XA END and XA PREPARE leaves nothing, and rollback says done (faults F80)', async () => {
       const key = await givenRow(harness(), manager);
       const xid = freshXid();
       const hand = await openHand(server());
@@ -146,7 +146,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await harness().committed(key)).toBe(101n);
     });
 
-    it('M15: the longest Xid of ours is prepared, listed and committed; the engine takes 64 bytes and no more', async () => {
+    it('the longest Xid of ours is prepared, listed and committed; the engine takes 64 bytes and no more (conformance M15)', async () => {
       const gtrid = formatGtrid({ identity: freshIdentity(), epoch: EPOCH_MAX, sequence: SEQUENCE_MAX });
       const xid = freshXid(gtrid, `${'a'.repeat(30)}.9999`);
       expect(gtrid.length).toBeLessThanOrEqual(GTRID_BYTES_MAX);
@@ -159,7 +159,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
     });
 
     it.each(['first', 'second'] as const)(
-      'M16: DDL as the %s statement of a branch is refused by the engine and does nothing',
+      'DDL as the %s statement of a branch is refused by the engine and does nothing (conformance M16)',
       async (place) => {
         const xid = freshXid();
         const branch = await manager.open(xid, OPTIONS);
@@ -173,7 +173,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       },
     );
 
-    it('M16: a procedure cannot commit the branch', async () => {
+    it('a procedure cannot commit the branch (conformance M16)', async () => {
       const key = await givenRow(harness(), manager);
       const branch = await manager.open(freshXid(), OPTIONS);
       await branch.execute(harness().sql.add(key, 1n));
@@ -185,7 +185,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
     it.each([
       ['a row', 'insert into account (id, value) values (?, 1)'],
       ['a table', 'create table if not exists created (id varchar(40) default (?))'],
-    ])('A11: %s that leaves with an XA START that is refused does not stay', async (what, text) => {
+    ])('%s that leaves with an XA START that is refused does not stay (conformance A11)', async (what, text) => {
       const xid: Xid = freshXid();
       const key = freshKey();
       await using hand = await openHand(server());
@@ -203,7 +203,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await harness().raw(`show tables like 'created'`)).toEqual([]);
     });
 
-    it('a Xid that is open here is not opened again, and the first branch does not notice', async () => {
+    it('a Xid that is open here is not opened again, and the first branch does not notice (conformance A11)', async () => {
       const key = await givenRow(harness(), manager);
       const xid = freshXid();
       const branch = await manager.open(xid, OPTIONS);
@@ -213,7 +213,7 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await manager.commit(xid, expectPrepared(await branch.prepare()))).toEqual({ kind: 'done' });
     });
 
-    it('a Xid that is prepared is not opened again', async () => {
+    it('a Xid that is prepared is not opened again (conformance A11)', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager);
       const again = await engineError(manager.open(xid, OPTIONS).then((branch) => branch.execute(sql('select 1'))));
       expect(again.reason.code).toBe('BRANCH_EXISTS');

@@ -28,7 +28,7 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
         .url.replace(/\/\/[^@]*@/, `//${user}@`)
         .replace(/\/concordat$/, `/${database}`);
 
-    it('is known by its engine and its database, not by its address', async () => {
+    it('is known by its engine and its database, not by its address (conformance G12)', async () => {
       const { identity } = await manager.identify();
       await harness.raw('create database if not exists other');
       await using other = harness.openWith({ url: server().url.replace(/\/concordat$/, '/other') });
@@ -62,7 +62,7 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       ['innodb_flush_log_at_trx_commit', '2', '1', true],
       ['default_storage_engine', 'MyISAM', 'InnoDB', false],
       ['read_only', 'ON', 'OFF', true],
-    ])('preflight tells of %s = %s', async (variable, bad, good, fatal) => {
+    ])('preflight tells of %s = %s (faults F85)', async (variable, bad, good, fatal) => {
       expect(await findings(manager, variable)).toEqual([]);
       await harness.raw(`set global ${variable} = ${bad}`);
       try {
@@ -119,7 +119,7 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       expect(await harness.committed(key)).toBe(100n);
     });
 
-    it('a branch that the engine detaches leaves its session to the next, and any session finishes it', async () => {
+    it('a branch that the engine detaches leaves its session to the next, and any session finishes it (conformance M2)', async () => {
       await using one = harness.openWith({ detach: true, poolMax: 1 });
       const first = await givenPrepared(harness, one);
       const second = await givenPrepared(harness, one);

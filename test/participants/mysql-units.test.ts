@@ -50,6 +50,8 @@ describe('statements of a branch', () => {
     '-- nothing',
     ';',
     "xa end X'61'",
+    "xa start X'61' join",
+    "xa start X'61' resume",
     '/**/xa/**/recover',
     'begin',
     'Start Transaction',
@@ -75,7 +77,7 @@ describe('statements of a branch', () => {
     'lock tables t read',
     'if 1 then commit; end if',
     'begin not atomic commit; end',
-  ])('%j does not', (text) => {
+  ])('%j does not (conformance M13)', (text) => {
     expect(guardStatement(text)).toMatchObject({ kind: 'refused', problem: expect.stringMatching(/^the statement /) });
   });
 
@@ -224,7 +226,7 @@ describe('engines and addresses', () => {
     ['8.4.0', true],
     ['5.7.44-log', false],
     ['9.0', true],
-  ])('M17: %s is new enough for MySQL: %s', (version, enough) => {
+  ])('%s is new enough for MySQL: %s (conformance M17)', (version, enough) => {
     expect(isAtLeast(version, [8, 0, 30])).toBe(enough);
   });
 

@@ -45,7 +45,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       return { xid, branch };
     };
 
-    it('L1, F69: in a failed block PREPARE TRANSACTION succeeds with the tag ROLLBACK, and that is a rollback vote', async () => {
+    it('in a failed block PREPARE TRANSACTION succeeds with the tag ROLLBACK, and that is a rollback vote (faults F69 B53, conformance L1)', async () => {
       const session = await openSession({
         client: { connectionString: server().url },
         applicationName: 'concordat test',
@@ -70,7 +70,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       await session.close();
     });
 
-    it('L3: a deferred constraint that fails at PREPARE is a rollback vote, also when it came with the last statement', async () => {
+    it('a deferred constraint that fails at PREPARE is a rollback vote, also when it came with the last statement (conformance L3)', async () => {
       const { xid, branch } = await branchWith('insert into child values (404)');
       expect(await branch.prepare()).toMatchObject({
         kind: 'rollback',
@@ -93,13 +93,13 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       ['a temporary table', 'create temporary table scratch (a int)'],
       ['LISTEN', 'listen somewhere'],
       ['an exported snapshot', 'select pg_export_snapshot()'],
-    ])('L4: %s cannot be prepared: a rollback vote with the reason', async (_, statement) => {
+    ])('%s cannot be prepared: a rollback vote with the reason (conformance L4)', async (_, statement) => {
       const { xid, branch } = await branchWith(statement);
       expect(await branch.prepare()).toMatchObject({ kind: 'rollback', reason: { sqlstate: '0A000' } });
       expect(await isListed(manager, xid)).toBe(false);
     });
 
-    it('L8: a branch that wrote nothing gets no transaction number and no slot', async () => {
+    it('a branch that wrote nothing gets no transaction number and no slot (conformance L8)', async () => {
       const next = async () => (await harness().raw('select pg_snapshot_xmax(pg_current_snapshot()) as x'))[0]?.['x'];
       const before = await next();
       const branch = await manager.open(freshXid(), { ...OPTIONS, isolation: 'serializable' });
@@ -125,7 +125,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       }
     });
 
-    it('F70: a serialization failure at PREPARE is a rollback vote that may be retried', async () => {
+    it('a serialization failure at PREPARE is a rollback vote that may be retried (faults F70)', async () => {
       const [one, two] = [await givenRow(harness(), manager), await givenRow(harness(), manager)];
       const serializable = { ...OPTIONS, isolation: 'serializable' } as const;
       const branches = [await manager.open(freshXid(), serializable), await manager.open(freshXid(), serializable)];
@@ -145,7 +145,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       }
     });
 
-    it('L11, F77: a branch of another database is not done, and the reason names the mend', async () => {
+    it('a branch of another database is not done, and the reason names the mend (faults F77, conformance L11)', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager);
       await harness().raw('create database other');
       await using other = harness().openWith(elsewhere(server(), 'other'));
@@ -159,7 +159,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
     });
 
-    it('L12, F77: a branch of another role is not done, and the reason names the mend; SET ROLE owns what it prepares', async () => {
+    it('a branch of another role is not done, and the reason names the mend; SET ROLE owns what it prepares (faults F77, conformance L12)', async () => {
       await harness().raw(`create role worker nologin`);
       await harness().raw(`create role clerk login password 'clerk' in role worker`);
       await harness().raw(`create role stranger login password 'stranger'`);
@@ -197,7 +197,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       await open.rollback();
     });
 
-    it('L13, L14: evidence is the 64-bit transaction number, and pg_xact_status proves every end by it', async () => {
+    it('evidence is the 64-bit transaction number, and pg_xact_status proves every end by it (conformance L13 L14)', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager);
       const status = async () =>
         (await harness().raw('select pg_xact_status($1::xid8) as s', [evidence.replace('xid8:', '')]))[0]?.['s'];
@@ -247,7 +247,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
       expect((await branch.prepare()).kind).toBe('rollback');
     });
 
-    it('F73: commits that a crash cuts off are all done when they are repeated', async () => {
+    it('commits that a crash cuts off are all done when they are repeated (faults F73)', async () => {
       const prepared = await Promise.all(Array.from({ length: 8 }, () => givenPrepared(harness(), manager)));
       const cut = Promise.all(prepared.map(({ xid, evidence }) => manager.commit(xid, evidence)));
       await harness().kill();

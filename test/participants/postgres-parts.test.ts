@@ -23,7 +23,7 @@ function xidOf(resource: string, sequence: number): Xid {
 }
 
 describe('gids', () => {
-  it('every Xid becomes a gid and comes back; the longest fits PostgreSQL with room', () => {
+  it('every Xid becomes a gid and comes back; the longest fits PostgreSQL with room (conformance L7)', () => {
     const longest = xidOf(`a${'b'.repeat(29)}`, 36 ** 10 - 1);
     for (const xid of [freshXid(), longest]) {
       expect(parseGid(formatGid(xid))).toEqual(xid);

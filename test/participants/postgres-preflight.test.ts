@@ -42,7 +42,7 @@ describe('a server with two prepared-transaction slots', () => {
     });
   });
 
-  it('L5: when the slots are used up the vote is rollback, retryable, and names the setting', async () => {
+  it('when the slots are used up the vote is rollback, retryable, and names the setting (conformance L5)', async () => {
     await using manager = open(engine.server.url, { poolMax: 4 });
     const votes = [];
     const xids = [freshXid(), freshXid(), freshXid()];
@@ -161,7 +161,7 @@ describe('a server with two prepared-transaction slots', () => {
     expect((await engineError(away.identify())).reason).toMatchObject({ code: 'ENGINE_UNAVAILABLE', retryable: true });
   });
 
-  it('a standby is refused, and a commit sent to it is not yet done', async () => {
+  it('a standby is refused, and a commit sent to it is not yet done (faults F85)', async () => {
     await using manager = open(engine.server.url);
     const xid = freshXid();
     const branch = await manager.open(xid, OPTIONS);
@@ -190,7 +190,7 @@ describe('a server with two prepared-transaction slots', () => {
 describe('a server without prepared transactions and without fsync', () => {
   const engine = useEngine('postgresql-18', { settings: { max_prepared_transactions: '0', fsync: 'off' } });
 
-  it('is refused with the command that switches them on, and warned of what a crash loses', async () => {
+  it('is refused with the command that switches them on, and warned of what a crash loses (conformance L19)', async () => {
     await using manager = open(engine.server.url);
     const findings = await manager.preflight();
     expect(find(findings, 'max_prepared_transactions')).toEqual({

@@ -87,7 +87,7 @@ describe('evidence rows', () => {
 });
 
 describe('what operators ask', () => {
-  it('a scan shows every branch with its age and whom it blocks, and what preflight finds now', async () => {
+  it('a scan shows every branch with its age and whom it blocks, and what preflight finds now (faults F79)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const [ours, waiting] = [fixture.xid(), fixture.xid()];

@@ -33,7 +33,7 @@ describe('phase two', () => {
     expect(runtime.held).toBe(0);
   });
 
-  it('a command repeated while it is carried out is carried out once and answered once', async () => {
+  it('a command repeated while it is carried out is carried out once and answered once (conformance G8)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const [xid, other] = [fixture.xid(), fixture.xid()];
@@ -48,7 +48,7 @@ describe('phase two', () => {
     expect(session.heard('result').map(({ gtrid }) => gtrid)).toEqual([xid.gtrid, other.gtrid]);
   });
 
-  it('a commit of a branch that is not prepared is never carried out', async () => {
+  it('a commit of a branch that is not prepared is never carried out (conformance M7)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
@@ -112,7 +112,7 @@ describe('phase two', () => {
     expect(fixture.engine.prepared()).toHaveLength(0);
   });
 
-  it('a branch of an earlier life is finished by its evidence', async () => {
+  it('a branch of an earlier life is finished by its evidence (faults F65)', async () => {
     await using fixture = await openFixture();
     const { runtime: first, session: before } = await fixture.attach();
     const [xid, byHand] = [fixture.xid(), fixture.xid()];

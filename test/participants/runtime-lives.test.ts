@@ -132,7 +132,7 @@ describe('another life of the coordinator', () => {
     expect([committed(fixture.engine, 'a'), committed(fixture.engine, 'b')]).toEqual([1n, 1n]);
   });
 
-  it('a newer epoch finds the prepared branches by reconciliation and finishes them', async () => {
+  it('a newer epoch finds the prepared branches by reconciliation and finishes them (conformance H6)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();

@@ -83,7 +83,7 @@ describe('one phase', () => {
     ]);
   });
 
-  it('that overtook the vote of the last statement commits what it prepared, or had nothing to commit', async () => {
+  it('that overtook the vote of the last statement commits what it prepared, or had nothing to commit (conformance M8)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const [wrote, read] = [fixture.xid(), fixture.xid()];

@@ -30,6 +30,36 @@ describe('reconciliation', () => {
     expect(branches[0]?.evidence).toMatch(/^memory:/);
   });
 
+  it('takes no log and no resource for ours that only begins like it (conformance H1)', async () => {
+    await using fixture = await openFixture();
+    const ours = fixture.xid();
+    const alike = [fixture.xid({ identity: identityOf('abcdefghii') }), fixture.xid({ resource: 'accounts-2' })];
+    for (const xid of [...alike, ours]) {
+      leavePrepared(fixture, xid);
+    }
+    const { session } = await fixture.attach();
+    const { branches } = await session.hears('reconcile');
+    expect(branches.map(({ gtrid, bqual }) => ({ gtrid, bqual }))).toEqual([ref(ours)]);
+  });
+
+  it('finds the three of ours among ten thousand prepared branches, in bounded time (conformance G11)', async () => {
+    await using fixture = await openFixture();
+    const stranger = identityOf('bcdefghijk');
+    for (let n = 0; n < 9_997; n += 1) {
+      leavePrepared(fixture, fixture.xid({ identity: stranger }));
+    }
+    const ours = [fixture.xid(), fixture.xid(), fixture.xid()];
+    for (const xid of ours) {
+      leavePrepared(fixture, xid);
+    }
+    const { session } = await fixture.attach();
+    const { branches } = await session.hears('reconcile');
+    expect(branches.map(({ gtrid, bqual }) => ({ gtrid, bqual }))).toEqual(ours.map(ref));
+    session.send({ finish: { ...ref(ours[0] ?? fixture.xid()), verb: 'FINISH_VERB_ROLLBACK' } });
+    await session.hears('result');
+    expect(fixture.engine.prepared()).toHaveLength(9_999);
+  });
+
   it('comes after ready and every interval from then on, also with nothing to tell', async () => {
     const clock = new ManualClock();
     await using fixture = await openFixture({ clock });

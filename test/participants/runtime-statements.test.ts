@@ -139,7 +139,7 @@ describe('statements of a branch', () => {
     ]);
   });
 
-  it('a branch of another resource is refused, and nothing is reported or opened (B44)', async () => {
+  it('a branch of another resource is refused, and nothing is reported or opened (faults B44)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const refused = await refusal(runtime.execute(statement(fixture.xid({ resource: 'orders' }), 1, 'set a 1')));

@@ -4,7 +4,7 @@ import { identityOf } from './attach-coordinator.ts';
 import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
 
 describe('prepare', () => {
-  it('of a branch at work prepares it and votes; repeated, it gives the same vote again (B11)', async () => {
+  it('of a branch at work prepares it and votes; repeated, it gives the same vote again (faults F53, conformance B11)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
@@ -18,7 +18,7 @@ describe('prepare', () => {
     expect(fixture.engine.prepared()).toHaveLength(1);
   });
 
-  it('waits for a statement that still runs, and no statement comes after it', async () => {
+  it('waits for a statement that still runs, and no statement comes after it (conformance A1 M6)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
@@ -69,7 +69,7 @@ describe('prepare', () => {
     expect(runtime.held).toBe(0);
   });
 
-  it('of a branch that an earlier life prepared votes prepared, with the evidence of the engine (F64)', async () => {
+  it('of a branch that an earlier life prepared votes prepared, with the evidence of the engine (faults F64)', async () => {
     await using fixture = await openFixture();
     const { runtime: first, session: before } = await fixture.attach();
     const xid = fixture.xid();
@@ -101,7 +101,7 @@ describe('prepare', () => {
     });
   });
 
-  it('that comes after the branch was finished tells what the engine shows, and revives nothing', async () => {
+  it('that comes after the branch was finished tells what the engine shows, and revives nothing (faults F56)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
@@ -114,7 +114,7 @@ describe('prepare', () => {
     expect(fixture.engine.prepared()).toHaveLength(0);
   });
 
-  it('of a branch of another log is answered with a no and not looked up; of another resource, with silence (D8, B44)', async () => {
+  it('of a branch of another log is answered with a no and not looked up; of another resource, with silence (D8, faults B44)', async () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { session } = await fixture.attach();
     const stranger = fixture.xid({ identity: identityOf('bcdefghijk') });

@@ -51,7 +51,7 @@ describe('a sidecar of PostgreSQL', () => {
     expect([await balance(1), await balance(2)]).toEqual(['70', '130']);
   });
 
-  it('restarted, it names what its earlier life prepared, votes for it, and finishes it', async () => {
+  it('restarted, it names what its earlier life prepared, votes for it, and finishes it (faults F64 F66)', async () => {
     await using coordinator = await startAttachCoordinator();
     const xid = freshBranch(coordinator);
     const first = await start(coordinator);
@@ -77,7 +77,7 @@ describe('a sidecar of PostgreSQL', () => {
     expect(await balance(3)).toBe('1');
   });
 
-  it('a server killed with kill -9 loses what was open and keeps what was prepared (F72)', async () => {
+  it('a server killed with kill -9 loses what was open and keeps what was prepared (faults F72)', async () => {
     await using coordinator = await startAttachCoordinator();
     coordinator.reconcileIntervalMs = 100;
     await using started = await start(coordinator);
@@ -141,7 +141,7 @@ describe('a sidecar of PostgreSQL', () => {
     expect(await balance(8)).toBe('8');
   });
 
-  it('refuses the older of two coordinators on copies of one log, also after a restart of everything', async () => {
+  it('refuses the older of two coordinators on copies of one log, also after a restart of everything (faults F23, conformance C18 H3 H4)', async () => {
     await using newer = await startAttachCoordinator();
     newer.epoch = 900;
     const first = await start(newer);

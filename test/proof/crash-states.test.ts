@@ -83,7 +83,7 @@ describe('the model of a disk', () => {
 describe.skipIf(skipWithoutStrace)('the log after a power cut', () => {
   const small = { ...CRASH_STATES, lives: 3, transactions: 16, processes: 2, startOneIn: 100 };
 
-  test('at any moment has everything that was acknowledged, nothing else, and starts', {
+  test('at any moment has everything that was acknowledged, nothing else, and starts (faults F34 F35, conformance C14)', {
     timeout: 120_000,
   }, async () => {
     const report = await proveCrashStates({ ...small, states: 2_000 }, silence);

@@ -50,14 +50,14 @@ describe('the plan of the faults', () => {
 describe.skipIf(skipWithoutStrace)('the log on a disk that fails once', () => {
   const options = { ...DISK_FAULTS, processes: 2 };
 
-  test('keeps what it acknowledged, whatever call fails', { timeout: 180_000 }, async () => {
+  test('keeps what it acknowledged, whatever call fails (faults F33)', { timeout: 180_000 }, async () => {
     const report = await proveDiskFaults({ ...options, seed: 11, sample: 16 }, silence);
     expect(report.findings).toEqual([]);
     expect(report.runs).toBe(16);
     expect(report.struck).toBeGreaterThan(12);
   });
 
-  test('tells who waits that it failed when a sync did, and goes on when one was slow', {
+  test('tells who waits that it failed when a sync did, and goes on when one was slow (faults F26 F32)', {
     timeout: 60_000,
   }, async () => {
     const failing = parseFault('inline:fsync:EIO:9');

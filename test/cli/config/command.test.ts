@@ -12,7 +12,7 @@ const file = join(directory, 'concordat.json');
 writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:1', dataDir: '/srv/concordat' }));
 
 describe('config show', () => {
-  it('prints each value with its origin and what it overrides; the last of two equal flags counts (B63)', async () => {
+  it('prints each value with its origin and what it overrides; the last of two equal flags counts (faults B63)', async () => {
     const args = ['config', 'show', 'coordinator', '--origin', '--config', file];
     const { exit, stdout, stderr } = await runCli([...args, '--listen', '127.0.0.1:3', '--listen', '127.0.0.1:4'], {
       env: { CONCORDAT_LISTEN: '127.0.0.1:2' },
@@ -58,14 +58,14 @@ describe('config show', () => {
 });
 
 describe('config check', () => {
-  it('says that settings can be used, and warns of a variable that is nearly one (B55)', async () => {
+  it('says that settings can be used, and warns of a variable that is nearly one (faults B55)', async () => {
     const env = { CONCORDAT_LISTE: 'x' };
     const { exit, stdout, stderr } = await runCli(['config', 'check', 'coordinator', '--config', file], { env });
     expect({ exit, stdout }).toEqual({ exit: 0, stdout: '✓ concordat coordinator can use these settings\n' });
     expect(stderr).toBe('Warning: CONCORDAT_LISTE is not a setting: did you mean CONCORDAT_LISTEN?\n');
   });
 
-  it('ends with 2 and every problem (B55)', async () => {
+  it('ends with 2 and every problem (faults B55)', async () => {
     const wrong = join(directory, 'wrong.json');
     writeFileSync(wrong, JSON.stringify({ lisen: 'x', drainGraceMs: -1 }));
     const { exit, stdout, stderr } = await runCli(['config', 'check', 'coordinator', '--config', wrong]);

@@ -57,7 +57,7 @@ describe('precedence', () => {
     }),
   );
 
-  it('a flag wins over the environment, that over the file, that over the default (B63)', () => {
+  it('a flag wins over the environment, that over the file, that over the default (faults B63)', () => {
     expect(loaded.config).toMatchObject({
       listen: '127.0.0.1:3',
       adminListen: '127.0.0.1:11',
@@ -68,7 +68,7 @@ describe('precedence', () => {
     });
   });
 
-  it('every value tells where it comes from and what it overrides (B63)', () => {
+  it('every value tells where it comes from and what it overrides (faults B63)', () => {
     const origins = Object.fromEntries(
       loaded.resolved.map((each) => [each.setting.key, [each.origin, ...each.overridden].map(describeOrigin)]),
     );
@@ -96,7 +96,7 @@ describe('precedence', () => {
 });
 
 describe('refusals', () => {
-  it('an unknown key is refused with the nearest known one (B55)', () => {
+  it('an unknown key is refused with the nearest known one (faults B55)', () => {
     expect(problems({ configPath: file({ dataDri: '/tmp' }) })).toBe(
       'A setting is wrong.\ndataDri is not a setting: did you mean dataDir?',
     );
@@ -122,7 +122,7 @@ describe('refusals', () => {
     ]);
   });
 
-  it('a repeated key, another type and other syntax are refused with the file and the reason (B57)', () => {
+  it('a repeated key, another type and other syntax are refused with the file and the reason (faults B57)', () => {
     expect(problems({ configPath: file('{"listen":"127.0.0.1:1","listen":"127.0.0.1:2"}') })).toMatch(
       /configuration file .* cannot be used: the key "listen" is there twice/,
     );
@@ -135,13 +135,13 @@ describe('refusals', () => {
   });
 
   it.each(['127.0.0.1:65536', '127.0.0.1:grpc', '::1:7420', `unix:/${'s'.repeat(200)}`])(
-    'the address %s is refused with its origin (B58)',
+    'the address %s is refused with its origin (faults B58)',
     (listen) => {
       expect(problems({ configPath: file({ listen }) })).toMatch(/^A setting is wrong\.\nlisten .*\(from file/);
     },
   );
 
-  it('port 0 is taken for listening and refused for dialling (B58)', () => {
+  it('port 0 is taken for listening and refused for dialling (faults B58)', () => {
     expect(problems({ configPath: file({ listen: '127.0.0.1:0' }) })).toBe('accepted');
     expect(
       problems(
@@ -176,7 +176,7 @@ describe('secrets', () => {
     expect(resolved.find((each) => each.setting.key === 'url')).toMatchObject({ secretPath: secret });
   });
 
-  it('a secret file or a configuration file with a password that everybody reads is refused (B61)', () => {
+  it('a secret file or a configuration file with a password that everybody reads is refused (faults B61)', () => {
     const world = file('postgresql://u:p@h/d', 0o644);
     expect(problems({ flags: { '--resource': 'a', '--url-file': world } }, 'participant')).toMatch(/Every user/);
     expect(
@@ -219,7 +219,7 @@ describe('secrets', () => {
   });
 });
 
-it('a variable that is nearly a setting is told, one that an orchestrator adds is not (B55)', () => {
+it('a variable that is nearly a setting is told, one that an orchestrator adds is not (faults B55)', () => {
   const env = { CONCORDAT_LISTE: 'x', CONCORDAT_PORT: 'tcp://10.0.0.1:7420', CONCORDAT_SERVICE_HOST: '10.0.0.1' };
   expect(loadConfig(coordinatorConfigSchema, options({ env })).warnings).toEqual([
     'CONCORDAT_LISTE is not a setting: did you mean CONCORDAT_LISTEN?',

@@ -19,7 +19,7 @@ describe('strict JSON', () => {
     // The same key, written with an escape.
     ['{"a":1,\n\n"\\u0061":2}', 'a', 3],
     ['[{"x":[{"k":1,"k":1}]}]', 'k', 1],
-  ])('%j is refused for its repeated key (B57)', (text, key, line) => {
+  ])('%j is refused for its repeated key (faults B57)', (text, key, line) => {
     expect(parseStrictJson(text)).toEqual({
       kind: 'refused',
       message: `the key "${key}" is there twice, again in line ${line}`,
@@ -39,7 +39,7 @@ describe('strict JSON', () => {
   });
 
   it.each(['', '{', '{a: 1}', 'a: &x [1]\nb: *x', '{"a":1,}', "{'a':1}"])(
-    '%j is no JSON and is refused (B57)',
+    '%j is no JSON and is refused (faults B57)',
     (text) => {
       expect(parseStrictJson(text)).toMatchObject({ kind: 'refused', message: expect.stringContaining('not JSON') });
     },
@@ -55,7 +55,7 @@ describe('near names', () => {
     ['lisen', 'listen'],
     ['logLevle', 'logLevel'],
     ['retention.outcomeMax', 'retention.outcomesMax'],
-  ])('%s is probably %s (B55)', (word, expected) => {
+  ])('%s is probably %s (faults B55)', (word, expected) => {
     expect(nearest(word, known)).toBe(expected);
   });
 
@@ -74,7 +74,7 @@ describe('addresses', () => {
     ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
     ['[::1]:7420', { host: '::1', port: 7420 }],
     ['db-1.example.org:65535', { host: 'db-1.example.org', port: 65_535 }],
-  ])('%s is an address, and port 0 asks for any (B58)', (text, address) => {
+  ])('%s is an address, and port 0 asks for any (faults B58)', (text, address) => {
     expect(parseAddress(text)).toEqual(address);
     expect(formatAddress(address)).toBe(text);
   });
@@ -98,7 +98,7 @@ describe('addresses', () => {
     '[localhost]:1',
     'evil\u202e:1',
     'a\n:1',
-  ])('%j is refused with a sentence (B58)', (text) => {
+  ])('%j is refused with a sentence (faults B58)', (text) => {
     expect(parseAddress(text)).toMatch(/^(must|has|an IPv6) .*7420|65535/);
   });
 
@@ -124,12 +124,12 @@ describe('secrets', () => {
     return 'accepted';
   }
 
-  it('a file that only its owner reads gives its line (B61)', () => {
+  it('a file that only its owner reads gives its line (faults B61)', () => {
     const path = secretFile('owner', 'postgresql://u:p@h/d\n', 0o600);
     expect(readSecretFile(path, { allowReadable: false })).toBe('postgresql://u:p@h/d');
   });
 
-  it('a file that every user reads is refused unless that is allowed (B61)', () => {
+  it('a file that every user reads is refused unless that is allowed (faults B61)', () => {
     const path = secretFile('world', 'secret', 0o644);
     expect(refusal(path)).toMatch(/Every user .* can read .*chmod 600 .*--allow-readable-secrets/);
     expect(readSecretFile(path, { allowReadable: true })).toBe('secret');

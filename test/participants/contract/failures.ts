@@ -50,7 +50,7 @@ export function failureContract(harness: () => ContractHarness): void {
       expect([await harness().committed(one), await harness().committed(two)]).toEqual([101n, 101n]);
     }, 15_000);
 
-    it('a session that is ended from outside is reported once and its branch votes rollback', async () => {
+    it('a session that is ended from outside is reported once and its branch votes rollback (conformance A2)', async () => {
       await using manager = await harness().open();
       const key = await givenRow(harness(), manager);
       const xid = freshXid();
@@ -128,7 +128,7 @@ export function failureContract(harness: () => ContractHarness): void {
     );
 
     it.for(['request', 'answer'] as const)(
-      'a lost %s of commit is never taken for an end, and repeating it is done (D15)',
+      'a lost %s of commit is never taken for an end, and repeating it is done (faults F65, conformance D15)',
       async (what, context) => {
         context.skip(harness().wire === undefined);
         const wire = wireOf(harness());
@@ -168,7 +168,7 @@ export function failureContract(harness: () => ContractHarness): void {
       },
     );
 
-    it('kill -9 of the server after prepare: the branch is still there and commits, the unprepared one is gone', async () => {
+    it('kill -9 of the server after prepare: the branch is still there and commits, the unprepared one is gone (faults F72 F81, conformance L10 M12)', async () => {
       await using manager = await harness().open();
       const committed = await givenPrepared(harness(), manager);
       const rolledBack = await givenPrepared(harness(), manager);

@@ -35,7 +35,7 @@ export function finishContract(harness: () => ContractHarness): void {
       expect(await manager.commit(xid, listed?.evidence ?? '')).toEqual({ kind: 'done' });
     });
 
-    it('commit of a branch that was committed by hand is done by evidence (D8)', async () => {
+    it('commit of a branch that was committed by hand is done by evidence (conformance D3 D8)', async () => {
       await using manager = await harness().open();
       const { xid, evidence, key } = await givenPrepared(harness(), manager);
       await harness().finishByHand(xid, 'commit');
@@ -43,7 +43,7 @@ export function finishContract(harness: () => ContractHarness): void {
       expect(await harness().committed(key)).toBe(90n);
     });
 
-    it('commit of a branch that was rolled back by hand is done otherwise, with proof (D10)', async () => {
+    it('commit of a branch that was rolled back by hand is done otherwise, with proof (conformance D10)', async () => {
       await using manager = await harness().open();
       const { xid, evidence } = await givenPrepared(harness(), manager);
       await harness().finishByHand(xid, 'rollback');
@@ -60,7 +60,7 @@ export function finishContract(harness: () => ContractHarness): void {
       expect((await manager.rollback(xid, evidence)).kind).toBe('done-otherwise');
     });
 
-    it('commit of an unknown Xid without evidence is unproven, never done', async () => {
+    it('commit of an unknown Xid without evidence is unproven, never done (conformance M4)', async () => {
       await using manager = await harness().open();
       expect((await manager.commit(freshXid(), '')).kind).toBe('unproven');
     });
@@ -92,7 +92,7 @@ export function finishContract(harness: () => ContractHarness): void {
       expect(await manager.probe(freshXid(), '')).toBe('unproven');
     });
 
-    it('another life of the participant finishes what the first one prepared', async () => {
+    it('another life of the participant finishes what the first one prepared (faults F66)', async () => {
       const first = await harness().open();
       const committed = await givenPrepared(harness(), first);
       const rolledBack = await givenPrepared(harness(), first);
@@ -116,7 +116,7 @@ export function finishContract(harness: () => ContractHarness): void {
       expect(await harness().committed(key)).toBe(100n);
     });
 
-    it('two lives that commit one branch at once both learn that it is done', async () => {
+    it('two lives that commit one branch at once both learn that it is done (faults F68, conformance G8)', async () => {
       await using one = await harness().open();
       await using two = await harness().open();
       for (let round = 0; round < 10; round += 1) {
@@ -130,7 +130,7 @@ export function finishContract(harness: () => ContractHarness): void {
       }
     });
 
-    it('branches of others, and ids that almost match our grammar, are shown and never touched (faults B49)', async () => {
+    it('branches of others, and ids that almost match our grammar, are shown and never touched (faults B49 F84, conformance H9)', async () => {
       await using manager = await harness().open();
       const { xid, evidence } = await givenPrepared(harness(), manager);
       const before = (await manager.list()).filter((branch) => branch.xid === undefined).length;

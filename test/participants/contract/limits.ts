@@ -76,7 +76,7 @@ export function limitsContract(harness: () => ContractHarness): void {
       await expectUnlocked(harness(), manager, key);
     });
 
-    it('a full pool refuses the next branch within a second, never phase two, and takes branches again when one ends', async () => {
+    it('a full pool refuses the next branch within a second, never phase two, and takes branches again when one ends (conformance L16)', async () => {
       await using manager = await harness().open({ poolMax: 2 });
       const prepared = await givenPrepared(harness(), manager);
       const open: BranchSession[] = [];
@@ -100,7 +100,7 @@ export function limitsContract(harness: () => ContractHarness): void {
       await open[1]?.rollback();
     });
 
-    it('the engine itself ends a branch that its session leaves idle', async () => {
+    it('the engine itself ends a branch that its session leaves idle (faults F78)', async () => {
       await using manager = await harness().open();
       const key = await givenRow(harness(), manager);
       const branch = await manager.open(freshXid(), { ...OPTIONS, idleTimeoutMs: 1_000 });

@@ -70,7 +70,7 @@ export function workContract(harness: () => ContractHarness): void {
     });
 
     it.each(['prepare', 'executeAndPrepare'] as const)(
-      'a branch that only read votes read-only and leaves nothing: %s',
+      'a branch that only read votes read-only and leaves nothing: %s (faults F86)',
       async (verb) => {
         await using manager = await harness().open({ poolMax: 1 });
         const key = await givenRow(harness(), manager);
