@@ -11,7 +11,7 @@ import { makeMistakes } from './mistakes.ts';
 import { comes } from './patience.ts';
 import { CALM, drawLife, drawStrike, drawSwarm, type Swarm } from './plan.ts';
 import { readReports, type Told } from './reports.ts';
-import { everythingEnds, quieten } from './settle.ts';
+import { everythingEnds, heal, quieten } from './settle.ts';
 import { MONEY_PER_SIDE, readBooks, type SideName } from './sides.ts';
 import { Striker } from './striker.ts';
 import { buildWorld, everyPart, type World } from './world.ts';
@@ -49,6 +49,9 @@ export interface ChaosReport {
 export const KILLS_PER_EPISODE = 60;
 /** The longest pause between two strikes: what takes longer to come back is struck again. */
 const RECOVERY_MAX_MS = 4_000;
+/** What the healed system must do again before it is judged. */
+const COMMITS_AFTER = 20;
+const COMMITS_WITHIN_MS = 60_000;
 /** An episode whose faults kill too little ends all the same. */
 const EPISODE_MAX_MS = 90_000;
 
@@ -87,15 +90,24 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
       part.keep();
     }
     progress.say(() => `${deaths.kills} kills, ${told.length} transactions judged in ${episodes} episodes`);
-    violations.push(...(await quieten(world)));
+    violations.push(...(await heal(world)));
     while (violations.length === 0 && (episodes === 0 || !enough())) {
       episodes += 1;
       const roll = dice(seedOf(seed, episodes));
       swarm = drawSwarm(roll);
       isOpen = true;
       await strikeFor(world, striker, swarm, roll, deaths, work);
-      isOpen = false;
       striker.end();
+      violations.push(...(await heal(world)));
+      const wanted = work.commits + COMMITS_AFTER;
+      if (violations.length === 0 && !(await comes(COMMITS_WITHIN_MS, () => work.commits >= wanted))) {
+        const count = COMMITS_AFTER - (wanted - work.commits);
+        violations.push({
+          kind: 'stuck',
+          why: `all is healed, and ${COMMITS_WITHIN_MS} ms later ${count} are committed`,
+        });
+      }
+      isOpen = false;
       violations.push(...(await quieten(world)));
       told = (await Promise.all(world.reports.map(readReports))).flat();
       if (violations.length === 0) {

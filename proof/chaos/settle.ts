@@ -14,8 +14,8 @@ const ENDED_WITHIN_MS = 60_000;
 const PREPARED_WITHIN_MS = 30_000;
 const LIST_EVERY_MS = 250;
 
-/** No more faults, and no more than the wait for the applications: what they were told is in their files then. */
-export async function quieten(world: World): Promise<readonly Violation[]> {
+/** No more faults: everything comes back, and does its work again. */
+export async function heal(world: World): Promise<readonly Violation[]> {
   for (const part of everyPart(world)) {
     part.calm(true);
   }
@@ -26,6 +26,11 @@ export async function quieten(world: World): Promise<readonly Violation[]> {
     const away = everyPart(world).filter(({ isReady }) => !isReady);
     return [{ kind: 'stuck', why: `not back ${READY_WITHIN_MS} ms after the faults: ${namesOf(away)}` }];
   }
+  return [];
+}
+
+/** The applications take up nothing more and wait for what is open: what they were told is in their files then. */
+export async function quieten(world: World): Promise<readonly Violation[]> {
   const paused = await Promise.all(world.applications.map(pause));
   const busy = world.applications.filter((_, index) => paused[index] === false);
   return busy.length === 0
