@@ -6,7 +6,8 @@ import type { Site } from './site.ts';
 
 /**
  * The client's first statement reaches a participant that has never heard of the branch, in the life that the transaction is of. A
- * client that has had its answer does not send it again; one that has not may reach another instance with it.
+ * client that has had its answer does not send it again; one that has not may reach another instance with it. Of two
+ * copies on two streams, one of which broke, the answered one came last: the other ended with the process that its stream led to.
  */
 export function mayOpen(site: Site): boolean {
   const isPinned = site.get(Local.claim) !== Claim.none || (site.get(Local.enlisted) === 1 && site.isAsked);

@@ -3,7 +3,7 @@
 import type { Outcome } from '../../src/xa/vocabulary.ts';
 import { REMEMBERED } from './entrances.ts';
 import { claimedMask } from './judges.ts';
-import { Flag, get, Local } from './layout.ts';
+import { claimedOpening, type Field, Flag, get, Local, Work, workOf } from './layout.ts';
 import type { World } from './world.ts';
 
 /** Notes what can be heard in the state that is being made. The source is src/coordinator: operations, lookup. */
@@ -12,20 +12,55 @@ export function noteTold(world: World): void {
   if (world.isLookedUp) {
     lookUp(world);
   } else if (told !== undefined) {
-    world.setFlag(told, 1);
+    tell(world, told);
   }
 }
+
+/** What is told later takes nothing back (D5), except that damage may be found, and an operator's word may stand in for a proof. */
+function tell(world: World, told: Field, isProof = false): void {
+  for (const [name, before, after] of TOLD) {
+    // A branch that was committed by hand looks like a commit in one phase whose answer was lost, once all else is forgotten.
+    const isHand = isProof && before === toldRolledBack && world.flag(Flag.administratorActed) === 1;
+    // A commit of branches that only read leaves nothing behind, like a rollback: after a restart nobody can tell which it was.
+    const isEmpty = before === toldCommitted && told === toldRolledBack && hasOnlyRead(world);
+    if (world.flag(before) === 1 && !after.includes(told) && !isHand && !isEmpty) {
+      world.fail(`D5: ${name} was told, and now something else is`);
+    }
+  }
+  world.setFlag(told, 1);
+}
+
+function hasOnlyRead(world: World): boolean {
+  for (let branch = 0; branch < world.configuration.branches; branch += 1) {
+    const local = world.local(branch);
+    const claimed = claimedOpening(local);
+    if (claimed !== undefined && workOf(local, claimed) !== Work.readOnly) {
+      return false;
+    }
+  }
+  return true;
+}
+
+const { toldCommitted, toldRolledBack, toldMixed, toldHazard } = Flag;
+
+/** What may be told after it. */
+const TOLD: readonly (readonly [string, Field, readonly Field[]])[] = [
+  ['committed', toldCommitted, [toldCommitted, toldHazard, toldMixed]],
+  ['rolled back', toldRolledBack, [toldRolledBack, toldMixed]],
+  ['hazard', toldHazard, [toldHazard, toldMixed]],
+  ['mixed', toldMixed, [toldMixed]],
+];
 
 /** The transaction is not held: what is remembered answers, then the log, whose silence means a rollback to whoever names two branches. */
 function lookUp(world: World): void {
   const claimed = claimedMask(world.words, world.configuration.branches);
   const isPlural = (claimed & (claimed - 1)) !== 0;
   if (isRemembered(world)) {
-    world.setFlag(world.flag(Flag.remembered) === 1 ? Flag.toldCommitted : Flag.toldRolledBack, 1);
+    tell(world, world.flag(Flag.remembered) === 1 ? toldCommitted : toldRolledBack, true);
   } else if (world.logs.facts(world.log).decided !== 0) {
-    world.setFlag(Flag.toldCommitted, 1);
+    tell(world, toldCommitted);
   } else if (world.flag(Flag.life) > 0 && world.flag(Flag.commitSent) === 1 && isPlural) {
-    world.setFlag(Flag.toldRolledBack, 1);
+    tell(world, toldRolledBack);
   }
 }
 
