@@ -78,7 +78,8 @@ describe('a wall clock', () => {
       const orders = await system.participant('orders', { finish: silent });
       const { gtrid } = await system.transaction(accounts, orders);
       await system.api.commit({ gtrid, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
-      const open = await system.api.begin({ timeoutMs: 60_000 });
+      const stock = await system.participant('stock');
+      const open = await system.transaction(accounts, stock);
       clock.aheadMs = jumpMs;
       expect((await system.info(open.gtrid)).state).toBe('TRANSACTION_STATE_ACTIVE');
       expect((await system.api.commit({ gtrid: open.gtrid })).outcome).toBe('OUTCOME_COMMITTED');
