@@ -6,8 +6,8 @@ import type { Attempt } from './attempt.ts';
 import type { Embedded } from './embedded.ts';
 import type { Host } from './host.ts';
 import type { Network } from './network.ts';
-import type { PlannedBranch } from './plan.ts';
-import type { Executed } from './site.ts';
+import type { Plan, PlannedBranch } from './plan.ts';
+import type { Executed, Site } from './site.ts';
 
 export interface ClientBranchParts extends PlannedBranch {
   readonly host: Host;
@@ -118,4 +118,36 @@ function xidOf(gtrid: string, bqual: string): Xid {
     throw new Error(`not a branch: ${gtrid}:${bqual}`);
   }
   return { gtrid: known, bqual: branch };
+}
+
+/** Carries out what was planned, until something fails: then `work` has failed. */
+export async function runBranches(
+  plan: Plan,
+  parts: Pick<ClientBranchParts, 'host' | 'network' | 'attempt' | 'work'> & {
+    readonly participants: ReadonlyMap<Site, Embedded>;
+  },
+): Promise<void> {
+  const { work, participants } = parts;
+  const branches = plan.branches.map((branch) => {
+    const embedded = branch.isEmbedded ? participants.get(branch.site) : undefined;
+    const one = new ClientBranch({ ...branch, ...parts, embedded });
+    work.add(one);
+    return one;
+  });
+  const run = async (branch: ClientBranch): Promise<void> => {
+    try {
+      await branch.run();
+    } catch (error) {
+      work.fail(error);
+    }
+  };
+  if (plan.inParallel) {
+    await Promise.all(branches.map(run));
+    return;
+  }
+  for (const branch of branches) {
+    if (work.failure === undefined) {
+      await run(branch);
+    }
+  }
 }

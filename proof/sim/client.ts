@@ -9,7 +9,7 @@ import { askTransaction, outcomeOf } from '../../src/client/outcome.ts';
 import { Work } from '../../src/client/work.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Attempt, Attempts, Told } from './attempt.ts';
-import { ClientBranch } from './client-branch.ts';
+import { type ClientBranchParts, runBranches } from './client-branch.ts';
 import type { CoordinatorNode } from './coordinator.ts';
 import { Embedded } from './embedded.ts';
 import { Host } from './host.ts';
@@ -17,6 +17,7 @@ import type { Network } from './network.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import type { Site } from './site.ts';
 import type { ShapeOptions } from './swarm.ts';
+import { unaryTransaction } from './unary.ts';
 
 export interface ClientParts {
   readonly name: string;
@@ -35,7 +36,7 @@ export class Client {
   readonly host: Host;
   readonly #parts: ClientParts;
   readonly #session: CoordinatorSession;
-  readonly #embedded = new Map<Site, Embedded>();
+  readonly #site: Pick<ClientBranchParts, 'host' | 'network'> & { readonly participants: Map<Site, Embedded> };
   #atWork = 0;
 
   constructor(parts: ClientParts, life: number) {
@@ -45,8 +46,10 @@ export class Client {
       Session: () => parts.coordinator.open(this.host, 'session').near,
       close: () => undefined,
     } as unknown as NonNullable<CoordinatorSession['settings']['client']>;
+    const participants = new Map<Site, Embedded>();
+    this.#site = { host: this.host, network: parts.network, participants };
     for (const site of parts.sites.filter(() => this.host.chance.happens(parts.shape.embeddedShare))) {
-      this.#embedded.set(site, new Embedded(this.host, site));
+      participants.set(site, new Embedded(this.host, site));
     }
     this.#session = new CoordinatorSession({
       ...{ address: 'simulated', application: 'simulated', connectTimeoutMs: 5_000, logger: undefined },
@@ -112,7 +115,9 @@ export class Client {
     const { clock, chance } = this.host;
     while (wantsMore()) {
       await new Promise<void>((resolve) => clock.after(chance.gap(shape.thinkMs), resolve));
-      const attempt = await this.#transaction().catch(() => undefined);
+      const attempt = await (chance.happens(shape.unaryShare) ? this.#unary() : this.#transaction()).catch(
+        () => undefined,
+      );
       if (attempt?.told.includes('committed') !== true) {
         // What failed once is likely to fail again at once.
         await new Promise<void>((resolve) => clock.after(chance.gap(shape.backoffMs), resolve));
@@ -124,6 +129,16 @@ export class Client {
         await this.#askAgain(attempt);
       }
     }
+  }
+
+  /** Without a session: each word is a call of its own, and is repeated until it is answered. */
+  async #unary(): Promise<Attempt | undefined> {
+    const { shape, sites, attempts, coordinator } = this.#parts;
+    const plan = drawPlan(this.host.chance, shape, sites);
+    return await unaryTransaction(plan, {
+      ...{ ...this.#site, coordinator, attempts },
+      tell: (attempt, told, applied) => this.#tell(attempt, told, applied),
+    });
   }
 
   /** @returns undefined when nothing was begun. */
@@ -153,7 +168,7 @@ export class Client {
       onLost: (error) => work.fail(error),
     });
     try {
-      await this.#branches(plan, attempt, work);
+      await runBranches(plan, { ...this.#site, attempt, work });
       attempt.branches = work.identities();
       await this.#end({ ...plan, gtrid }, attempt, work, link);
     } finally {
@@ -161,32 +176,6 @@ export class Client {
       link.release(gtrid, beginId);
     }
     return attempt;
-  }
-
-  async #branches(plan: Plan, attempt: Attempt, work: Work): Promise<void> {
-    const { network } = this.#parts;
-    const branches = plan.branches.map((branch) => {
-      const embedded = branch.isEmbedded ? this.#embedded.get(branch.site) : undefined;
-      const one = new ClientBranch({ ...branch, host: this.host, network, attempt, work, embedded });
-      work.add(one);
-      return one;
-    });
-    const run = async (branch: ClientBranch): Promise<void> => {
-      try {
-        await branch.run();
-      } catch (error) {
-        work.fail(error);
-      }
-    };
-    if (plan.inParallel) {
-      await Promise.all(branches.map(run));
-    } else {
-      for (const branch of branches) {
-        if (work.failure === undefined) {
-          await run(branch);
-        }
-      }
-    }
   }
 
   async #end(

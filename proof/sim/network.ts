@@ -206,6 +206,11 @@ export class Network {
     return this.#cut.has(one) || this.#cut.has(other);
   }
 
+  /** A message of a call, which is no stream: what does not arrive is not repeated. */
+  losesCall(one: Host, other: Host): boolean {
+    return this.isCut(one, other) || this.chance.happens(this.rates.broken);
+  }
+
   whenConnected(stream: Stream, action: () => void): void {
     if (this.isCut(stream.near.host, stream.far.host)) {
       this.#stalled.push(() => this.whenConnected(stream, action));

@@ -49,6 +49,8 @@ export interface ShapeOptions {
   /** How often the commit, or a rollback, is asked for once more. */
   /** Of a client and a database: that the client has a participant of its own for it. */
   readonly embeddedShare: number;
+  /** Of the transactions that are begun without a session. */
+  readonly unaryShare: number;
   readonly repeatShare: number;
   readonly raceShare: number;
   /** After a transaction that did not commit, on average. */
@@ -109,6 +111,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       abandonShare: share(0.2, 0.3),
       decidedShare: share(1),
       askShare: share(0.3),
+      unaryShare: share(0.8, 0.4),
       embeddedShare: share(0.6, 0.3),
       repeatShare: share(0.3),
       raceShare: share(0.1, 0.3),
