@@ -3,6 +3,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineUnavailableError } from '../../src/dev/engines/index.ts';
+import { FAILPOINTS } from '../../src/lib/failpoint.ts';
 import { readOptions, UsageError } from '../disk/options.ts';
 import { showProgress } from '../disk/progress.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
@@ -119,6 +120,10 @@ function print(report: ChaosReport, again: string): void {
     process.stdout.write(`  ${again}\n`);
   }
   process.stdout.write(`faults: ${list(faults)}\ndied at failpoints: ${list(failpoints)}\n`);
+  const missed = Object.keys(FAILPOINTS).filter((name) => !failpoints.has(name));
+  if (missed.length > 0) {
+    process.stdout.write(`not met in this run: ${missed.join(', ')}\n`);
+  }
   for (const reason of report.skipped) {
     process.stdout.write(`skipped: ${reason}\n`);
   }
