@@ -8,7 +8,7 @@ import type { SessionResponse__Output as SessionResponse } from '../gen/concorda
 import type { SessionWelcome__Output as Welcome } from '../gen/concordat/v1/SessionWelcome.ts';
 import type { TransactionEnded__Output as TransactionEnded } from '../gen/concordat/v1/TransactionEnded.ts';
 import type { TransactionServiceClient } from '../gen/concordat/v1/TransactionService.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
@@ -21,6 +21,8 @@ import { type WaitBounds, within } from './wait.ts';
 /** The coordinator answers the end of a session at once; a dead one must not hold up our own end. */
 const CLOSE_WAIT_MS = 1_000;
 const ID_MAX = 0xffff_ffff;
+/** A Begin waits so long for a message that it can go with, mostly its own Commit: the coordinator is woken once for both. */
+const BEGIN_PATIENCE_MS = 20;
 
 /** What a transaction hears from the session that it was begun on. */
 export interface LinkedTransaction {
@@ -50,13 +52,16 @@ export class CoordinatorLink {
   readonly #stream: ClientDuplexStream<SessionRequest, SessionResponse>;
   readonly #writer: FrameWriter<ClientMessage, SessionRequest>;
   readonly #listener: LinkListener;
+  readonly #clock: Clock;
   readonly #waiters = new Map<number, Waiter>();
   readonly #transactions = new Map<string, LinkedTransaction>();
   #nextId = 0;
   #lease: GtridLease | undefined;
   #lost: CoordinatorError | undefined;
+  #begins: Timer | undefined;
 
-  constructor(client: TransactionServiceClient, listener: LinkListener) {
+  constructor(client: TransactionServiceClient, clock: Clock, listener: LinkListener) {
+    this.#clock = clock;
     this.#listener = listener;
     this.#stream = client.Session();
     this.#writer = new FrameWriter(
@@ -127,7 +132,17 @@ export class CoordinatorLink {
         transaction.onRefused(error);
       }
     };
-    return this.#send({ begin: { gtrid, timeoutMs } }, { resolve: () => undefined, reject });
+    const id = this.#await({ resolve: () => undefined, reject });
+    this.#writer.add({ id, begin: { gtrid, timeoutMs } });
+    this.#begins ??= this.#clock.after(BEGIN_PATIENCE_MS, () => this.flush());
+    return id;
+  }
+
+  /** What waits for company goes now: somebody else is about to speak of it. */
+  flush(): void {
+    this.#begins?.cancel();
+    this.#begins = undefined;
+    this.#writer.flushNow();
   }
 
   release(gtrid: Gtrid, beginId: number): void {
@@ -143,7 +158,7 @@ export class CoordinatorLink {
    * Sends what is queued, ends the stream and waits until the coordinator has ended it too, `CLOSE_WAIT_MS` at most. The
    * coordinator rolls back what was not asked to commit.
    */
-  async close(clock: Clock): Promise<void> {
+  async close(): Promise<void> {
     if (this.#lost !== undefined) {
       return;
     }
@@ -151,16 +166,19 @@ export class CoordinatorLink {
     this.#writer.flushNow();
     this.#stream.end();
     this.#forget(new CoordinatorError('CONNECTION_LOST', 'The client was closed.'));
-    await within(ended, { clock, timeoutMs: CLOSE_WAIT_MS }, () => undefined).catch(() => undefined);
+    await within(ended, { clock: this.#clock, timeoutMs: CLOSE_WAIT_MS }, () => undefined).catch(() => undefined);
     this.#stream.cancel();
   }
 
-  #send(body: Omit<ClientMessage, 'id'>, waiter: Waiter): number {
+  #send(body: Omit<ClientMessage, 'id'>, waiter: Waiter): void {
+    this.#writer.send({ id: this.#await(waiter), ...body });
+  }
+
+  #await(waiter: Waiter): number {
     do {
       this.#nextId = this.#nextId === ID_MAX ? 1 : this.#nextId + 1;
     } while (this.#waiters.has(this.#nextId));
     this.#waiters.set(this.#nextId, waiter);
-    this.#writer.send({ id: this.#nextId, ...body });
     return this.#nextId;
   }
 
@@ -203,6 +221,7 @@ export class CoordinatorLink {
 
   #forget(error: CoordinatorError): void {
     this.#lost = error;
+    this.#begins?.cancel();
     this.#writer.close();
     const waiters = [...this.#waiters.values()];
     const transactions = [...this.#transactions.values()];

@@ -101,7 +101,7 @@ export class CoordinatorSession {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#changed();
-    await this.#connection?.link.close(this.settings.clock);
+    await this.#connection?.link.close();
     this.#client.close();
   }
 
@@ -123,7 +123,7 @@ export class CoordinatorSession {
 
   async #open(): Promise<void> {
     const { application, clock, connectTimeoutMs, logger, address } = this.settings;
-    const link = new CoordinatorLink(this.#client, {
+    const link = new CoordinatorLink(this.#client, clock, {
       onResources: (directory) => this.#setDirectory(directory),
       onLease: () => this.#changed(),
       onLost: (error) => this.#onLost(link, error),

@@ -60,6 +60,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   get context(): string {
+    this.#connection.link.flush(); // Whoever gets it may ask the coordinator at once.
     return formatContext(this.gtrid);
   }
 

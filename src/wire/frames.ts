@@ -53,6 +53,15 @@ export class FrameWriter<Message, Frame> {
 
   /** Never throws; after `close` messages are dropped, as a broken stream would lose them (D9). */
   send(message: Message): void {
+    this.add(message);
+    if (!this.#scheduled && !this.#blocked && !this.#closed) {
+      this.#scheduled = true;
+      this.#defer(this.#flush);
+    }
+  }
+
+  /** Goes with the next message that is sent, in front of it; `flushNow` is for when none comes. */
+  add(message: Message): void {
     if (this.#closed) {
       return;
     }
@@ -61,11 +70,6 @@ export class FrameWriter<Message, Frame> {
     if (this.#queue.length > QUEUE_MAX || this.#weight > (this.#weights?.queueMax ?? 0)) {
       this.close();
       this.#onOverflow();
-      return;
-    }
-    if (!this.#scheduled && !this.#blocked) {
-      this.#scheduled = true;
-      this.#defer(this.#flush);
     }
   }
 
