@@ -42,7 +42,9 @@ const CODECS = {
 const REFUSED_MS = 5;
 
 export class CoordinatorNode {
-  disk: MemoryDisk;
+  /** Decisions that a disk of this log has ever held; the log itself forgets them in time. */
+  readonly durable = new Set<string>();
+  #disk: MemoryDisk;
   readonly #network: Network;
   readonly #settings: CoordinatorSettings;
   #life: Life | undefined;
@@ -59,7 +61,16 @@ export class CoordinatorNode {
   constructor(network: Network, settings: CoordinatorSettings, disk = new MemoryDisk()) {
     this.#network = network;
     this.#settings = settings;
-    this.disk = disk;
+    this.#disk = this.#watchDisk(disk);
+  }
+
+  get disk(): MemoryDisk {
+    return this.#disk;
+  }
+
+  /** Another disk takes the place of this one, for the next life. */
+  replaceDisk(disk: MemoryDisk): void {
+    this.#disk = this.#watchDisk(disk);
   }
 
   get host(): Host | undefined {
@@ -207,6 +218,19 @@ export class CoordinatorNode {
         this.onStopped();
       }
     });
+  }
+
+  #watchDisk(disk: MemoryDisk): MemoryDisk {
+    const write = disk.write.bind(disk);
+    disk.write = (batch) => {
+      for (const { record } of batch) {
+        if (record.kind === 'decided') {
+          this.durable.add(record.gtrid);
+        }
+      }
+      write(batch);
+    };
+    return disk;
   }
 
   #watch(log: Log): Log {

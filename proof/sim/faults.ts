@@ -147,12 +147,7 @@ export class Faults {
       world.trace.say('coord', 'restored', backup.epoch);
       coordinator.kill('lost');
       backup.copy.flushMs = coordinator.disk.flushMs;
-      for (const { record } of coordinator.disk.records) {
-        if (record.kind === 'decided') {
-          this.#system.onLostDisks.add(record.gtrid);
-        }
-      }
-      coordinator.disk = backup.copy;
+      coordinator.replaceDisk(backup.copy);
       this.#system.restoredEpoch = backup.epoch;
       this.#lasting(this.#chance.gap(500), () => this.#system.startCoordinator());
     } else {

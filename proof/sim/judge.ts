@@ -1,7 +1,7 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
 import { isHeuristic } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { type Gtrid, gtridParts, parseXid } from '../../src/xa/xid.ts';
+import { gtridParts, parseXid } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { vouch } from './operator.ts';
 import { isFaultless } from './swarm.ts';
@@ -54,7 +54,7 @@ export class Judge {
    * the judges have seen.
    */
   settleRestored(): void {
-    const { sites, restoredEpoch, onLostDisks, world, coordinator, attempts } = this.#system;
+    const { sites, restoredEpoch, world, coordinator, attempts } = this.#system;
     for (const { gtrid, state } of coordinator.core?.driver.registry.all() ?? []) {
       const unproven =
         state.kind === 'committing' ? state.branches.filter(({ status }) => status.kind === 'unproven') : [];
@@ -70,7 +70,7 @@ export class Judge {
       for (const { id } of engine.prepared()) {
         const xid = parseXid(id);
         if (xid !== undefined && gtridParts(xid.gtrid).epoch <= restoredEpoch) {
-          const verb = onLostDisks.has(xid.gtrid) || this.#isOnDisk(xid.gtrid) ? 'commit' : 'rollback';
+          const verb = this.#isDurable(xid.gtrid) ? 'commit' : 'rollback';
           world.trace.say('settle', verb, id);
           engine.finish(id, verb);
         }
@@ -125,11 +125,9 @@ export class Judge {
       this.say('D8', `${site}: ${id} is not of any client`);
       return;
     }
-    const isDecided = this.#isOnDisk(gtrid) || (this.#isRestored(gtrid) && this.#decided.has(gtrid));
-    if (verb === 'commit' && !isDecided && !(this.#decided.has(gtrid) && this.#isRetentionShort())) {
-      if (!attempt.isOnePhase) {
-        this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
-      }
+    const isDecided = this.#isDurable(gtrid);
+    if (verb === 'commit' && !isDecided && !attempt.isOnePhase) {
+      this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
     } else if (verb === 'one-phase' && !attempt.isOnePhase) {
       this.say('D3', `${site} commits ${id} in one phase, and it has ${attempt.branches.length} branches`);
     } else if (verb === 'rollback' && isDecided && !this.#committed.has(id) && !attempt.meddled) {
@@ -141,10 +139,6 @@ export class Judge {
     if (verb !== 'rollback' && !attempt.askedToCommit) {
       this.say('D3', `${site} commits ${id}, and its client never asked for it`);
     }
-  }
-
-  #isRetentionShort(): boolean {
-    return this.#system.shape.outcomesRetainedMax < 1_000;
   }
 
   /** What a client hears must hold at that moment, where nobody is away. */
@@ -171,7 +165,7 @@ export class Judge {
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
       // What was rolled back is told once, and swept up where nobody answers: a hand that comes after that is not noticed.
-      if (attempt.byHand && absent.length > 0 && this.#isOnDisk(gtrid) && !this.#damaged.has(gtrid)) {
+      if (attempt.byHand && absent.length > 0 && this.#isDurable(gtrid) && !this.#damaged.has(gtrid)) {
         this.say('D4', `${gtrid} is decided, a hand was in it, and no damage is in the log: ${saw}`);
       }
       return;
@@ -191,7 +185,7 @@ export class Judge {
     if (told.includes('mixed') || (told.includes('hazard') && (!attempt.isOnePhase || this.#faultless))) {
       this.say('D4', `${gtrid} was told as ${told.join(', ')}, and nobody has meddled`);
     }
-    if (this.#decided.has(gtrid) && absent.length > 0 && this.#isOnDisk(gtrid)) {
+    if (absent.length > 0 && this.#isDurable(gtrid)) {
       this.say('D2', `${gtrid} is decided: ${saw}`);
     }
   }
@@ -230,15 +224,8 @@ export class Judge {
     }
   }
 
-  /** Of a life whose log was replaced by a backup. */
-  #isRestored(gtrid: string): boolean {
-    return gtridParts(gtrid as Gtrid).epoch <= this.#system.restoredEpoch;
-  }
-
-  #isOnDisk(gtrid: string): boolean {
-    return this.#system.coordinator.disk.records.some(
-      ({ record }) => record.kind === 'decided' && record.gtrid === gtrid,
-    );
+  #isDurable(gtrid: string): boolean {
+    return this.#system.coordinator.durable.has(gtrid);
   }
 
   #has({ site, key }: { readonly site: string; readonly key: string }): boolean {

@@ -29,8 +29,6 @@ export class System {
   onTold: ClientParts['onTold'] = () => undefined;
   /** The last life of the log before it was replaced by a backup of it. */
   restoredEpoch = 0;
-  /** What was decided on disks that backups have replaced. */
-  readonly onLostDisks = new Set<string>();
   /** Called at every vote, decision and finish. */
   onCritical: () => void = () => undefined;
   #wanted: number;
