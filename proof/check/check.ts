@@ -9,8 +9,8 @@ import { story } from './story.ts';
 import { World } from './world.ts';
 
 export interface CheckOptions {
-  /** 1, 2 or 3. */
-  readonly branches: number;
+  /** Each 1, 2 or 3: the worlds of every one of them. */
+  readonly branches: readonly number[];
   /** The larger worlds as well. */
   readonly deep?: boolean;
   /** 2, the default: what two transactions leave in one log is recovered like what each leaves alone. */
@@ -28,6 +28,7 @@ export type Planted = Partial<Protocol>;
 
 export interface WorldReport {
   readonly name: string;
+  readonly branches: number;
   readonly states: number;
   readonly transitions: number;
   /** Steps to the state that is farthest away. */
@@ -60,7 +61,9 @@ export const STATES_MAX = 30_000_000;
 export function check(options: CheckOptions, planted: Planted = {}): CheckReport {
   const { branches, deep = false, transactions = 2, only = '', onWorld } = options;
   const worlds: WorldReport[] = [];
-  const selected = configurations(branches, deep).filter(({ name }) => only === '' || name === only);
+  const selected = branches
+    .flatMap((count) => configurations(count, deep))
+    .filter(({ name }) => only === '' || name === only);
   const runs = selected.map(
     (configuration) => (): WorldReport => checkWorld(configuration, { ...PRODUCTION, ...planted }, options),
   );
@@ -100,7 +103,8 @@ function checkWorld(configuration: Configuration, protocol: Protocol, options: C
   });
   const { store, states, transitions, depth } = explored;
   const [violation] = explored.violations;
-  const report = { name: configuration.name, states, transitions, depth, calmStates: 0, calmTransitions: 0 };
+  const { name, branches } = configuration;
+  const report = { name, branches, states, transitions, depth, calmStates: 0, calmTransitions: 0 };
   const seconds = (): number => (performance.now() - begun) / 1_000;
   if (violation !== undefined) {
     return { ...report, seconds: seconds(), isComplete: false, trace: story(world, store, violation) };

@@ -12,7 +12,7 @@ coordinator and of participants at every point; a log that fails; deadlines, ope
 state and every step is judged by the invariants D1 to D9 (docs/protocol.md), and from every state that was reached everything must end
 once faults stop (D12). The first violation ends the run and is told as the shortest story that leads to it.
 
-  --branches N    1, 2 or 3, default 2
+  --branches N    only worlds of 1, 2 or 3 branches, default: those of 1 and those of 2
   --transactions N  1 leaves out what two transactions leave in one log, default 2: more than two meet in nothing else
   --deep          the larger worlds, too: more faults together; half an hour and 8 GB (see below)
   --only NAME     only the world of this name
@@ -42,20 +42,22 @@ export function checkCommand(args: readonly string[]): number {
     process.stdout.write(`${HELP}\n`);
     return 0;
   }
-  const branches = Number(given.branches ?? 2);
+  const branches = given.branches === undefined ? [1, 2] : [Number(given.branches)];
   const deep = given.deep === true;
   const only = typeof given.only === 'string' ? given.only : '';
   const transactions = Number(given.transactions ?? 2);
   if (transactions !== 1 && transactions !== 2) {
     throw new UsageError('--transactions is 1 or 2');
   }
-  const selected = configurations(branches, deep).filter(({ name }) => only === '' || name === only);
-  if (selected.length === 0 && (only !== PAIRS || branches < 1 || branches > 3)) {
-    throw new UsageError(`no world of ${branches} branches has such a name: npm run check -- --branches 2 --list`);
+  const selected = branches
+    .flatMap((count) => configurations(count, deep))
+    .filter(({ name }) => only === '' || name === only);
+  if (selected.length === 0 && only !== PAIRS) {
+    throw new UsageError(`no world of ${branches.join(' or ')} branches has such a name: npm run check -- --list`);
   }
   if (given.list === true) {
-    for (const { name, branches: _, ...faults } of selected) {
-      process.stdout.write(`${name}: ${JSON.stringify(faults)}\n`);
+    for (const { name, branches: count, ...faults } of selected) {
+      process.stdout.write(`${ofBranches(count)}, ${name}: ${JSON.stringify(faults)}\n`);
     }
     return 0;
   }
@@ -69,7 +71,7 @@ export function checkCommand(args: readonly string[]): number {
     onProgress: say,
     onWorld: (world) => process.stdout.write(`${lineOf(world)}\n`),
   });
-  print(report, branches);
+  print(report);
   if (given.json === true) {
     const { states, transitions, violations, complete } = report;
     process.stdout.write(`${JSON.stringify({ states, transitions, violations, complete })}\n`);
@@ -91,21 +93,32 @@ function everyTwoSeconds(): (text: () => string) => void {
   };
 }
 
-function lineOf({ name, states, transitions, depth, calmStates, seconds, isComplete, trace }: WorldReport): string {
-  const end = trace.length > 0 ? 'VIOLATION' : isComplete ? 'complete' : 'GIVEN UP';
-  return `${end}  ${name}: ${states} states, ${transitions} transitions, depth ${depth}, ${calmStates} states without faults (${seconds.toFixed(1)} s)`;
+function ofBranches(count: number): string {
+  return count === 1 ? '1 branch' : `${count} branches`;
 }
 
-function print(
-  { states, transitions, depth, violations, complete, trace, worlds }: CheckReport,
-  branches: number,
-): void {
+function lineOf({
+  name,
+  branches,
+  states,
+  transitions,
+  depth,
+  calmStates,
+  seconds,
+  isComplete,
+  trace,
+}: WorldReport): string {
+  const end = trace.length > 0 ? 'VIOLATION' : isComplete ? 'complete' : 'GIVEN UP';
+  return `${end}  ${ofBranches(branches)}, ${name}: ${states} states, ${transitions} transitions, depth ${depth}, ${calmStates} states without faults (${seconds.toFixed(1)} s)`;
+}
+
+function print({ states, transitions, depth, violations, complete, trace, worlds }: CheckReport): void {
   const seconds = worlds.reduce((sum, world) => sum + world.seconds, 0);
   if (violations > 0) {
     process.stdout.write(`\n${trace.join('\n')}\n\n`);
   }
   const how = violations > 0 ? 'stopped at a violation' : complete ? 'complete' : 'NOT complete';
   process.stdout.write(
-    `${branches} branches: ${states} states, ${transitions} transitions, depth ${depth}, ${violations} violations, ${how} (${seconds.toFixed(1)} s)\n`,
+    `${states} states, ${transitions} transitions, depth ${depth}, ${violations} violations, ${how} (${seconds.toFixed(1)} s)\n`,
   );
 }

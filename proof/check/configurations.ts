@@ -31,13 +31,14 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
     people: { participantCrashes: 1, lostAnswers: 1, administrator: true, operator: true },
     evidence: { participantCrashes: 1, lostAnswers: 1, operator: true, evidenceLoss: true },
   },
+  // The small ones first: a mistake is mostly found in seconds.
   2: {
-    crashes: { participantCrashes: 1, lostAnswers: 1 },
-    markers: { participantCrashes: 1, evidence: 'marker' },
     'markers, lost answers': { lostAnswers: 1, evidence: 'marker' },
     clients: { eviction: true, otherClients: true },
-    hands: { administrator: true },
     evidence: { operator: true, evidenceLoss: true },
+    markers: { participantCrashes: 1, evidence: 'marker' },
+    people: { administrator: true, operator: true },
+    crashes: { participantCrashes: 1, lostAnswers: 1 },
   },
   3: {
     crashes: {},
@@ -62,7 +63,6 @@ const DEEP: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> 
   2: {
     'clients, crashes': { participantCrashes: 1, eviction: true, otherClients: true },
     'markers, both': { participantCrashes: 1, lostAnswers: 1, evidence: 'marker' },
-    people: { administrator: true, operator: true },
     'hands, markers': { administrator: true, lostAnswers: 1, evidence: 'marker' },
     'more crashes': { coordinatorCrashes: 2, participantCrashes: 2, lostAnswers: 1 },
   },

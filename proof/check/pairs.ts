@@ -56,7 +56,7 @@ export function checkPairs(): WorldReport {
   }
   const counts = { states: logs, transitions: logs, depth: 0, calmStates: 0, calmTransitions: 0 };
   const seconds = (performance.now() - begun) / 1_000;
-  return { name: PAIRS, ...counts, seconds, isComplete: trace.length === 0, trace };
+  return { name: PAIRS, branches: 1, ...counts, seconds, isComplete: trace.length === 0, trace };
 }
 
 /** Each once. A crash leaves a prefix of the writes, so that these are all the contents that there are. */

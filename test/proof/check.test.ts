@@ -28,7 +28,7 @@ describe('npm run check', () => {
 
   test('a run that was given up says that it is not complete', { timeout: TIMEOUT_MS }, () => {
     const { status, lines } = run('--branches', '1', '--only', 'crashes', '--states', '1000', '--json');
-    expect(lines[0]).toMatch(/^GIVEN UP {2}crashes: /);
+    expect(lines[0]).toMatch(/^GIVEN UP {2}1 branch, crashes: /);
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ violations: 0, complete: false });
     expect(status).toBe(0);
   });
@@ -44,7 +44,7 @@ describe('npm run check', () => {
 describe('a planted bug is found, with the shortest story that shows it:', () => {
   for (const { name, branches, world, deep = false, planted, violates } of PLANTED_BUGS) {
     test(name, { timeout: TIMEOUT_MS }, () => {
-      const { violations, complete, trace } = check({ branches, only: world, deep }, planted);
+      const { violations, complete, trace } = check({ branches: [branches], only: world, deep }, planted);
       expect(violations, 'it is found').toBe(1);
       expect(complete).toBe(false);
       expect(trace.at(-1)?.replace('→ ', '')).toMatch(violates);
