@@ -11,6 +11,7 @@ import {
   endPreparedUnheard,
   isActive,
   isInOnePhase,
+  isRepeatedLast,
   mayCrash,
   mayFind,
   mayForget,
@@ -49,7 +50,10 @@ export const MOVES = {
   /** To its first statement, or to a repetition of it: from now on the client names the branch. */
   answer: fault(
     'answers the client’s first statement',
-    (site) => (isActive(site) || site.isPrepared) && !site.isAsked && site.get(Local.claim) === Claim.none,
+    (site) =>
+      (site.isPrepared || (isActive(site) && !isRepeatedLast(site))) &&
+      !site.isAsked &&
+      site.get(Local.claim) === Claim.none,
     (site) => site.set(Local.claim, site.instance === 0 ? Claim.first : Claim.second),
   ),
   prepare: fair('prepares and votes yes', mayPrepare, prepare),

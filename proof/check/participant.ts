@@ -37,6 +37,14 @@ function isLastAlready(site: Site): boolean {
   return site.instance === 1 && (first === Work.prepared || first === Work.stray || first === Work.readOnly);
 }
 
+/**
+ * Somebody has ended the prepared first opening by hand, so that the name is free again. The statement was the last one all the same, and
+ * its repetition is answered when it has voted.
+ */
+export function isRepeatedLast(site: Site): boolean {
+  return site.instance === 1 && site.isByHand(0);
+}
+
 export function isActive(site: Site): boolean {
   return site.table === Table.active;
 }
