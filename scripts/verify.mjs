@@ -17,7 +17,12 @@ const STATIC_CHECKS = [
 const PROOFS = [
   { name: 'crash states', script: join('proof', 'disk', 'main.ts'), args: ['crash-states'] },
   { name: 'checker', script: join('proof', 'check', 'main.ts'), args: ['--json'] },
-  { name: 'simulator', script: join('proof', 'sim', 'main.ts'), args: ['--seeds', '10000', '--minutes', '5', '--json'] },
+  {
+    name: 'simulator',
+    script: join('proof', 'sim', 'main.ts'),
+    args: ['--seeds', '10000', '--minutes', '5', '--json'],
+  },
+  { name: 'canaries', script: join('proof', 'canaries', 'main.ts'), args: ['--json'] },
   { name: 'chaos', script: join('proof', 'chaos', 'main.ts'), args: ['--json'] },
 ];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };

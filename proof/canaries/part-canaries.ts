@@ -1,0 +1,152 @@
+// Bugs of parts that neither the checker nor the simulator has in it: the log on a real disk, its lock, the adapters of real databases.
+import type { Canary } from './canary.ts';
+
+const LOCK = {
+  kind: 'test',
+  file: 'test/log/sqlite-log.test.ts',
+  named: 'a second log on the same storage is refused',
+  why: 'The simulator has its log in memory, and one process for it: a lock between processes exists on a real disk only.',
+} as const;
+
+const POSTGRES =
+  'The models have an engine of their own: only the adapter reads the words of PostgreSQL, and only a server says them.';
+
+export const PART_CANARIES: readonly Canary[] = [
+  {
+    id: 'C8',
+    title: 'a commit whose outcome is unknown is tried again as another transaction',
+    breaks: ['D5'],
+    patches: [
+      {
+        file: 'src/client/run.ts',
+        find: 'error instanceof ConcordatError && error.retryable;',
+        put: 'error instanceof ConcordatError;',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/client/ending.test.ts',
+      named: 'without retries a retryable error is thrown at once',
+      why: 'The simulated applications end each transaction by themselves, and the retry of a whole function is around that.',
+    },
+    sees: /others never again/,
+  },
+  {
+    id: 'C11-coordinator',
+    title: 'a coordinator serves a database that has served a newer epoch of its log',
+    breaks: ['D8'],
+    patches: [{ file: 'src/coordinator/participant-hello.ts', find: 'if (served > own) {', put: 'if (served < 0) {' }],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/attach.test.ts',
+      named: 'a database that has served a newer epoch refuses this coordinator',
+      why: 'The simulator never runs two coordinators on two copies of one log at the same time.',
+    },
+    sees: /epoch/,
+  },
+  {
+    id: 'C11-participant',
+    title: 'a participant obeys a coordinator of an older epoch than its database has served',
+    breaks: ['D8'],
+    patches: [
+      { file: 'src/participants/attach.ts', find: 'if (highest > welcome.epoch) {', put: 'if (highest < 0) {' },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/participants/runtime-lives.test.ts',
+      named: 'an older epoch than the engine has served',
+      why: 'The simulator never runs two coordinators on two copies of one log at the same time.',
+    },
+    sees: /epoch/,
+  },
+  {
+    id: 'C12',
+    title: 'a start recovers before it has the lock',
+    breaks: ['D1', 'D7'],
+    patches: [
+      { file: 'src/log/sqlite/sqlite-log.ts', find: '  const lock = undo.use(takeLock(files.lock));\n', put: '' },
+      {
+        file: 'src/log/sqlite/sqlite-log.ts',
+        find: '  const reader = openReader(files.log);\n',
+        put: '  const lock = undo.use(takeLock(files.lock));\n  const reader = openReader(files.log);\n',
+      },
+    ],
+    caughtBy: LOCK,
+    sees: /second log/,
+  },
+  {
+    id: 'C25',
+    title: 'the lock lets two processes recover at once',
+    breaks: ['D1', 'D7'],
+    patches: [{ file: 'src/log/sqlite/lock.ts', find: "db.exec('BEGIN EXCLUSIVE');", put: "db.exec('BEGIN');" }],
+    caughtBy: LOCK,
+    sees: /second log/,
+  },
+  {
+    id: 'C13-postgres',
+    title: 'any answer to PREPARE TRANSACTION counts as prepared, whatever its tag',
+    breaks: ['D3'],
+    patches: [
+      {
+        file: 'src/participants/postgres/judge.ts',
+        find: "return tag === 'PREPARE TRANSACTION' && xid8 !== undefined",
+        put: 'return xid8 !== undefined',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/participants/postgres-18.test.ts',
+      named: 'PREPARE TRANSACTION succeeds with the tag ROLLBACK',
+      why: POSTGRES,
+    },
+    sees: /tag ROLLBACK/,
+  },
+  {
+    id: 'C14-postgres',
+    title: 'a name that PostgreSQL does not know counts as committed',
+    breaks: ['D6'],
+    patches: [
+      {
+        file: 'src/participants/postgres/finish.ts',
+        find: "      return { kind: 'unproven', reason: unproven(xid, evidence) };",
+        put: "      return { kind: 'done' };",
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/participants/postgres-18.test.ts',
+      named: 'commit of an unknown Xid without evidence is unproven',
+      why: POSTGRES,
+    },
+    sees: /never done/,
+  },
+  {
+    id: 'C24',
+    title: 'compaction drops the newest record that it carries along',
+    breaks: ['D7'],
+    patches: [
+      {
+        file: 'src/log/sqlite/compaction.ts',
+        find: 'slice.kept.flatMap(recordsOf).map(encodeLine)',
+        put: 'slice.kept.flatMap(recordsOf).slice(0, -1).map(encodeLine)',
+      },
+    ],
+    caughtBy: { kind: 'crash-states', seed: 1, states: 300 },
+    sees: /^(lost|refused)/,
+  },
+  {
+    id: 'C24-sync',
+    title: 'the log says that a record is durable before the disk has it',
+    breaks: ['D1', 'D7'],
+    patches: [
+      {
+        file: 'src/log/sqlite/connection.ts',
+        find: "db.pragma('synchronous = FULL');",
+        put: "db.pragma('synchronous = NORMAL');",
+      },
+      { file: 'src/log/sqlite/connection.ts', find: 'level === SYNCHRONOUS_FULL', put: 'level !== undefined' },
+    ],
+    caughtBy: { kind: 'crash-states', seed: 1, states: 300 },
+    sees: /^(lost|refused)/,
+  },
+];

@@ -1,0 +1,212 @@
+// Bugs of what stands around the protocol: the driver, recovery, questions, participants. The simulator runs all of it.
+import type { Canary } from './canary.ts';
+
+const SIM = { kind: 'sim', seeds: 400 } as const;
+
+export const SYSTEM_CANARIES: readonly Canary[] = [
+  {
+    id: 'C1-force',
+    title: 'the record of a decision is appended, and nobody waits for its force',
+    breaks: ['D1', 'D5'],
+    patches: [
+      {
+        file: 'src/coordinator/effects.ts',
+        find: "log.append([record], 'forced').then(() => {",
+        put: "log.append([record], 'lazy').then(() => {",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D1/,
+  },
+  {
+    id: 'C4',
+    title: 'a force that fails is an abort',
+    breaks: ['D2', 'D5'],
+    patches: [
+      {
+        file: 'src/coordinator/effects.ts',
+        find: '      apply(transaction, then);\n    }, fail);',
+        put: `      apply(transaction, then);
+    }, (error) => {
+      if (then.kind === 'decision-durable') {
+        apply(transaction, { kind: 'deadline', reason: { code: 'TXN_ROLLED_BACK', message: '', retryable: true } });
+      }
+      fail(error);
+    });`,
+      },
+      {
+        file: 'src/coordinator/engine/deciding.ts',
+        find: "    case 'enlist-requested':\n",
+        put: `    case 'deadline':
+      return {
+        state: { kind: 'rolling-back', gtrid: state.gtrid, branches: state.branches, reason: event.reason },
+        effects: [...state.branches.map((branch) => finishEffect(branch, 'rollback')), { kind: 'answer', level: 'decided' }],
+      };
+    case 'enlist-requested':
+`,
+      },
+      {
+        // As it may have been before the deadline was taken off: only a failed force has this effect here.
+        file: 'src/coordinator/timers.ts',
+        find: '    this.#replace(transaction, delayMs, () => {\n',
+        put: "    this.#replace(transaction, delayMs, () => {\n      if (transaction.state.kind === 'deciding') return;\n",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D(2|4|5)/,
+  },
+  {
+    id: 'C6',
+    title: 'a restart drops the decisions that it finds',
+    breaks: ['D4', 'D5', 'D7'],
+    patches: [
+      {
+        file: 'src/coordinator/recovery.ts',
+        find: 'if (step !== undefined) {',
+        put: "if (step !== undefined && step.state.kind !== 'committing') {",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C7',
+    title: 'the row that proves a commit is deleted before the record that accounts for it is durable',
+    breaks: ['D6', 'D7'],
+    patches: [
+      {
+        file: 'src/coordinator/evidence.ts',
+        find: 'this.#unproven.push({ gtrid, bqual });',
+        put: 'this.forget(gtrid, bqual);',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D(4|5|6)/,
+  },
+  {
+    id: 'C9',
+    title: 'a restart numbers its transactions from the beginning',
+    breaks: ['D8', 'D9'],
+    patches: [
+      {
+        file: 'src/coordinator/core.ts',
+        find: 'new Leases(identity, epoch)',
+        put: 'new Leases(identity, 1)',
+      },
+      {
+        file: 'src/coordinator/core.ts',
+        find: '...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, logger },',
+        put: '...{ api: application, driver, leases, directory, identity, epoch: 1, defaultTimeoutMs, logger },',
+      },
+      {
+        file: 'src/participants/runtime.ts',
+        find: 'if (identity !== serving.identity || epoch !== serving.epoch) {',
+        put: 'if (identity !== serving.identity) {',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C10',
+    title: 'an orphan is rolled back although decisions may be missing in the log',
+    breaks: ['D4', 'D5', 'D7'],
+    patches: [
+      {
+        file: 'src/coordinator/strays.ts',
+        find: '} else if (epoch <= (log.recovered.lostTo ?? -1)) {',
+        put: '} else if (epoch < 0) {',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C13',
+    title: 'a participant votes yes although its engine rolled the branch back instead of preparing it',
+    breaks: ['D3'],
+    patches: [
+      {
+        file: 'src/participants/branches.ts',
+        find: '      vote = await ask(session);\n',
+        put: "      vote = await ask(session);\n      if (vote.kind === 'rollback') vote = { kind: 'prepared', evidence: '' };\n",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C13-blind',
+    title: 'a participant votes yes without asking its engine',
+    breaks: ['D3'],
+    patches: [
+      {
+        file: 'src/participants/branches.ts',
+        find: '      vote = await ask(session);\n',
+        put: "      vote = { kind: 'prepared', evidence: '' };\n",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C14-participant',
+    title: 'a participant takes a commit in one phase for done when its engine neither lists nor proves it',
+    breaks: ['D5', 'D6'],
+    patches: [
+      {
+        file: 'src/participants/finisher.ts',
+        find: "      case 'committed':\n        return { kind: 'done' };",
+        put: "      case 'unproven':\n      case 'committed':\n        return { kind: 'done' };",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
+    id: 'C17',
+    title: 'a commit that is repeated after a restart is answered as if it had never been decided',
+    breaks: ['D5'],
+    patches: [
+      {
+        file: 'src/coordinator/lookup.ts',
+        find: 'if (recorded !== undefined) {',
+        put: 'if (recorded === undefined) {',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D5/,
+  },
+  {
+    id: 'C23-wall',
+    title: 'a participant rolls back what has been prepared for a day of the wall clock',
+    breaks: ['D2', 'D10'],
+    patches: [
+      {
+        file: 'src/participants/reconciler.ts',
+        find: '      if (xid !== undefined && !isMoving) {\n',
+        put: `      this.wallTime ??= clock.wallTime();
+      if (xid !== undefined && clock.wallTime() - this.wallTime > 86_400_000) {
+        void rm.rollback(xid, evidence);
+      } else if (xid !== undefined && !isMoving) {
+`,
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D2/,
+  },
+  {
+    id: 'C30',
+    title: 'a participant that is told to roll a branch back commits it',
+    breaks: ['D3'],
+    patches: [
+      {
+        file: 'src/participants/finisher.ts',
+        find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
+        put: "if (branch?.state.kind === 'active') {\n      await branches.commitOnePhase(branch, () => undefined);",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D3/,
+  },
+];
