@@ -70,7 +70,7 @@ describe('the judges', () => {
 });
 
 describe('npm run sim', () => {
-  test('runs many seeds on every core and ends with one line of JSON', { timeout: 120_000 }, async () => {
+  test('runs many seeds on every core and ends with one line of JSON (faults F59)', { timeout: 120_000 }, async () => {
     const { stdout } = await run(process.execPath, [
       MAIN,
       '--seeds',
