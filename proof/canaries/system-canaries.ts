@@ -178,6 +178,25 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     sees: /^D5/,
   },
   {
+    id: 'C18',
+    title: 'a status is answered from a cache that is one step behind',
+    breaks: ['D5'],
+    patches: [
+      {
+        file: 'src/coordinator/driver.ts',
+        find: '      transaction.version += 1;\n',
+        put: '      transaction.version += 1;\n      transaction.cached = before;\n',
+      },
+      {
+        file: 'src/coordinator/application-api.ts',
+        find: 'return { transaction: wireTransaction(found, this.#now()) };',
+        put: 'return { transaction: wireTransaction({ ...found, state: found.cached ?? found.state }, this.#now()) };',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D5/,
+  },
+  {
     id: 'C23-wall',
     title: 'a participant rolls back what has been prepared for a day of the wall clock',
     breaks: ['D2', 'D10'],

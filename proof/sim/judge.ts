@@ -46,6 +46,7 @@ export class Judge {
     this.#nothingIsLeft();
     if (this.#faultless) {
       this.#forcedWrites();
+      this.#committedAll();
     }
   }
 
@@ -143,17 +144,33 @@ export class Judge {
 
   /** What a client hears must hold at that moment, where nobody is away. */
   #told(attempt: Attempt, told: Told, applied: boolean): void {
+    if (told === 'active' && attempt.told.includes('committed')) {
+      this.say('D5', `${attempt.gtrid} was told as committed, and is told as not decided now`);
+    }
     if (told === 'committed' && applied && !attempt.meddled) {
       const missing = attempt.writes.find((write) => !this.#has(write));
       if (missing !== undefined) {
         this.say('D5', `${attempt.gtrid} is told to be applied, and ${missing.key} is not at ${missing.site}`);
       }
     }
+    if (told === 'active' && attempt.told.some((earlier) => earlier === 'committed' || earlier === 'rolled-back')) {
+      this.say('I9', `${attempt.gtrid} is told to be ${attempt.told.join(', then ')}`);
+    }
     if (told === 'rolled-back' && !attempt.meddled) {
       const present = attempt.writes.find((write) => this.#has(write));
       if (present !== undefined) {
         this.say('D5', `${attempt.gtrid} is told to be rolled back, and ${present.key} is at ${present.site}`);
       }
+    }
+  }
+
+  /** Where nothing goes wrong and there is time, nothing that could commit is rolled back. */
+  #committedAll(): void {
+    const { raceShare, timeoutMs } = this.#system.shape;
+    const { all } = this.#system.attempts;
+    const refused = all.find(({ askedToCommit, told }) => askedToCommit && !told.includes('committed'));
+    if (raceShare === 0 && timeoutMs[0] >= 10_000 && refused !== undefined) {
+      this.say('D3', `${refused.gtrid} was not committed, without a reason: told ${refused.told.join(', ')}`);
     }
   }
 
