@@ -194,7 +194,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
     ],
     caughtBy: SIM,
-    sees: /^D5/,
+    sees: /^I9/,
   },
   {
     id: 'C23-wall',

@@ -144,9 +144,6 @@ export class Judge {
 
   /** What a client hears must hold at that moment, where nobody is away. */
   #told(attempt: Attempt, told: Told, applied: boolean): void {
-    if (told === 'active' && attempt.told.includes('committed')) {
-      this.say('D5', `${attempt.gtrid} was told as committed, and is told as not decided now`);
-    }
     if (told === 'committed' && applied && !attempt.meddled) {
       const missing = attempt.writes.find((write) => !this.#has(write));
       if (missing !== undefined) {
@@ -166,10 +163,11 @@ export class Judge {
 
   /** Where nothing goes wrong and there is time, nothing that could commit is rolled back. */
   #committedAll(): void {
-    const { raceShare, timeoutMs } = this.#system.shape;
+    const { raceShare, timeoutMs, openTransactionsMax } = this.#system.shape;
     const { all } = this.#system.attempts;
     const refused = all.find(({ askedToCommit, told }) => askedToCommit && !told.includes('committed'));
-    if (raceShare === 0 && timeoutMs[0] >= 10_000 && refused !== undefined) {
+    const isRoomy = timeoutMs[0] >= 10_000 && openTransactionsMax > this.#system.options.transactions;
+    if (raceShare === 0 && isRoomy && refused !== undefined) {
       this.say('D3', `${refused.gtrid} was not committed, without a reason: told ${refused.told.join(', ')}`);
     }
   }
@@ -182,7 +180,8 @@ export class Judge {
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
       // What was rolled back is told once, and swept up where nobody answers: a hand that comes after that is not noticed.
-      if (attempt.byHand && absent.length > 0 && this.#isDurable(gtrid) && !this.#damaged.has(gtrid)) {
+      const isKnown = this.#isDurable(gtrid) && gtridParts(gtrid).epoch > this.#system.restoredEpoch;
+      if (attempt.byHand && absent.length > 0 && isKnown && !this.#damaged.has(gtrid)) {
         this.say('D4', `${gtrid} is decided, a hand was in it, and no damage is in the log: ${saw}`);
       }
       return;
