@@ -51,6 +51,12 @@ export class FifoMap<Key, Value> {
     this.#entries.delete(key);
   }
 
+  clear(): void {
+    this.#entries.clear();
+    this.#order = [];
+    this.#oldest = 0;
+  }
+
   #evictOldest(): Value | undefined {
     for (let entry = this.#order[this.#oldest]; entry !== undefined; entry = this.#order[this.#oldest]) {
       this.#oldest += 1;

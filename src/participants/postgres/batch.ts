@@ -9,8 +9,9 @@ export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine
 /** What this file uses of the driver's connection; the driver's own types describe its calls loosely. */
 export interface WireConnection {
   readonly stream: Duplex;
-  parse(message: { readonly text: string; readonly types: readonly number[] }): void;
-  bind(message: { readonly values: readonly (string | Buffer | null)[] }): void;
+  parse(message: { readonly name: string; readonly text: string; readonly types: readonly number[] }): void;
+  bind(message: { readonly statement: string; readonly values: readonly (string | Buffer | null)[] }): void;
+  close(message: { readonly type: 'S'; readonly name: string }): void;
   describe(message: { readonly type: 'P' }): void;
   execute(): void;
   sync(): void;
@@ -26,10 +27,19 @@ export interface Step {
   readonly types?: readonly number[];
   /** Ask for the columns' names and types. */
   readonly describe?: boolean;
+  /** Of the parsed statement at the server; absent: it is not kept. */
+  readonly name?: string;
+  /** The server knows the name already. */
+  readonly isParsed?: boolean;
 }
 
 export type Request =
-  | { readonly kind: 'steps'; readonly steps: readonly Step[] }
+  | {
+      readonly kind: 'steps';
+      readonly steps: readonly Step[];
+      /** Names that the server is to forget. */
+      readonly dropped?: readonly string[];
+    }
   /** Text without parameters, built by us alone. */
   | { readonly kind: 'simple'; readonly text: string };
 
@@ -95,9 +105,15 @@ export class Batch implements Submittable {
         connection.query(this.#request.text);
         return;
       }
+      for (const name of this.#request.dropped ?? []) {
+        connection.close({ type: 'S', name });
+      }
       for (const step of this.#request.steps) {
-        connection.parse({ text: step.text, types: step.types ?? [] });
-        connection.bind({ values: step.values ?? [] });
+        const { name = '', isParsed = false } = step;
+        if (!isParsed) {
+          connection.parse({ name, text: step.text, types: step.types ?? [] });
+        }
+        connection.bind({ statement: name, values: step.values ?? [] });
         if (step.describe) {
           connection.describe({ type: 'P' });
         }

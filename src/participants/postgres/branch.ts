@@ -14,11 +14,12 @@ import { formatEvidence } from './gid.ts';
 import { failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, valueAt } from './judge.ts';
 import type { PgSession } from './session.ts';
 import { classifyStatement } from './statement.ts';
-import { rowCountOf, statementResult, statementStep } from './values.ts';
+import { statementResult, statementStep } from './values.ts';
 
-// Qualified, for the application may have put another schema in front.
-const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text';
-const XID = 'select pg_catalog.pg_current_xact_id()::pg_catalog.text';
+// Qualified, for the application may have put another schema in front. With an empty list of values they are statements that the
+// session keeps, which cost the engine next to nothing.
+const XID_IF_ANY_STEP = { text: 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text', values: [] };
+const XID_STEP = { text: 'select pg_catalog.pg_current_xact_id()::pg_catalog.text', values: [] };
 const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared or ended', retryable: false };
 const ROLLED_BACK: Reason = { code: 'BRANCH_UNKNOWN', message: 'the branch was rolled back', retryable: true };
 
@@ -26,8 +27,8 @@ export class PgBranch implements BranchSession {
   readonly #host: BranchHost;
   readonly #wire: BranchWire;
   readonly #xid: Xid;
-  /** A statement changed rows: a transaction number exists. */
-  #wrote = false;
+  /** The transaction's number, from its first write on; it stays the same until the end. */
+  #xid8: string | undefined;
   #soiled = false;
   #ended = false;
   #doom: Reason | undefined;
@@ -51,8 +52,10 @@ export class PgBranch implements BranchSession {
 
   async execute(statement: Statement): Promise<StatementResult> {
     this.#accept(statement);
-    const outcome = await this.#wire.run([statementStep(statement)]);
+    const step = statementStep(statement);
+    const outcome = await this.#wire.run(this.#xid8 === undefined ? [step, XID_IF_ANY_STEP] : [step]);
     const result = this.#resultOf(outcome);
+    this.#xid8 ??= valueAt(outcome, 1);
     if (outcome.kind === 'answered' && outcome.status !== 'T') {
       // Not refused by its first words, not failed, and yet the transaction is over: it ended behind our back.
       this.#wire.session.destroy();
@@ -64,16 +67,17 @@ export class PgBranch implements BranchSession {
 
   async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
     const changes = this.#accept(statement);
-    const step = statementStep(statement);
-    if (!changes && !this.#wrote) {
-      // It probably only reads, and PREPARE would give it a number and a slot: ask first, at the cost of a round trip.
-      const asked = await this.#wire.run([step, { text: XID_IF_ANY }]);
-      const result = this.#resultOf(asked);
-      return { result, vote: await this.#voteOnce(() => this.#prepareOrCommit(valueAt(asked, 1))) };
+    if (!changes && this.#xid8 === undefined) {
+      // It probably only reads, and PREPARE would give it a number and a slot: look first, at the cost of a round trip.
+      const result = await this.execute(statement);
+      return { result, vote: await this.prepare() };
     }
-    const outcome = await this.#wire.run([step, { text: XID }, { text: this.#wire.prepareText }], true);
+    const number = this.#xid8 === undefined ? [XID_STEP] : [];
+    const steps = [statementStep(statement), ...number, { text: this.#wire.prepareText }];
+    const outcome = await this.#wire.run(steps, true);
     const result = this.#resultOf(outcome);
-    return { result, vote: await this.#voteOnce(async () => judgePrepare(outcome, valueAt(outcome, 1))) };
+    const xid8 = this.#xid8 ?? valueAt(outcome, 1);
+    return { result, vote: await this.#voteOnce(async () => judgePrepare(outcome, xid8)) };
   }
 
   prepare(): Promise<Vote> {
@@ -81,13 +85,7 @@ export class PgBranch implements BranchSession {
       if (!this.#wire.begun) {
         return { kind: 'read-only' };
       }
-      if (this.#wrote) {
-        const outcome = await this.#wire.call(`${XID_IF_ANY};${this.#wire.prepareText}`, true);
-        return judgePrepare(outcome, valueAt(outcome, 0));
-      }
-      const asked = await this.#wire.call(XID_IF_ANY);
-      const reason = failureOf(asked);
-      return reason === undefined ? await this.#prepareOrCommit(valueAt(asked, 0)) : { kind: 'rollback', reason };
+      return await this.#prepareOrCommit(this.#xid8);
     });
   }
 
@@ -138,7 +136,6 @@ export class PgBranch implements BranchSession {
       const internal: Reason = { code: 'INTERNAL', message: 'the engine answered nothing', retryable: false };
       throw this.#doomed(failureOf(outcome) ?? internal, outcome.kind === 'too-large' ? undefined : outcome.error);
     }
-    this.#wrote ||= /^(INSERT|UPDATE|DELETE|MERGE) /.test(result.tag) && rowCountOf(result.tag) > 0;
     return statementResult(result);
   }
 
@@ -180,14 +177,7 @@ export class PgBranch implements BranchSession {
     if (!this.#wire.begun) {
       return { kind: 'done' };
     }
-    const asked = await this.#wire.call(XID_IF_ANY);
-    const failed = failureOf(asked);
-    if (failed !== undefined) {
-      // COMMIT was never sent, and without its session the branch cannot be committed.
-      this.#doom ??= failed;
-      return { kind: 'done-otherwise', proof: `rolled back: ${failed.message}` };
-    }
-    const xid8 = valueAt(asked, 0);
+    const xid8 = this.#xid8;
     if (xid8 !== undefined) {
       announce(formatEvidence(xid8));
     }

@@ -23,7 +23,8 @@ export function statementReason(error: PgError): Reason {
     code: ended ? 'ENGINE_UNAVAILABLE' : several ? 'STATEMENT_REFUSED' : 'STATEMENT_FAILED',
     message: words(error),
     sqlstate,
-    retryable: ended || RETRYABLE.has(sqlstate),
+    // A table was altered between two uses of a plan that the session keeps; the next use makes a new one.
+    retryable: ended || RETRYABLE.has(sqlstate) || error.message === 'cached plan must not change result type',
   };
 }
 

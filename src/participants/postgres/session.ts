@@ -5,6 +5,7 @@ import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
 import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from './batch.ts';
 import { connectReason, lostReason } from './errors.ts';
+import { NamedStatements } from './named-statements.ts';
 
 export interface SessionSettings {
   readonly client: ClientConfig;
@@ -100,6 +101,7 @@ export class PgSession {
   backend: Backend = { pid: 0, startedAt: '' };
   readonly #client: Client;
   readonly #clock: Clock;
+  readonly #names = new NamedStatements();
   readonly #endListeners: ((end: SessionEnd) => void)[] = [];
   #user: ((end: SessionEnd) => void) | undefined;
   #current: Batch | undefined;
@@ -176,11 +178,15 @@ export class PgSession {
       const busy = this.#current === undefined ? 'the session has ended' : 'the session is busy';
       return { kind: 'lost', error: this.#firstError ?? new Error(busy) };
     }
-    const batch = new Batch(request, options.limits);
+    const batch = new Batch(this.#named(request), options.limits);
     this.#current = batch;
     this.#client.query(batch);
+    const settled = batch.outcome.then((outcome) => {
+      this.#names.settled(outcome);
+      return outcome;
+    });
     if (options.timeoutMs === undefined) {
-      return await batch.outcome;
+      return await settled;
     }
     const timer = this.#clock.after(options.timeoutMs, () => {
       this.#silent = true;
@@ -188,10 +194,17 @@ export class PgSession {
       this.destroy();
     });
     try {
-      return await batch.outcome;
+      return await settled;
     } finally {
       timer.cancel();
     }
+  }
+
+  /** Behind a pooler the next batch may meet another server process, which knows no names of ours. */
+  #named(request: Request): Request {
+    return request.kind === 'steps' && this.wirePid === this.backend.pid
+      ? { ...request, steps: this.#names.plan(request.steps), dropped: this.#names.takeDropped() }
+      : request;
   }
 
   /** Cuts the connection: the engine rolls back what is not prepared as soon as it notices. */
