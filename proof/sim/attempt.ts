@@ -1,5 +1,6 @@
 // What the judges remember of each transaction that a client tried: what it wrote where, what it asked for, what it was told.
 import type { BranchIdentity } from '../../src/client/errors.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
 
 export type Told = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
 
@@ -11,7 +12,7 @@ export interface Write {
 
 export class Attempt {
   readonly number: number;
-  readonly gtrid: string;
+  readonly gtrid: Gtrid;
   /** Every write that was answered, or may have been carried out. */
   readonly writes: Write[] = [];
   /** Branches that anything was sent to. */
@@ -29,7 +30,7 @@ export class Attempt {
   /** Simulated time at which the commit was asked for. */
   askedAt = 0;
 
-  constructor(number: number, gtrid: string) {
+  constructor(number: number, gtrid: Gtrid) {
     this.number = number;
     this.gtrid = gtrid;
   }
@@ -41,7 +42,7 @@ export class Attempts {
   readonly #byGtrid = new Map<string, Attempt>();
 
   add(gtrid: string): Attempt {
-    const attempt = new Attempt(this.all.length + 1, gtrid);
+    const attempt = new Attempt(this.all.length + 1, gtrid as Gtrid);
     this.all.push(attempt);
     this.#byGtrid.set(gtrid, attempt);
     return attempt;

@@ -3,7 +3,6 @@ import { isHeuristic } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { gtridParts, parseXid } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
-import { vouch } from './operator.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
 
@@ -47,35 +46,6 @@ export class Judge {
     if (this.#faultless) {
       this.#forcedWrites();
       this.#committedAll();
-    }
-  }
-
-  /**
-   * What an operator does after a log was restored: what it cannot account for he settles by what is known elsewhere. Here that is what
-   * the judges have seen.
-   */
-  settleRestored(): void {
-    const { sites, restoredEpoch, world, coordinator, attempts } = this.#system;
-    for (const { gtrid, state } of coordinator.core?.driver.registry.all() ?? []) {
-      const unproven =
-        state.kind === 'committing' ? state.branches.filter(({ status }) => status.kind === 'unproven') : [];
-      const attempt = attempts.get(gtrid);
-      if (attempt !== undefined && unproven.length > 0 && gtridParts(gtrid).epoch <= restoredEpoch) {
-        attempt.meddled = true; // By his word, which the judges do not judge.
-        attempt.byHand = false;
-        const names = unproven.map(({ bqual }) => bqual);
-        void vouch(this.#system, gtrid, names);
-      }
-    }
-    for (const { engine } of sites.map(({ parts }) => parts)) {
-      for (const { id } of engine.prepared()) {
-        const xid = parseXid(id);
-        if (xid !== undefined && gtridParts(xid.gtrid).epoch <= restoredEpoch) {
-          const verb = this.#isDurable(xid.gtrid) ? 'commit' : 'rollback';
-          world.trace.say('settle', verb, id);
-          engine.finish(id, verb);
-        }
-      }
     }
   }
 

@@ -4,6 +4,7 @@ import { type Canary, plant } from './canaries.ts';
 import { Chance } from './chance.ts';
 import { Faults } from './faults.ts';
 import { Judge, type Violation } from './judge.ts';
+import { settleRestored } from './restored.ts';
 import { drawOptions, type SwarmOptions } from './swarm.ts';
 import { System } from './system.ts';
 import { Trace } from './trace.ts';
@@ -35,6 +36,7 @@ const SAFETY_MS = 120_000;
 /** D12: the longest wait of a call, of a client and of a backoff add up to less. */
 const LIVENESS_MS = 60_000;
 const SETTLED_AFTER_MS = 20_000;
+const SETTLE_AGAIN_MS = 3_000;
 const LOOK_MS = 100;
 /** After everything has ended nothing may move any more: so long is watched. */
 const WATCH_MS = 4_000;
@@ -89,12 +91,15 @@ async function phases(system: System, judge: Judge, faults: Faults): Promise<num
   const begunMs = world.now;
   const endMs = begunMs + LIVENESS_MS;
   let healedMs = 0;
+  // Whoever restores a log looks at what it cannot account for, after everything that it can has ended, and again until all is settled.
+  const settle = (): void => {
+    settleRestored(system);
+    world.after(SETTLE_AGAIN_MS, settle);
+  };
+  if (system.restoredEpoch > 0) {
+    world.after(SETTLED_AFTER_MS, settle);
+  }
   do {
-    if (system.restoredEpoch > 0) {
-      // Whoever restores a log looks at what it cannot account for, after everything that it can has ended.
-      await world.run(() => judge.violations.length > 0, Math.min(endMs, world.now + SETTLED_AFTER_MS));
-      judge.settleRestored();
-    }
     await quiet(world, judge, endMs);
     healedMs = world.now - begunMs;
     // What was late may still turn up, and has to end as well.

@@ -101,7 +101,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       clients: chance.int(1, 5),
       concurrency: chance.skewed(1, 8),
       branchesMax: chance.skewed(2, 16),
-      thinkMs: chance.pick([0, 5, 50, 200]),
+      thinkMs: chance.happens(0.04) ? 4_000 : chance.pick([0, 5, 50, 200]),
       timeoutMs: [timeoutLow, timeoutLow * chance.pick([1, 2, 3])],
       readShare: share(0.6),
       hotShare: share(0.3, 0.3),
@@ -132,7 +132,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
     engine: {
       latencyMs: chance.pick([0.1, 1, 10]),
       slow: rate(0.3),
-      slowMs: chance.pick([20, 500, 5_000]),
+      slowMs: chance.pick([20, 500, 5_000, 15_000]),
       lostRequest: rate(0.05),
       lostAnswer: rate(0.05),
       falseUnknown: rate(0.3),
