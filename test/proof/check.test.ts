@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { check } from '../../proof/check/check.ts';
-import { PLANTED_BUGS } from './check-planted.ts';
+import { DECISION_BUGS } from './check-planted-decisions.ts';
+import { VOTE_BUGS } from './check-planted-votes.ts';
 
 const TIMEOUT_MS = 180_000;
 const MAIN = join(import.meta.dirname, '..', '..', 'proof', 'check', 'main.ts');
@@ -42,7 +43,7 @@ describe('npm run check', () => {
 });
 
 describe('a planted bug is found, with the shortest story that shows it:', () => {
-  for (const { name, branches, world, deep = false, planted, violates } of PLANTED_BUGS) {
+  for (const { name, branches, world, deep = false, planted, violates } of [...DECISION_BUGS, ...VOTE_BUGS]) {
     test(name, { timeout: TIMEOUT_MS }, () => {
       const { violations, complete, trace } = check({ branches: [branches], only: world, deep }, planted);
       expect(violations, 'it is found').toBe(1);

@@ -1,34 +1,11 @@
-// Bugs that the checker must find: each is the production protocol, or the modelled participant, with one thing done wrong.
-import type { Planted } from '../../proof/check/check.ts';
+// Bugs of the decision and of what follows it that the checker must find.
 import { HONEST } from '../../proof/check/honesty.ts';
-import type { Effect, Event, Step } from '../../src/coordinator/engine/event.ts';
-import type { Deciding, OpenBranch, State } from '../../src/coordinator/engine/state.ts';
-import { step } from '../../src/coordinator/engine/step.ts';
+import type { Effect, Step } from '../../src/coordinator/engine/event.ts';
+import type { Deciding, State } from '../../src/coordinator/engine/state.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
-
-export interface PlantedBug {
-  readonly name: string;
-  readonly branches: 1 | 2;
-  /** The world in which it is looked for. */
-  readonly world: string;
-  /** The world is one of the larger ones. */
-  readonly deep?: boolean;
-  readonly planted: Planted;
-  /** How the violation begins. */
-  readonly violates: RegExp;
-}
+import { changed, misheard, type PlantedBug } from './check-planted-bug.ts';
 
 const REASON: Reason = { code: 'TXN_ROLLED_BACK', message: 'planted', retryable: true };
-
-/** The step with what it gives changed. */
-function changed(change: (before: State, event: Event, after: Step<State>) => Step<State>): Planted {
-  return { step: (state, event) => change(state, event, step(state, event)) };
-}
-
-/** The step with what it hears changed. */
-function misheard(change: (state: State, event: Event) => Event): Planted {
-  return { step: (state, event) => step(state, change(state, event)) };
-}
 
 function finishAll(state: Deciding, verb: 'commit' | 'rollback'): readonly Effect[] {
   return state.branches.map(({ bqual, instance, evidence }) => ({ kind: 'finish', verb, bqual, instance, evidence }));
@@ -42,11 +19,7 @@ function rolledBack(state: Deciding): Step<State> {
   };
 }
 
-function isOpen(branch: OpenBranch): boolean {
-  return branch.vote === undefined;
-}
-
-export const PLANTED_BUGS: readonly PlantedBug[] = [
+export const DECISION_BUGS: readonly PlantedBug[] = [
   {
     name: 'branches are told to commit before the decision is forced',
     branches: 1,
@@ -57,22 +30,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         : after,
     ),
     violates: /^D1/,
-  },
-  {
-    name: 'a missing vote counts as a yes',
-    branches: 2,
-    world: 'crashes',
-    planted: changed((_before, event, after) => {
-      let { state, effects } = after;
-      for (let missing = awaited(state); event.kind === 'vote' && missing !== undefined; missing = awaited(state)) {
-        const { bqual, instance } = missing;
-        const next = step(state, { kind: 'vote', bqual, instance, vote: { kind: 'prepared', evidence: '' } });
-        state = next.state;
-        effects = [...effects, ...next.effects];
-      }
-      return { state, effects };
-    }),
-    violates: /^D3/,
   },
   {
     name: 'a restart presumes commit',
@@ -161,69 +118,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     violates: /^D3/,
   },
   {
-    name: 'one vote is forgotten, and the decision does not name its branch',
-    branches: 2,
-    world: 'crashes',
-    planted: changed((_before, _event, after) => {
-      const decide = after.effects.find((effect) => effect.kind === 'decide');
-      if (decide === undefined || after.state.kind !== 'deciding' || decide.record.branches.length < 2) {
-        return after;
-      }
-      const record = { ...decide.record, branches: decide.record.branches.slice(1) };
-      return { state: { ...after.state, branches: after.state.branches.slice(1) }, effects: [{ ...decide, record }] };
-    }),
-    violates: /^D3/,
-  },
-  {
-    name: 'a read-only vote counts as prepared',
-    branches: 2,
-    world: 'crashes',
-    planted: misheard((_state, event) =>
-      event.kind === 'vote' && event.vote.kind === 'read-only'
-        ? { ...event, vote: { kind: 'prepared', evidence: '' } }
-        : event,
-    ),
-    violates: /^D3/,
-  },
-  {
-    name: 'a no counts as a read-only vote',
-    branches: 2,
-    world: 'crashes',
-    planted: misheard((_state, event) =>
-      event.kind === 'vote' && event.vote.kind === 'rollback' ? { ...event, vote: { kind: 'read-only' } } : event,
-    ),
-    violates: /^D3/,
-  },
-  {
-    name: 'a branch that was opened and that the client does not name is left out of account',
-    branches: 2,
-    world: 'crashes',
-    planted: changed((before, event, after) => {
-      if (before.kind !== 'active' || event.kind !== 'commit-requested' || after.state.kind !== 'rolling-back') {
-        return after;
-      }
-      const named = before.branches.filter(({ bqual }) => event.claimed.some((claimed) => claimed.bqual === bqual));
-      return before.rollbackOnly === undefined ? step({ ...before, branches: named }, event) : after;
-    }),
-    violates: /^D3/,
-  },
-  {
-    name: 'a late yes revives a transaction that rolls back',
-    branches: 1,
-    world: 'crashes',
-    planted: changed((before, event, after) =>
-      before.kind === 'rolling-back' && event.kind === 'vote' && event.vote.kind === 'prepared'
-        ? {
-            state: after.state,
-            effects: [
-              { kind: 'finish', verb: 'commit', bqual: event.bqual, instance: '', evidence: event.vote.evidence },
-            ],
-          }
-        : after,
-    ),
-    violates: /^D1/,
-  },
-  {
     name: 'proof of the opposite counts as done',
     branches: 1,
     world: 'people',
@@ -269,23 +163,4 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     planted: { participant: { ...HONEST, ofUnlisted: () => 'done' } },
     violates: /^D(4|5|6)/,
   },
-  {
-    name: 'a participant votes yes although its engine rolled the branch back',
-    branches: 2,
-    world: 'crashes',
-    planted: { participant: { ...HONEST, voteOfRefused: 'yes' } },
-    violates: /^D3/,
-  },
-  {
-    name: 'a participant votes yes for a branch that its engine does not list',
-    branches: 2,
-    world: 'clients, crashes',
-    deep: true,
-    planted: { participant: { ...HONEST, voteOfUnlisted: 'yes' } },
-    violates: /^D/,
-  },
 ];
-
-function awaited(state: State): OpenBranch | undefined {
-  return state.kind === 'preparing' ? state.branches.find(isOpen) : undefined;
-}
