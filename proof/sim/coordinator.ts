@@ -6,8 +6,7 @@ import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { wire } from '../../src/wire/proto.ts';
-import { CoordinatorError, type ErrorCode } from '../../src/xa/errors.ts';
-import { UNARY_DEADLINE_MAX_MS } from '../../src/xa/limits.ts';
+import { callOver } from './call.ts';
 import { Host } from './host.ts';
 import { eventsTo } from './logger.ts';
 import { type Network, Stream, unavailable } from './network.ts';
@@ -111,42 +110,9 @@ export class CoordinatorNode {
     }
   }
 
-  /**
-   * One unary call. @throws {CoordinatorError} `CONNECTION_LOST` when the process ended before its answer left, `DEADLINE` after the
-   * longest wait, or what the call was refused with.
-   */
+  /** See `callOver`. @throws {CoordinatorError} */
   call<T>(from: Host, action: (core: Core) => T | Promise<T>): Promise<T> {
-    const network = this.#network;
-    const { world } = network;
-    return new Promise((resolve, reject) => {
-      const fail = (code: ErrorCode): void => from.enter(() => reject(new CoordinatorError(code, 'no answer')));
-      from.clock.after(UNARY_DEADLINE_MAX_MS, () => fail('DEADLINE'));
-      world.after(network.latency(), () => {
-        const { host, core } = this.#life ?? {};
-        if (host === undefined || core === undefined) {
-          fail('CONNECTION_LOST');
-          return;
-        }
-        if (network.losesCall(from, host)) {
-          return;
-        }
-        host.onKill(() => world.after(network.latency(), () => fail('CONNECTION_LOST')));
-        const answer = (settle: () => void): void =>
-          host.enter(() =>
-            world.after(network.latency(), () => {
-              if (host.alive && !network.losesCall(from, host)) {
-                from.enter(settle);
-              }
-            }),
-          );
-        host.enter(() => {
-          perform(core, action).then(
-            (value) => answer(() => resolve(value)),
-            (error: unknown) => answer(() => reject(error)),
-          );
-        });
-      });
-    });
+    return callOver(this.#network, from, () => this.#life, action);
   }
 
   /** SIGTERM: nothing new is begun, what is open has some time, then the streams end and the process with them. */
@@ -248,8 +214,4 @@ export class CoordinatorNode {
     this.onLog(log);
     return log;
   }
-}
-
-async function perform<T>(core: Core, action: (core: Core) => T | Promise<T>): Promise<T> {
-  return await action(core);
 }
