@@ -1,9 +1,10 @@
 // `npm run bench`: Concordat in its forms against two-phase commit by hand and other managers, interleaved in rounds of one run, so
 // that ratios hold although the machine is shared.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openBooks } from './books.ts';
+import { chart } from './chart.ts';
 import { contest, type Entry } from './contest.ts';
 import { type Contestant, runWindow } from './contestant.ts';
 import { batched, local, raw } from './contestants/by-hand.ts';
@@ -34,6 +35,7 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
   --clients N,N   concurrent clients, default 8,32,64
   --rounds N      paired rounds for each, default 5
   --seconds N     length of one window, default 4
+  --svg FILE      write a picture of the ratios
   --json          end with one line of JSON: [{"pair","clients","form","tps","p50Ms","p99Ms","vsRaw","vsPeer","rounds",...}]
   --help`;
 
@@ -45,6 +47,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '8,32,64' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
+    svg: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -60,6 +63,7 @@ if (values.help) {
     clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
     rounds: positive(values.rounds, '--rounds'),
     seconds: positive(values.seconds, '--seconds'),
+    svg: values.svg,
     json: values.json,
   });
 }
@@ -71,6 +75,7 @@ interface Plan {
   readonly clientCounts: readonly number[];
   readonly rounds: number;
   readonly seconds: number;
+  readonly svg: string | undefined;
   readonly json: boolean;
 }
 
@@ -103,6 +108,12 @@ async function bench(plan: Plan): Promise<number> {
   console.log(wrong === undefined ? 'The books balance; no branch is left prepared.' : `WRONG: ${wrong}`);
   if (failed > 0) {
     console.log(`${failed} transfers failed.`);
+  }
+  if (plan.svg !== undefined) {
+    await writeFile(
+      plan.svg,
+      chart(`${plan.pair}: transfers per second, as a share of two-phase commit by hand`, rows),
+    );
   }
   if (plan.json) {
     console.log(JSON.stringify(rows));
