@@ -1,4 +1,5 @@
 // One transaction of the workload: a counter, a unique value and money on each of its sides.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Parameter, StatementOptions, Transaction } from '../../src/client/index.ts';
 import type { Roll } from '../disk/dice.ts';
 import type { OwnConnections } from './own-connections.ts';
@@ -20,12 +21,15 @@ export interface Transfer {
   readonly accounts: readonly number[];
   /** The sides at once; else one after the other, which never deadlocks. */
   readonly parallel: boolean;
+  /** The application is slow on each side, maybe slower than its transaction may take: what it does afterwards must have no effect. */
+  readonly lingersMs: number;
   /** The application's work throws when it is done. */
   readonly throws: boolean;
   readonly acknowledgement: 'applied' | 'decided';
 }
 
 const AMOUNT_MAX = 50;
+const LINGER_MAX_MS = 4_000;
 
 /** Which groups of sides a workload over `sides` writes: the books have counters for each. */
 export function groupsOf(sides: readonly SideName[]): readonly (readonly SideName[])[] {
@@ -51,6 +55,7 @@ export function drawTransfer(roll: Roll, all: readonly SideName[], way: Way, id:
     amounts: [-amounts.reduce((sum, amount) => sum + amount, 0), ...amounts],
     accounts: sides.map(() => roll(ACCOUNTS)),
     parallel: roll(3) === 0,
+    lingersMs: roll(15) === 0 ? roll(LINGER_MAX_MS) : 0,
     throws: roll(25) === 0,
     acknowledgement: roll(3) === 0 ? 'decided' : 'applied',
   };
@@ -91,7 +96,7 @@ export async function work(transfer: Transfer, places: Places): Promise<void> {
 type Execute = (sql: string, parameters: readonly Parameter[], last: boolean) => Promise<unknown>;
 
 async function workAt(
-  { id, lane, amounts, accounts, way }: Transfer,
+  { id, lane, amounts, accounts, way, lingersMs }: Transfer,
   group: string,
   side: SideName,
   index: number,
@@ -119,6 +124,9 @@ async function workAt(
     [id, tx.gtrid, group, lane],
     false,
   );
+  if (lingersMs > 0) {
+    await sleep(lingersMs);
+  }
   const change = [amounts[index] ?? 0, accounts[index] ?? 0];
   await execute('update chaos_account set balance = balance + ? where id = ?', change, true);
   await prepare();
