@@ -3,12 +3,13 @@ import { type Logger, pino } from 'pino';
 import type { LogLevel } from '../lib/setting.ts';
 import type { Console } from './console.ts';
 import { printable } from './escape.ts';
+import { openLines } from './lines.ts';
 
-/** Lines are written synchronously: what was logged before a crash is on its way out of the process. */
+/** What was logged before a crash is out of the process, as far as somebody reads it; nobody waits for that (`openLines`). */
 export function openLogger(level: LogLevel, console: Pick<Console, 'terminal' | 'layout'>): Logger {
   const options = { level, base: null, serializers: { err: pino.stdSerializers.err } };
   if (!console.terminal) {
-    return pino({ ...options, formatters: { level: (label) => ({ level: label }) } });
+    return pino({ ...options, formatters: { level: (label) => ({ level: label }) } }, openLines(process.stdout));
   }
   const { paint } = console.layout;
   return pino(options, {

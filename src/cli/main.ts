@@ -4,6 +4,9 @@ import { runCommandLine } from './program.ts';
 // `concordat tx list | head` closes our output early: that is no error, and nobody is left to read one.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (stream.listenerCount('error') > 1) {
+      return; // A server listens as well: its lines end here, and it does not.
+    }
     if (error.code !== 'EPIPE') {
       throw error;
     }

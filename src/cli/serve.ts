@@ -1,6 +1,7 @@
 // Runs a program until it is over: signals in, one line for the person who started it, its exit code out.
 import type { Console } from './console.ts';
 import { printable } from './escape.ts';
+import { allTaken } from './lines.ts';
 
 export interface Served {
   /** The exit code, once it is over. */
@@ -9,18 +10,49 @@ export interface Served {
   signal(): void;
 }
 
-/** Waits for the end. The person at a terminal is told with `line` that it runs; machines read the log lines. */
-export async function serveUntilEnded(program: Served, line: string, console: Console): Promise<number> {
-  const onSignal = (): void => program.signal();
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  if (console.terminal) {
-    process.stdout.write(`${printable(line)}\n`);
-  }
-  try {
-    return await program.ended;
-  } finally {
+/**
+ * Waits for the start and for the end; its exit code. The person at a terminal is told with `line` that it runs; machines read the log
+ * lines. A signal that comes during the start counts as soon as there is a program to hear it; the second one ends the process as if
+ * nobody listened, because a start may hang.
+ * @throws what the start throws.
+ */
+export async function serveUntilEnded<Program extends Served>(
+  starting: Promise<Program>,
+  line: (program: Program) => string,
+  console: Console,
+): Promise<number> {
+  let program: Program | undefined;
+  let early: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (program !== undefined) {
+      program.signal();
+    } else if (early === undefined) {
+      early = signal;
+    } else {
+      leave();
+      process.kill(process.pid, signal);
+    }
+  };
+  const leave = (): void => {
     process.off('SIGTERM', onSignal);
     process.off('SIGINT', onSignal);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  try {
+    program = await starting;
+    if (console.terminal) {
+      process.stdout.write(`${printable(line(program))}\n`);
+    }
+    if (early !== undefined) {
+      program.signal();
+    }
+    return await program.ended;
+  } finally {
+    leave();
+    if (!(await allTaken(process.stdout))) {
+      // Lines that nobody takes would keep the process; it goes as soon as its exit code is set.
+      setImmediate(() => process.exit());
+    }
   }
 }

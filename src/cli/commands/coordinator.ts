@@ -42,10 +42,10 @@ export function defineCoordinator(command: Command): void {
     ]);
     const logger = openLogger(config.logLevel, console);
     armFailpoints(process.env, logger);
-    const program = await runCoordinator(config, { clock: systemClock, random: systemRandom, logger });
     const code = await serveUntilEnded(
-      program,
-      `Concordat ${productVersion()} serves at ${program.address}, health at http://${program.adminAddress}/readyz, log in ${config.dataDir}. Ctrl-C drains, twice stops at once.`,
+      runCoordinator(config, { clock: systemClock, random: systemRandom, logger }),
+      (program) =>
+        `Concordat ${productVersion()} serves at ${program.address}, health at http://${program.adminAddress}/readyz, log in ${config.dataDir}. Ctrl-C drains, twice stops at once.`,
       console,
     );
     // A failed log must not be touched any more, by nobody: the process goes now, with whatever is still open.

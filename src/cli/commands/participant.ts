@@ -62,8 +62,9 @@ async function runParticipant({ console }: Context, config: ParticipantConfig): 
   ]);
   const logger = openLogger(config.logLevel, console);
   armFailpoints(process.env, logger);
-  const sidecar = await runSidecar(config, { clock: systemClock, random: systemRandom, logger });
-  const code = await serveUntilEnded(sidecar, describe(config, sidecar.address), console);
+  const starting = runSidecar(config, { clock: systemClock, random: systemRandom, logger });
+  const code = await serveUntilEnded(starting, ({ address }) => describe(config, address), console);
+  const sidecar = await starting;
   if (sidecar.failure !== undefined) {
     // A preflight that failed comes with one line for each finding.
     const { message, ...failure } = toFailure(sidecar.failure);
