@@ -6,8 +6,8 @@ import type { Scratch } from '../disk/scratch.ts';
 import type { Catcher } from './canary.ts';
 
 export interface Verdict {
-  /** The first line that tells of a violation; undefined: the proof found nothing, or did not get that far. */
-  readonly violation: string | undefined;
+  /** What the proof found, a line for each; none: it found nothing, or did not get that far. */
+  readonly violations: readonly string[];
   /** The proof ran to its end and found nothing. */
   readonly isGreen: boolean;
   /** Why it did neither. */
@@ -25,8 +25,8 @@ interface Command {
   readonly args: readonly string[];
   /** A file that the program writes; it stands for its last line. */
   readonly report?: string;
-  /** The line that tells of a violation. */
-  readonly violation: (lines: readonly string[]) => string | undefined;
+  /** What each line that tells of a violation says. */
+  readonly violations: (lines: readonly string[]) => readonly string[];
   /** How many violations its last line counts; undefined: it has no such line, so that it did not run to its end. */
   readonly count: (last: Readonly<Record<string, unknown>>) => unknown;
 }
@@ -46,16 +46,16 @@ export function commandLine(catcher: Catcher): string {
 export async function runCatcher(catcher: Catcher, directory: string, scratch: Scratch): Promise<Verdict> {
   const command = commandOf(catcher);
   const { code, lines, complaint } = await run(command, directory, scratch);
-  const violations = command.count(lastLine(lines));
-  if (code === 0 && violations === 0) {
-    return { violation: undefined, isGreen: true, trouble: undefined };
+  const count = command.count(lastLine(lines));
+  if (code === 0 && count === 0) {
+    return { violations: [], isGreen: true, trouble: undefined };
   }
-  const violation = command.violation(lines);
-  if (code === 1 && typeof violations === 'number' && violations > 0 && violation !== undefined) {
-    return { violation, isGreen: false, trouble: undefined };
+  const violations = command.violations(lines);
+  if (code === 1 && typeof count === 'number' && count > 0 && violations.length > 0) {
+    return { violations, isGreen: false, trouble: undefined };
   }
   const trouble = `${commandLine(catcher)} ended with ${code ?? 'a signal'}: ${complaint}`;
-  return { violation: undefined, isGreen: false, trouble };
+  return { violations: [], isGreen: false, trouble };
 }
 
 function commandOf(catcher: Catcher): Command {
@@ -66,7 +66,7 @@ function commandOf(catcher: Catcher): Command {
         program: join('proof', 'check', 'main.ts'),
         args: ['--branches', `${branches}`, '--only', world, ...(deep ? ['--deep'] : []), '--json'],
         // The last line of the story says what is wrong with where it ends.
-        violation: (lines) => lines.findLast((line) => /^→ /.test(line))?.slice(2),
+        violations: (lines) => told(lines, /^→ (.*)/).slice(-1),
         count: ({ violations }) => violations,
       };
     }
@@ -76,7 +76,7 @@ function commandOf(catcher: Catcher): Command {
       return {
         program: join('proof', 'sim', 'main.ts'),
         args: [...args, '--threads', '1', '--findings', '1', '--json'],
-        violation: (lines) => /^seed \d+ violates (.*)/.exec(lines.find((line) => line.startsWith('seed ')) ?? '')?.[1],
+        violations: (lines) => told(lines, /^seed \d+ violates (.*)/),
         count: ({ violations }) => violations,
       };
     }
@@ -85,7 +85,7 @@ function commandOf(catcher: Catcher): Command {
       return {
         program: join('proof', 'disk', 'main.ts'),
         args,
-        violation: (lines) => lines.find((line) => /^(lost|invented|refused) in state /.test(line)),
+        violations: (lines) => told(lines, /^((?:lost|invented|refused) in state .*)/),
         count: ({ lost, invented, refused }) => Number(lost) + Number(invented) + Number(refused),
       };
     }
@@ -94,14 +94,19 @@ function commandOf(catcher: Catcher): Command {
         program: join('node_modules', 'vitest', 'vitest.mjs'),
         args: ['run', catcher.file, '--testNamePattern', catcher.named, '--reporter=json', `--outputFile=${REPORT}`],
         report: REPORT,
-        violation: failedTest,
+        violations: failedTests,
         count: ({ numFailedTests, numTotalTests }) => (Number(numTotalTests) > 0 ? numFailedTests : undefined),
       };
   }
 }
 
-/** The first failed test of vitest's report, with what it expected. */
-function failedTest(lines: readonly string[]): string | undefined {
+/** What `line` finds in each of the lines that it fits. */
+function told(lines: readonly string[], line: RegExp): readonly string[] {
+  return lines.flatMap((one) => line.exec(one)?.[1] ?? []);
+}
+
+/** The failed tests of vitest's report, each with what it expected. */
+function failedTests(lines: readonly string[]): readonly string[] {
   const report = lastLine(lines) as {
     readonly testResults?: readonly {
       readonly assertionResults: readonly {
@@ -111,10 +116,10 @@ function failedTest(lines: readonly string[]): string | undefined {
       }[];
     }[];
   };
-  const failed = report.testResults
-    ?.flatMap(({ assertionResults }) => assertionResults)
-    .find(({ status }) => status === 'failed');
-  return failed && `${failed.fullName}: ${failed.failureMessages[0]?.split('\n')[0]}`;
+  return (report.testResults ?? [])
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages }) => `${fullName}: ${failureMessages[0]?.split('\n')[0]}`);
 }
 
 function lastLine(lines: readonly string[]): Readonly<Record<string, unknown>> {

@@ -7,6 +7,8 @@ import { CANARIES } from './list.ts';
 import { type Flight, fly, type Landing } from './run.ts';
 
 const LANES = 2;
+/** Of what a proof says: enough to know it by, and the command shows the rest. */
+const CHARS_MAX = 800;
 
 const HELP = `npm run canaries -- [options]
 
@@ -92,7 +94,9 @@ async function flown(flights: readonly Flight[], lanes: number): Promise<readonl
 
 function lineOf({ canary, caughtBy, verdict, seconds, isRight }: Landing): string {
   const time = `${seconds.toFixed(1)} s`;
-  const found = verdict.violation ?? verdict.trouble ?? 'it found nothing';
+  const { violations, trouble } = verdict;
+  const violation = violations.find((one) => canary?.sees.test(one)) ?? violations[0];
+  const found = (violation ?? trouble ?? 'it found nothing').slice(0, CHARS_MAX);
   if (canary === undefined) {
     return isRight
       ? `silent      nothing is planted (${caughtBy.kind}, ${time})`

@@ -43,10 +43,11 @@ export async function fly({ flights, lanes, onLanding }: RunSettings): Promise<r
         if (!(error instanceof OutOfDate)) {
           throw error;
         }
-        verdict = { violation: undefined, isGreen: false, trouble: `out of date: ${error.message}` };
+        verdict = { violations: [], isGreen: false, trouble: `out of date: ${error.message}` };
       }
       const seconds = (performance.now() - begun) / 1_000;
-      const isRight = canary === undefined ? verdict.isGreen : canary.sees.test(verdict.violation ?? '');
+      const isRight =
+        canary === undefined ? verdict.isGreen : verdict.violations.some((violation) => canary.sees.test(violation));
       const landing = { ...flight, verdict, seconds, isRight };
       landed.push(landing);
       onLanding(landing);

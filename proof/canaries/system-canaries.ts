@@ -171,7 +171,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       {
         file: 'src/coordinator/lookup.ts',
         find: 'if (recorded !== undefined) {',
-        put: 'if (recorded === undefined) {',
+        put: "if (recorded === 'mixed') {",
       },
     ],
     caughtBy: SIM,

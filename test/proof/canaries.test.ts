@@ -97,7 +97,7 @@ describe('npm run canaries', () => {
 
   test('does not take a proof that dies for one that has noticed something', { timeout: TIMEOUT_MS }, async () => {
     const landing = await landingOf({ ...harmless, patches: [{ file: engine, find: line, put: 'gone();' }] });
-    expect(landing).toMatchObject({ isRight: false, verdict: { violation: undefined, isGreen: false } });
+    expect(landing).toMatchObject({ isRight: false, verdict: { violations: [], isGreen: false } });
     expect(landing?.verdict.trouble).toContain('gone is not defined');
   });
 
@@ -106,7 +106,7 @@ describe('npm run canaries', () => {
       throw new Error('there is no canary');
     }
     const landing = await landingOf({ ...first, sees: /^D12/ });
-    expect(landing).toMatchObject({ isRight: false, verdict: { violation: expect.stringMatching(/^D1:/) } });
+    expect(landing).toMatchObject({ isRight: false, verdict: { violations: [expect.stringMatching(/^D1:/)] } });
   });
 
   test('is not stopped by a canary that is out of date', { timeout: TIMEOUT_MS }, async () => {
