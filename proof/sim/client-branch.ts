@@ -86,11 +86,11 @@ export class ClientBranch implements WorkBranch {
   }
 
   #send(number: number, sql: string, last: boolean, answered: (executed: Executed) => void): void {
-    const { site, host, network, bqual, work, isolation, embedded } = this.#parts;
+    const { site, host, network, bqual, work, isolation, isNamed, embedded } = this.#parts;
     const { world } = network;
     const call = {
       ...{ xid: xidOf(work.gtrid, bqual), statement: { sql, parameters: [] }, number, last },
-      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs, named: true },
+      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs, named: isNamed },
     };
     if (embedded !== undefined) {
       embedded.execute(call, answered);
