@@ -1,5 +1,6 @@
 // What is wrong with the tables: rows that no test holds, tests of rows that do not exist, and rows whose tests did not pass.
 import { readFileSync } from 'node:fs';
+import { UsageError } from '../disk/options.ts';
 import { rowsByName, type Tables } from './rows.ts';
 import { type Named, rowsIn } from './titles.ts';
 
@@ -26,15 +27,10 @@ interface Report {
   }[];
 }
 
-/** Rows of which a test failed, or none ran, in the run that `path` reports. @throws {Error} it is no report of vitest. */
+/** Rows of which a test failed, or none ran, in the run that `path` reports. @throws {UsageError} it is no report of vitest. */
 export function notPassed(tables: Tables, path: string): readonly string[] {
   const statuses = new Map<string, Set<string>>();
-  const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Report>;
-  if (testResults === undefined) {
-    throw new Error(
-      `${path} is no JSON report of vitest: make one with npm test -- --reporter=json --outputFile.json=…`,
-    );
-  }
+  const { testResults } = readReport(path);
   for (const { fullName, status } of testResults.flatMap((file) => file.assertionResults)) {
     for (const row of rowsIn(fullName)) {
       statuses.set(row, (statuses.get(row) ?? new Set()).add(status));
@@ -47,4 +43,16 @@ export function notPassed(tables: Tables, path: string): readonly string[] {
     }
     return [`${name}: ${seen.has('failed') ? 'a test of it failed' : 'no test of it ran'}`];
   });
+}
+
+function readReport(path: string): Report {
+  try {
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Partial<Report>;
+    if (report.testResults !== undefined) {
+      return { testResults: report.testResults };
+    }
+  } catch {
+    // Said below: whatever it is, it is not what was asked for.
+  }
+  throw new UsageError(`${path} is no JSON report of vitest: npm run reliability -- --help says how to make one`);
 }

@@ -1,10 +1,12 @@
 // The tables of what may go wrong, the titles of the tests, and the page that shows them belong together.
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Blow } from '../../proof/chaos/plan.ts';
 import { FAULT_KINDS } from '../../proof/sim/swarm.ts';
-import { findings } from '../../proof/tables/findings.ts';
+import { findings, notPassed } from '../../proof/tables/findings.ts';
 import { pageOf } from '../../proof/tables/page.ts';
 import { type Row, readTables, rowsByName, type Tables } from '../../proof/tables/rows.ts';
 import { type Named, namedIn, namelessIn, rowsIn } from '../../proof/tables/titles.ts';
@@ -61,6 +63,38 @@ describe('a finding', () => {
 
   test('is a title that does not say which list it means', () => {
     expect(findings(tables, [named('faults X1', 'conformance X1')], ['a title'])).toHaveLength(1);
+  });
+});
+
+describe('the report of a run', () => {
+  const tables: Tables = {
+    faults: [],
+    conformance: [{ title: 'One', rows: ['L1', 'L3', 'L4'].map((id) => ({ id, says: '' })) }],
+  };
+  let directory = '';
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'concordat-tests-report-'));
+  });
+  afterAll(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('has to have passed each row: one that failed, or did not run, is named', async () => {
+    const path = join(directory, 'report.json');
+    const ran = (id: string, status: string) => ({ fullName: ['it is so (conformance', `${id})`].join(' '), status });
+    const assertionResults = [ran('L1', 'passed'), ran('L3', 'passed'), ran('L3', 'failed'), ran('L4', 'skipped')];
+    await writeFile(path, JSON.stringify({ testResults: [{ assertionResults }] }));
+    expect(notPassed(tables, path)).toEqual([
+      'conformance L3: a test of it failed',
+      'conformance L4: no test of it ran',
+    ]);
+  });
+
+  test('that is none is refused in one sentence', async () => {
+    const path = join(directory, 'none.json');
+    await writeFile(path, '{}');
+    expect(() => notPassed(tables, path)).toThrow(/is no JSON report of vitest/);
+    expect(() => notPassed(tables, join(directory, 'missing.json'))).toThrow(/is no JSON report of vitest/);
   });
 });
 
