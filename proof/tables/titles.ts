@@ -20,6 +20,9 @@ const LITERAL = /(['"`])((?:\\.|(?!\1).)*)\1/g;
 /** Rows are named in two figures there; one figure alone is an invariant of the design. */
 const WITHOUT_LIST = /(?:^|[ ([])(?:F\d{2,3}|B\d{2})(?=[ ,:)\]]|$)/;
 
+/** It speaks of rows, and holds none. */
+const OWN_TEST = 'reliability.test.ts';
+
 /** Everything below `folder` that names rows, in the order of the file names. */
 export function namedIn(folder: string): readonly Named[] {
   return filesOf(folder).flatMap((path) => {
@@ -54,6 +57,7 @@ function readable(title: string): string {
 
 function filesOf(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.endsWith(OWN_TEST))
     .filter((name) => name.endsWith('.ts') || /engine.scripts.[^/\\]+\.txt$/.test(name))
     .sort()
     .map((name) => join(folder, name));
