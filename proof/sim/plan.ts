@@ -14,6 +14,8 @@ export interface PlannedBranch {
   /** The last statement prepares, and its vote goes out unasked. */
   readonly isLast: boolean;
   readonly isolation: Isolation;
+  /** The participant is told that the client will name the branch to the coordinator, and may be slower to report it. */
+  readonly isNamed: boolean;
   /** In the client's own participant, where it has one. */
   readonly isEmbedded: boolean;
 }
@@ -56,6 +58,7 @@ export function drawPlan(chance: Chance, shape: ShapeOptions, sites: readonly Si
       statements,
       isLast: chance.happens(lastShare),
       isolation: 'default',
+      isNamed: chance.happens(0.7),
       isEmbedded: chance.happens(0.7),
     };
   });
