@@ -29,7 +29,7 @@ export function namedIn(folder: string): readonly Named[] {
     const file = relative(folder, path).split(sep).join('/');
     return titlesOf(path).flatMap(({ subject, text }) => {
       const rows = rowsIn(text);
-      return rows.length === 0 ? [] : [{ file, title: readable(`${subject} ${text}`), rows }];
+      return rows.length === 0 ? [] : [{ file, title: readable(subject === '' ? text : `${subject} › ${text}`), rows }];
     });
   });
 }
@@ -64,7 +64,7 @@ function filesOf(folder: string): readonly string[] {
 }
 
 interface Title {
-  /** What the `describe` around it says: the title goes on with that sentence. */
+  /** What the `describe` around it says; most titles go on with that sentence. */
   readonly subject: string;
   readonly text: string;
 }
