@@ -215,6 +215,20 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     sees: /^D2/,
   },
   {
+    id: 'C24-age',
+    title: 'a decision leaves the log by age although not every branch is accounted for',
+    breaks: ['D7'],
+    patches: [
+      {
+        file: 'src/log/ledger-item.ts',
+        find: 'return !isUndone(item) && (item.forgotten',
+        put: 'return item.decided !== undefined || (item.forgotten',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D/,
+  },
+  {
     id: 'C30',
     title: 'a participant that is told to roll a branch back commits it',
     breaks: ['D3'],
