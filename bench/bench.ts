@@ -15,6 +15,9 @@ import { type Row, table, toRows } from './report.ts';
 import { openSide } from './sides.ts';
 import { openSite, PAIRS, type Pair, type Site } from './site.ts';
 
+/** Compilers need that long until a program runs as it will; what has more processes has more of them. */
+const WARM_UP_SECONDS = 12;
+
 const FORMS = ['local', 'raw', 'batched', 'interactive', 'last', 'in-app', 'in-app-last'] as const;
 type Form = (typeof FORMS)[number];
 
@@ -91,7 +94,7 @@ async function bench(plan: Plan): Promise<number> {
     const most = Math.max(...plan.clientCounts);
     for (const entry of entries) {
       onProgress(`warming up: ${entry.form}`);
-      await entry.run(most, Math.min(3, plan.seconds));
+      await entry.run(most, Math.min(WARM_UP_SECONDS, 3 * plan.seconds));
     }
     for (const clients of plan.clientCounts) {
       const { rounds: count, seconds } = plan;
