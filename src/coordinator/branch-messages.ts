@@ -63,6 +63,7 @@ export function receiveBranchMessage(
     const transaction = driver.registry.live(gtrid);
     if (transaction !== undefined) {
       const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
+      driver.calls.learned(gtrid, bqual, evidence);
       driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
     }
   } else if (message.reconcile) {

@@ -23,7 +23,8 @@ interface Call {
   readonly resource: ResourceName;
   readonly verb: Verb | 'prepare';
   readonly instance: string;
-  readonly evidence: string;
+  /** Of a commit in one phase it is learned while the call is under way. */
+  evidence: string;
   /** Where it is under way; undefined: it waits for a participant. */
   link: Link | undefined;
   /** Monotonic time of the last send, or since when it waits. */
@@ -86,6 +87,14 @@ export class Calls {
       if (calls.size === 0) {
         this.#byResource.delete(resourceOf(bqual)); // The name may be one that a client made up.
       }
+    }
+  }
+
+  /** The participant is about to commit in one phase, and has told what will prove it: whoever is asked after it needs to know. */
+  learned(gtrid: Gtrid, bqual: Bqual, evidence: string): void {
+    const call = this.#byResource.get(resourceOf(bqual))?.get(keyOf('commit-one-phase', gtrid, bqual));
+    if (call !== undefined) {
+      call.evidence = evidence;
     }
   }
 
@@ -182,7 +191,8 @@ export class Calls {
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
     } else {
-      link.finish(call.gtrid, call.bqual, call.verb, call.evidence);
+      const opener = call.verb === 'commit-one-phase' ? call.instance : '';
+      link.finish(call.gtrid, call.bqual, call.verb, call.evidence, opener);
     }
   }
 

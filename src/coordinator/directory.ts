@@ -17,7 +17,14 @@ export interface Link {
   readonly warnings: readonly string[];
   readonly attachedAt: number;
   prepare(gtrid: string, bqual: string): void;
-  finish(gtrid: string, bqual: string, verb: 'commit' | 'rollback' | 'commit-one-phase', evidence: string): void;
+  /** @param opener the instance that opened the branch: of a commit in one phase another one says only what became of it. */
+  finish(
+    gtrid: string,
+    bqual: string,
+    verb: 'commit' | 'rollback' | 'commit-one-phase',
+    evidence: string,
+    opener: string,
+  ): void;
   forget(branches: readonly { readonly gtrid: string; readonly bqual: string }[]): void;
   /** What the engine shows for one branch now. @throws {CoordinatorError} when the participant does not answer in time. */
   probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;

@@ -177,8 +177,8 @@ export class ParticipantSession {
       ...decodeHello(hello),
       attachedAt: this.#parts.clock.now(),
       prepare: (gtrid, bqual) => this.#out.send({ prepare: { gtrid, bqual } }),
-      finish: (gtrid, bqual, verb, evidence) =>
-        this.#out.send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence } }),
+      finish: (gtrid, bqual, verb, evidence, instance) =>
+        this.#out.send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence, instance } }),
       forget: (branches) => this.#out.send({ forget: { branches: [...branches] } }),
       probe: (gtrid, bqual, evidence) => this.#probe(gtrid, bqual, evidence),
       scan: () => this.#scan(),

@@ -50,7 +50,8 @@ export class Strays {
   /**
    * The answer to a rollback, as the transaction is to hear it. A branch of an earlier life that no decision names, and that its engine
    * proves to be committed, was committed in one phase: of such a commit only the answer was lost, and it is not damage (D5). Unless
-   * others of its transaction are known: then it was somebody's hand.
+   * others of its transaction are known: then it was somebody's hand. Of a transaction that is older than the retained outcomes nothing
+   * can be said: it may have been decided, and an instance that was cut off has not heard of it (D7).
    */
   judged(transaction: Transaction, { bqual, verb, result }: BranchResultEvent): FinishResult {
     const { gtrid, presumed, state } = transaction;
@@ -58,7 +59,9 @@ export class Strays {
     if (!isOrphan || verb !== 'rollback' || result.kind !== 'done-otherwise') {
       return result;
     }
-    if (state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged')) {
+    const isExpired = this.#parts.log.outcome(gtrid).kind === 'expired';
+    const others = state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged');
+    if (others && !isExpired) {
       return result;
     }
     this.#parts.logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });

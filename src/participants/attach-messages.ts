@@ -23,7 +23,14 @@ export interface Welcome {
 export type Command =
   | { readonly kind: 'welcome'; readonly welcome: Welcome }
   | { readonly kind: 'prepare'; readonly xid: Xid }
-  | { readonly kind: 'finish'; readonly xid: Xid; readonly verb: FinishVerb; readonly evidence: Evidence }
+  | {
+      readonly kind: 'finish';
+      readonly xid: Xid;
+      readonly verb: FinishVerb;
+      readonly evidence: Evidence;
+      /** Of a commit in one phase: who opened the branch; empty: nobody knows. */
+      readonly instance: string;
+    }
   | { readonly kind: 'forget'; readonly xids: readonly Xid[] }
   | { readonly kind: 'heartbeat' }
   | { readonly kind: 'scan'; readonly id: number }
@@ -56,7 +63,7 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
     const verb = VERBS[String(message.finish.verb)];
     return xid === undefined || verb === undefined
       ? malformed('finish')
-      : { kind: 'finish', xid, verb, evidence: message.finish.evidence };
+      : { kind: 'finish', xid, verb, evidence: message.finish.evidence, instance: message.finish.instance };
   }
   if (message.forget) {
     return { kind: 'forget', xids: message.forget.branches.map(xidOf).filter((xid) => xid !== undefined) };

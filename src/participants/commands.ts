@@ -13,6 +13,8 @@ import type { ResourceManager } from './resource-manager.ts';
 import { Voter } from './voter.ts';
 
 export interface CommandsOptions {
+  /** This participant's own. */
+  readonly instance: string;
   readonly resource: ResourceName;
   readonly rm: ResourceManager;
   readonly clock: Clock;
@@ -54,9 +56,9 @@ export class Commands {
         }
         return;
       case 'finish': {
-        const { xid, verb, evidence } = command;
+        const { xid, verb, evidence, instance } = command;
         if (this.#isOurs(xid, welcome)) {
-          this.finisher.receive(xid, verb, evidence);
+          this.finisher.receive(xid, verb, evidence, instance);
         } else {
           report(resultMessage(xid, verb, { kind: 'not-yet', reason: notOwner(xid) }));
         }

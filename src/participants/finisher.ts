@@ -12,11 +12,21 @@ import type { ResourceManager } from './resource-manager.ts';
 
 export interface FinisherOptions {
   readonly rm: ResourceManager;
+  /** This participant's own. */
+  readonly instance: string;
   readonly branches: Branches;
   readonly logger: EventLogger;
   readonly report: (message: ParticipantMessage) => void;
   /** Reports what must be on the wire before the engine hears the next word. */
   readonly reportNow: (message: ParticipantMessage) => void;
+}
+
+interface Call {
+  readonly xid: Xid;
+  readonly key: string;
+  readonly verb: FinishVerb;
+  readonly evidence: Evidence;
+  readonly instance: string;
 }
 
 const ROLLED_BACK: Reason = { code: 'TXN_ROLLED_BACK', message: 'the transaction was rolled back', retryable: true };
@@ -30,8 +40,11 @@ export class Finisher {
     this.#options = options;
   }
 
-  /** Carries the command out and reports its result. A command repeated while it is carried out is answered with it. */
-  receive(xid: Xid, verb: FinishVerb, evidence: Evidence): void {
+  /**
+   * Carries the command out and reports its result. A command repeated while it is carried out is answered with it.
+   * @param instance who opened the branch, of a commit in one phase; empty: nobody knows.
+   */
+  receive(xid: Xid, verb: FinishVerb, evidence: Evidence, instance: string): void {
     const key = formatXid(xid);
     const verbs = this.#inFlight.get(key) ?? new Set();
     if (verbs.has(verb)) {
@@ -44,7 +57,7 @@ export class Finisher {
       // The command overtook the branch's first statement, or an earlier life held it: from now on that statement is refused (D9).
       branches.told(key);
     }
-    void this.#finish(xid, key, verb, evidence).then((result) => {
+    void this.#finish({ xid, key, verb, evidence, instance }).then((result) => {
       verbs.delete(verb);
       if (verbs.size === 0) {
         this.#inFlight.delete(key);
@@ -70,14 +83,16 @@ export class Finisher {
     this.#idle = listener;
   }
 
-  #finish(xid: Xid, key: string, verb: FinishVerb, evidence: Evidence): Promise<FinishResult> {
+  #finish({ xid, key, verb, evidence, instance }: Call): Promise<FinishResult> {
     switch (verb) {
       case 'commit':
         return this.#options.branches.inTurn(key, () => this.#commit(xid, key, evidence));
       case 'rollback':
         return this.#rollback(xid, key, evidence);
       case 'commit-one-phase':
-        return this.#commitOnePhase(xid, key, evidence);
+        return instance === '' || instance === this.#options.instance
+          ? this.#commitOnePhase(xid, key, evidence)
+          : this.#proveOther(xid, key, evidence);
       default:
         return unreachable(verb);
     }
@@ -155,6 +170,16 @@ export class Finisher {
       default:
         return result;
     }
+  }
+
+  /** Another instance was told to commit the branch. What is held here was opened a second time and must not be committed for it (D3). */
+  async #proveOther(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+    const { branches, logger } = this.#options;
+    if (branches.get(key) !== undefined) {
+      logger.warn({ evt: 'branch-opened-twice', branch: key });
+      await this.#rollback(xid, key, '');
+    }
+    return await branches.inTurn(key, () => this.#prove(xid, key, evidence));
   }
 
   /** A one-phase commit whose branch this life does not hold: its engine says how it ended, or that it cannot say. */

@@ -54,7 +54,16 @@ export class ParticipantRuntime implements AsyncDisposable {
       report(message);
       this.#attach.flush();
     };
-    this.#commands = new Commands({ resource, rm, clock, logger, branches, report, reportNow });
+    this.#commands = new Commands({
+      instance: this.instance,
+      resource,
+      rm,
+      clock,
+      logger,
+      branches,
+      report,
+      reportNow,
+    });
     const engine = new EngineWatch({
       rm,
       logger,

@@ -200,8 +200,8 @@ describe('epochs and identities', () => {
     }
     await orders.hears('finish', 2);
     expect(orders.heard('finish')).toEqual([
-      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9' },
-      { gtrid: never, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9' },
+      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9', instance: '' },
+      { gtrid: never, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9', instance: '' },
     ]);
   });
 });

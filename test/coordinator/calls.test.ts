@@ -72,7 +72,9 @@ describe('a prepare', () => {
     const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: 'xid8:11' }];
     const back = await system.participant('orders', { hello: { instance: orders.instance, held } });
     expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
-    expect(back.heard('finish')).toEqual([{ gtrid, bqual: 'orders', verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:11' }]);
+    expect(back.heard('finish')).toEqual([
+      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:11', instance: '' },
+    ]);
     expect(back.heard('prepare')).toEqual([]);
   });
 
@@ -154,6 +156,22 @@ describe('a commit', () => {
     expect(await committed).toMatchObject({ state: 'TRANSACTION_STATE_COMPLETED' });
     expect(system.records('heuristic')).toEqual([]);
     await eventually('the end is durable', () => system.records('finished').length === 1);
+  });
+
+  it('in one phase is asked of another instance with what its own had told: who opened the branch, and what proves its end', async () => {
+    await using system = await openSystem({ clock: new TestClock(20) });
+    const holder = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(holder);
+    void system.api.commit({ gtrid }).catch(() => undefined);
+    const { bqual } = await holder.hears('finish');
+    holder.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    await eventually('it is heard', async () => (await system.info(gtrid)).branches?.[0]?.evidence === 'xid8:77');
+    holder.cut();
+    await system.detached(holder);
+    const other = await system.participant('orders', { finish: silent });
+    expect(await other.hears('finish')).toMatchObject({
+      ...{ gtrid, verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: 'xid8:77', instance: holder.instance },
+    });
   });
 
   it('in one phase ends in a rollback when its instance is gone before it was told', async () => {

@@ -48,7 +48,7 @@ describe('after a restart', () => {
     await completed(system, gtrid);
     for (const one of [accounts, orders]) {
       expect(one.heard('finish')).toEqual([
-        { gtrid, bqual: one.resource, verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7' },
+        { gtrid, bqual: one.resource, verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7', instance: '' },
       ]);
     }
     await eventually('its end is durable', () => system.records('finished').length === 1);

@@ -61,7 +61,7 @@ describe('a transaction by unary calls', () => {
     });
     expect(accounts.heard('prepare')).toEqual([{ gtrid, bqual: 'accounts' }]);
     expect(accounts.heard('finish')).toEqual([
-      { gtrid, bqual: 'accounts', verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7' },
+      { gtrid, bqual: 'accounts', verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7', instance: '' },
     ]);
     expect(orders.told).toEqual(['commit orders']);
     expect(system.records('decided')).toMatchObject([

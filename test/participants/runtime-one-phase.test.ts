@@ -34,6 +34,25 @@ describe('one phase', () => {
     expect(runtime.held).toBe(0);
   });
 
+  for (const last of [false, true]) {
+    it(`is not done to a branch that another instance had opened: what was opened here a second time goes (last statement: ${last})`, async () => {
+      await using fixture = await openFixture();
+      const { runtime, session } = await fixture.attach();
+      const xid = fixture.xid();
+      await runtime.execute(statement(xid, 1, 'set a 1', { last }));
+      const call = onePhase(xid).finish;
+      session.send({ finish: { ...call, instance: 'another-life' } });
+      expect((await session.hears('result')).result).not.toBe('FINISH_RESULT_DONE');
+      expect(committed(fixture.engine, 'a')).toBeUndefined();
+      expect(fixture.engine.prepared()).toEqual([]);
+      expect(runtime.held).toBe(0);
+      const own = fixture.xid();
+      await runtime.execute(statement(own, 1, 'set b 1'));
+      session.send({ finish: { ...onePhase(own).finish, instance: runtime.instance } });
+      expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
+    });
+  }
+
   it('of a failed branch proves that it was rolled back', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

@@ -8,6 +8,11 @@ const FOUND: readonly { readonly seed: number; readonly why: string }[] = [
   { seed: 1_033, why: 'a branch that is opened again after its commit is rolled back alone' },
   { seed: 20, why: 'a restored log rolls back nothing of the lives before it' },
   { seed: 30_289, why: 'a late vote does not revive a transaction whose outcome has been forgotten' },
+  { seed: 696_753_128, why: 'what a late first statement opens a second time is not committed in one phase' },
+  {
+    seed: 696_759_756,
+    why: 'what an instance that was cut off still holds is no damage when its outcome is forgotten',
+  },
 ];
 
 test.each(FOUND)('seed $seed: $why', async ({ seed }) => {
