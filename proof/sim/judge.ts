@@ -133,10 +133,11 @@ export class Judge {
 
   /** Where nothing goes wrong and there is time, nothing that could commit is rolled back. */
   #committedAll(): void {
-    const { raceShare, timeoutMs, openTransactionsMax } = this.#system.shape;
+    const { raceShare, timeoutMs, openTransactionsMax, hotShare } = this.#system.shape;
     const { all } = this.#system.attempts;
     const refused = all.find(({ askedToCommit, told }) => askedToCommit && !told.includes('committed'));
-    const isRoomy = timeoutMs[0] >= 10_000 && openTransactionsMax > this.#system.options.transactions;
+    // Who queues for one row may wait for several of the others.
+    const isRoomy = timeoutMs[0] >= 10_000 && hotShare === 0 && openTransactionsMax > this.#system.options.transactions;
     if (raceShare === 0 && isRoomy && refused !== undefined) {
       this.say('D3', `${refused.gtrid} was not committed, without a reason: told ${refused.told.join(', ')}`);
     }
