@@ -88,7 +88,7 @@ function linkOf(
     resource,
     instance: `${resource}-sidecar`,
     kind: 'sidecar',
-    prepare: (gtrid, bqual) => tell(gtrid, { kind: 'prepare', bqual: bqual as Bqual, instance: '' }),
+    prepare: (gtrid, bqual) => tell(gtrid, { kind: 'prepare', bqual: bqual as Bqual, instance: '', asked: false }),
     finish: (gtrid, bqual, verb, evidence) =>
       tell(gtrid, { kind: 'finish', verb, bqual: bqual as Bqual, instance: '', evidence }),
     forget: (branches) => {

@@ -37,6 +37,23 @@ export class ClientBranch implements WorkBranch {
     return this.#identity;
   }
 
+  /** True, whether the word arrives or not. */
+  askForVote(): boolean {
+    const { site, host, network, bqual, work, embedded, isLast } = this.#parts;
+    const xid = xidOf(work.gtrid, bqual);
+    if (embedded !== undefined) {
+      embedded.prepare(xid);
+    } else if (!isLast) {
+      network.world.after(network.latency(), () => {
+        const there = site.host;
+        if (there !== undefined && !network.isCut(host, there) && !network.chance.happens(network.rates.broken)) {
+          site.prepare(xid);
+        }
+      });
+    }
+    return true;
+  }
+
   stop(failure: Failure): void {
     this.#failure ??= failure;
     this.#stop?.(failure.error);

@@ -2,6 +2,7 @@
 import type { ParticipantRuntime } from '../../src/participants/runtime.ts';
 import type { StatementCall } from '../../src/participants/statement-call.ts';
 import { toWireError } from '../../src/wire/status.ts';
+import type { Xid } from '../../src/xa/xid.ts';
 import type { Host } from './host.ts';
 import { RemoteResourceManager } from './remote-rm.ts';
 import { type Executed, openRuntime, type Site } from './site.ts';
@@ -25,5 +26,9 @@ export class Embedded {
       (answer) => answered({ kind: 'done', answer, instance }),
       (error: unknown) => answered({ kind: 'refused', error: toWireError(error) }),
     );
+  }
+
+  prepare(xid: Xid): void {
+    this.#runtime.prepare(xid);
   }
 }

@@ -6,7 +6,7 @@ import type { ResourceManager } from '../../src/participants/resource-manager.ts
 import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime.ts';
 import type { StatementAnswer, StatementCall } from '../../src/participants/statement-call.ts';
 import { toWireError } from '../../src/wire/status.ts';
-import type { ResourceName } from '../../src/xa/xid.ts';
+import type { ResourceName, Xid } from '../../src/xa/xid.ts';
 import type { SimEngine } from './engine.ts';
 import { Host } from './host.ts';
 import { eventsTo } from './logger.ts';
@@ -87,6 +87,12 @@ export class Site {
         (error: unknown) => answered({ kind: 'refused', error: toWireError(error) }),
       );
     });
+  }
+
+  /** A client's word that it is done with the branch. */
+  prepare(xid: Xid): void {
+    const life = this.#life;
+    life?.host.enter(() => life.runtime.prepare(xid));
   }
 }
 

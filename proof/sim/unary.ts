@@ -45,7 +45,7 @@ export async function unaryTransaction(plan: Plan, parts: UnaryParts): Promise<A
 
 async function end(plan: Plan, attempt: Attempt, work: Work, parts: UnaryParts): Promise<void> {
   const { gtrid } = attempt;
-  const branches = work.identities().map(({ bqual, instance }) => ({ bqual, instance }));
+  const branches = work.identities().map(({ bqual, instance }) => ({ bqual, instance, asked: false }));
   const requestId = `end-${gtrid}`;
   try {
     if (plan.end === 'rollback' || work.failure !== undefined) {

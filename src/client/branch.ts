@@ -97,6 +97,17 @@ export class Branch implements Resource, WorkBranch {
     }
   }
 
+  askForVote(): boolean {
+    const placement = this.#placement;
+    if (placement === undefined || placement.link.lost) {
+      return false;
+    }
+    if (!this.#lastAsked) {
+      placement.link.prepare({ gtrid: this.#settings.work.gtrid, bqual: placement.bqual });
+    }
+    return true;
+  }
+
   stop(failure: Failure): void {
     const running = this.#running;
     const waiting = this.#queue.splice(0);

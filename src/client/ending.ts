@@ -54,7 +54,7 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
     const commit = {
       requestId: `${gtrid}/commit`,
       gtrid,
-      branches: work.refs(),
+      branches: work.refsToCommit(),
       acknowledgement: applied ? 'ACKNOWLEDGEMENT_APPLIED' : 'ACKNOWLEDGEMENT_DECIDED',
     } as const;
     const bounds = { clock: session.settings.clock, timeoutMs: work.remainingMs + OVERDUE_GRACE_MS, signal };

@@ -53,7 +53,7 @@ export class EnlistedConnections {
       if (!this.#isAtWork) {
         lent.branch.endWork(); // The end was asked for while this was on its way.
       }
-      work.add(branchOf(resource, { bqual, instance: lent.instance }));
+      work.add(branchOf(resource, { bqual, instance: lent.instance }, lent));
       return { resource, prepare: async () => void (await lent.adopted.prepare()) };
     } catch (error) {
       throw error instanceof TypeError || error === work.signal?.reason ? error : toClientError(error);
@@ -100,6 +100,14 @@ export class EnlistedConnections {
 }
 
 /** Its statements are the application's own: there is nothing here to stop. */
-function branchOf(resource: string, identity: BranchIdentity): WorkBranch {
-  return { resource, identity, stop: () => undefined };
+function branchOf(resource: string, identity: BranchIdentity, { adopted }: LentConnection): WorkBranch {
+  return {
+    resource,
+    identity,
+    askForVote: () => {
+      void adopted.prepare();
+      return true;
+    },
+    stop: () => undefined,
+  };
 }

@@ -3,6 +3,7 @@ import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest } from '../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../gen/concordat/v1/ExecuteResponse.ts';
+import type { PrepareRequest } from '../gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceCall } from '../gen/concordat/v1/ResourceCall.ts';
 import type { ResourceServiceClient } from '../gen/concordat/v1/ResourceService.ts';
 import type { ResourceSessionRequest } from '../gen/concordat/v1/ResourceSessionRequest.ts';
@@ -84,6 +85,11 @@ export class ResourceLink {
     this.#listeners.set(this.#nextId, listener);
     this.#writer.send({ id: this.#nextId, execute: request });
     return this.#nextId;
+  }
+
+  /** Not answered. */
+  prepare(request: PrepareRequest): void {
+    this.#writer.send({ prepare: request });
   }
 
   abandon(id: number): void {

@@ -13,6 +13,8 @@ export interface WorkBranch {
   readonly resource: string;
   /** Undefined until anything was sent: a branch that nobody can have opened is not named to the coordinator. */
   readonly identity: BranchIdentity | undefined;
+  /** Asks the participant for the branch's vote, which goes to the coordinator. False: it could not be asked. */
+  askForVote(): boolean;
   /** The work failed or ended: reject what is unanswered. */
   stop(failure: Failure): void;
 }
@@ -92,6 +94,19 @@ export class Work {
 
   refs(): BranchRef[] {
     return this.identities().map(({ bqual, instance }) => ({ bqual, instance }));
+  }
+
+  /** For the commit: participants are asked for their votes on the way, unless a single branch can be committed in one phase. */
+  refsToCommit(): BranchRef[] {
+    const branches = this.#branches.flatMap((branch) => {
+      const { identity } = branch;
+      return identity === undefined ? [] : [{ branch, identity }];
+    });
+    return branches.map(({ branch, identity: { bqual, instance } }) => ({
+      bqual,
+      instance,
+      asked: branches.length > 1 && branch.askForVote(),
+    }));
   }
 
   /** The transaction can only be rolled back from here on. Only the first failure counts. */

@@ -13,6 +13,8 @@ const CALL_TIMEOUT_MS = 10_000;
 const REROUTE_MS = 1_000;
 /** A branch that nobody could be told to commit in one phase was not committed: so long its caller is kept waiting for a participant. */
 const UNTOLD_MS = 15_000;
+/** A vote that its client has asked for is asked for from here after this: the client's word, or the vote, may be lost. */
+const ASKED_MS = 500;
 const TICK_MS = 250;
 
 type Target = Extract<Effect, { kind: 'prepare' | 'finish' }>;
@@ -27,6 +29,8 @@ interface Call {
   evidence: string;
   /** Where it is under way; undefined: it waits for a participant. */
   link: Link | undefined;
+  /** The client has asked in our place, and nothing was sent from here so far. */
+  isAskedByClient: boolean;
   /** Monotonic time of the last send, or since when it waits. */
   since: number;
 }
@@ -69,13 +73,19 @@ export class Calls {
       instance: target.instance,
       evidence: target.kind === 'finish' ? target.evidence : '',
       link: undefined,
+      isAskedByClient: target.kind === 'prepare' && target.asked,
       since: this.#clock.now(),
     };
     if (known === undefined) {
       this.#count += 1;
     }
     calls.set(key, call);
-    this.#route(call);
+    if (call.isAskedByClient) {
+      call.link = this.#ownLink(call);
+    }
+    if (call.link === undefined) {
+      this.#route(call);
+    }
     this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
   }
 
@@ -140,14 +150,17 @@ export class Calls {
   }
 
   #route(call: Call): void {
-    const own = call.instance === '' ? undefined : this.#directory.linkOf(call.resource, call.instance);
-    const link = own ?? this.#substitute(call);
+    const link = this.#ownLink(call) ?? this.#substitute(call);
     if (link !== undefined) {
       this.#send(call, link);
     } else if (call.verb === 'rollback') {
       // Nobody can be told. The sweep finds the branch if it is prepared; if it is not, its session or its deadline ends it.
       this.#conclude(call, unknown('no participant of the resource is attached'));
     }
+  }
+
+  #ownLink({ instance, resource }: Call): Link | undefined {
+    return instance === '' ? undefined : this.#directory.linkOf(resource, instance);
   }
 
   /** Another instance for a call whose own is not attached: at once where that is harmless, later where its own may return. */
@@ -184,6 +197,7 @@ export class Calls {
 
   #send(call: Call, link: Link): void {
     call.link = link;
+    call.isAskedByClient = false;
     call.since = this.#clock.now();
     if (call.verb === 'commit-one-phase') {
       this.#onePhaseTold.add(keyOf(call.verb, call.gtrid, call.bqual));
@@ -216,7 +230,7 @@ export class Calls {
           } else if (waitedMs >= REROUTE_MS) {
             this.#route(call);
           }
-        } else if (waitedMs >= CALL_TIMEOUT_MS) {
+        } else if (waitedMs >= (call.isAskedByClient ? ASKED_MS : CALL_TIMEOUT_MS)) {
           if (call.verb === 'prepare') {
             this.#send(call, call.link);
           } else {

@@ -61,7 +61,11 @@ export function decodeClaimed(branches: readonly WireBranchRef[]): readonly Clai
       `a transaction has at most ${BRANCHES_MAX} branches, not ${branches.length}`,
     );
   }
-  return branches.map(({ bqual, instance }) => ({ bqual: decodeBqual(bqual), instance: decodeInstance(instance) }));
+  return branches.map(({ bqual, instance, asked }) => ({
+    bqual: decodeBqual(bqual),
+    instance: decodeInstance(instance),
+    asked,
+  }));
 }
 
 export function decodeInstance(text: string): string {

@@ -2,12 +2,14 @@
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { ExecuteRequest__Output } from '../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse } from '../gen/concordat/v1/ExecuteResponse.ts';
+import type { PrepareRequest__Output } from '../gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceServiceHandlers } from '../gen/concordat/v1/ResourceService.ts';
 import type { Clock } from '../lib/clock.ts';
 import { checkMetadata } from '../wire/metadata.ts';
 import { toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
+import { parseXid } from '../xa/xid.ts';
 import { WIRE_VOTES } from './attach-messages.ts';
 import type { EventLogger } from './event-logger.ts';
 import { ResourceSession } from './resource-session.ts';
@@ -41,7 +43,7 @@ export class ResourceService {
     this.handlers = {
       Execute: (call, callback) => this.#unary(call, callback),
       Session: (stream) => {
-        const session = new ResourceSession(stream, this.execute, () => this.#sessions.delete(session));
+        const session = new ResourceSession(stream, this, () => this.#sessions.delete(session));
         this.#sessions.add(session);
       },
     };
@@ -74,6 +76,14 @@ export class ResourceService {
     const value: ExecuteResponse = { ...toWireResult(result), instance: runtime.instance };
     return { value: vote === undefined ? value : { ...value, vote: WIRE_VOTES[vote.kind] }, bytes };
   };
+
+  /** A branch that cannot be prepared now is the coordinator's to ask for. */
+  prepare({ gtrid, bqual }: PrepareRequest__Output): void {
+    const xid = parseXid(`${gtrid}:${bqual}`);
+    if (xid !== undefined) {
+      this.#options.runtime()?.prepare(xid);
+    }
+  }
 
   /** The wait is bounded, the statement is not: its number repeated joins it. */
   #unary(

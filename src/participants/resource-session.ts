@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest__Output } from '../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse } from '../gen/concordat/v1/ExecuteResponse.ts';
+import type { PrepareRequest__Output } from '../gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceCall__Output } from '../gen/concordat/v1/ResourceCall.ts';
 import type { ResourceReply } from '../gen/concordat/v1/ResourceReply.ts';
 import type { ResourceSessionRequest__Output } from '../gen/concordat/v1/ResourceSessionRequest.ts';
@@ -15,7 +16,12 @@ import { FRAME_MESSAGES_MAX } from '../xa/limits.ts';
 import type { Weighed } from './resource-service.ts';
 
 export type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
-export type Execute = (request: ExecuteRequest__Output) => Promise<Weighed<ExecuteResponse>>;
+
+export interface ResourceCalls {
+  execute(request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>>;
+  /** Never throws. */
+  prepare(request: PrepareRequest__Output): void;
+}
 
 /** Calls of one stream at work; beyond it the stream is not read, and the sender feels it. */
 const AT_WORK_MAX = 1_000;
@@ -27,7 +33,7 @@ const ERROR_BYTES = 4_096;
 
 export class ResourceSession {
   readonly #stream: ExecuteStream;
-  readonly #execute: Execute;
+  readonly #calls: ResourceCalls;
   readonly #onOver: () => void;
   readonly #replies: FrameWriter<Weighed<ResourceReply>, ResourceSessionResponse>;
   #atWork = 0;
@@ -36,9 +42,9 @@ export class ResourceSession {
   #isOver = false;
 
   /** Branches do not end with the stream: their deadlines and the coordinator see to them. */
-  constructor(stream: ExecuteStream, execute: Execute, onOver: () => void) {
+  constructor(stream: ExecuteStream, calls: ResourceCalls, onOver: () => void) {
     this.#stream = stream;
-    this.#execute = execute;
+    this.#calls = calls;
     this.#onOver = onOver;
     this.#replies = new FrameWriter<Weighed<ResourceReply>, ResourceSessionResponse>(
       stream,
@@ -74,7 +80,11 @@ export class ResourceSession {
       return;
     }
     for (const call of frame.calls) {
-      void this.#answer(call);
+      if (call.prepare) {
+        this.#calls.prepare(call.prepare);
+      } else {
+        void this.#answer(call);
+      }
     }
     if (this.#atWork > AT_WORK_MAX) {
       this.#stream.pause();
@@ -88,7 +98,7 @@ export class ResourceSession {
       if (execute === null || execute === undefined) {
         throw new CoordinatorError('FIELD_INVALID', 'execute is missing');
       }
-      const { value, bytes } = await this.#execute(execute);
+      const { value, bytes } = await this.#calls.execute(execute);
       reply = { value: { id, execute: value }, bytes };
     } catch (error) {
       reply = { value: { id, error: wireError(error) }, bytes: ERROR_BYTES };

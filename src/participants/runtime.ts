@@ -113,6 +113,14 @@ export class ParticipantRuntime implements AsyncDisposable {
     return await this.#statements.execute(call);
   }
 
+  /** Its client is about to ask for the commit: a branch that is held and active is prepared, and votes unasked. */
+  prepare(xid: Xid): void {
+    const branch = this.#branches.get(formatXid(xid));
+    if (branch?.state.kind === 'active') {
+      void this.#branches.prepare(branch);
+    }
+  }
+
   /**
    * Enters a branch that the application has opened and executes itself, and whose client names it. From now on the session is the
    * participant's: it prepares, finishes and, at the deadline, rolls back, whatever the application still does with it.

@@ -34,6 +34,38 @@ test('a commit names every branch with the instance that answered for it, and re
   expect(coordinator.heard('rollback')).toEqual([]);
 });
 
+test('a commit of several branches asks their participants for the votes on the way; of a single one, which needs none, it does not', async () => {
+  await using fixture = await startFixture();
+  const { concordat, coordinator, accounts, orders } = fixture;
+  const { gtrid } = await concordat.transaction(async (tx) => {
+    await tx.resource('accounts').query('update');
+    await tx.resource('orders').query('insert');
+    return tx;
+  });
+  await eventually('both are asked', () => accounts.asked.length + orders.asked.length === 2);
+  expect(accounts.asked).toEqual([{ gtrid, bqual: 'accounts' }]);
+  expect(orders.asked).toEqual([{ gtrid, bqual: 'orders' }]);
+  expect(coordinator.heard('commit')[0]?.branches.map(({ asked }) => asked)).toEqual([true, true]);
+  await concordat.transaction((tx) => tx.resource('accounts').query('update'));
+  await concordat.transaction((tx) => tx.resource('accounts').query('update'));
+  expect(coordinator.heard('commit').map(({ branches }) => branches[0]?.asked)).toEqual([true, false, false]);
+  expect(accounts.asked).toHaveLength(1);
+});
+
+test('a participant that has voted or cannot be reached is not asked', async () => {
+  await using fixture = await startFixture();
+  const { concordat, coordinator, accounts, orders } = fixture;
+  await concordat.transaction(async (tx) => {
+    await tx.resource('accounts').query('update', [], { last: true });
+    await tx.resource('orders').query('insert');
+    orders.breakStreams();
+    await eventually('the stream is gone', () => orders.streams.size === 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+  expect(coordinator.heard('commit')[0]?.branches.map(({ asked }) => asked)).toEqual([true, false]);
+  expect([...accounts.asked, ...orders.asked]).toEqual([]);
+});
+
 test('with decided the commit returns before the branches are finished, and says so', async () => {
   await using fixture = await startFixture();
   const { concordat, coordinator } = fixture;

@@ -3,6 +3,7 @@ import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grp
 import type { Error as WireError } from '../../src/gen/concordat/v1/Error.ts';
 import type { ExecuteRequest__Output as ExecuteRequest } from '../../src/gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse } from '../../src/gen/concordat/v1/ExecuteResponse.ts';
+import type { PrepareRequest } from '../../src/gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceSessionRequest__Output as ResourceSessionRequest } from '../../src/gen/concordat/v1/ResourceSessionRequest.ts';
 import type { ResourceSessionResponse } from '../../src/gen/concordat/v1/ResourceSessionResponse.ts';
 import { wire } from '../../src/wire/proto.ts';
@@ -15,6 +16,8 @@ export class ScriptedResource {
   readonly instance: string;
   /** Every statement, in order, over all streams. */
   readonly executed: ExecuteRequest[] = [];
+  /** Branches whose vote was asked for. */
+  readonly asked: PrepareRequest[] = [];
   readonly frameSizes: number[] = [];
   readonly streams = new Set<Stream>();
   /** How many streams were ever opened. */
@@ -58,7 +61,10 @@ export class ScriptedResource {
     stream.on('error', () => undefined);
     stream.on('data', (frame: ResourceSessionRequest) => {
       this.frameSizes.push(frame.calls.length);
-      for (const { id, execute } of frame.calls) {
+      for (const { id, execute, prepare } of frame.calls) {
+        if (prepare) {
+          this.asked.push({ gtrid: prepare.gtrid, bqual: prepare.bqual });
+        }
         if (execute) {
           this.executed.push(execute);
           void Promise.resolve(this.answer(execute)).then((reply) => {

@@ -107,6 +107,41 @@ describe('a prepare', () => {
     expect((await system.api.commit({ gtrid, branches: refs(accounts, orders) })).outcome).toBe('OUTCOME_COMMITTED');
     expect([...accounts.heard('prepare'), ...orders.heard('prepare')]).toEqual([]);
   });
+
+  it('that its client has asked for is awaited, and asked for from here only where the vote stays away', async () => {
+    await using system = await openSystem();
+    const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
+    const gtrid = await openedAt(system, accounts, orders);
+    const asked = refs(accounts, orders).map((branch) => ({ ...branch, asked: true }));
+    const started = performance.now();
+    const committed = system.api.commit({ gtrid, branches: asked });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
+    expect(accounts.heard('prepare')).toEqual([]);
+    expect(orders.heard('prepare')).toEqual([{ gtrid, bqual: 'orders' }]);
+    expect(performance.now() - started).toBeGreaterThan(450);
+  });
+
+  it('that its client has asked for goes to an instance that comes back, and at once where the client did not know whom it asked', async () => {
+    await using system = await openSystem();
+    const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
+    const gtrid = await openedAt(system, accounts, orders);
+    orders.cut();
+    await system.detached(orders);
+    const [known, gone] = refs(accounts, orders);
+    const committed = system.api.commit({
+      gtrid,
+      branches: [
+        { ...known, instance: '', asked: true },
+        { ...gone, asked: true },
+      ],
+    });
+    await accounts.hears('prepare');
+    const held = [{ gtrid, bqual: 'orders' }];
+    const back = await system.participant('orders', { hello: { instance: orders.instance, held } });
+    expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
+    expect(back.heard('prepare')).toEqual([{ gtrid, bqual: 'orders' }]);
+  });
 });
 
 describe('a commit', () => {

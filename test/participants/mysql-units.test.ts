@@ -99,8 +99,12 @@ describe('texts about a branch', () => {
 
   it('an Xid goes as hex, and its lock has a name of its own within 64 characters', () => {
     expect(xidLiteral(xid)).toBe(`X'6162636465666768696a2e312e32',X'6163636f756e74732e33',${FORMAT_ID}`);
-    expect(branchLock(xid)).toMatch(/^'concordat:[0-9a-f]{40}'$/);
-    expect(branchLock(xidOf('abcdefghij.1.2:accounts'))).not.toBe(branchLock(xid));
+    expect(branchLock(xid)).toBe("'concordat:abcdefghij.1.2:accounts.3'");
+    const [longest, another] = ['1', '2'].map((n) =>
+      branchLock(xidOf(`abcdefghij.zzzzzzz.zzzzzzzzzz:abcdefghijklmnopqrstuvwxyz-123.999${n}`)),
+    );
+    expect(longest).toMatch(/^'concordat:#[0-9a-f]{40}'$/);
+    expect(another).not.toBe(longest);
   });
 
   it('the characteristics come directly before XA START', () => {

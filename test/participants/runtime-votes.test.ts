@@ -18,6 +18,35 @@ describe('prepare', () => {
     expect(fixture.engine.prepared()).toHaveLength(1);
   });
 
+  it('that its client asked for votes unasked, and the coordinator’s own question is answered with the same vote', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    runtime.prepare(xid);
+    runtime.prepare(xid);
+    const vote = await session.hears('vote');
+    expect(vote).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED', evidence: expect.stringMatching(/^memory:/) });
+    runtime.prepare(xid);
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote', 2)).toEqual(vote);
+    expect(session.heard('vote')).toHaveLength(2);
+    expect(fixture.calls.filter((verb) => verb === 'prepare')).toHaveLength(1);
+  });
+
+  it('that its client asked for of a branch that is not held here is left to the coordinator', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [unknown, other] = [fixture.xid(), fixture.xid()];
+    runtime.prepare(unknown);
+    await runtime.execute(statement(unknown, 1, 'set a 1'));
+    await runtime.execute(statement(other, 1, 'set b 1', { last: true }));
+    expect(await session.hears('vote')).toMatchObject(ref(other));
+    expect(fixture.calls.filter((verb) => verb === 'prepare')).toHaveLength(1);
+    expect(session.heard('vote')).toHaveLength(1);
+    expect(runtime.held).toBe(2);
+  });
+
   it('waits for a statement that still runs, and no statement comes after it (conformance A1 M6)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

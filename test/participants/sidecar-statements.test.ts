@@ -35,6 +35,22 @@ describe('statements over unary calls', () => {
     expect(session.heard('hello')[0]?.address).toBe(started.sidecar.address);
   });
 
+  it('and in a stream; then the client asks for the vote, which has no answer of its own', async () => {
+    await using coordinator = await startAttachCoordinator();
+    await using started = await startSidecar(coordinator);
+    await started.sidecar.ready;
+    const session = await coordinator.attached();
+    using application = new Application(started.sidecar.address);
+    const xid = freshBranch(coordinator);
+    const calls = [{ id: 7, execute: { ...ref(xid), sql: 'set a 1', statement: 1 } }];
+    application.stream.write({ calls });
+    await application.reply(7);
+    const nobody = { gtrid: 'not one', bqual: 'accounts' };
+    application.stream.write({ calls: [{ id: 8, prepare: nobody }, { prepare: ref(xid) }] });
+    expect(await session.hears('vote')).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED' });
+    expect(application.replies.map(({ id }) => id)).toEqual([7]);
+  });
+
   it('are refused by the catalogue, in the words of the engine', async () => {
     await using coordinator = await startAttachCoordinator();
     await using started = await startSidecar(coordinator);

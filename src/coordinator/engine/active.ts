@@ -139,7 +139,10 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
   }
   return {
     state: { kind: 'preparing', gtrid: state.gtrid, branches, requestId: event.requestId },
-    effects: awaited.map(({ bqual, instance }): Effect => ({ kind: 'prepare', bqual, instance })),
+    effects: awaited.map(({ bqual, instance }): Effect => {
+      const asked = event.claimed.some((claimed) => claimed.bqual === bqual && claimed.asked === true);
+      return { kind: 'prepare', bqual, instance, asked };
+    }),
   };
 }
 

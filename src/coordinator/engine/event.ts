@@ -7,6 +7,8 @@ import type { Bqual } from '../../xa/xid.ts';
 export interface ClaimedBranch {
   readonly bqual: Bqual;
   readonly instance: string;
+  /** The client has asked its participant for the vote already. */
+  readonly asked?: boolean;
 }
 
 export type Event =
@@ -44,7 +46,13 @@ export type Event =
 export type Verb = 'commit' | 'rollback' | 'commit-one-phase';
 
 export type Effect =
-  | { readonly kind: 'prepare'; readonly bqual: Bqual; readonly instance: string }
+  | {
+      readonly kind: 'prepare';
+      readonly bqual: Bqual;
+      readonly instance: string;
+      /** Somebody has asked already: only if the vote stays away it is asked for again. */
+      readonly asked: boolean;
+    }
   | {
       readonly kind: 'finish';
       readonly verb: Verb;

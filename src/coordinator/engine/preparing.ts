@@ -82,6 +82,6 @@ function prepareAgain(state: Preparing, event: Extract<Event, { kind: 'prepare-d
   const { bqual, instance } = event;
   const branch = find(state.branches, bqual);
   return branch !== undefined && branch.vote === undefined
-    ? { state, effects: [{ kind: 'prepare', bqual, instance }] }
+    ? { state, effects: [{ kind: 'prepare', bqual, instance, asked: false }] }
     : ignore(state);
 }

@@ -8,8 +8,10 @@ import type { EngineKind } from './engine.ts';
 
 export const BRANCH_TABLE = 'concordat_branch';
 
-/** Matches no session of ours and says what it is to whoever lists locks; MySQL takes at most 64 characters. */
+/** Matches no session of ours and says what it is to whoever lists locks. */
 const LOCK_PREFIX = 'concordat:';
+/** What MySQL takes. Names are compared without regard to case, and ids of ours have no upper case. */
+const LOCK_NAME_MAX = 64;
 
 function hex(text: string): string {
   return `X'${Buffer.from(text, 'latin1').toString('hex')}'`;
@@ -27,10 +29,15 @@ export function quoteIdentifier(name: string): string {
 
 /**
  * The user-level lock that the session of a branch holds from XA START on. The server forgets it with the session, so
- * `IS_USED_LOCK` names the owner of a branch exactly, to every later life of the participant and without any privilege.
+ * `IS_USED_LOCK` names the owner of a branch exactly, to every later life of the participant and without any privilege. The branch's
+ * own name where it fits, else a digest of it.
  */
 export function branchLock(xid: Xid): string {
-  return `'${LOCK_PREFIX}${createHash('sha256').update(formatXid(xid)).digest('hex').slice(0, 40)}'`;
+  const name = LOCK_PREFIX + formatXid(xid);
+  assert(/^[a-z0-9.:-]+$/.test(name), 'the name of a lock needs no quoting');
+  return name.length <= LOCK_NAME_MAX
+    ? `'${name}'`
+    : `'${LOCK_PREFIX}#${createHash('sha256').update(name).digest('hex').slice(0, 40)}'`;
 }
 
 const ISOLATION: Readonly<Record<Exclude<Isolation, 'default'>, string>> = {

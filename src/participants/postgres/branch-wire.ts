@@ -82,12 +82,13 @@ export class BranchWire {
     const { isolation, readOnly } = this.#options;
     const idleTimeoutMs = wholeMs(this.#options.idleTimeoutMs);
     const level = isolation === 'default' ? '' : ` isolation level ${isolation.replace('-', ' ')}`;
-    // LOCAL: both end with the transaction, also at PREPARE, so that the pooled session is as it was.
-    const tag = `set local application_name = '${sessionTag(this.#xid)}'`;
-    const idle = `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`;
-    return [`begin${level}${readOnly ? ' read only' : ''}`, tag]
-      .concat(idleTimeoutMs === this.session.idleTimeoutMs ? [] : [idle])
-      .map((text) => ({ text }));
+    // With an empty list of values: a statement that the session keeps.
+    const begin = { text: `begin${level}${readOnly ? ' read only' : ''}`, values: [] };
+    // LOCAL: both end with the transaction, also at PREPARE, so that the pooled session is as it was. Not set_config, which the session
+    // could keep: a query would take the snapshot of the branch before the application's first lock.
+    const tag = { text: `set local application_name = '${sessionTag(this.#xid)}'` };
+    const idle = { text: `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}` };
+    return idleTimeoutMs === this.session.idleTimeoutMs ? [begin, tag] : [begin, tag, idle];
   }
 }
 

@@ -1,4 +1,5 @@
 // What may run inside a branch, told by its first words: transaction control is the coordinator's.
+import { FifoMap } from '../../lib/fifo-map.ts';
 import { PARAMETERS_MAX } from '../../xa/limits.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Statement } from '../resource-manager.ts';
@@ -23,25 +24,46 @@ const MODIFIERS = new Set(['SET', 'RESET', 'LOCAL', 'SESSION']);
 const ANCHORED = new Set(['TRANSACTION', 'CHARACTERISTICS', 'ROLE', 'AUTHORIZATION', 'a quoted setting']);
 const ENDS = new Set(['BEGIN', 'START', 'COMMIT', 'END', 'ABORT']);
 
-export function classifyStatement(statement: Statement): StatementKind {
-  const why = refusal(statement);
-  if (why !== undefined) {
-    return { kind: 'refused', reason: { code: 'STATEMENT_REFUSED', message: why, retryable: false } };
+/** What was found out about texts: an application has few, and executes them again and again. */
+const known = new FifoMap<string, StatementKind>(500);
+/** A longer text is built by a program, and no other will be the same. */
+const KNOWN_CHARS_MAX = 2_000;
+
+export function classifyStatement({ sql, parameters }: Statement): StatementKind {
+  if (parameters.length > PARAMETERS_MAX) {
+    return refused(`the statement has more than ${PARAMETERS_MAX} parameters`);
   }
-  const [first = '', second] = leadingWords(statement.sql, 2);
-  const clean = (CLEAN.has(first) && !SOILING.test(statement.sql)) || (first === 'SET' && second === 'LOCAL');
+  if (sql.length > KNOWN_CHARS_MAX) {
+    return classifyText(sql);
+  }
+  let kind = known.get(sql);
+  if (kind === undefined) {
+    kind = classifyText(sql);
+    known.set(sql, kind);
+  }
+  return kind;
+}
+
+function classifyText(sql: string): StatementKind {
+  const why = refusal(sql);
+  if (why !== undefined) {
+    return refused(why);
+  }
+  const [first = '', second] = leadingWords(sql, 2);
+  const clean = (CLEAN.has(first) && !SOILING.test(sql)) || (first === 'SET' && second === 'LOCAL');
   return { kind: 'accepted', changes: CHANGES.has(first), soils: !clean };
 }
 
-function refusal(statement: Statement): string | undefined {
-  if (statement.sql.includes('\0')) {
+function refused(message: string): StatementKind {
+  return { kind: 'refused', reason: { code: 'STATEMENT_REFUSED', message, retryable: false } };
+}
+
+function refusal(sql: string): string | undefined {
+  if (sql.includes('\0')) {
     // The protocol ends texts with a zero: what follows one would be read as another message's content.
     return 'the statement contains a zero character';
   }
-  if (statement.parameters.length > PARAMETERS_MAX) {
-    return `the statement has more than ${PARAMETERS_MAX} parameters`;
-  }
-  const [first = '', second = '', third = ''] = leadingWords(statement.sql, 3);
+  const [first = '', second = '', third = ''] = leadingWords(sql, 3);
   if (ENDS.has(first) || (first === 'PREPARE' && second === 'TRANSACTION')) {
     return `${first} would end the branch; the coordinator does that`;
   }
@@ -50,7 +72,7 @@ function refusal(statement: Statement): string | undefined {
   }
   if (first === 'SET' || first === 'RESET') {
     // A quoted name is refused unread: it may spell any of these.
-    const setting = leadingWords(statement.sql, 4).find((word) => !MODIFIERS.has(word)) ?? 'a quoted setting';
+    const setting = leadingWords(sql, 4).find((word) => !MODIFIERS.has(word)) ?? 'a quoted setting';
     return ANCHORED.has(setting) ? `${first} of ${setting} would change the branch, or who owns it` : undefined;
   }
   if (first === 'COPY') {
