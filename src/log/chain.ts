@@ -97,10 +97,12 @@ export interface Life {
   /** For a transaction id at or below this, silence proves nothing. 0 and 0: nothing was ever removed. */
   readonly watermarkEpoch: number;
   readonly watermarkSequence: number;
+  /** Of lives up to this one decisions may be missing here, however far the watermark has risen since. -1: nothing is missing. */
+  readonly lostTo: number;
 }
 
-/** SHA-256 over every field: a row with one changed bit does not match its seal. */
-export function lifeSeal(life: Life): Uint8Array {
+/** SHA-256 over every field, as a log of `format` has them: a row with one changed bit does not match its seal. */
+export function lifeSeal(life: Life, format: 1 | 2 = 2): Uint8Array {
   const numbers = [
     life.epoch,
     life.nextEpoch,
@@ -110,9 +112,10 @@ export function lifeSeal(life: Life): Uint8Array {
     life.newestSegment,
     life.watermarkEpoch,
     life.watermarkSequence,
+    ...(format === 1 ? [] : [life.lostTo]),
   ];
   return createHash('sha256')
-    .update(`concordat life 1\n${life.identity} ${numbers.join(' ')}\n`)
+    .update(`concordat life ${format}\n${life.identity} ${numbers.join(' ')}\n`)
     .update(life.anchorHash)
     .update(life.droppedHash)
     .update(life.newestHash)

@@ -17,12 +17,9 @@ export interface Horizon {
   readonly watermark: Id;
 }
 
-/**
- * The last life of which decisions may be missing, as in a restored backup; -1: none. Such a log's watermark is the whole of a life, and
- * not the id of a transaction that was removed.
- */
-export function lostTo(watermark: Id): number {
-  return watermark.sequence === SEQUENCE_MAX ? watermark.epoch : -1;
+/** What a log says of itself that lacks decisions of lives up to `epoch`: restored from a backup, or without its high-water mark. */
+export function lackingUpTo(epoch: number) {
+  return { lostTo: epoch, watermarkEpoch: epoch, watermarkSequence: SEQUENCE_MAX };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { LogRecord } from '../../src/log/record.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
-import { silent } from './scripted-participant.ts';
+import { type ScriptedParticipant, silent } from './scripted-participant.ts';
 import { refusal } from './unary.ts';
 
 const BOTH = [{ bqual: 'accounts' }, { bqual: 'orders' }];
@@ -292,7 +292,7 @@ describe('a log that was restored from a backup', () => {
   async function restored(
     commitBefore: boolean,
     evidence = 'xid8:7',
-  ): Promise<{ readonly gtrid: string; readonly copy: System }> {
+  ): Promise<{ readonly gtrid: string; readonly copy: System; readonly again: () => Promise<System> }> {
     const system = await openSystem();
     const accounts = await system.participant('accounts', { prepare: () => ({ vote: 'VOTE_PREPARED', evidence }) });
     const orders = await system.participant('orders', {
@@ -314,13 +314,13 @@ describe('a log that was restored from a backup', () => {
     const disk = system.disk.backups.get('copy');
     assert(disk !== undefined, 'the backup is there');
     const openLog = (): Promise<Log> =>
-      openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk });
-    return { gtrid, copy: await openSystem({ openLog }) };
+      openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk, outcomesRetainedMax: 2 });
+    const again = (): Promise<System> => openSystem({ openLog });
+    return { gtrid, copy: await again(), again };
   }
 
-  it('does not presume anything of a branch whose decision may be missing: it is kept, and shown', async () => {
-    const { gtrid, copy } = await restored(false);
-    await using system = copy;
+  /** The sidecar of `orders` tells of the branch that is prepared there. */
+  async function quarantined(system: System, gtrid: string): Promise<ScriptedParticipant> {
     const orders = await system.participant('orders', {
       hello: { held: [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' }] },
     });
@@ -330,10 +330,36 @@ describe('a log that was restored from a backup', () => {
       return resources.find(({ quarantinedBranches }) => quarantinedBranches === 1);
     });
     expect(shown.name).toBe('orders');
+    return orders;
+  }
+
+  it('does not presume anything of a branch whose decision may be missing: it is kept, and shown', async () => {
+    const { gtrid, copy } = await restored(false);
+    await using system = copy;
+    const orders = await quarantined(system, gtrid);
     expect(orders.told).toEqual([]);
     expect((await refusal(system.info(gtrid, [{ bqual: 'accounts' }, { bqual: 'orders' }]))).code).toBe(
       'OUTCOME_EXPIRED',
     );
+  });
+
+  it('still knows it when outcomes that are newer than the backup have left the log, and it was started again', async () => {
+    const { gtrid, copy, again } = await restored(false);
+    {
+      await using system = copy;
+      const accounts = await system.participant('accounts');
+      const orders = await system.participant('orders');
+      const { gtrid: first } = await system.transaction(accounts, orders);
+      await system.api.commit({ gtrid: first });
+      for (let count = 0; count < 5; count += 1) {
+        const { gtrid: newer } = await system.transaction(accounts, orders);
+        await system.api.commit({ gtrid: newer });
+      }
+      await eventually('the first has left', () => system.log.outcome(first as Gtrid).kind === 'expired');
+    }
+    await using system = await again();
+    const orders = await quarantined(system, gtrid);
+    expect(orders.told).toEqual([]);
   });
 
   it('finishes the decisions that it has, and takes no evidence row for missing: it may have been deleted since', async () => {

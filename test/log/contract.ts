@@ -15,8 +15,8 @@ export interface LogBench extends AsyncDisposable {
   failNextForce(): Promise<void>;
   /** A name for a backup that does not exist yet. */
   backupPath(): string;
-  /** Opens a log on a backup, apart from the original, which may go on. */
-  openBackup(path: string): Promise<Log>;
+  /** Opens a log on a backup, apart from the original, which may go on; again on the same after it was closed. */
+  openBackup(path: string, options?: { readonly outcomesRetainedMax?: number }): Promise<Log>;
 }
 
 export function describeLogContract(name: string, openBench: () => Promise<LogBench>): void {
@@ -281,6 +281,24 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
       expect(log.recovered.lostTo).toBe(-1);
       expect(copy.outcome(gtridOf(log, 2))).toEqual({ kind: 'expired' });
       expect(copy.outcome(gtridOf(copy, 2))).toEqual({ kind: 'silent' });
+    });
+
+    test('a restored log knows for good which lives it lacks, also when newer outcomes have left it, and tells its own backups', async () => {
+      const path = bench.backupPath();
+      const lost = log.recovered.epoch;
+      await log.backup(path);
+      let copy = await bench.openBackup(path, { outcomesRetainedMax: 50 });
+      const removed = gtridOf(copy, 1);
+      for (let from = 1; from < 1_000; from += 100) {
+        await complete(copy, from, from + 99);
+      }
+      await eventually('an outcome of the new life is removed', () => copy.outcome(removed).kind === 'expired');
+      await copy[Symbol.asyncDispose]();
+      copy = await bench.openBackup(path);
+      expect(copy.recovered.lostTo).toBe(lost);
+      const second = bench.backupPath();
+      await copy.backup(second);
+      expect((await bench.openBackup(second)).recovered.lostTo).toBe(copy.recovered.epoch);
     });
 
     test('a backup and the log that it was made of never share an epoch (faults B79)', async () => {

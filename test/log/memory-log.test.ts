@@ -1,5 +1,6 @@
 // The log in memory: the contract, and the faults that its disk offers to simulations.
 import { describe, expect, test } from 'vitest';
+import { assert } from '../../src/lib/assert.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
@@ -10,6 +11,11 @@ import { describeLogContract } from './contract.ts';
 import { decided, gtridOf } from './records.ts';
 
 const common = { clock: systemClock, random: systemRandom, version: 'test' };
+
+/** A backup of this disk, or of one of its backups. */
+function backupAt(disk: MemoryDisk, path: string): MemoryDisk | undefined {
+  return disk.backups.get(path) ?? [...disk.backups.values()].map((copy) => backupAt(copy, path)).find(Boolean);
+}
 
 describeLogContract('the memory log', async (): Promise<LogBench> => {
   const disk = new MemoryDisk();
@@ -31,9 +37,10 @@ describeLogContract('the memory log', async (): Promise<LogBench> => {
       backups += 1;
       return `backup-${backups}`;
     },
-    async openBackup(path) {
-      const copy = disk.backups.get(path);
-      return keep(await openMemoryLog({ ...common, ...(copy && { disk: copy }) }));
+    async openBackup(path, options = {}) {
+      const copy = backupAt(disk, path);
+      assert(copy !== undefined, 'the backup is there');
+      return keep(await openMemoryLog({ ...common, ...options, disk: copy }));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(logs.map((log) => log[Symbol.asyncDispose]()));

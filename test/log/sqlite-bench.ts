@@ -1,5 +1,6 @@
 // A data directory for a test, logs on it, and a crash: what a killed process leaves is what a copy of its files shows.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -81,12 +82,14 @@ export async function openSqliteBench(): Promise<LogBench> {
       backups += 1;
       return join(root, `backup-${backups}`);
     },
-    async openBackup(path) {
+    async openBackup(path, options = {}) {
       const restored = `${path}-restored`;
-      await mkdir(restored);
-      await cp(path, join(restored, 'log.db'));
-      await cp(`${path}.high-water`, join(restored, 'high-water'));
-      return open(restored, {});
+      if (!existsSync(restored)) {
+        await mkdir(restored);
+        await cp(path, join(restored, 'log.db'));
+        await cp(`${path}.high-water`, join(restored, 'high-water'));
+      }
+      return open(restored, options);
     },
     async [Symbol.asyncDispose]() {
       unblock();

@@ -11,7 +11,7 @@ import { decodeHighWater, encodeHighWater, readHighWater } from '../../src/log/s
 import { inspectLog } from '../../src/log/sqlite/inspect.ts';
 import { headOf } from '../../src/log/sqlite/opening.ts';
 import { replay } from '../../src/log/sqlite/replay.ts';
-import { readLife } from '../../src/log/sqlite/schema.ts';
+import { FORMAT_VERSION, readLife } from '../../src/log/sqlite/schema.ts';
 import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
 import { scanWal } from '../../src/log/sqlite/wal-scan.ts';
 import { eventually } from '../support/eventually.ts';
@@ -248,6 +248,7 @@ describe('a lost part', () => {
     ['a payload', "UPDATE frame SET payload = x'' WHERE number = (SELECT max(number) - 5 FROM frame)"],
     ['an epoch', 'UPDATE life SET epoch = epoch - 1'],
     ['a watermark', 'UPDATE life SET watermark_sequence = watermark_sequence + 1'],
+    ['what is missing', 'UPDATE life SET lost_to = lost_to + 1'],
     ['a number', 'UPDATE frame SET last = last + 1 WHERE number = (SELECT max(number) FROM frame)'],
   ])('that somebody took with SQL is refused: %s', async (_, sql) => {
     const directory = await copyOf(closed);
@@ -369,11 +370,11 @@ describe('a foreign or newer file', () => {
   test('of a newer format is refused (faults F24)', async () => {
     const directory = await copyOf(closed);
     const db = new Database(join(directory, 'log.db'));
-    db.pragma('user_version = 2');
+    db.pragma(`user_version = ${FORMAT_VERSION + 1}`);
     db.close();
     await expect(openLog(directory)).rejects.toMatchObject({
       code: 'LOG_NEWER',
-      message: expect.stringContaining('format 2'),
+      message: expect.stringContaining(`format ${FORMAT_VERSION + 1}`),
     });
   });
 

@@ -27,6 +27,7 @@ export class MemoryDisk {
   #identity: LogIdentity | undefined;
   #nextEpoch = 1;
   #watermark: Id = { epoch: 0, sequence: 0 };
+  #lostTo = -1;
   readonly #records = new Map<number, NumberedRecord>();
   #lastSequence = 0;
 
@@ -58,6 +59,11 @@ export class MemoryDisk {
 
   get watermark(): Id {
     return this.#watermark;
+  }
+
+  /** Of lives up to this one decisions may be missing; -1: nothing is missing. */
+  get lostTo(): number {
+    return this.#lostTo;
   }
 
   /** For the log: takes the disk and begins a life. @throws {CoordinatorError} `LOG_LOCKED` */
@@ -120,6 +126,7 @@ export class MemoryDisk {
     copy.#identity = this.#identity;
     copy.#nextEpoch = epoch + 1;
     copy.#watermark = { epoch, sequence: SEQUENCE_MAX };
+    copy.#lostTo = epoch;
     copy.write(this.records);
     this.#nextEpoch = epoch + 2;
     this.backups.set(path, copy);

@@ -7,7 +7,7 @@ import type { Gtrid } from '../../xa/xid.ts';
 import { gtridParts, IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Id } from '../horizon.ts';
-import { compareIds, lostTo, silence } from '../horizon.ts';
+import { compareIds, silence } from '../horizon.ts';
 import { Ledger } from '../ledger.ts';
 import { isClosed, recordsOf } from '../ledger-item.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
@@ -72,7 +72,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
       epoch,
       unfinished: this.#ledger.unfinished(),
       resources: this.#ledger.resources(),
-      lostTo: lostTo(disk.watermark),
+      lostTo: disk.lostTo,
     };
   }
 

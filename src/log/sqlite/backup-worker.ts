@@ -3,8 +3,8 @@ import { rmSync, statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../lib/assert.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import { SEQUENCE_MAX } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
+import { lackingUpTo } from '../horizon.ts';
 import type { BackupData, BackupResult } from './backup.ts';
 import { openReader, openWriter } from './connection.ts';
 import { syncFile } from './files.ts';
@@ -45,7 +45,7 @@ function markAsCopy(): void {
     const life = readLife(db);
     assert(typeof life !== 'string', `the copy is damaged: ${String(life)}`);
     const { epoch } = life;
-    const copied: Life = { ...life, nextEpoch: epoch + 1, watermarkEpoch: epoch, watermarkSequence: SEQUENCE_MAX };
+    const copied: Life = { ...life, nextEpoch: epoch + 1, ...lackingUpTo(epoch) };
     db.prepare(UPDATE_LIFE).run(...lifeValues(copied), epoch);
   } finally {
     // The last connection checkpoints and removes the WAL of the copy.

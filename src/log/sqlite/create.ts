@@ -23,6 +23,7 @@ export function newLife(identity: LogIdentity): Life {
     newestHash: NO_HASH,
     watermarkEpoch: 0,
     watermarkSequence: 0,
+    lostTo: -1,
   };
 }
 

@@ -6,6 +6,7 @@ import { systemClock } from '../../lib/system-clock.ts';
 import { openWriter } from './connection.ts';
 import { createLog } from './create.ts';
 import { inspectLog } from './inspect.ts';
+import { upgradeLog } from './schema.ts';
 import type { WorkerAnswer, WorkerData, WorkerRequest, WorkerResult } from './worker-protocol.ts';
 import type { Writer } from './writer.ts';
 import { createWriter } from './writer.ts';
@@ -22,6 +23,7 @@ async function perform(request: WorkerRequest): Promise<WorkerResult> {
       return inspectLog(files.log, request.options);
     case 'open': {
       const db = openWriter(files.log, walPagesMax);
+      upgradeLog(db);
       open = { db, writer: createWriter(db, systemClock) };
       return { kind: 'done', micros: 0 };
     }

@@ -7,7 +7,7 @@ import type { Problem, StoredFrame } from './chains.ts';
 import { Refused, readFrames, readSegments } from './chains.ts';
 import { openReader } from './connection.ts';
 import type { HighWater } from './high-water.ts';
-import { APPLICATION_ID, FORMAT_VERSION, readLife, TABLES } from './schema.ts';
+import { APPLICATION_ID, FORMAT_VERSION, readLife, tablesOf } from './schema.ts';
 import { scanWal } from './wal-scan.ts';
 
 /** A log file that is whole, as far as its bytes go; what its records mean is judged by whoever decodes them. */
@@ -101,8 +101,9 @@ function checkMarks(applicationId: unknown, version: unknown): void {
 }
 
 function readImage(db: Database.Database, options: InspectOptions): LogImage {
-  checkMarks(db.pragma('application_id', { simple: true }), db.pragma('user_version', { simple: true }));
-  checkTables(db);
+  const format = db.pragma('user_version', { simple: true });
+  checkMarks(db.pragma('application_id', { simple: true }), format);
+  checkTables(db, tablesOf(format) ?? {});
   checkPages(db);
   const life = readLife(db);
   if (typeof life === 'string') {
@@ -116,10 +117,10 @@ function readImage(db: Database.Database, options: InspectOptions): LogImage {
   return { life, frames, segments };
 }
 
-function checkTables(db: Database.Database): void {
+function checkTables(db: Database.Database, tables: Readonly<Record<string, string>>): void {
   const rows = db.prepare<[], { name: string; sql: string | null }>('SELECT name, sql FROM sqlite_schema').all();
-  const strange = rows.find((row) => TABLES[row.name] !== row.sql);
-  if (strange !== undefined || rows.length !== Object.keys(TABLES).length) {
+  const strange = rows.find((row) => tables[row.name] !== row.sql);
+  if (strange !== undefined || rows.length !== Object.keys(tables).length) {
     const found = rows.map((row) => row.name).join(', ');
     throw new Refused('LOG_DAMAGED', `its tables are not those of a log (${found || 'none'})`);
   }

@@ -3,8 +3,9 @@ import { stat } from 'node:fs/promises';
 import { assert } from '../../lib/assert.ts';
 import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import { IDENTITY_LENGTH, parseLogIdentity, SEQUENCE_MAX } from '../../xa/xid.ts';
+import { IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
+import { lackingUpTo } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
 import type { LogFiles } from './files.ts';
 import { syncDirectory } from './files.ts';
@@ -99,7 +100,7 @@ function nextLife(life: Life, endUnknown: boolean): Life {
     ...life,
     epoch: life.nextEpoch,
     nextEpoch: life.nextEpoch + 1,
-    ...(endUnknown && { watermarkEpoch: life.epoch, watermarkSequence: SEQUENCE_MAX }),
+    ...(endUnknown && lackingUpTo(life.epoch)),
   };
 }
 

@@ -6,7 +6,6 @@ import type { Clock } from '../../lib/clock.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
-import { lostTo } from '../horizon.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
 import type { LogRecord } from '../record.ts';
 import type { BackupReport } from './backup.ts';
@@ -90,7 +89,7 @@ export class RunningLog implements Log {
       epoch: life.epoch,
       unfinished: ledger.unfinished(),
       resources: ledger.resources(),
-      lostTo: lostTo({ epoch: life.watermarkEpoch, sequence: life.watermarkSequence }),
+      lostTo: life.lostTo,
     };
   }
 

@@ -1,16 +1,17 @@
 // The SQLite file of a log: its marks, its tables, and the row of a life in both directions.
 import type Database from 'better-sqlite3';
-import { parseLogIdentity } from '../../xa/xid.ts';
+import { assert } from '../../lib/assert.ts';
+import { parseLogIdentity, SEQUENCE_MAX } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
 import { lifeSeal, sameHash } from '../chain.ts';
+import type { Id } from '../horizon.ts';
 
 /** "CDLG" in ASCII, in the file header: tells a log from every other SQLite database. */
 export const APPLICATION_ID = 0x43444c47;
 /** In the file header as user_version. A file with a higher one is refused; lower ones are read. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
-export const TABLES: Readonly<Record<string, string>> = {
-  life: `CREATE TABLE life (
+const LIFE_COLUMNS = `
   id INTEGER PRIMARY KEY CHECK (id = 1),
   identity TEXT NOT NULL,
   epoch INTEGER NOT NULL,
@@ -23,7 +24,11 @@ export const TABLES: Readonly<Record<string, string>> = {
   newest_segment INTEGER NOT NULL,
   newest_hash BLOB NOT NULL,
   watermark_epoch INTEGER NOT NULL,
-  watermark_sequence INTEGER NOT NULL,
+  watermark_sequence INTEGER NOT NULL,`;
+
+export const TABLES: Readonly<Record<string, string>> = {
+  life: `CREATE TABLE life (${LIFE_COLUMNS}
+  lost_to INTEGER NOT NULL,
   seal BLOB NOT NULL
 ) STRICT`,
   frame: `CREATE TABLE frame (
@@ -49,6 +54,19 @@ export const TABLES: Readonly<Record<string, string>> = {
 ) STRICT`,
 };
 
+/** Format 1 did not say what a restored log lacks. `upgradeLog` makes it format 2 at the next start. */
+const TABLES_1: Readonly<Record<string, string>> = {
+  ...TABLES,
+  life: `CREATE TABLE life (${LIFE_COLUMNS}
+  seal BLOB NOT NULL
+) STRICT`,
+};
+
+/** The tables of a log by its `user_version`; undefined: there never was such a format. */
+export function tablesOf(format: unknown): Readonly<Record<string, string>> | undefined {
+  return format === 1 ? TABLES_1 : format === FORMAT_VERSION ? TABLES : undefined;
+}
+
 interface LifeRow {
   readonly identity: string;
   readonly epoch: number;
@@ -62,6 +80,8 @@ interface LifeRow {
   readonly newest_hash: Uint8Array;
   readonly watermark_epoch: number;
   readonly watermark_sequence: number;
+  /** Absent in format 1. */
+  readonly lost_to?: number;
   readonly seal: Uint8Array;
 }
 
@@ -80,17 +100,41 @@ export function lifeValues(life: Life): readonly (string | number | Uint8Array)[
     life.newestHash,
     life.watermarkEpoch,
     life.watermarkSequence,
+    life.lostTo,
     lifeSeal(life),
   ];
 }
 
-export const INSERT_LIFE = 'INSERT INTO life VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+export const INSERT_LIFE = 'INSERT INTO life VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 
 /** Takes `lifeValues` and the epoch that the row must still have; zero changed rows: another life has begun. */
 export const UPDATE_LIFE = `UPDATE life SET identity = ?, epoch = ?, next_epoch = ?,
   anchor_frame = ?, anchor_sequence = ?, anchor_hash = ?, dropped_segment = ?, dropped_hash = ?,
-  newest_segment = ?, newest_hash = ?, watermark_epoch = ?, watermark_sequence = ?, seal = ?
+  newest_segment = ?, newest_hash = ?, watermark_epoch = ?, watermark_sequence = ?,
+  lost_to = ?, seal = ?
   WHERE id = 1 AND epoch = ?`;
+
+/** Its watermark said it: the whole of a life, and not the id of a transaction that was removed. What rose above it hid it. */
+function lostToOfFormat1(watermark: Id): number {
+  return watermark.sequence === SEQUENCE_MAX ? watermark.epoch : -1;
+}
+
+/**
+ * Rewrites the row of the life of a log that has been verified, if its format is older, in one transaction. A crash leaves a
+ * whole log of the old format or of the new one.
+ */
+export function upgradeLog(db: Database.Database): void {
+  if (db.pragma('user_version', { simple: true }) === FORMAT_VERSION) {
+    return;
+  }
+  const life = readLife(db);
+  assert(typeof life !== 'string', `only a log that was verified is upgraded: ${String(life)}`);
+  db.transaction(() => {
+    db.exec(`DROP TABLE life; ${TABLES['life']}`);
+    db.prepare(INSERT_LIFE).run(...lifeValues(life));
+    db.pragma(`user_version = ${FORMAT_VERSION}`);
+  }).immediate();
+}
 
 /** The life of an open log file, or a sentence that says why it is not whole. */
 export function readLife(db: Database.Database): Life | string {
@@ -116,6 +160,8 @@ export function readLife(db: Database.Database): Life | string {
     newestHash: row.newest_hash,
     watermarkEpoch: row.watermark_epoch,
     watermarkSequence: row.watermark_sequence,
+    lostTo: row.lost_to ?? lostToOfFormat1({ epoch: row.watermark_epoch, sequence: row.watermark_sequence }),
   };
-  return sameHash(row.seal, lifeSeal(life)) ? life : 'the row of the table life does not match its seal';
+  const seal = lifeSeal(life, row.lost_to === undefined ? 1 : FORMAT_VERSION);
+  return sameHash(row.seal, seal) ? life : 'the row of the table life does not match its seal';
 }

@@ -1,0 +1,98 @@
+// Logs of an older format: read as they are, upgraded by the next start, and refused by the versions before it.
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { assert } from '../../src/lib/assert.ts';
+import { lifeSeal } from '../../src/log/chain.ts';
+import { FORMAT_VERSION, readLife, TABLES } from '../../src/log/sqlite/schema.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { complete, decided, gtridOf } from './records.ts';
+import { openLog, scratchDirectory } from './sqlite-bench.ts';
+
+let root: string;
+
+beforeEach(async () => {
+  root = await scratchDirectory();
+});
+
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+function withDatabase<T>(body: (db: Database.Database) => T): T {
+  const db = new Database(join(root, 'log.db'));
+  try {
+    return body(db);
+  } finally {
+    db.close();
+  }
+}
+
+const formatNow = (): unknown => withDatabase((db) => db.pragma('user_version', { simple: true }));
+
+/** Rewrites a closed log as format 1 had it: the row of the life says nothing of what is missing, and its seal covers the rest. */
+function asFormat1(): void {
+  withDatabase((db) => {
+    const life = readLife(db);
+    assert(typeof life !== 'string', 'the log is whole');
+    db.exec(`CREATE TEMP TABLE old AS SELECT * FROM life;
+      DROP TABLE life;
+      ${TABLES['life']?.replace('  lost_to INTEGER NOT NULL,\n', '')}`);
+    const columns = db.prepare<[], { name: string }>("SELECT name FROM pragma_table_info('life')").pluck().all();
+    db.exec(`INSERT INTO life SELECT ${columns.join(', ')} FROM old`);
+    db.prepare('UPDATE life SET seal = ?').run(lifeSeal(life, 1));
+    db.pragma('user_version = 1');
+  });
+}
+
+async function make(): Promise<void> {
+  await using log = await openLog(root);
+  await complete(log, 1, 50);
+  await log.append([decided(gtridOf(log, 51))], 'forced');
+}
+
+test('a log of format 1 is verified as it is, and the next start upgrades it with everything that it has', async () => {
+  await make();
+  asFormat1();
+  const before = await readFile(join(root, 'log.db'));
+  expect(await verifySqliteLog(root)).toMatchObject({ problems: [], unfinished: 1 });
+  expect(await readFile(join(root, 'log.db'))).toEqual(before);
+  for (const epoch of [2, 3]) {
+    await using log = await openLog(root);
+    expect(log.recovered).toMatchObject({ epoch, unfinished: [decided(gtridOf(log, 51, 1))], lostTo: -1 });
+    expect(log.outcome(gtridOf(log, 50, 1))).toMatchObject({ kind: 'decided', finished: true });
+  }
+  expect(formatNow()).toBe(FORMAT_VERSION);
+  expect((await verifySqliteLog(root)).problems).toEqual([]);
+});
+
+test('what a restored log of format 1 lacks it knows from its watermark, and for good from then on', async () => {
+  await make();
+  await rm(join(root, 'high-water'));
+  await (await openLog(root, { acceptWithoutHighWater: true }))[Symbol.asyncDispose]();
+  asFormat1();
+  for (const epoch of [3, 4]) {
+    await using log = await openLog(root);
+    expect(log.recovered).toMatchObject({ epoch, lostTo: 1 });
+  }
+});
+
+test('a log whose tables are not those of its format is refused', async () => {
+  await make();
+  for (const format of [0, 1]) {
+    withDatabase((db) => db.pragma(`user_version = ${format}`));
+    await expect(openLog(root)).rejects.toMatchObject({
+      code: 'LOG_DAMAGED',
+      message: expect.stringContaining('tables'),
+    });
+  }
+});
+
+test('a seal of format 1 that does not fit is damage, and nothing is upgraded', async () => {
+  await make();
+  asFormat1();
+  withDatabase((db) => db.exec('UPDATE life SET next_epoch = next_epoch + 1'));
+  await expect(openLog(root)).rejects.toMatchObject({ code: 'LOG_DAMAGED', message: expect.stringContaining('seal') });
+  expect(formatNow()).toBe(1);
+});
