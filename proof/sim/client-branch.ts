@@ -107,7 +107,7 @@ export class ClientBranch implements WorkBranch {
     const { world } = network;
     const call = {
       ...{ xid: xidOf(work.gtrid, bqual), statement: { sql, parameters: [] }, number, last },
-      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs, named: isNamed },
+      ...{ isolation, readOnly: false, timeoutMs: work.remainingMs, named: isNamed, oneShot: false },
     };
     if (embedded !== undefined) {
       embedded.execute(call, answered);

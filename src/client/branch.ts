@@ -1,16 +1,17 @@
-// A branch at a sidecar: statements in order, one at a time, numbered from 1, over the stream that the first one went out on.
+// A branch at a sidecar: statements in order, numbered from 1, over the stream that the first one went out on. They do not wait for one
+// another's answers: the sidecar executes them one at a time.
 import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest } from '../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../gen/concordat/v1/ExecuteResponse.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { RESOURCE_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
-import type { Isolation } from '../xa/vocabulary.ts';
+import { STATEMENTS_AHEAD_MAX } from '../xa/limits.ts';
 import { type BranchIdentity, ConcordatError } from './errors.ts';
 import { lostStatement, toStatementError } from './failures.ts';
-import { type BranchStart, checkBranchStart } from './options.ts';
+import type { BranchStart } from './options.ts';
 import type { QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
-import { type ResourceLink, requestBytes } from './resource-link.ts';
-import { decodeInteger, decodeRows, encodeParameters, type Parameter } from './values.ts';
+import type { ResourceLink } from './resource-link.ts';
+import { checkStart, opening, resultOf, statementRequest } from './statement-request.ts';
+import type { Parameter } from './values.ts';
 import type { Failure, Work, WorkBranch } from './work.ts';
 
 /** Where a branch is to live. */
@@ -24,17 +25,6 @@ interface Statement {
   readonly resolve: (result: QueryResult) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** Below what a sidecar takes, with room for the frame around it: a frame too large would break the stream for everybody. */
-const STATEMENT_BYTES_MAX = RESOURCE_MESSAGE_BYTES_MAX - 64 * 1024;
-
-const ISOLATION = {
-  default: 'ISOLATION_UNSPECIFIED',
-  'read-uncommitted': 'ISOLATION_READ_UNCOMMITTED',
-  'read-committed': 'ISOLATION_READ_COMMITTED',
-  'repeatable-read': 'ISOLATION_REPEATABLE_READ',
-  serializable: 'ISOLATION_SERIALIZABLE',
-} as const satisfies Record<Isolation, string>;
 
 export interface BranchSettings {
   readonly resource: string;
@@ -52,7 +42,7 @@ export class Branch implements Resource, WorkBranch {
   readonly #queue: Statement[] = [];
   #placement: Placement | undefined;
   #placing = false;
-  #running: { readonly statement: Statement; readonly id: number } | undefined;
+  readonly #running = new Map<number, Statement>();
   #sent = 0;
   #asked = 0;
   #instance = '';
@@ -109,14 +99,12 @@ export class Branch implements Resource, WorkBranch {
   }
 
   stop(failure: Failure): void {
-    const running = this.#running;
-    const waiting = this.#queue.splice(0);
-    this.#running = undefined;
-    if (running !== undefined) {
-      this.#placement?.link.abandon(running.id);
-      running.statement.reject(failure.error);
+    for (const id of this.#running.keys()) {
+      this.#placement?.link.abandon(id);
     }
-    for (const statement of waiting) {
+    const unanswered = [...this.#running.values(), ...this.#queue.splice(0)];
+    this.#running.clear();
+    for (const statement of unanswered) {
       statement.reject(failure.error);
     }
     if (!this.#stopped && this.#placement !== undefined) {
@@ -132,25 +120,13 @@ export class Branch implements Resource, WorkBranch {
         retryable: false,
       });
     }
-    if (this.#asked > 0 && (options.isolation !== undefined || options.readOnly !== undefined)) {
-      throw new TypeError(`isolation and readOnly of ${this.name} belong to its first statement in the transaction`);
-    }
-    checkBranchStart(options);
-    const encoded = encodeParameters(parameters, this.#settings.engine());
-    const request: ExecuteRequest = { gtrid: this.#settings.work.gtrid, sql, parameters: encoded };
-    const bytes = requestBytes(request);
-    if (bytes > STATEMENT_BYTES_MAX) {
-      throw new RangeError(
-        `the statement has ${bytes} bytes with its parameters; at most ${STATEMENT_BYTES_MAX} go at once`,
-      );
-    }
+    checkStart(options, this.name, this.#asked === 0);
+    const { work, start, engine } = this.#settings;
+    const request = statementRequest(work.gtrid, { sql, parameters, engine: engine() });
     request.statement = ++this.#asked;
     this.#lastAsked = options.last ?? false;
     if (request.statement === 1) {
-      const { start } = this.#settings;
-      request.isolation = ISOLATION[options.isolation ?? start.isolation ?? 'default'];
-      request.readOnly = options.readOnly ?? start.readOnly ?? false;
-      request.named = true; // Every branch of this client is enlisted before, or in the list of the commit.
+      Object.assign(request, opening(options, start));
     }
     if (this.#lastAsked) {
       request.last = true;
@@ -159,32 +135,35 @@ export class Branch implements Resource, WorkBranch {
   }
 
   #pump(): void {
-    const [statement] = this.#queue;
-    if (statement === undefined || this.#running !== undefined || this.#stopped) {
-      return;
+    while (this.#queue.length > 0 && this.#running.size < STATEMENTS_AHEAD_MAX && !this.#stopped) {
+      if (this.#placement === undefined) {
+        this.#place();
+        return;
+      }
+      if (this.#placement.link.lost) {
+        const broken = new CoordinatorError('CONNECTION_LOST', 'it broke after an earlier statement of the branch');
+        this.#settings.work.fail(lostStatement(this.name, broken));
+        return;
+      }
+      const statement = this.#queue.shift();
+      if (statement !== undefined) {
+        this.#send(statement, this.#placement);
+      }
     }
-    if (this.#placement === undefined) {
-      this.#place();
-      return;
-    }
-    const { bqual, link } = this.#placement;
-    if (link.lost) {
-      const broken = new CoordinatorError('CONNECTION_LOST', 'it broke after an earlier statement of the branch');
-      this.#settings.work.fail(lostStatement(this.name, broken));
-      return;
-    }
-    this.#queue.shift();
+  }
+
+  #send(statement: Statement, { bqual, link }: Placement): void {
     this.#sent++;
     statement.request.bqual = bqual;
     if (this.#sent === 1) {
       statement.request.timeoutMs = this.#settings.work.remainingMs;
     }
     const id = link.execute(statement.request, {
-      onDone: (response) => this.#onDone(statement, response),
+      onDone: (response) => this.#onDone(id, statement, response),
       onError: (error) => this.#onError(error),
       onLost: (error) => this.#settings.work.fail(lostStatement(this.name, error)),
     });
-    this.#running = { statement, id };
+    this.#running.set(id, statement);
   }
 
   #place(): void {
@@ -211,16 +190,11 @@ export class Branch implements Resource, WorkBranch {
     }
   }
 
-  #onDone(statement: Statement, response: ExecuteResponse): void {
-    this.#running = undefined;
+  #onDone(id: number, statement: Statement, response: ExecuteResponse): void {
+    this.#running.delete(id);
     this.#instance = response.instance;
     try {
-      statement.resolve({
-        rows: decodeRows(response.columns, response.rows),
-        columns: response.columns,
-        rowCount: Number(response.rowCount),
-        insertId: decodeInteger(response.insertId),
-      });
+      statement.resolve(resultOf(response));
     } catch (error) {
       // Only a participant that sends what is not JSON as JSON comes here. The statement was done all the same.
       statement.reject(error);

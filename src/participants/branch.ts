@@ -32,6 +32,8 @@ export interface Branch {
   readonly epoch: number;
   /** Settles when the engine has opened the branch; rejects with what `open` rejected with. */
   readonly session: Promise<BranchSession>;
+  /** Its statements come without waiting for one another, and the last one is marked: until it is here, some may be missing. */
+  readonly oneShot: boolean;
   state: BranchState;
   newest: NewestStatement | undefined;
   /** Statements that are queued or running. */
@@ -44,16 +46,37 @@ export interface Branch {
 }
 
 /** A branch whose session is being opened. */
-export function newBranch(xid: Xid, session: Promise<BranchSession>): Branch {
+export function newBranch(xid: Xid, session: Promise<BranchSession>, oneShot: boolean): Branch {
   const { identity, epoch } = gtridParts(xid.gtrid);
   return {
-    ...{ xid, key: formatXid(xid), identity, epoch, session },
+    ...{ xid, key: formatXid(xid), identity, epoch, session, oneShot },
     state: { kind: 'active' },
     newest: undefined,
     waiting: 0,
     deadline: undefined,
     superseded: false,
     toldOnePhase: false,
+  };
+}
+
+/** Why a branch whose last statement has not come can only be rolled back. */
+export const INCOMPLETE: Reason = {
+  code: 'BRANCH_STATE',
+  message: 'the last statement of the branch had not come when its vote was wanted',
+  retryable: true,
+};
+
+/**
+ * How an active branch votes when it is asked. One whose statements may still be on their way votes no: prepared now, it could be
+ * committed with some of them missing (D3).
+ */
+export function voteOf({ oneShot }: Branch): (session: BranchSession) => Promise<Vote> {
+  return async (session) => {
+    if (!oneShot) {
+      return await session.prepare();
+    }
+    await session.rollback();
+    return { kind: 'rollback', reason: INCOMPLETE };
   };
 }
 

@@ -8,7 +8,7 @@ import { CoordinatorError } from '../xa/errors.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
-import { type Branch, commitSession, newBranch } from './branch.ts';
+import { type Branch, commitSession, newBranch, voteOf } from './branch.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
@@ -31,6 +31,8 @@ export interface Opening {
   readonly timeoutMs: number;
   /** Its client names it to the coordinator itself. */
   readonly named: boolean;
+  /** Only its last statement may prepare it. */
+  readonly oneShot: boolean;
 }
 
 /** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
@@ -77,7 +79,7 @@ export class Branches {
    * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now.
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
-  open({ xid, timeoutMs, named }: Opening, opener: () => Promise<BranchSession>): Branch {
+  open({ xid, timeoutMs, named, oneShot }: Opening, opener: () => Promise<BranchSession>): Branch {
     const { clock, maxBranches } = this.#options;
     if (this.#sessions >= maxBranches) {
       throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
@@ -87,7 +89,7 @@ export class Branches {
     this.#sessions += 1;
     this.#openings.opened(key, xid, named);
     const session = this.#queues.run(key, opener);
-    const branch = newBranch(xid, session);
+    const branch = newBranch(xid, session, oneShot);
     branch.deadline = clock.after(clampTimeout(timeoutMs), () => this.#overdue(branch));
     this.#table.set(key, branch);
     session.then(
@@ -97,11 +99,8 @@ export class Branches {
     return branch;
   }
 
-  /** Asks for the vote behind whatever runs, with `ask` or the session's prepare, and reports it. Never rejects. */
-  prepare(
-    branch: Branch,
-    ask: (session: BranchSession) => Promise<Vote> = (session) => session.prepare(),
-  ): Promise<Vote> {
+  /** Asks for the vote behind whatever runs, with `ask` or as `voteOf` does, and reports it. Never rejects. */
+  prepare(branch: Branch, ask = voteOf(branch)): Promise<Vote> {
     assert(branch.state.kind === 'active', 'only an active branch is asked for its vote');
     const vote = this.#queues.run(branch.key, () => this.#takeVote(branch, ask));
     branch.state = { kind: 'preparing', vote };

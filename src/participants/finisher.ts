@@ -5,6 +5,7 @@ import { failpoint } from '../lib/failpoint.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { type FinishVerb, onePhaseEvidenceMessage, resultMessage } from './attach-messages.ts';
+import { INCOMPLETE } from './branch.ts';
 import type { Branches } from './branches.ts';
 import type { EventLogger } from './event-logger.ts';
 import { reasonOf } from './reasons.ts';
@@ -134,6 +135,10 @@ export class Finisher {
   async #commitOnePhase(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
     const { branches, reportNow } = this.#options;
     const branch = branches.get(key);
+    if (branch?.state.kind === 'active' && branch.oneShot) {
+      await branches.abandon(branch, INCOMPLETE);
+      return { kind: 'done-otherwise', proof: INCOMPLETE.message };
+    }
     if (branch?.state.kind === 'active') {
       return await branches.commitOnePhase(branch, (announced) => reportNow(onePhaseEvidenceMessage(xid, announced)));
     }

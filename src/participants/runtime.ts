@@ -136,7 +136,10 @@ export class ParticipantRuntime implements AsyncDisposable {
       throw branchUnknown(xid, undefined);
     }
     this.#admit(xid.gtrid);
-    const branch = this.#branches.open({ xid, timeoutMs: options.timeoutMs, named: true }, async () => session);
+    const branch = this.#branches.open(
+      { xid, timeoutMs: options.timeoutMs, named: true, oneShot: false },
+      async () => session,
+    );
     return { prepare: () => this.#commands.voter.vote(branch) };
   }
 

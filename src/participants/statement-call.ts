@@ -10,7 +10,7 @@ import { toSqlValue } from './values.ts';
 export interface StatementCall {
   readonly xid: Xid;
   readonly statement: Statement;
-  /** From 1; the first opens the branch, and the next four fields are read with it only. */
+  /** From 1; the first opens the branch, and the next five fields are read with it only. */
   readonly number: number;
   readonly isolation: Isolation;
   readonly readOnly: boolean;
@@ -18,6 +18,8 @@ export interface StatementCall {
   readonly timeoutMs: number;
   /** The client names the branch to the coordinator itself. */
   readonly named: boolean;
+  /** The client waits for no answer before it asks for the commit: only the statement marked last may prepare the branch. */
+  readonly oneShot: boolean;
   /** Execute, prepare and vote unasked. */
   readonly last: boolean;
 }
@@ -62,6 +64,7 @@ export function decodeStatementCall(request: ExecuteRequest__Output): StatementC
     readOnly: request.readOnly,
     timeoutMs: request.timeoutMs,
     named: request.named,
+    oneShot: request.oneShot,
     last: request.last,
   };
 }

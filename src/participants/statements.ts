@@ -1,6 +1,7 @@
 // Statements of branches: which number may come next, what a repetition hears, and what a failure says to the application.
 
 import { CoordinatorError } from '../xa/errors.ts';
+import { STATEMENTS_WAITING_MAX } from '../xa/limits.ts';
 import type { Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid } from '../xa/xid.ts';
 import type { Branch } from './branch.ts';
@@ -16,8 +17,6 @@ export interface StatementsOptions {
   readonly admit: (gtrid: Gtrid) => void;
 }
 
-/** Statements of one branch that are queued or running; a client that awaits each has one. */
-const WAITING_MAX = 64;
 /** The engine's own idle timeout is a net below the runtime's deadline, so it comes a little later. */
 const IDLE_GRACE_MS = 5_000;
 
@@ -52,9 +51,9 @@ export class Statements {
 
   #open(call: StatementCall): Branch {
     const { rm, branches } = this.#options;
-    const { xid, isolation, readOnly } = call;
+    const { xid, isolation, readOnly, named, oneShot } = call;
     const timeoutMs = clampTimeout(call.timeoutMs);
-    return branches.open({ xid, timeoutMs, named: call.named }, () =>
+    return branches.open({ xid, timeoutMs, named, oneShot }, () =>
       rm.open(xid, { isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS }),
     );
   }
@@ -74,7 +73,7 @@ export class Statements {
     if (branch.state.kind !== 'active') {
       throw new CoordinatorError('BRANCH_STATE', `branch ${branch.key} takes no more statements`);
     }
-    if (branch.waiting >= WAITING_MAX) {
+    if (branch.waiting >= STATEMENTS_WAITING_MAX) {
       throw new CoordinatorError('BRANCH_BUSY', `${branch.waiting} statements of ${branch.key} wait already`);
     }
     return this.#begin(branch, call);

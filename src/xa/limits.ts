@@ -42,5 +42,9 @@ export const UNARY_DEADLINE_MAX_MS = 30_000;
 export const RESULT_ROWS_MAX = 10_000;
 export const RESULT_BYTES_MAX = 3 * 1024 * 1024;
 export const PARAMETERS_MAX = 1_000;
+/** Statements of one branch that wait at a sidecar; a client that awaits each has one. */
+export const STATEMENTS_WAITING_MAX = 64;
+/** Those that our own client sends ahead of their answers. */
+export const STATEMENTS_AHEAD_MAX = 32;
 /** Branches that one sidecar holds open; also its connection limit. */
 export const SIDECAR_BRANCHES_MAX = 64;

@@ -159,21 +159,41 @@ test('large statements of one turn do not share a frame that their sidecar would
   expect(accounts.opened).toBe(1);
 });
 
-test('statements of one resource run one after another in the order of the calls, those of two side by side', async () => {
+test('statements of one resource leave in the order of the calls and wait for no answer; each hears its own', async () => {
   await using fixture = await startFixture();
   const { concordat, accounts, orders } = fixture;
   const slow = deferred<Reply>();
-  accounts.answer = ({ sql }) => (sql === 'first' ? slow.promise : { execute: { instance: accounts.instance } });
+  const { instance } = accounts;
+  accounts.answer = ({ sql }) => (sql === 'first' ? slow.promise : { execute: { instance, rowCount: 2 } });
   await concordat.transaction(async (tx) => {
     const first = tx.resource('accounts').query('first');
     const second = tx.resource('accounts').query('second');
     await tx.resource('orders').query('third');
     expect(orders.sql).toEqual(['third']);
-    expect(accounts.sql).toEqual(['first']);
-    slow.resolve({ execute: { instance: accounts.instance } });
-    await Promise.all([first, second]);
+    expect((await second).rowCount).toBe(2);
+    slow.resolve({ execute: { instance, rowCount: 1 } });
+    expect((await first).rowCount).toBe(1);
   });
-  expect(accounts.sql).toEqual(['first', 'second']);
+  expect(accounts.executed).toMatchObject([
+    { sql: 'first', statement: 1 },
+    { sql: 'second', statement: 2 },
+  ]);
+  expect(accounts.frameSizes[0]).toBe(2);
+});
+
+test('a branch has no more statements on the way than its sidecar queues; the rest follow the answers', async () => {
+  await using fixture = await startFixture();
+  const { concordat, accounts } = fixture;
+  const go = deferred<Reply>();
+  accounts.answer = () => go.promise;
+  await concordat.transaction(async (tx) => {
+    const all = Array.from({ length: 80 }, (_, n) => tx.resource('accounts').query(`statement ${n}`));
+    await statements(accounts, 32);
+    expect(accounts.executed).toHaveLength(32);
+    go.resolve({ execute: { instance: accounts.instance } });
+    await Promise.all(all);
+  });
+  expect(accounts.executed.map(({ statement }) => statement)).toEqual(Array.from({ length: 80 }, (_, n) => n + 1));
 });
 
 test('statements of many transactions share one stream, and those of one turn one frame', async () => {
@@ -198,7 +218,7 @@ test('after the statement marked last the branch takes no other, and the transac
   expect(coordinator.heard('commit')).toHaveLength(1);
 });
 
-test('a failed statement carries the database’s words, rejects what waits behind it, and rolls everything back', async () => {
+test('a failed statement carries the database’s words, rejects what follows it, and rolls everything back', async () => {
   await using fixture = await startFixture();
   const { concordat, accounts, coordinator } = fixture;
   accounts.answer = () => ({
@@ -221,7 +241,6 @@ test('a failed statement carries the database’s words, rejects what waits behi
   expect(error).toBeInstanceOf(StatementError);
   expect(error).toMatchObject({ code: 'STATEMENT_FAILED', sqlstate: '40001', retryable: true, resource: 'accounts' });
   expect(behind).toBe(error);
-  expect(accounts.sql).toEqual(['update one']);
   expect(coordinator.heard('commit')).toEqual([]);
   expect(coordinator.heard('rollback')).toMatchObject([{ branches: [{ bqual: 'accounts', instance: '' }] }]);
 });

@@ -63,7 +63,7 @@ class Site implements AsyncDisposable {
   async set(gtrid: string, key: string, last: boolean): Promise<Xid> {
     const xid: Xid = { gtrid: gtrid as Gtrid, bqual: this.name as string as Bqual };
     const statement = { sql: `set ${key} 1`, parameters: [] };
-    const options = { isolation: 'default', readOnly: false, timeoutMs: 60_000, named: false } as const;
+    const options = { isolation: 'default', readOnly: false, timeoutMs: 60_000, named: false, oneShot: false } as const;
     await this.runtime.execute({ xid, number: 1, statement, last, ...options });
     return xid;
   }

@@ -59,6 +59,10 @@ test('a full reconcile message fits, also in a frame of its own', () => {
   expect(limits.BRANCHES_PER_MESSAGE_MAX * branchBytes).toBeLessThan(limits.COORDINATOR_MESSAGE_BYTES_MAX);
 });
 
+test('what a client sends ahead has room in the queue of a sidecar', () => {
+  expect(limits.STATEMENTS_AHEAD_MAX).toBeLessThan(limits.STATEMENTS_WAITING_MAX);
+});
+
 test('the largest answer of a statement fits in one message', () => {
   expect(limits.RESULT_BYTES_MAX).toBeLessThan(limits.RESOURCE_MESSAGE_BYTES_MAX);
 });

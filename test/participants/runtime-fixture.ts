@@ -137,7 +137,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
 export function statement(xid: Xid, number: number, sql: string, more: Partial<StatementCall> = {}): StatementCall {
   return {
     ...{ xid, number, statement: { sql, parameters: [] } },
-    ...{ isolation: 'default', readOnly: false, timeoutMs: 0, named: false, last: false },
+    ...{ isolation: 'default', readOnly: false, timeoutMs: 0, named: false, oneShot: false, last: false },
     ...more,
   };
 }

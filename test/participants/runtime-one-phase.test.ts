@@ -53,6 +53,17 @@ describe('one phase', () => {
     });
   }
 
+  it('of a one-shot branch whose last statement has not come rolls it back: what it holds may not be all', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1', { oneShot: true }));
+    session.send(onePhase(xid));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE_OTHERWISE');
+    expect(committed(fixture.engine, 'a')).toBeUndefined();
+    expect(runtime.held).toBe(0);
+  });
+
   it('of a failed branch proves that it was rolled back', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

@@ -47,6 +47,51 @@ describe('prepare', () => {
     expect(runtime.held).toBe(2);
   });
 
+  it('of a one-shot branch is refused until its last statement has come, whoever asks: others may be on their way', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const [byCoordinator, byClient] = [fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(byCoordinator, 1, 'set a 1', { oneShot: true }));
+    session.send({ prepare: ref(byCoordinator) });
+    const no = { vote: 'VOTE_ROLLBACK', reason: { code: 'BRANCH_STATE', retryable: true } };
+    expect(await session.hears('vote')).toMatchObject({ ...ref(byCoordinator), ...no });
+    await runtime.execute(statement(byClient, 1, 'set b 1', { oneShot: true }));
+    runtime.prepare(byClient);
+    expect(await session.hears('vote', 2)).toMatchObject({ ...ref(byClient), ...no });
+    const late = await refusal(runtime.execute(statement(byClient, 2, 'set b 2', { last: true })));
+    expect(late.code).toBe('BRANCH_UNKNOWN');
+    expect(fixture.engine.prepared()).toEqual([]);
+    expect(runtime.held).toBe(0);
+  });
+
+  it('of a one-shot branch whose last statement has come waits for all of them, and is one', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 50, afterMs: 0 }]);
+    const answers = Promise.all([
+      runtime.execute(statement(xid, 1, 'set a 1', { oneShot: true })),
+      runtime.execute(statement(xid, 2, 'set b 1', { last: true })),
+    ]);
+    session.send({ prepare: ref(xid) });
+    expect(await session.hears('vote')).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED' });
+    expect((await answers).map(({ vote }) => vote?.kind)).toEqual([undefined, 'prepared']);
+  });
+
+  it('of a one-shot branch is no when any of its statements failed, with the words of that one', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    const answers = await Promise.allSettled([
+      runtime.execute(statement(xid, 1, 'fail', { oneShot: true })),
+      runtime.execute(statement(xid, 2, 'set a 1')),
+      runtime.execute(statement(xid, 3, 'set b 1', { last: true })),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await session.hears('vote')).toMatchObject({ vote: 'VOTE_ROLLBACK', reason: { code: 'STATEMENT_FAILED' } });
+    expect(fixture.engine.prepared()).toEqual([]);
+  });
+
   it('waits for a statement that still runs, and no statement comes after it (conformance A1 M6)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

@@ -45,7 +45,15 @@ function refused(action: () => unknown): CoordinatorError {
 function request(change: Record<string, unknown> = {}): ExecuteRequest__Output {
   const usual: ExecuteRequest__Output = {
     ...{ gtrid: 'abcdefghij.1.1', bqual: 'accounts', sql: 'select 1', parameters: [] },
-    ...{ isolation: 'ISOLATION_UNSPECIFIED', readOnly: false, timeoutMs: 0, named: false, last: false, statement: 1 },
+    ...{
+      isolation: 'ISOLATION_UNSPECIFIED',
+      readOnly: false,
+      timeoutMs: 0,
+      named: false,
+      oneShot: false,
+      last: false,
+      statement: 1,
+    },
   };
   return { ...usual, ...change } as ExecuteRequest__Output;
 }
@@ -106,7 +114,15 @@ describe('a statement', () => {
     expect(call).toEqual({
       xid: { gtrid: 'abcdefghij.1.1', bqual: 'accounts.2' },
       statement: { sql: 'select 1', parameters: [{ kind: 'int', value: 7n }] },
-      ...{ number: 1, isolation: 'serializable', readOnly: true, timeoutMs: 9, named: false, last: false },
+      ...{
+        number: 1,
+        isolation: 'serializable',
+        readOnly: true,
+        timeoutMs: 9,
+        named: false,
+        oneShot: false,
+        last: false,
+      },
     });
   });
 
