@@ -1,7 +1,7 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
-import { isHeuristic } from '../../src/coordinator/engine/state.ts';
+import { isHeuristic, type State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { gtridParts, parseXid } from '../../src/xa/xid.ts';
+import { gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
@@ -188,11 +188,26 @@ export class Judge {
       if (attempt?.meddled !== true && !(isHeuristic(state) && attempt?.isOnePhase === true && !this.#faultless)) {
         this.say('D4', `${gtrid} is listed as heuristic, and nobody has meddled: ${JSON.stringify(state)}`);
       }
+      this.#hazardIsTrue(gtrid, state, attempt);
     }
     for (const { parts } of sites) {
       const left = parts.engine.locks.waitersOf({ held: new Set(['hot']), waitsFor: undefined });
       if (left > 0) {
         this.say('D12', `${left} sessions wait for a lock at ${parts.name}`);
+      }
+    }
+  }
+
+  /** A hazard says that no engine proves the end: what one of them does prove must not have been missed. */
+  #hazardIsTrue(gtrid: string, state: State, attempt: Attempt | undefined): void {
+    if (state.kind !== 'completed' || state.outcome !== 'hazard' || attempt?.meddled === true) {
+      return;
+    }
+    for (const { bqual, evidence } of state.branches) {
+      const engine = this.#system.sites.find(({ parts }) => parts.name === resourceOf(bqual))?.parts.engine;
+      const proof = engine?.proof(`${gtrid}:${bqual}`, evidence);
+      if (proof === 'committed' || proof === 'aborted') {
+        this.say('D4', `${gtrid} is listed as a hazard, and the engine of ${bqual} shows it ${proof} by ${evidence}`);
       }
     }
   }

@@ -49,13 +49,15 @@ export function receiveBranchMessage(
   } else if (message.result) {
     const [gtrid, bqual] = branchOf(message.result, link);
     const verb = decodeVerb(message.result.verb);
+    const result = decodeResult(message.result, bqual);
     driver.calls.answered(gtrid, bqual, verb);
+    driver.unreached.answered(gtrid, bqual, result);
     if (verb === 'commit') {
       failpoint('first-commit-acknowledged');
     }
     const transaction = driver.registry.find(gtrid);
     if (transaction !== undefined) {
-      const event = { kind: 'branch-result', bqual, verb, result: decodeResult(message.result, bqual) } as const;
+      const event = { kind: 'branch-result', bqual, verb, result } as const;
       driver.apply(transaction, { ...event, result: strays.judged(transaction, event) });
     }
   } else if (message.onePhaseEvidence) {
@@ -63,7 +65,6 @@ export function receiveBranchMessage(
     const transaction = driver.registry.live(gtrid);
     if (transaction !== undefined) {
       const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
-      driver.calls.learned(gtrid, bqual, evidence);
       driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
     }
   } else if (message.reconcile) {

@@ -100,7 +100,7 @@ export class Calls {
     }
   }
 
-  /** The participant is about to commit in one phase, and has told what will prove it: whoever is asked after it needs to know. */
+  /** The participant has told what will prove its commit in one phase, in words of its own or with a vote: who is asked after it needs it. */
   learned(gtrid: Gtrid, bqual: Bqual, evidence: string): void {
     const call = this.#byResource.get(resourceOf(bqual))?.get(keyOf('commit-one-phase', gtrid, bqual));
     if (call !== undefined) {

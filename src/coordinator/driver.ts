@@ -17,6 +17,7 @@ import type { Logger } from './logger.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
 import { type Admission, Transaction, type Waiter } from './transaction.ts';
+import { UnreachedBranches } from './unreached.ts';
 import { Waiting } from './waiting.ts';
 
 export interface DriverParts {
@@ -32,6 +33,7 @@ export class Driver {
   readonly registry: Registry;
   readonly calls: Calls;
   readonly evidence: Evidence;
+  readonly unreached: UnreachedBranches;
   /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
   readonly failed: Promise<Error>;
   readonly #clock: Clock;
@@ -51,6 +53,7 @@ export class Driver {
     this.registry = new Registry(parts.outcomesMax);
     this.evidence = new Evidence(directory, clock);
     this.calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
+    this.unreached = new UnreachedBranches(this.calls);
     const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
     this.#timers = new Timers({
       clock,
@@ -187,6 +190,8 @@ export class Driver {
       transaction.version += 1;
       if (state.kind !== before.kind) {
         this.#changedKind(transaction, before);
+      } else if (state.kind === 'one-phase') {
+        this.calls.learned(state.gtrid, state.branch.bqual, state.branch.evidence);
       }
     }
     this.#perform(transaction, effects);
@@ -206,6 +211,7 @@ export class Driver {
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {
       transaction.quiet();
+      this.unreached.note(transaction.state);
       transaction.owner = undefined; // Kept for its late messages; with its session it would be too much.
       if (isHeuristic(transaction.state)) {
         const { outcome } = transaction.state;

@@ -170,6 +170,7 @@ export class ParticipantSession {
       receiveHeld(this.#parts, branch, link);
     }
     driver.calls.attached(link);
+    driver.unreached.attached(link);
   }
 
   #link(hello: AttachHello): Link {

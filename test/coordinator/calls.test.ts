@@ -193,13 +193,17 @@ describe('a commit', () => {
     await eventually('the end is durable', () => system.records('finished').length === 1);
   });
 
-  it('in one phase is asked of another instance with what its own had told: who opened the branch, and what proves its end', async () => {
+  it.each([
+    ['in words of its own', 'onePhaseEvidence'],
+    ['with the vote of its last statement, which the commit overtook', 'vote'],
+  ] as const)('in one phase is asked of another instance with what will prove it, told %s', async (_, kind) => {
     await using system = await openSystem({ clock: new TestClock(20) });
     const holder = await system.participant('orders', { finish: silent });
     const { gtrid } = await system.transaction(holder);
     void system.api.commit({ gtrid }).catch(() => undefined);
     const { bqual } = await holder.hears('finish');
-    holder.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    const evidence = { gtrid, bqual, evidence: 'xid8:77' };
+    holder.send(kind === 'vote' ? { vote: { ...evidence, vote: 'VOTE_PREPARED' } } : { onePhaseEvidence: evidence });
     await eventually('it is heard', async () => (await system.info(gtrid)).branches?.[0]?.evidence === 'xid8:77');
     holder.cut();
     await system.detached(holder);

@@ -85,7 +85,7 @@ export function damaged(branch: FinishingBranch, proof: string): FinishingBranch
   return { ...branch, status: { kind: 'damaged', proof } };
 }
 
-export function finishEffect(branch: FinishingBranch, verb: Verb): Effect {
+export function finishEffect(branch: FinishingBranch, verb: Verb): Extract<Effect, { kind: 'finish' }> {
   const { bqual, instance, evidence } = branch;
   return { kind: 'finish', verb, bqual, instance, evidence };
 }
