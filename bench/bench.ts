@@ -11,6 +11,7 @@ import { batched, local, raw } from './contestants/by-hand.ts';
 import { inApp, sidecars } from './contestants/concordat.ts';
 import { openDecisions } from './contestants/decisions.ts';
 import { openPeer } from './contestants/peer.ts';
+import { oneOf, orComplain, positive } from './options.ts';
 import { type Row, table, toRows } from './report.ts';
 import { openSide } from './sides.ts';
 import { openSite, PAIRS, type Pair, type Site } from './site.ts';
@@ -59,16 +60,18 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(HELP);
 } else {
-  process.exitCode = await bench({
-    pair: oneOf(PAIRS, values.pair, '--pair'),
-    forms: values.forms.split(',').map((form) => oneOf(FORMS, form, '--forms')),
-    peer: values.peer,
-    clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
-    rounds: positive(values.rounds, '--rounds'),
-    seconds: positive(values.seconds, '--seconds'),
-    svg: values.svg,
-    json: values.json,
-  });
+  await orComplain(HELP, () =>
+    bench({
+      pair: oneOf(PAIRS, values.pair, '--pair'),
+      forms: values.forms.split(',').map((form) => oneOf(FORMS, form, '--forms')),
+      peer: values.peer,
+      clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
+      rounds: positive(values.rounds, '--rounds'),
+      seconds: positive(values.seconds, '--seconds'),
+      svg: values.svg,
+      json: values.json,
+    }),
+  );
 }
 
 interface Plan {
@@ -158,25 +161,4 @@ async function enter(
     counted.set('peer', manager.pid);
   }
   return { entries, processes: counted };
-}
-
-function oneOf<T extends string>(known: readonly T[], text: string, option: string): T {
-  const found = known.find((name) => name === text);
-  if (found === undefined) {
-    usage(`${option}: ${text} is none of ${known.join(', ')}`);
-  }
-  return found;
-}
-
-function positive(text: string, option: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) {
-    usage(`${option}: ${text} is not a positive number`);
-  }
-  return value;
-}
-
-function usage(message: string): never {
-  console.error(`${message}\n\n${HELP}`);
-  process.exit(2);
 }

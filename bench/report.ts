@@ -1,5 +1,6 @@
 // What a contest comes to: medians over the rounds, ratios paired within a round, and their spread.
 import { type Measured, perSecond, type Round } from './contest.ts';
+import { columns } from './table.ts';
 
 export interface Row {
   readonly pair: string;
@@ -61,12 +62,7 @@ export function table(rows: readonly Row[]): string {
       ...processes.map((name) => row.cpuUs[name]?.toFixed(0) ?? ''),
     ]),
   ];
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines
-    .map((line) =>
-      line.map((cell, n) => (n === 1 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  '),
-    )
-    .join('\n');
+  return columns(lines, [1]);
 }
 
 function ratios(rounds: readonly Round[], form: string, base: string): number[] {

@@ -1,83 +1,80 @@
-// A client that begins and commits transactions in a closed loop, so many of them at once.
-import type { ClientSessions } from '../../src/coordinator/client-session.ts';
+// A client session that numbers its own transactions from the ranges that it is leased.
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { Lease } from '../../src/gen/concordat/v1/Lease.ts';
 import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
-import { formatGtrid, parseLogIdentity } from '../../src/xa/xid.ts';
-import { StandInStream } from './stand-in-stream.ts';
+import { formatGtrid, type Gtrid, type LogIdentity, parseLogIdentity } from '../../src/xa/xid.ts';
+import type { Dial, Line } from './line.ts';
 
-export interface LoadOptions {
-  readonly resources: readonly string[];
-  readonly inFlight: number;
-  readonly seconds: number;
+const HELLO_ID = 0xffff_ffff;
+
+export interface Client {
+  /** Begins a transaction and waits for nothing; undefined: `onIds` is called when there are ids again. */
+  begin(): Gtrid | undefined;
+  /** Asks for a commit of these branches, each at the instance that is called like it. */
+  commit(gtrid: Gtrid, bquals: readonly string[], onCommitted: () => void): void;
+  hangUp(): void;
 }
 
-/** @returns how long each commit took, in milliseconds. */
-export function load(sessions: ClientSessions, options: LoadOptions): Promise<number[]> {
-  const { resources, inFlight, seconds } = options;
-  const { promise: done, resolve, reject } = Promise.withResolvers<number[]>();
-  const latencies: number[] = [];
-  const begun = new Map<number, number>();
-  const end = performance.now() + seconds * 1_000;
-  let [identity, epoch, next, left, lastId] = ['', 0, 0, 0, 0];
+export interface ClientOptions {
+  /** Time limit of each transaction. */
+  readonly timeoutMs: number;
+  readonly onIds: () => void;
+  /** The coordinator refused something: there is no measure of that. */
+  readonly onRefused: (error: Error) => void;
+}
+
+export function openClient(dial: Dial<ServerMessage, ClientMessage>, options: ClientOptions): Client {
+  const { timeoutMs, onIds, onRefused } = options;
+  const waiting = new Map<number, () => void>();
+  let identity: LogIdentity | undefined;
+  let [epoch, next, left, lastId] = [0, 0, 0, 0];
 
   const take = (lease: Lease | null | undefined): void => {
     next = Number(lease?.first ?? 0);
     left = lease?.count ?? 0;
-    while (begun.size < inFlight && left > 0 && performance.now() < end) {
-      start();
-    }
+    onIds();
   };
-  const start = (): void => {
-    const known = parseLogIdentity(identity);
-    if (known === undefined) {
-      throw new Error('the coordinator did not tell its identity');
-    }
-    const gtrid = formatGtrid({ identity: known, epoch, sequence: next });
-    next += 1;
-    left -= 1;
-    lastId += 1;
-    begun.set(lastId, performance.now());
-    say({ id: 0, begin: { requestId: '', gtrid, timeoutMs: 30_000 } });
-    const branches = resources.map((bqual) => ({ bqual, instance: bqual }));
-    say({ id: lastId, commit: { requestId: gtrid, gtrid, acknowledgement: 'ACKNOWLEDGEMENT_APPLIED', branches } });
-    if (left === 0) {
-      lastId += 1;
-      say({ id: lastId, lease: {} });
-    }
-  };
-  const committed = (id: number): void => {
-    latencies.push(performance.now() - (begun.get(id) ?? 0));
-    begun.delete(id);
-    if (performance.now() < end) {
-      if (left > 0) {
-        start();
-      }
-    } else if (begun.size === 0) {
-      resolve(latencies);
-    }
-  };
-  const stream = new StandInStream<ServerMessage, ClientMessage>((message) => {
+  const line: Line<ClientMessage> = dial((message) => {
     if (message.welcome) {
-      identity = message.welcome.logIdentity ?? '';
+      identity = parseLogIdentity(message.welcome.logIdentity ?? '');
       epoch = Number(message.welcome.epoch ?? 0);
       take(message.welcome.lease);
     } else if (message.lease) {
       take(message.lease);
     } else if (message.commit) {
-      committed(message.id ?? 0);
+      const committed = waiting.get(message.id ?? 0);
+      waiting.delete(message.id ?? 0);
+      committed?.();
     } else if (message.error) {
-      reject(new Error(`the coordinator refused: ${message.error.message}`));
+      onRefused(new Error(`the coordinator refused: ${message.error.message}`));
     }
   });
-  const say = (message: ClientMessage): void => stream.say({ body: bodyOf(message), ...message });
-  sessions.serve(stream as unknown as Parameters<ClientSessions['serve']>[0]);
-  say({ id: 0xffff, hello: { protocolVersion: PROTOCOL_VERSION, application: 'bench' } });
-  return done;
-}
-
-/** The name of the message's one body, which the wire would tell. */
-function bodyOf(message: ClientMessage): NonNullable<ClientMessage['body']> {
-  return Object.keys(message).find((key) => key !== 'id') as NonNullable<ClientMessage['body']>;
+  line.say({ id: HELLO_ID, hello: { protocolVersion: PROTOCOL_VERSION, application: 'bench' } });
+  return {
+    begin() {
+      if (identity === undefined || left === 0) {
+        return undefined;
+      }
+      const gtrid = formatGtrid({ identity, epoch, sequence: next });
+      next += 1;
+      left -= 1;
+      line.say({ id: 0, begin: { requestId: '', gtrid, timeoutMs } });
+      if (left === 0) {
+        lastId += 1;
+        line.say({ id: lastId, lease: {} });
+      }
+      return gtrid;
+    },
+    commit(gtrid, bquals, onCommitted) {
+      lastId += 1;
+      waiting.set(lastId, onCommitted);
+      const branches = bquals.map((bqual) => ({ bqual, instance: bqual }));
+      line.say({
+        id: lastId,
+        commit: { requestId: gtrid, gtrid, acknowledgement: 'ACKNOWLEDGEMENT_APPLIED', branches },
+      });
+    },
+    hangUp: () => line.hangUp(),
+  };
 }

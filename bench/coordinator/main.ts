@@ -10,7 +10,8 @@ import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
 import { quantile } from '../report.ts';
-import { load } from './client.ts';
+import { insideClient, insideParticipant } from './inside.ts';
+import { load } from './load.ts';
 import { attachParticipant } from './participants.ts';
 
 const HELP = `npm run bench:coordinator -- [options]
@@ -65,10 +66,16 @@ async function measure(branches: number, inFlight: number, seconds: number) {
   const core = openCore({ log, clock, random, logger: QUIET, ...settings });
   stack.defer(() => core.driver.close());
   const resources = Array.from({ length: branches }, (_, n) => `resource-${n}`);
-  await Promise.all(resources.map((resource) => attachParticipant(resource, core.participants)));
-  await load(core.sessions, { resources, inFlight, seconds: 1 }); // Warm-up.
+  const dialParticipant = insideParticipant(core.participants);
+  for (const participant of await Promise.all(
+    resources.map((resource) => attachParticipant(dialParticipant, { resource })),
+  )) {
+    stack.defer(() => participant.hangUp());
+  }
+  const dial = insideClient(core.sessions);
+  await load(dial, { resources, inFlight, seconds: 1 }); // Warm-up.
   const [cpu, started, forced] = [process.cpuUsage(), performance.now(), log.status().forcedWrites];
-  const latencies = await load(core.sessions, { resources, inFlight, seconds });
+  const latencies = await load(dial, { resources, inFlight, seconds });
   const elapsed = (performance.now() - started) / 1_000;
   const used = process.cpuUsage(cpu);
   const status = log.status();

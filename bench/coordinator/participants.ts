@@ -1,32 +1,69 @@
-// Participants that hold nothing and promise everything at once.
-import { type ParticipantParts, ParticipantSession } from '../../src/coordinator/participant-session.ts';
+// Participants that hold nothing and promise everything: at once, or as late as a database would.
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
+import type { FinishVerb } from '../../src/gen/concordat/v1/FinishVerb.ts';
 import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
-import { StandInStream } from './stand-in-stream.ts';
+import type { Dial } from './line.ts';
 
-/** Resolves when it takes part. */
-export function attachParticipant(resource: string, parts: ParticipantParts): Promise<void> {
-  const { promise: attached, resolve, reject } = Promise.withResolvers<void>();
-  const stream = new StandInStream<CoordinatorMessage, ParticipantMessage>((message) => {
+export interface ParticipantOptions {
+  readonly resource: string;
+  /** How long a vote and a commit take; 0 if not given. */
+  readonly answerMs?: number;
+  /** Hears of every branch that it is told to finish. */
+  readonly onFinish?: (gtrid: string, verb: keyof typeof FinishVerb) => void;
+}
+
+export interface Participant {
+  readonly resource: string;
+  /** Branches that it was told to commit, and to roll back. */
+  readonly told: { committed: number; rolledBack: number };
+  /** As the first statement of a branch would have it. */
+  opened(gtrid: string): void;
+  hangUp(): void;
+}
+
+/** Resolves when it takes part. Its instance is called like its resource, and so is its branch of every transaction. */
+export function attachParticipant(
+  dial: Dial<CoordinatorMessage, ParticipantMessage>,
+  { resource, answerMs = 0, onFinish }: ParticipantOptions,
+): Promise<Participant> {
+  const { promise: attached, resolve, reject } = Promise.withResolvers<Participant>();
+  const told = { committed: 0, rolledBack: 0 };
+  const answer = (message: ParticipantMessage): void => {
+    if (answerMs === 0) {
+      line.say(message);
+    } else {
+      setTimeout(() => line.say(message), answerMs);
+    }
+  };
+  const line = dial((message) => {
     if (message.welcome) {
-      stream.say({ ready: { epoch: message.welcome.epoch ?? 0 } });
-      setImmediate(() => setImmediate(resolve));
+      line.say({ ready: { epoch: message.welcome.epoch ?? 0 } });
+      setImmediate(() => setImmediate(resolve, participant));
     } else if (message.prepare) {
-      stream.say({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: 'xid8:1234567', reason: null } });
+      answer({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: 'xid8:1234567', reason: null } });
     } else if (message.finish) {
       const { gtrid, bqual, verb } = message.finish;
-      stream.say({
+      told[verb === 'FINISH_VERB_ROLLBACK' ? 'rolledBack' : 'committed'] += 1;
+      onFinish?.(gtrid ?? '', verb as keyof typeof FinishVerb);
+      answer({
         result: {
           ...{ gtrid, bqual, verb, result: 'FINISH_RESULT_DONE', evidence: '', reason: null },
         } as NonNullable<ParticipantMessage['result']>,
       });
+    } else if (message.heartbeat) {
+      line.say({ heartbeat: {} });
     } else if (message.refused) {
       reject(new Error(`the coordinator refused the participant: ${message.refused.message}`));
     }
   });
-  new ParticipantSession(stream as unknown as ConstructorParameters<typeof ParticipantSession>[0], parts);
-  stream.say({
+  const participant: Participant = {
+    resource,
+    told,
+    opened: (gtrid) => line.say({ opened: { gtrid, bqual: resource } }),
+    hangUp: () => line.hangUp(),
+  };
+  line.say({
     hello: {
       ...{ protocolVersion: PROTOCOL_VERSION, resource, instance: resource, kind: 'PARTICIPANT_KIND_SIDECAR' },
       ...{ engine: 'memory', engineVersion: '1', engineIdentity: resource, address: '127.0.0.1:1' },

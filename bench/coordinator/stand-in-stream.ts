@@ -3,9 +3,10 @@
 import { EventEmitter } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
 import { FRAME_MESSAGES_MAX } from '../../src/xa/limits.ts';
+import type { Line } from './line.ts';
 
 /** `Heard`: messages of the coordinator. `Said`: messages to it, in which absent fields stand for their defaults. */
-export class StandInStream<Heard, Said extends object> extends EventEmitter {
+export class StandInStream<Heard, Said extends object> extends EventEmitter implements Line<Said> {
   readonly metadata = new Metadata();
   readonly #hear: (message: Heard) => void;
   #said: Said[] = [];
@@ -32,6 +33,10 @@ export class StandInStream<Heard, Said extends object> extends EventEmitter {
     if (this.#said.push(message) === 1) {
       setImmediate(() => this.#deliver());
     }
+  }
+
+  hangUp(): void {
+    setImmediate(() => this.emit('end'));
   }
 
   #deliver(): void {

@@ -1,0 +1,90 @@
+// A coordinator in a process of its own, as it is in production, for participants and a client that the bench plays over gRPC.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openAdminClient } from '../../src/cli/admin-client.ts';
+import { Program } from '../../src/dev/program.ts';
+import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
+import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';
+import type { Dial } from '../coordinator/line.ts';
+import { attachParticipant, type Participant, type ParticipantOptions } from '../coordinator/participants.ts';
+import { wireClient, wireParticipant } from '../coordinator/wire.ts';
+import { eventually } from './eventually.ts';
+
+const ATTACHED_MS = 30_000;
+
+export interface CoordinatorProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** From the start of the process until it served. */
+  readonly startMs: number;
+  readonly client: Dial<ServerMessage, ClientMessage>;
+  /** Resolves when it takes part as far as the coordinator is concerned. */
+  participant(options: ParticipantOptions): Promise<Participant>;
+  status(): Promise<{ readonly unfinishedDecisions: number; readonly forcedWrites: number }>;
+}
+
+/** A directory that goes away with `stack`. */
+export async function scratch(stack: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'concordat-bench-'));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** @param args further arguments of `concordat coordinator`. */
+export async function startCoordinator(directory: string, args: readonly string[] = []): Promise<CoordinatorProcess> {
+  const addresses = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
+  const began = performance.now();
+  const program = Program.start({ args: ['coordinator', '--data-dir', directory, ...addresses, ...args] });
+  const address = String((await program.event('serving'))['address']);
+  const startMs = performance.now() - began;
+  const admin = openAdminClient({ address, timeoutMs: 30_000 });
+  const participants: Participant[] = [];
+  let isClosing = false;
+  const onBroken = (why: string): void => {
+    if (!isClosing) {
+      throw new Error(`a stream of the coordinator broke: ${why}`);
+    }
+  };
+  const isAttached = async (resource: string): Promise<boolean> =>
+    (await admin.call('ListResources', {})).resources.some(
+      ({ name, participants: attached }) => name === resource && attached.length > 0,
+    );
+  return {
+    ...{ pid: program.pid, startMs, client: wireClient(address, onBroken) },
+    async participant(options) {
+      const participant = await attachParticipant(wireParticipant(address, onBroken), options);
+      participants.push(participant);
+      await eventually(() => isAttached(options.resource), ATTACHED_MS);
+      return participant;
+    },
+    async status() {
+      const { unfinishedDecisions, forcedWrites } = await admin.call('GetLogStatus', {});
+      return { unfinishedDecisions: Number(unfinishedDecisions), forcedWrites: Number(forcedWrites) };
+    },
+    async [Symbol.asyncDispose]() {
+      isClosing = true;
+      for (const participant of participants) {
+        participant.hangUp();
+      }
+      admin[Symbol.dispose]();
+      await program.stop();
+    },
+  };
+}
+
+/** What is wrong after so many commits with a branch at each of the participants. */
+export async function wrongAfter(
+  coordinator: Pick<CoordinatorProcess, 'status'>,
+  participants: readonly Pick<Participant, 'resource' | 'told'>[],
+  commits: number,
+): Promise<string[]> {
+  const { unfinishedDecisions } = await coordinator.status();
+  return [
+    ...(unfinishedDecisions === 0 ? [] : [`${unfinishedDecisions} decisions are not finished`]),
+    ...participants.flatMap(({ resource, told: { committed, rolledBack } }) =>
+      committed === commits && rolledBack === 0
+        ? []
+        : [`${resource} was told ${committed} commits and ${rolledBack} rollbacks, instead of ${commits} and none`],
+    ),
+  ];
+}
