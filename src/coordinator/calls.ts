@@ -3,9 +3,10 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { ErrorCode } from '../xa/errors.ts';
 import type { FinishResult, Reason } from '../xa/vocabulary.ts';
-import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
+import { type Call, CallTable, type CallVerb, nameOf } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
-import type { Effect, Event, Verb } from './engine/event.ts';
+import type { Effect, Event } from './engine/event.ts';
 
 /** A call without an answer for so long is asked again: the answer may have been lost. Participants take repeats as one. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -19,30 +20,13 @@ const TICK_MS = 250;
 
 type Target = Extract<Effect, { kind: 'prepare' | 'finish' }>;
 
-interface Call {
-  readonly gtrid: Gtrid;
-  readonly bqual: Bqual;
-  readonly resource: ResourceName;
-  readonly verb: Verb | 'prepare';
-  readonly instance: string;
-  /** Of a commit in one phase it is learned while the call is under way. */
-  evidence: string;
-  /** Where it is under way; undefined: it waits for a participant. */
-  link: Link | undefined;
-  /** The client has asked in our place, and nothing was sent from here so far. */
-  isAskedByClient: boolean;
-  /** Monotonic time of the last send, or since when it waits. */
-  since: number;
-}
-
 export class Calls {
   readonly #directory: Directory;
   readonly #clock: Clock;
   readonly #emit: (gtrid: Gtrid, event: Event) => void;
-  readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+  readonly #table = new CallTable();
   /** Branches that were told to commit in one phase: it may have been carried out, whatever became of the answer. */
   readonly #onePhaseTold = new Set<string>();
-  #count = 0;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -58,28 +42,21 @@ export class Calls {
       return;
     }
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
-    const resource = resourceOf(target.bqual);
-    const calls = this.#callsOf(resource);
-    const key = keyOf(verb, gtrid, target.bqual);
-    const known = calls.get(key);
+    const name = { gtrid, bqual: target.bqual, verb } as const;
+    const known = this.#table.get(name);
     if (known !== undefined && known.link !== undefined && known.instance === target.instance) {
       return;
     }
     const call: Call = {
-      gtrid,
-      bqual: target.bqual,
-      resource,
-      verb,
+      ...name,
+      resource: resourceOf(target.bqual),
       instance: target.instance,
       evidence: target.kind === 'finish' ? target.evidence : '',
       link: undefined,
       isAskedByClient: target.kind === 'prepare' && target.asked,
       since: this.#clock.now(),
     };
-    if (known === undefined) {
-      this.#count += 1;
-    }
-    calls.set(key, call);
+    this.#table.set(call);
     if (call.isAskedByClient) {
       call.link = this.#ownLink(call);
     }
@@ -90,19 +67,13 @@ export class Calls {
   }
 
   /** The participant answered, whichever way: the call is over. */
-  answered(gtrid: Gtrid, bqual: Bqual, verb: Verb | 'prepare'): void {
-    const calls = this.#byResource.get(resourceOf(bqual));
-    if (calls?.delete(keyOf(verb, gtrid, bqual))) {
-      this.#count -= 1;
-      if (calls.size === 0) {
-        this.#byResource.delete(resourceOf(bqual)); // The name may be one that a client made up.
-      }
-    }
+  answered(gtrid: Gtrid, bqual: Bqual, verb: CallVerb): void {
+    this.#table.delete({ gtrid, bqual, verb });
   }
 
   /** The participant has told what will prove its commit in one phase, in words of its own or with a vote: who is asked after it needs it. */
   learned(gtrid: Gtrid, bqual: Bqual, evidence: string): void {
-    const call = this.#byResource.get(resourceOf(bqual))?.get(keyOf('commit-one-phase', gtrid, bqual));
+    const call = this.#table.get({ gtrid, bqual, verb: 'commit-one-phase' });
     if (call !== undefined) {
       call.evidence = evidence;
     }
@@ -110,7 +81,7 @@ export class Calls {
 
   /** Resources with a call that is not answered. */
   get resources(): number {
-    return this.#byResource.size;
+    return this.#table.resources;
   }
 
   /** The transaction needs no vote any more: prepares that still wait are dropped. */
@@ -120,17 +91,19 @@ export class Calls {
 
   /** The one phase has an end: nobody needs to know any more whether its branch was told. */
   onePhaseOver(gtrid: Gtrid, bqual: Bqual): void {
-    this.#onePhaseTold.delete(keyOf('commit-one-phase', gtrid, bqual));
+    this.#onePhaseTold.delete(nameOf({ gtrid, bqual, verb: 'commit-one-phase' }));
   }
 
   attached(link: Link): void {
-    for (const call of this.#waiting(link.resource)) {
-      this.#route(call);
+    for (const call of this.#table.of(link.resource)) {
+      if (call.link === undefined) {
+        this.#route(call);
+      }
     }
   }
 
   detached(link: Link): void {
-    for (const call of [...(this.#byResource.get(link.resource)?.values() ?? [])]) {
+    for (const call of this.#table.of(link.resource)) {
       if (call.link === link) {
         call.link = undefined;
         call.since = this.#clock.now();
@@ -142,11 +115,7 @@ export class Calls {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#byResource.clear();
-  }
-
-  #waiting(resource: ResourceName): readonly Call[] {
-    return [...(this.#byResource.get(resource)?.values() ?? [])].filter((call) => call.link === undefined);
+    this.#table.clear();
   }
 
   #route(call: Call): void {
@@ -191,8 +160,8 @@ export class Calls {
     this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
   }
 
-  #wasTold({ verb, gtrid, bqual }: Call): boolean {
-    return this.#onePhaseTold.has(keyOf(verb, gtrid, bqual));
+  #wasTold(call: Call): boolean {
+    return this.#onePhaseTold.has(nameOf(call));
   }
 
   #send(call: Call, link: Link): void {
@@ -200,7 +169,7 @@ export class Calls {
     call.isAskedByClient = false;
     call.since = this.#clock.now();
     if (call.verb === 'commit-one-phase') {
-      this.#onePhaseTold.add(keyOf(call.verb, call.gtrid, call.bqual));
+      this.#onePhaseTold.add(nameOf(call));
     }
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
@@ -221,41 +190,26 @@ export class Calls {
   readonly #tick = (): void => {
     this.#timer = undefined;
     const now = this.#clock.now();
-    for (const calls of this.#byResource.values()) {
-      for (const call of [...calls.values()]) {
-        const waitedMs = now - call.since;
-        if (call.link === undefined) {
-          if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && !this.#wasTold(call)) {
-            this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
-          } else if (waitedMs >= REROUTE_MS) {
-            this.#route(call);
-          }
-        } else if (waitedMs >= (call.isAskedByClient ? ASKED_MS : CALL_TIMEOUT_MS)) {
-          if (call.verb === 'prepare') {
-            this.#send(call, call.link);
-          } else {
-            this.#conclude(call, unknown('the participant has not answered in time'));
-          }
+    for (const call of this.#table.all()) {
+      const waitedMs = now - call.since;
+      if (call.link === undefined) {
+        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && !this.#wasTold(call)) {
+          this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
+        } else if (waitedMs >= REROUTE_MS) {
+          this.#route(call);
+        }
+      } else if (waitedMs >= (call.isAskedByClient ? ASKED_MS : CALL_TIMEOUT_MS)) {
+        if (call.verb === 'prepare') {
+          this.#send(call, call.link);
+        } else {
+          this.#conclude(call, unknown('the participant has not answered in time'));
         }
       }
     }
-    if (this.#count > 0) {
+    if (this.#table.resources > 0) {
       this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
     }
   };
-
-  #callsOf(resource: ResourceName): Map<string, Call> {
-    let calls = this.#byResource.get(resource);
-    if (calls === undefined) {
-      calls = new Map();
-      this.#byResource.set(resource, calls);
-    }
-    return calls;
-  }
-}
-
-function keyOf(verb: Verb | 'prepare', gtrid: Gtrid, bqual: Bqual): string {
-  return `${verb}:${gtrid}:${bqual}`;
 }
 
 function unknown(message: string): FinishResult {

@@ -1,0 +1,74 @@
+// The calls that are not answered yet, by resource and name.
+
+import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import type { Link } from './directory.ts';
+import type { Verb } from './engine/event.ts';
+
+export type CallVerb = Verb | 'prepare';
+
+export interface CallName {
+  readonly gtrid: Gtrid;
+  readonly bqual: Bqual;
+  readonly verb: CallVerb;
+}
+
+export interface Call extends CallName {
+  readonly resource: ResourceName;
+  readonly instance: string;
+  /** Of a commit in one phase it is learned while the call is under way. */
+  evidence: string;
+  /** Where it is under way; undefined: it waits for a participant. */
+  link: Link | undefined;
+  /** The client has asked in our place, and nothing was sent from here so far. */
+  isAskedByClient: boolean;
+  /** Monotonic time of the last send, or since when it waits. */
+  since: number;
+}
+
+export function nameOf({ verb, gtrid, bqual }: CallName): string {
+  return `${verb}:${gtrid}:${bqual}`;
+}
+
+export class CallTable {
+  readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+
+  /** Resources with a call that is not answered. */
+  get resources(): number {
+    return this.#byResource.size;
+  }
+
+  get(name: CallName): Call | undefined {
+    return this.#byResource.get(resourceOf(name.bqual))?.get(nameOf(name));
+  }
+
+  /** In place of one of the same name. */
+  set(call: Call): void {
+    let calls = this.#byResource.get(call.resource);
+    if (calls === undefined) {
+      calls = new Map();
+      this.#byResource.set(call.resource, calls);
+    }
+    calls.set(nameOf(call), call);
+  }
+
+  delete(name: CallName): void {
+    const resource = resourceOf(name.bqual);
+    const calls = this.#byResource.get(resource);
+    if (calls?.delete(nameOf(name)) && calls.size === 0) {
+      this.#byResource.delete(resource); // The name may be one that a client made up.
+    }
+  }
+
+  /** A copy: what is done with one of them may change the table. */
+  of(resource: ResourceName): Call[] {
+    return [...(this.#byResource.get(resource)?.values() ?? [])];
+  }
+
+  all(): Call[] {
+    return [...this.#byResource.values()].flatMap((calls) => [...calls.values()]);
+  }
+
+  clear(): void {
+    this.#byResource.clear();
+  }
+}
