@@ -1,30 +1,17 @@
 // The client: one connection to a coordinator, shared by everything that a process does in global transactions.
-import type { Clock } from '../lib/clock.ts';
-import { type Random, systemRandom } from '../lib/random.ts';
-import { systemClock } from '../lib/system-clock.ts';
-import { parseGtrid } from '../xa/xid.ts';
+import { type Gtrid, parseGtrid } from '../xa/xid.ts';
 import type { ClientParts } from './branches.ts';
 import { parseContext } from './context.ts';
-import { CoordinatorSession, type SessionSettings } from './coordinator-session.ts';
-import { Embedding } from './embedding.ts';
+import type { Connection } from './coordinator-session.ts';
 import { type BranchIdentity, ConcordatError } from './errors.ts';
 import { RefusedError, toClientError } from './failures.ts';
 import { JoinedTransaction, type JoinOptions } from './joined.ts';
-import {
-  CONNECT_TIMEOUT_DEFAULT_MS,
-  type ConnectOptions,
-  checkBranchStart,
-  checkMilliseconds,
-  checkTransactionOptions,
-  OUTCOME_TIMEOUT_DEFAULT_MS,
-  type RunOptions,
-  type TransactionOptions,
-} from './options.ts';
+import { OneShot, placeOneShot } from './one-shot.ts';
+import { checkBranchStart, checkTransactionOptions, type RunOptions, type TransactionOptions } from './options.ts';
 import { askTransaction, outcomeOf, type TransactionOutcome } from './outcome.ts';
 import { OwnTransaction } from './own-transaction.ts';
-import { ResourceLinks } from './resource-links.ts';
-import { runTransaction } from './run.ts';
-import type { Transaction, TransactionWork } from './transaction.ts';
+import { runStatements, runTransaction } from './run.ts';
+import type { OneShotStatement, Transaction, TransactionWork, TransactResult } from './transaction.ts';
 import { within } from './wait.ts';
 
 /** A resource as the coordinator knows it. */
@@ -43,7 +30,7 @@ export interface WaitOptions {
 /** Made by `connect`. Share one in each process; it reconnects by itself until it is closed. */
 export class Concordat implements AsyncDisposable {
   readonly #parts: ClientParts;
-  readonly #open = new Set<OwnTransaction>();
+  readonly #open = new Set<OwnTransaction | OneShot>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: ClientParts) {
@@ -59,6 +46,27 @@ export class Concordat implements AsyncDisposable {
    */
   transaction<T>(work: (tx: Transaction) => Promise<T> | T, options: RunOptions = {}): Promise<T> {
     return runTransaction(this, this.#parts.session.settings, work, options);
+  }
+
+  /**
+   * Runs statements that are all known in advance as one transaction: the shortest way there is. They leave at once, those of one
+   * resource to run in their order, those of several side by side, and so does the commit; each branch is executed, prepared and voted
+   * on in one round trip. Either all of them are committed, or none is.
+   *
+   * A failed statement rolls everything back. While a resource or the connection is away it is waited for, as in `transaction`.
+   * @throws {StatementError} a statement failed: nothing is committed.
+   * @throws {ResultsLostError} it is committed, and the answers of statements are lost.
+   * @throws {TransactionRolledBackError} {OutcomeUnknownError} {HeuristicOutcomeError} as `Transaction.commit` does.
+   * @throws {ConcordatError} CONNECTION_LOST, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE: nothing was begun, or nothing is left of it.
+   * @throws {TypeError} {RangeError} a statement or an option cannot be sent: nothing is committed.
+   */
+  async transact(statements: readonly OneShotStatement[], options: RunOptions = {}): Promise<TransactResult> {
+    checkTransactionOptions(options);
+    options.signal?.throwIfAborted();
+    const known = [...statements];
+    return await runStatements(this, this.#parts.session.settings, known, options, (once) =>
+      this.#trySendAtOnce(known, once),
+    );
   }
 
   /**
@@ -153,6 +161,36 @@ export class Concordat implements AsyncDisposable {
   }
 
   #tryBegin(options: TransactionOptions): OwnTransaction | undefined {
+    const numbered = this.#number();
+    if (numbered === undefined) {
+      return undefined;
+    }
+    const { connection, gtrid } = numbered;
+    const transaction = new OwnTransaction(this.#parts, connection, gtrid, options, (ended) =>
+      this.#open.delete(ended),
+    );
+    this.#open.add(transaction);
+    return transaction;
+  }
+
+  #trySendAtOnce(
+    statements: readonly OneShotStatement[],
+    options: TransactionOptions,
+  ): Promise<TransactResult> | undefined {
+    const parts = this.#parts;
+    const placements = placeOneShot(parts, statements);
+    const numbered = placements === undefined ? undefined : this.#number();
+    if (placements === undefined || numbered === undefined) {
+      return undefined;
+    }
+    const onEnd = (ended: OneShot): unknown => this.#open.delete(ended);
+    const oneShot = new OneShot({ parts, ...numbered, statements, placements, options, onEnd });
+    this.#open.add(oneShot);
+    return oneShot.run();
+  }
+
+  /** The id of a new transaction, and the connection that it is of; undefined while there is none. */
+  #number(): { readonly connection: Connection; readonly gtrid: Gtrid } | undefined {
     if (this.#closing !== undefined) {
       throw new ConcordatError('The client is closed and begins nothing more.', {
         code: 'TXN_STATE',
@@ -161,14 +199,7 @@ export class Concordat implements AsyncDisposable {
     }
     const { connection } = this.#parts.session;
     const gtrid = connection?.link.number();
-    if (connection === undefined || gtrid === undefined) {
-      return undefined;
-    }
-    const transaction = new OwnTransaction(this.#parts, connection, gtrid, options, (ended) =>
-      this.#open.delete(ended),
-    );
-    this.#open.add(transaction);
-    return transaction;
+    return connection === undefined || gtrid === undefined ? undefined : { connection, gtrid };
   }
 
   #until<T>(look: () => T | undefined, signal: AbortSignal | undefined): Promise<T> {
@@ -181,44 +212,5 @@ export class Concordat implements AsyncDisposable {
     await this.#parts.embedding.close();
     await this.#parts.session.close();
     this.#parts.links.close();
-  }
-}
-
-/** What is given in tests only. */
-export interface Environment {
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-/**
- * Connects to the coordinator at `address`, host and port.
- * @throws {ConcordatError} CONNECTION_LOST after `connectTimeoutMs`, naming the address; the signal's reason; {RangeError}
- */
-export async function connect(
-  address: string,
-  options: ConnectOptions = {},
-  environment: Environment = { clock: systemClock, random: systemRandom },
-): Promise<Concordat> {
-  checkMilliseconds('connectTimeoutMs', options.connectTimeoutMs);
-  checkMilliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs);
-  options.signal?.throwIfAborted();
-  const links = new ResourceLinks(options.logger);
-  const settings: SessionSettings = {
-    address,
-    application: options.application ?? '',
-    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS,
-    logger: options.logger,
-    onAddresses: (addresses) => links.keep(addresses),
-    ...environment,
-  };
-  const session = new CoordinatorSession(settings);
-  const outcomeTimeoutMs = options.outcomeTimeoutMs ?? OUTCOME_TIMEOUT_DEFAULT_MS;
-  const concordat = new Concordat({ session, links, embedding: new Embedding(settings), outcomeTimeoutMs });
-  try {
-    await concordat.ready(options.signal === undefined ? {} : { signal: options.signal });
-    return concordat;
-  } catch (error) {
-    await concordat.close();
-    throw error;
   }
 }

@@ -1,5 +1,6 @@
 // Every error that an application can meet. Match on the class or on `code`, never on the message.
 import type { ErrorCode } from '../xa/errors.ts';
+import type { QueryResult } from './resource.ts';
 
 export type { ErrorCode } from '../xa/errors.ts';
 
@@ -126,5 +127,32 @@ export class HeuristicOutcomeError extends ConcordatError {
     this.gtrid = details.gtrid;
     this.outcome = details.outcome;
     this.branches = details.branches;
+  }
+}
+
+/**
+ * The transaction of `transact` is committed, and answers of its statements did not arrive. Do not run it again: what it wrote is there.
+ */
+export class ResultsLostError extends ConcordatError {
+  override readonly name = 'ResultsLostError';
+  readonly gtrid: string;
+  /** By statement; undefined for those that were lost. */
+  readonly results: readonly (QueryResult | undefined)[];
+  /** As `CommitResult.applied`. */
+  readonly applied: boolean;
+
+  constructor(
+    gtrid: string,
+    details: {
+      readonly results: readonly (QueryResult | undefined)[];
+      readonly applied: boolean;
+      readonly cause: unknown;
+    },
+  ) {
+    const message = `The transaction ${gtrid} is committed, and answers of its statements are lost. Do not run it again.`;
+    super(message, { code: 'RESULTS_LOST', retryable: false, cause: details.cause });
+    this.gtrid = gtrid;
+    this.results = details.results;
+    this.applied = details.applied;
   }
 }

@@ -1,5 +1,6 @@
 // `concordat/client`: what applications import, and nothing else.
-export { type Concordat, connect, type ResourceInfo, type WaitOptions } from './concordat.ts';
+export type { Concordat, ResourceInfo, WaitOptions } from './concordat.ts';
+export { connect } from './connect.ts';
 export { CONTEXT_KEY } from './context.ts';
 export {
   type BranchCause,
@@ -8,6 +9,7 @@ export {
   type ErrorCode,
   HeuristicOutcomeError,
   OutcomeUnknownError,
+  ResultsLostError,
   StatementError,
   TransactionRolledBackError,
 } from './errors.ts';
@@ -15,5 +17,12 @@ export type { JoinOptions } from './joined.ts';
 export type { BranchStart, ConnectOptions, Logger, RunOptions, TransactionOptions } from './options.ts';
 export type { CommitResult, TransactionOutcome } from './outcome.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
-export type { EnlistedConnection, EnlistOptions, Transaction, TransactionWork } from './transaction.ts';
+export type {
+  EnlistedConnection,
+  EnlistOptions,
+  OneShotStatement,
+  Transaction,
+  TransactionWork,
+  TransactResult,
+} from './transaction.ts';
 export type { JsonObject, Parameter, ResultValue } from './values.ts';

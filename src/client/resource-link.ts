@@ -49,6 +49,7 @@ export class ResourceLink {
   readonly #listeners = new Map<number, StatementListener>();
   readonly #onLost: (link: ResourceLink, error: CoordinatorError) => void;
   #nextId = 0;
+  #answers = false;
   #lost = false;
 
   constructor(address: string, onLost: (link: ResourceLink, error: CoordinatorError) => void) {
@@ -77,6 +78,11 @@ export class ResourceLink {
     return this.#lost;
   }
 
+  /** The other end has been heard, and the stream has not broken since. */
+  get answers(): boolean {
+    return this.#answers && !this.#lost;
+  }
+
   /** Answers the id under which `abandon` stops listening. */
   execute(request: ExecuteRequest, listener: StatementListener): number {
     do {
@@ -101,6 +107,7 @@ export class ResourceLink {
   }
 
   #receive(frame: ResourceSessionResponse): void {
+    this.#answers = true;
     for (const reply of frame.replies) {
       const listener = this.#listeners.get(reply.id);
       this.#listeners.delete(reply.id);

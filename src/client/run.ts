@@ -1,14 +1,21 @@
-// A function as a transaction: begin, work, commit or roll back, and the whole again where that was asked for.
+// A function, or a list of statements, as a transaction: begin, work, commit or roll back, and the whole again where that was asked for.
 import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { ConcordatError } from './errors.ts';
 import { checkRetries, type RunOptions, type TransactionOptions } from './options.ts';
-import type { Transaction } from './transaction.ts';
+import type { CommitResult } from './outcome.ts';
+import type { QueryResult } from './resource.ts';
+import type { OneShotStatement, Transaction, TransactResult } from './transaction.ts';
 import { pause } from './wait.ts';
 
 export interface Beginner {
   beginWhenReady(options: TransactionOptions): Promise<Transaction>;
+}
+
+export interface RunEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 const RETRY: Backoff = { firstMs: 20, maxMs: 2_000 };
@@ -16,15 +23,44 @@ const RETRY: Backoff = { firstMs: 20, maxMs: 2_000 };
 /** As `Concordat.transaction` says. */
 export async function runTransaction<T>(
   beginner: Beginner,
-  environment: { readonly clock: Clock; readonly random: Random },
+  environment: RunEnvironment,
   work: (tx: Transaction) => Promise<T> | T,
   options: RunOptions,
+): Promise<T> {
+  return await withRetries(environment, options, async (once) => (await runOnce(beginner, work, once)).value);
+}
+
+/**
+ * As `Concordat.transact` says.
+ * @param sendAtOnce undefined: these statements are better sent as in any other transaction, for now.
+ */
+export async function runStatements(
+  beginner: Beginner,
+  environment: RunEnvironment,
+  statements: readonly OneShotStatement[],
+  options: RunOptions,
+  sendAtOnce: (options: TransactionOptions) => Promise<TransactResult> | undefined,
+): Promise<TransactResult> {
+  return await withRetries(environment, options, async (once) => {
+    const sent = sendAtOnce(once);
+    if (sent !== undefined) {
+      return await sent;
+    }
+    const { gtrid, value, commit } = await runOnce(beginner, (tx) => executeAll(tx, statements), once);
+    return { ...commit, gtrid, results: value };
+  });
+}
+
+async function withRetries<T>(
+  environment: RunEnvironment,
+  options: RunOptions,
+  run: (once: TransactionOptions) => Promise<T>,
 ): Promise<T> {
   const { retries = 0, ...transactionOptions } = options;
   checkRetries(options.retries);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(beginner, work, transactionOptions);
+      return await run(transactionOptions);
     } catch (error) {
       const again = attempt <= retries && error instanceof ConcordatError && error.retryable;
       if (!again || options.signal?.aborted === true) {
@@ -39,7 +75,7 @@ async function runOnce<T>(
   beginner: Beginner,
   work: (tx: Transaction) => Promise<T> | T,
   options: TransactionOptions,
-): Promise<T> {
+): Promise<{ readonly gtrid: string; readonly value: T; readonly commit: CommitResult }> {
   const tx = await beginner.beginWhenReady(options);
   let value: T;
   try {
@@ -49,13 +85,23 @@ async function runOnce<T>(
     throw error;
   }
   try {
-    await tx.commit();
+    return { gtrid: tx.gtrid, value, commit: await tx.commit() };
   } catch (error) {
     // Harmless after a commit that was sent; the one that was not, because statements are unanswered, must not stay open.
     await tx.rollback('the commit failed').catch(() => undefined);
     throw error;
   }
-  return value;
+}
+
+/** Side by side, and awaited before the commit. The last of each branch prepares it, unless it is the only one: that has one phase. */
+function executeAll(tx: Transaction, statements: readonly OneShotStatement[]): Promise<readonly QueryResult[]> {
+  const lastOf = new Map(statements.map(({ resource }, index) => [resource, index]));
+  return Promise.all(
+    statements.map(({ resource, sql, parameters, ...start }, index) => {
+      const last = lastOf.size > 1 && lastOf.get(resource) === index;
+      return tx.resource(resource).query(sql, parameters, { ...start, last });
+    }),
+  );
 }
 
 /** The work is not stopped by an abort, it only is not waited for: its next statement fails, and what it returns is not heard. */

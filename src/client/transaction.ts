@@ -1,7 +1,8 @@
 // What applications hold of a transaction: the public shapes, for the service that began it and for those that joined.
 import type { BranchStart } from './options.ts';
 import type { CommitResult } from './outcome.ts';
-import type { Resource } from './resource.ts';
+import type { QueryResult, Resource } from './resource.ts';
+import type { Parameter } from './values.ts';
 
 /** What a service may do within a transaction, whoever began it. */
 export interface TransactionWork {
@@ -62,4 +63,18 @@ export interface Transaction extends TransactionWork, AsyncDisposable {
    * @throws {ConcordatError} TXN_STATE: it was committed.
    */
   rollback(reason?: string): Promise<void>;
+}
+
+/** A statement of `Concordat.transact`. `isolation` and `readOnly` belong to the first one of its resource. */
+export interface OneShotStatement extends BranchStart {
+  readonly resource: string;
+  readonly sql: string;
+  /** `$1` at PostgreSQL, `?` at MySQL and MariaDB. */
+  readonly parameters?: readonly Parameter[];
+}
+
+export interface TransactResult extends CommitResult {
+  readonly gtrid: string;
+  /** One for each statement, in their order. */
+  readonly results: readonly QueryResult[];
 }

@@ -116,6 +116,12 @@ export const CATALOGUE = {
     advice:
       'Branches ended against the decision, with evidence. Look with `concordat tx explain`, mend the data, then `concordat tx forget`.',
   },
+  RESULTS_LOST: {
+    status: 'DATA_LOSS',
+    retry: 'no',
+    advice:
+      'The transaction is committed, and answers of its statements did not arrive. Do not run it again; read anew.',
+  },
   LIMIT_TRANSACTIONS: {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'same-call',

@@ -1,0 +1,53 @@
+// How a client comes to be: its session with the coordinator, its streams to the sidecars, and the wait until it can be used.
+import type { Clock } from '../lib/clock.ts';
+import { type Random, systemRandom } from '../lib/random.ts';
+import { systemClock } from '../lib/system-clock.ts';
+import { Concordat } from './concordat.ts';
+import { CoordinatorSession, type SessionSettings } from './coordinator-session.ts';
+import { Embedding } from './embedding.ts';
+import {
+  CONNECT_TIMEOUT_DEFAULT_MS,
+  type ConnectOptions,
+  checkMilliseconds,
+  OUTCOME_TIMEOUT_DEFAULT_MS,
+} from './options.ts';
+import { ResourceLinks } from './resource-links.ts';
+
+/** What is given in tests only. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Connects to the coordinator at `address`, host and port.
+ * @throws {ConcordatError} CONNECTION_LOST after `connectTimeoutMs`, naming the address; the signal's reason; {RangeError}
+ */
+export async function connect(
+  address: string,
+  options: ConnectOptions = {},
+  environment: Environment = { clock: systemClock, random: systemRandom },
+): Promise<Concordat> {
+  checkMilliseconds('connectTimeoutMs', options.connectTimeoutMs);
+  checkMilliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs);
+  options.signal?.throwIfAborted();
+  const links = new ResourceLinks(options.logger);
+  const settings: SessionSettings = {
+    address,
+    application: options.application ?? '',
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS,
+    logger: options.logger,
+    onAddresses: (addresses) => links.keep(addresses),
+    ...environment,
+  };
+  const session = new CoordinatorSession(settings);
+  const outcomeTimeoutMs = options.outcomeTimeoutMs ?? OUTCOME_TIMEOUT_DEFAULT_MS;
+  const concordat = new Concordat({ session, links, embedding: new Embedding(settings), outcomeTimeoutMs });
+  try {
+    await concordat.ready(options.signal === undefined ? {} : { signal: options.signal });
+    return concordat;
+  } catch (error) {
+    await concordat.close();
+    throw error;
+  }
+}
