@@ -121,26 +121,6 @@ export const PART_CANARIES: readonly Canary[] = [
     sees: /never done/,
   },
   {
-    id: 'C27-begin',
-    title: 'a late vote begins a transaction again whose outcome has been forgotten',
-    breaks: ['D9'],
-    patches: [
-      {
-        file: 'src/coordinator/strays.ts',
-        find: 'owner !== undefined && !leases.wasBegun(gtrid) && this.#parts.mayBegin()',
-        put: 'owner !== undefined && this.#parts.mayBegin()',
-      },
-      { file: 'src/coordinator/operations.ts', find: 'if (leases.wasBegun(leased)) {', put: "if (leased === '') {" },
-    ],
-    caughtBy: {
-      kind: 'test',
-      file: 'test/coordinator/session.test.ts',
-      named: 'begin once: a late vote revives no transaction',
-      why: 'The simulator has this part, but the bug takes it tens of thousands of seeds to meet, more than there is time for here.',
-    },
-    sees: /begin once/,
-  },
-  {
     id: 'C24',
     title: 'compaction drops the newest record that it carries along',
     breaks: ['D7'],

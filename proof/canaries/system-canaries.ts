@@ -197,6 +197,21 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     sees: /^I9/,
   },
   {
+    id: 'C27-begin',
+    title: 'a late vote begins a transaction again whose outcome has been forgotten',
+    breaks: ['D9'],
+    patches: [
+      {
+        file: 'src/coordinator/strays.ts',
+        find: 'owner !== undefined && !leases.wasBegun(gtrid) && ',
+        put: 'owner !== undefined && ',
+      },
+      { file: 'src/coordinator/operations.ts', find: 'if (leases.wasBegun(gtrid)) {', put: "if (gtrid === '') {" },
+    ],
+    caughtBy: SIM,
+    sees: /^D9/,
+  },
+  {
     id: 'C23-wall',
     title: 'a participant rolls back what has been prepared for a day of the wall clock',
     breaks: ['D2', 'D10'],

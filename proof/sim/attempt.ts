@@ -1,5 +1,6 @@
 // What the judges remember of each transaction that a client tried: what it wrote where, what it asked for, what it was told.
 import type { BranchIdentity } from '../../src/client/errors.ts';
+import type { RefusedError } from '../../src/client/failures.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 
 export type Told = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
@@ -27,6 +28,8 @@ export class Attempt {
   byHand = false;
   /** Its commit was answered, by an engine that may have failed before it could prove an end. */
   isOnePhase = false;
+  /** Its Begin was answered, which happens only with a refusal. */
+  refusedBegin: RefusedError | undefined;
   /** Simulated time at which the commit was asked for. */
   askedAt = 0;
 

@@ -160,7 +160,10 @@ export class Client {
     const late = (): Error => new Error('the transaction is overdue');
     work.limit(plan.timeoutMs, OVERDUE_GRACE_MS, late);
     const beginId = link.begin(gtrid, plan.timeoutMs, {
-      onRefused: (refusal) => work.fail(refusal),
+      onRefused: (refusal) => {
+        attempt.refusedBegin = refusal;
+        work.fail(refusal);
+      },
       onEnded: () => {
         this.#tell(attempt, 'rolled-back', false);
         work.fail(new Error('the coordinator rolled it back'));
@@ -205,6 +208,7 @@ export class Client {
         ...{ session: this.#session, link, gtrid: plan.gtrid, work, signal: undefined },
         acknowledgement: plan.acknowledgement,
         outcomeTimeoutMs: plan.outcomeTimeoutMs,
+        refusedBegin: () => attempt.refusedBegin,
       });
       this.#tell(attempt, 'committed', applied);
     } catch (error) {

@@ -52,6 +52,8 @@ export class CoordinatorNode {
   readonly forced = new Map<string, number>();
   /** Called with what was given to the log, before it is durable. */
   onAppend: (record: LogRecord) => void = () => undefined;
+  /** Called with every transaction that a life begins, and its epoch. */
+  onBegun: (gtrid: string, epoch: number) => void = () => undefined;
   /** Called with every log that a life opens, before anybody uses it. */
   onLog: (log: Log) => void = () => undefined;
   /** Called when a process ended by itself: its log had failed. */
@@ -94,6 +96,7 @@ export class CoordinatorNode {
     });
     const limits = { openTransactionsMax, defaultTimeoutMs, outcomesMax };
     const core = openCore({ ...limits, log: this.#watch(log), clock, random: chance, logger: eventsTo(host) });
+    this.#watchBegins(core, log.recovered.epoch);
     life.core = core;
     life.log = log;
     void core.driver.failed.then(() => this.#leave(life, core));
@@ -184,6 +187,16 @@ export class CoordinatorNode {
         this.onStopped();
       }
     });
+  }
+
+  #watchBegins({ driver }: Core, epoch: number): void {
+    const admit = driver.admit.bind(driver);
+    driver.admit = (gtrid, state, options) => {
+      if (state.kind === 'active') {
+        this.onBegun(gtrid, epoch);
+      }
+      return admit(gtrid, state, options);
+    };
   }
 
   #watchDisk(disk: MemoryDisk): MemoryDisk {

@@ -1,7 +1,7 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
 import { isHeuristic, type State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
+import { type Gtrid, gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
@@ -19,6 +19,7 @@ export class Judge {
   /** Every decision that was ever given to the log; the log itself forgets. */
   readonly #decided = new Set<string>();
   readonly #damaged = new Set<string>();
+  readonly #begun = new Set<string>();
   /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
   readonly #committed = new Set<string>();
 
@@ -27,6 +28,7 @@ export class Judge {
     this.#faultless = isFaultless(system.options);
     system.onTold = (attempt, told, applied) => this.#told(attempt, told, applied);
     system.coordinator.onAppend = (record) => this.#appended(record);
+    system.coordinator.onBegun = (gtrid, epoch) => this.#begins(gtrid, epoch);
     for (const { parts } of system.sites) {
       parts.engine.onFinish = (id, verb) => this.#finished(parts.name, id, verb);
     }
@@ -85,6 +87,15 @@ export class Judge {
         this.say('D4', `damage is recorded, and nobody has meddled: ${JSON.stringify(record)}`);
       }
     }
+  }
+
+  /** D9: under an id something is begun once, and never in a later life. Whoever speaks of it late does not begin it again. */
+  #begins(gtrid: string, epoch: number): void {
+    const named = gtridParts(gtrid as Gtrid).epoch;
+    if (this.#begun.has(gtrid) || named !== epoch) {
+      this.say('D9', `${gtrid} is begun in epoch ${epoch}, and was begun before`);
+    }
+    this.#begun.add(gtrid);
   }
 
   /** D1: at the moment in which an engine commits for us, the decision is on the disk. */

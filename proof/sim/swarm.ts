@@ -119,8 +119,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       maxBranches: chance.pick([4, 16, 64, 64]),
       flushMs: chance.pick([0, 0.1, 1, 5]),
       outcomesMax: chance.pick([1, 20, 100_000, 100_000]),
-      // A restored log knows that it is one until what was decided since is more than it retains.
-      outcomesRetainedMax: faults.restore === undefined ? chance.pick([1, 20, 100_000, 100_000]) : 100_000,
+      outcomesRetainedMax: chance.pick([1, 20, 100_000, 100_000]),
       openTransactionsMax: chance.happens(0.08) ? 4 : 10_000,
     },
     network: {

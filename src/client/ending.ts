@@ -22,6 +22,8 @@ export interface CommitSettings {
   readonly acknowledgement: Acknowledgement;
   readonly outcomeTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Why its Begin was refused, if that has been heard. */
+  readonly refusedBegin: () => RefusedError | undefined;
 }
 
 /** Refusals that say: rolled back, for good. */
@@ -86,6 +88,11 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
 async function afterRefusal(settings: CommitSettings, refusal: RefusedError): Promise<CommitResult> {
   const { session, link, gtrid, work, signal, outcomeTimeoutMs } = settings;
   throwIfEnded(gtrid, refusal);
+  const refusedBegin = settings.refusedBegin();
+  if (refusal.code === 'TXN_NOT_FOUND' && refusedBegin !== undefined) {
+    // Nothing was begun that could have been committed; of what participants hold of it they hear from the coordinator.
+    throw rolledBackByRefusal(gtrid, refusedBegin);
+  }
   if (!UNCERTAIN.has(refusal.code)) {
     // The request was at fault and the transaction is still open. If it is not, the coordinator does not obey (D2).
     await rollbackTransaction(session, link, work, `commit refused: ${refusal.code}`);

@@ -70,7 +70,7 @@ export class OneShot implements LinkedTransaction {
   readonly #results: (QueryResult | undefined)[];
   readonly #failures: StatementError[] = [];
   #answers: readonly Promise<QueryResult>[] = [];
-  #beginRefusal: ConcordatError | undefined;
+  #refusedBegin: RefusedError | undefined;
   #rollback: Promise<void> | undefined;
   #ended: Promise<unknown> | undefined;
 
@@ -108,7 +108,7 @@ export class OneShot implements LinkedTransaction {
   }
 
   onRefused(refusal: RefusedError): void {
-    this.#beginRefusal = toClientError(refusal);
+    this.#refusedBegin = refusal;
   }
 
   /** The answer to the commit says it, too. */
@@ -129,6 +129,7 @@ export class OneShot implements LinkedTransaction {
         ...parts,
         ...{ link, gtrid, work: this.#work, signal: options.signal },
         acknowledgement: options.acknowledgement ?? 'applied',
+        refusedBegin: () => this.#refusedBegin,
       });
       return { ...commit, gtrid, results: await this.#allResults(commit) };
     } catch (error) {
@@ -191,6 +192,6 @@ export class OneShot implements LinkedTransaction {
     if (own !== undefined || rolledBack.code !== 'TXN_ROLLED_BACK') {
       return own ?? rolledBack;
     }
-    return this.#beginRefusal ?? this.#failures[0] ?? rolledBack;
+    return (this.#refusedBegin && toClientError(this.#refusedBegin)) ?? this.#failures[0] ?? rolledBack;
   }
 }

@@ -35,6 +35,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   readonly #beginId: number;
   readonly #onEnd: () => void;
   #phase: Phase = { kind: 'active' };
+  #refusedBegin: RefusedError | undefined;
 
   constructor(
     parts: ClientParts,
@@ -140,6 +141,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   onRefused(refusal: RefusedError): void {
+    this.#refusedBegin = refusal;
     this.#work.fail(toClientError(refusal));
   }
 
@@ -169,6 +171,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
       work: this.#work,
       acknowledgement: this.#options.acknowledgement ?? 'applied',
       signal: this.#options.signal,
+      refusedBegin: () => this.#refusedBegin,
     });
     this.#work.finish(() => this.#state('takes no more statements: its commit was asked for'));
     try {

@@ -18,6 +18,7 @@ export class Leases {
   readonly #blocksOf = new Map<Owner, number[]>();
   /** One bit for each id of a held block that a transaction was begun under. */
   readonly #begunOf = new Map<number, Uint8Array>();
+  readonly #refusedOf = new Map<number, Uint8Array>();
   #nextBlock = 0;
   #unaryNext = 0;
   #unaryEnd = 0;
@@ -50,25 +51,27 @@ export class Leases {
 
   /** A transaction is taken in under this id: by its Begin, or by a report that overtook it. */
   begin(gtrid: Gtrid): void {
-    const { sequence } = gtridParts(gtrid);
-    const block = Math.floor(sequence / LEASE_SIZE);
-    const begun = this.#begunOf.get(block) ?? new Uint8Array(LEASE_SIZE / 8);
-    this.#begunOf.set(block, begun);
-    const at = sequence % LEASE_SIZE;
-    begun[at >> 3] = (begun[at >> 3] ?? 0) | (1 << (at & 7));
+    mark(this.#begunOf, gtrid);
   }
 
   /** Whether a transaction was begun under this id of a live lease. If it is not held any more, it is over, and never begins again (D9). */
   wasBegun(gtrid: Gtrid): boolean {
-    const { sequence } = gtridParts(gtrid);
-    const at = sequence % LEASE_SIZE;
-    const byte = this.#begunOf.get(Math.floor(sequence / LEASE_SIZE))?.[at >> 3] ?? 0;
-    return (byte & (1 << (at & 7))) !== 0;
+    return isMarked(this.#begunOf, gtrid);
+  }
+
+  /** Its Begin is refused, and its client hears that nothing was begun: no report may begin it either, only the client, once more. */
+  refuse(gtrid: Gtrid): void {
+    mark(this.#refusedOf, gtrid);
+  }
+
+  wasRefused(gtrid: Gtrid): boolean {
+    return isMarked(this.#refusedOf, gtrid);
   }
 
   #drop(block: number): void {
     this.#ownerOfBlock.delete(block);
     this.#begunOf.delete(block);
+    this.#refusedOf.delete(block);
   }
 
   /** The session whose live lease the id is in: such an id counts as live, since a vote may overtake its `Begin`. */
@@ -79,10 +82,11 @@ export class Leases {
       : undefined;
   }
 
-  /** Whether the id is of a block that was handed out in this epoch. */
-  isIssued(gtrid: Gtrid): boolean {
+  /** Whether a transaction of this epoch may have been begun under the id. As long as its lease lives that is known for certain. */
+  mayHaveBegun(gtrid: Gtrid): boolean {
     const { identity, epoch, sequence } = gtridParts(gtrid);
-    return identity === this.#identity && epoch === this.#epoch && sequence < this.#nextBlock * LEASE_SIZE;
+    const isIssued = identity === this.#identity && epoch === this.#epoch && sequence < this.#nextBlock * LEASE_SIZE;
+    return isIssued && (this.ownerOf(gtrid) === undefined || this.wasBegun(gtrid));
   }
 
   /** An id for a caller without a session. */
@@ -96,4 +100,21 @@ export class Leases {
     this.#unaryNext += 1;
     return formatGtrid({ identity: this.#identity, epoch: this.#epoch, sequence });
   }
+}
+
+/** One bit for each id of a block. */
+function mark(blocks: Map<number, Uint8Array>, gtrid: Gtrid): void {
+  const { sequence } = gtridParts(gtrid);
+  const block = Math.floor(sequence / LEASE_SIZE);
+  const bits = blocks.get(block) ?? new Uint8Array(LEASE_SIZE / 8);
+  blocks.set(block, bits);
+  const at = sequence % LEASE_SIZE;
+  bits[at >> 3] = (bits[at >> 3] ?? 0) | (1 << (at & 7));
+}
+
+function isMarked(blocks: ReadonlyMap<number, Uint8Array>, gtrid: Gtrid): boolean {
+  const { sequence } = gtridParts(gtrid);
+  const at = sequence % LEASE_SIZE;
+  const byte = blocks.get(Math.floor(sequence / LEASE_SIZE))?.[at >> 3] ?? 0;
+  return (byte & (1 << (at & 7))) !== 0;
 }

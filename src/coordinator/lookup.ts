@@ -20,8 +20,8 @@ export interface LookupParts {
   /** Transactions whose records recovery could not understand. */
   readonly unreadable: ReadonlySet<Gtrid>;
   readonly directory: Directory;
-  /** Whether the id may have been used in this epoch. */
-  readonly isIssued: (gtrid: Gtrid) => boolean;
+  /** Whether a transaction of this epoch may have been begun under the id. */
+  readonly mayHaveBegun: (gtrid: Gtrid) => boolean;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
     return { kind: 'expired' };
   }
   if (asked.epoch === epoch) {
-    return parts.isIssued(gtrid) && !parts.outcomes.isComplete ? { kind: 'expired' } : { kind: 'not-found' };
+    return parts.mayHaveBegun(gtrid) && !parts.outcomes.isComplete ? { kind: 'expired' } : { kind: 'not-found' };
   }
   const [only, second] = claimed;
   if (second !== undefined) {

@@ -2,10 +2,10 @@
 import type { Log } from '../log/log.ts';
 import { toCoordinatorError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { UNFINISHED_TRANSACTIONS_MAX } from '../xa/limits.ts';
 import type { Acknowledgement } from '../xa/vocabulary.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
-import { decidedError, notFoundError, outcomeOf, unknownOutcomeError } from './answers.ts';
+import { Admission } from './admission.ts';
+import { decidedError, notFoundError, outcomeOf, reasonOf, rolledBackError, unknownOutcomeError } from './answers.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { type End, endOf, endOfFound } from './ends.ts';
@@ -34,45 +34,67 @@ export interface OperationsParts {
 
 export class Operations {
   readonly #parts: OperationsParts;
-  #draining = false;
+  readonly #admission: Admission;
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
+    this.#admission = new Admission(parts);
   }
 
   /** No new transactions from now on; the open ones go on. */
   drain(): void {
-    this.#draining = true;
+    this.#admission.drain();
   }
 
-  /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED; nothing was begun. */
+  get mayBegin(): boolean {
+    return this.#admission.isOpen;
+  }
+
+  /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED, TXN_STATE, TXN_ROLLED_BACK; nothing was begun. */
   begin(timeoutMs: number, owner?: Owner, leased?: Gtrid): Gtrid {
     const { driver, leases } = this.#parts;
-    if (owner !== undefined && leased === undefined) {
-      throw invalid('gtrid', "must be of the session's own lease: a session's Begin is not answered");
+    if (owner !== undefined) {
+      return this.#beginLeased(timeoutMs, owner, leased);
     }
-    this.#checkRoom();
-    if (leased === undefined) {
-      const gtrid = leases.next();
-      driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs });
-      return gtrid;
-    }
-    if (owner === undefined || leases.ownerOf(leased) !== owner) {
+    if (leased !== undefined) {
       throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
     }
-    const known = driver.registry.find(leased);
-    if (known === undefined) {
-      if (leases.wasBegun(leased)) {
-        throw new CoordinatorError('TXN_STATE', `${leased} was begun before, and is over`, {
-          metadata: { gtrid: leased },
-        });
-      }
-      leases.begin(leased);
-      driver.admit(leased, openTransaction(leased), { owner, timeoutMs });
-    } else {
-      driver.setTimeLimit(known, timeoutMs); // A participant's report overtook this Begin on its own stream.
+    this.#admission.check();
+    const gtrid = leases.next();
+    driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs });
+    return gtrid;
+  }
+
+  #beginLeased(timeoutMs: number, owner: Owner, gtrid: Gtrid | undefined): Gtrid {
+    const { driver, leases } = this.#parts;
+    if (gtrid === undefined) {
+      throw invalid('gtrid', "must be of the session's own lease: a session's Begin is not answered");
     }
-    return leased;
+    if (leases.ownerOf(gtrid) !== owner) {
+      throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
+    }
+    const known = driver.registry.find(gtrid);
+    if (known?.presumed === false) {
+      // A participant's report overtook this Begin on its own stream: the place is taken, whether there is another one or not.
+      driver.setTimeLimit(known, timeoutMs);
+      return gtrid;
+    }
+    if (leases.wasBegun(gtrid)) {
+      throw new CoordinatorError('TXN_STATE', `${gtrid} was begun before, and is over`, { metadata: { gtrid } });
+    }
+    try {
+      this.#admission.check();
+      if (known !== undefined) {
+        // The report that overtook it found no place, so that its branch is being rolled back.
+        throw rolledBackError(gtrid, reasonOf(known.state));
+      }
+    } catch (error) {
+      leases.refuse(gtrid);
+      throw error;
+    }
+    leases.begin(gtrid);
+    driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs });
+    return gtrid;
   }
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
@@ -155,8 +177,8 @@ export class Operations {
   #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
     const { driver, log, directory, leases } = this.#parts;
     const { outcomes, unreadable } = driver.registry;
-    const isIssued = (id: Gtrid): boolean => leases.isIssued(id);
-    return lookUp({ log, directory, outcomes, unreadable, isIssued }, gtrid, claimed);
+    const mayHaveBegun = (id: Gtrid): boolean => leases.mayHaveBegun(id);
+    return lookUp({ log, directory, outcomes, unreadable, mayHaveBegun }, gtrid, claimed);
   }
 
   #end(
@@ -192,34 +214,6 @@ export class Operations {
         `no participant has registered resource ${resource}; known: ${names.join(', ') || 'none'}`,
         { metadata: { known: names.join(',') } },
       );
-    }
-  }
-
-  /** Whether a transaction may still be begun: not while draining, not beyond the limits. */
-  get mayBegin(): boolean {
-    return !this.#draining && this.#hasPlace();
-  }
-
-  /** What is decided and waits for a participant that is away keeps nobody else from beginning (D11), as long as it fits in memory. */
-  #hasPlace(): boolean {
-    const { driver, openTransactionsMax } = this.#parts;
-    return (
-      driver.registry.undecidedCount < openTransactionsMax &&
-      driver.registry.liveCount < openTransactionsMax + UNFINISHED_TRANSACTIONS_MAX
-    );
-  }
-
-  #checkRoom(): void {
-    const { driver, log, openTransactionsMax } = this.#parts;
-    driver.ensureUsable();
-    if (this.#draining) {
-      throw new CoordinatorError('DRAINING', 'the coordinator is shutting down');
-    }
-    if (!this.#hasPlace()) {
-      throw new CoordinatorError('LIMIT_TRANSACTIONS', `${openTransactionsMax} transactions are open already`);
-    }
-    if (!log.hasRoom()) {
-      throw new CoordinatorError('LIMIT_DISK', "the log's volume is almost full");
     }
   }
 }

@@ -82,7 +82,9 @@ export class Strays {
     }
     const owner = leases.ownerOf(gtrid);
     // A transaction that was begun and is not held any more is over, however long ago: a late word never begins it again (D9).
-    if (owner !== undefined && !leases.wasBegun(gtrid) && this.#parts.mayBegin()) {
+    // Nor does it begin one whose Begin was refused: its client was told that there is nothing (D5).
+    const isNew = owner !== undefined && !leases.wasBegun(gtrid) && !leases.wasRefused(gtrid);
+    if (isNew && this.#parts.mayBegin()) {
       // The report overtook its Begin, which comes on the client's own stream. If it never comes, the deadline ends what was reported:
       // a branch that was found prepared, too, may have no other word left that would be heard (D12).
       const timeoutMs = this.#parts.defaultTimeoutMs;

@@ -236,6 +236,19 @@ test('a Begin that is refused rolls back what was begun, with the coordinator’
   expect(coordinator.heard('rollback')).toHaveLength(1);
 });
 
+test('a Begin that is refused while its commit is on the way is told as such, and nothing is asked about', async () => {
+  await using fixture = await startFixture();
+  const { concordat, coordinator } = fixture;
+  coordinator.on('begin', () => refusal('LIMIT_TRANSACTIONS', { retryable: true }));
+  coordinator.on('commit', () => refusal('TXN_NOT_FOUND'));
+  const tx = concordat.begin();
+  const error = await caught(tx.commit());
+  expect(error).toBeInstanceOf(TransactionRolledBackError);
+  expect(error).toMatchObject({ code: 'LIMIT_TRANSACTIONS', retryable: true, gtrid: tx.gtrid });
+  expect(coordinator.heard('getTransaction')).toEqual([]);
+  expect(coordinator.heard('rollback')).toEqual([]);
+});
+
 test('a session lost before the commit was asked for means rolled back, retryable; the statement at the sidecar is not waited for', async () => {
   await using fixture = await startFixture();
   const { concordat, coordinator, accounts } = fixture;

@@ -404,10 +404,13 @@ test('a deadline is heard as that, and does not wait for the statement that hung
   expect(coordinator.heard('begin')).toMatchObject([{ timeoutMs: 500 }]);
 });
 
-test('a transaction that the coordinator would not begin says why', async () => {
+test.each([
+  ['nothing of it', refusal('TXN_NOT_FOUND')],
+  ['branches of it, which it rolls back', refusal('TXN_ROLLED_BACK', { outcome: 'OUTCOME_ROLLED_BACK' })],
+])('a transaction that the coordinator would not begin says why, when it knows %s', async (_, answer) => {
   await using fixture = await startWarm();
   fixture.coordinator.on('begin', () => refusal('LIMIT_TRANSACTIONS', { retryable: true }));
-  fixture.coordinator.on('commit', () => refusal('TXN_ROLLED_BACK', { outcome: 'OUTCOME_ROLLED_BACK' }));
+  fixture.coordinator.on('commit', () => answer);
   const error = await caught(fixture.concordat.transact(TRANSFER));
   expect(error).toBeInstanceOf(ConcordatError);
   expect(error).toMatchObject({ code: 'LIMIT_TRANSACTIONS', retryable: true });

@@ -56,6 +56,70 @@ describe('LIMIT_TRANSACTIONS', () => {
     expect(orders.told).toEqual(['rollback orders']);
     expect((await session.ask({ begin: { gtrid } })).error?.reason).toBe('LIMIT_TRANSACTIONS');
   });
+
+  it('is certain: a Commit in the same frame as its Begin finds nothing, however many outcomes are forgotten', async () => {
+    await using system = await openSystem({ openTransactionsMax: 1, outcomesMax: 1 });
+    await system.participant('orders');
+    const session = await system.session();
+    for (let count = 0; count < 3; count += 1) {
+      await system.api.rollback({ gtrid: (await system.api.begin({})).gtrid });
+    }
+    await system.api.begin({});
+    const gtrid = session.gtrid();
+    const [begin, commit] = [session.id(), session.id()];
+    session.send({ id: begin, begin: { gtrid } }, { id: commit, commit: { gtrid, branches: [{ bqual: 'orders' }] } });
+    expect((await session.answer(commit)).error?.reason).toBe('TXN_NOT_FOUND');
+    expect(session.received.slice(-2).map(({ error }) => error?.reason)).toEqual([
+      'LIMIT_TRANSACTIONS',
+      'TXN_NOT_FOUND',
+    ]);
+  });
+
+  it('is for good: branches that are reported after the refusal are rolled back at once, although there is room again', async () => {
+    await using system = await openSystem({ openTransactionsMax: 1 });
+    const orders = await system.participant('orders');
+    const accounts = await system.participant('accounts');
+    const session = await system.session();
+    const { gtrid: open } = await system.api.begin({});
+    const gtrid = session.gtrid();
+    await session.ask({ begin: { gtrid } });
+    await system.api.rollback({ gtrid: open });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    accounts.send({ opened: { gtrid, bqual: 'accounts' } });
+    await Promise.all([orders.hears('finish'), accounts.hears('finish')]);
+    expect([...orders.told, ...accounts.told]).toEqual(['rollback orders', 'rollback accounts']);
+    const branches = [orders, accounts].map(({ resource: bqual, instance }) => ({ bqual, instance }));
+    expect((await session.ask({ commit: { gtrid, branches } })).error?.reason).toBe('TXN_NOT_FOUND');
+  });
+
+  it('does not refuse a Begin whose report has taken the last place already', async () => {
+    await using system = await openSystem({ openTransactionsMax: 1 });
+    const orders = await system.participant('orders');
+    const session = await system.session();
+    const gtrid = session.gtrid();
+    orders.send({ opened: { gtrid, bqual: 'orders' } });
+    await eventually('the report is in', () => system.coordinator.driver.registry.liveCount === 1);
+    const [begin, commit] = [session.id(), session.id()];
+    const branches = [{ bqual: 'orders', instance: orders.instance }];
+    session.send({ id: begin, begin: { gtrid } }, { id: commit, commit: { gtrid, branches } });
+    expect((await session.answer(commit)).commit?.outcome).toBe('OUTCOME_COMMITTED');
+    expect(session.answers(begin)).toBe(0);
+  });
+
+  it('refuses a Begin whose report found no place and was rolled back, also when there is room again', async () => {
+    await using system = await openSystem({ openTransactionsMax: 1 });
+    const orders = await system.participant('orders');
+    const session = await system.session();
+    const { gtrid: open } = await system.api.begin({});
+    const gtrid = session.gtrid();
+    orders.send({ opened: { gtrid, bqual: 'orders' } });
+    await orders.hears('finish');
+    await system.api.rollback({ gtrid: open });
+    expect((await session.ask({ begin: { gtrid } })).error).toMatchObject({
+      reason: 'TXN_ROLLED_BACK',
+      metadata: { retryable: 'true' },
+    });
+  });
 });
 
 describe('LIMIT_BRANCHES', () => {
