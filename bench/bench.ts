@@ -6,21 +6,15 @@ import { parseArgs } from 'node:util';
 import { openBooks } from './books.ts';
 import { chart } from './chart.ts';
 import { contest, type Entry } from './contest.ts';
-import { type Contestant, runWindow } from './contestant.ts';
-import { batched, local, raw } from './contestants/by-hand.ts';
-import { inApp, sidecars } from './contestants/concordat.ts';
-import { openDecisions } from './contestants/decisions.ts';
+import { runWindow } from './contestant.ts';
+import { enterForms, FORMS, type Form } from './contestants/forms.ts';
 import { openPeer } from './contestants/peer.ts';
 import { oneOf, orComplain, positive } from './options.ts';
 import { type Row, table, toRows } from './report.ts';
-import { openSide } from './sides.ts';
 import { openSite, PAIRS, type Pair, type Site } from './site.ts';
 
 /** Compilers need that long until a program runs as it will; what has more processes has more of them. */
 const WARM_UP_SECONDS = 12;
-
-const FORMS = ['local', 'raw', 'batched', 'interactive', 'last', 'in-app', 'in-app-last'] as const;
-type Form = (typeof FORMS)[number];
 
 const HELP = `npm run bench -- [options]
 
@@ -87,13 +81,13 @@ interface Plan {
 
 async function bench(plan: Plan): Promise<number> {
   const onProgress = (text: string): void => console.error(text);
-  await using site = await openSite(plan.pair, onProgress);
+  await using site = await openSite(plan.pair, { onProgress });
   const audit = await openBooks(site.servers);
   const rows: Row[] = [];
   let failed = 0;
   {
     await using stack = new AsyncDisposableStack();
-    const { entries, processes } = await enter(plan, site, stack);
+    const { entries, processes, forcedWrites } = await enter(plan, site, stack);
     const most = Math.max(...plan.clientCounts);
     for (const entry of entries) {
       onProgress(`warming up: ${entry.form}`);
@@ -101,7 +95,7 @@ async function bench(plan: Plan): Promise<number> {
     }
     for (const clients of plan.clientCounts) {
       const { rounds: count, seconds } = plan;
-      const rounds = await contest(entries, { clients, rounds: count, seconds, processes, onProgress });
+      const rounds = await contest(entries, { clients, rounds: count, seconds, processes, forcedWrites, onProgress });
       const forms = entries.map(({ form }) => form);
       rows.push(...toRows(plan.pair, clients, forms, rounds));
       for (const window of rounds.flatMap((round) => [...round.values()])) {
@@ -130,35 +124,22 @@ async function bench(plan: Plan): Promise<number> {
 /** Everybody who takes part, in the order of the forms; the peer is the last one. */
 async function enter(
   { forms, peer, clientCounts }: Plan,
-  { servers, directory, connect, processes }: Site,
+  site: Site,
   stack: AsyncDisposableStack,
-): Promise<{ entries: Entry[]; processes: Map<string, number> }> {
+): Promise<{ entries: Entry[]; processes: Map<string, number>; forcedWrites: () => Promise<number> }> {
   const most = Math.max(...clientCounts);
-  const sides = [stack.use(openSide(servers[0], -1, most)), stack.use(openSide(servers[1], 1, most))] as const;
-  const decisions = openDecisions(join(directory, 'decisions.db'));
-  stack.defer(() => decisions.close());
-  const concordat = stack.use(await connect());
-  const contestants: Record<Form, () => Contestant> = {
-    local: () => local(sides),
-    raw: () => raw(sides),
-    batched: () => batched(sides, decisions),
-    interactive: () => sidecars(concordat, servers, false),
-    last: () => sidecars(concordat, servers, true),
-    'in-app': () => inApp(concordat, servers, most, false),
-    'in-app-last': () => inApp(concordat, servers, most, true),
-  };
-  const entries = forms.map((form): Entry => {
-    const contestant = contestants[form]();
-    stack.defer(() => contestant[Symbol.asyncDispose]?.());
-    return { form, run: (clients, seconds) => runWindow(contestant, clients, seconds) };
-  });
-  const counted = processes();
+  const concordat = stack.use(await site.connect());
+  const { contestants, forcedWrites } = enterForms(forms, { site, concordat, clients: most }, stack);
+  const entries = [...contestants].map(
+    ([form, contestant]): Entry => ({ form, run: (clients, seconds) => runWindow(contestant, clients, seconds) }),
+  );
+  const counted = site.processes();
   if (peer !== undefined) {
-    const journal = join(directory, 'peer-journal');
+    const journal = join(site.directory, 'peer-journal');
     await mkdir(journal);
-    const manager = stack.use(await openPeer(peer, servers, { journal, clients: most }));
+    const manager = stack.use(await openPeer(peer, site.servers, { journal, clients: most }));
     entries.push({ form: 'peer', run: (clients, seconds) => manager.window(clients, seconds) });
     counted.set('peer', manager.pid);
   }
-  return { entries, processes: counted };
+  return { entries, processes: counted, forcedWrites };
 }

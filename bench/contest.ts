@@ -11,6 +11,8 @@ export interface Entry {
 export interface Measured extends Window {
   /** Microseconds of CPU for each transfer, by process. */
   readonly cpuUs: ReadonlyMap<string, number>;
+  /** Forced writes of decisions for each transfer; transfers that commit at the same time share one. */
+  readonly forcedWrites: number;
 }
 
 /** One round: form -> what it did. */
@@ -22,37 +24,39 @@ export interface ContestOptions {
   readonly seconds: number;
   /** Processes whose CPU is counted: name -> pid. */
   readonly processes: ReadonlyMap<string, number>;
+  /** Forced writes so far. */
+  readonly forcedWrites: () => Promise<number>;
   readonly onProgress: (text: string) => void;
 }
 
 export async function contest(entries: readonly Entry[], options: ContestOptions): Promise<Round[]> {
-  const { clients, rounds, seconds, processes, onProgress } = options;
+  const { clients, rounds, seconds, processes, forcedWrites, onProgress } = options;
   const all: Round[] = [];
   for (let number = 0; number < rounds; number += 1) {
     const round = new Map<string, Measured>();
     // Every round starts with another one, and every other round goes backwards: nobody always follows the same neighbour.
     const turned = [...entries.slice(number % entries.length), ...entries.slice(0, number % entries.length)];
     for (const entry of number % 2 === 0 ? turned : turned.toReversed()) {
-      const before = cpuTimes(processes);
+      const [before, forced] = [cpuTimes(processes), await forcedWrites()];
       const window = await entry.run(clients, seconds);
       const cpuUs = new Map(
         [...cpuTimes(processes)].map(([name, us]) => [name, (us - (before.get(name) ?? 0)) / window.committed]),
       );
-      round.set(entry.form, { ...window, cpuUs });
+      const written = (await forcedWrites()) - forced;
+      round.set(entry.form, { ...window, cpuUs, forcedWrites: written / window.committed });
     }
     all.push(round);
-    const raw = round.get('raw');
-    const told = entries.map(({ form }) => {
-      const window = round.get(form);
-      return window === undefined || raw === undefined || form === 'raw'
-        ? undefined
-        : `${form} ${(perSecond(window) / perSecond(raw)).toFixed(2)}`;
-    });
-    onProgress(
-      `${clients} clients, round ${number + 1} of ${rounds}: raw ${raw === undefined ? '-' : perSecond(raw).toFixed(0)}/s; of it ${told.filter((text) => text !== undefined).join(', ')}`,
-    );
+    onProgress(`${clients} clients, round ${number + 1} of ${rounds}: ${told(round)}`);
   }
   return all;
+}
+
+function told(round: Round): string {
+  const raw = round.get('raw');
+  const others = [...round].filter(([form]) => form !== 'raw');
+  return raw === undefined
+    ? others.map(([form, window]) => `${form} ${perSecond(window).toFixed(0)}/s`).join(', ')
+    : `raw ${perSecond(raw).toFixed(0)}/s; of it ${others.map(([form, window]) => `${form} ${(perSecond(window) / perSecond(raw)).toFixed(2)}`).join(', ')}`;
 }
 
 export function perSecond(window: Window): number {

@@ -18,8 +18,16 @@ export interface Window {
 
 export const ACCOUNTS = 10_000;
 
-/** A closed loop: each client starts its next transfer when the last one has ended. */
-export async function runWindow(contestant: Contestant, clients: number, seconds: number): Promise<Window> {
+/**
+ * A closed loop: each client starts its next transfer when the last one has ended.
+ * @param pick the accounts of a transfer; any two if not given.
+ */
+export async function runWindow(
+  contestant: Contestant,
+  clients: number,
+  seconds: number,
+  pick: () => readonly [number, number] = () => [account(), account()],
+): Promise<Window> {
   const latencies: number[] = [];
   let failed = 0;
   const start = performance.now();
@@ -28,7 +36,7 @@ export async function runWindow(contestant: Contestant, clients: number, seconds
     while (performance.now() < end) {
       const began = performance.now();
       try {
-        await contestant.transfer(account(), account());
+        await contestant.transfer(...pick());
         latencies.push(performance.now() - began);
       } catch (error) {
         failed += 1;
@@ -52,6 +60,7 @@ export async function runWindow(contestant: Contestant, clients: number, seconds
   };
 }
 
-function account(): number {
-  return 1 + Math.floor(Math.random() * ACCOUNTS);
+/** Any of the first `count`. */
+export function account(count = ACCOUNTS): number {
+  return 1 + Math.floor(Math.random() * count);
 }

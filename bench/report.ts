@@ -19,6 +19,8 @@ export interface Row {
   readonly rounds: number;
   /** Microseconds of CPU for each transfer, by process. */
   readonly cpuUs: Readonly<Record<string, number>>;
+  /** Of decisions, for each transfer; shared by those that commit at the same time. */
+  readonly forcedWrites: number | null;
 }
 
 export function toRows(pair: string, clients: number, forms: readonly string[], rounds: readonly Round[]): Row[] {
@@ -39,6 +41,8 @@ export function toRows(pair: string, clients: number, forms: readonly string[], 
       vsPeer: orNull(median(vsPeer)),
       rounds: windows.length,
       cpuUs: cpuOf(windows),
+      // What the peer writes nobody counts.
+      forcedWrites: form === 'peer' ? null : orNull(median(windows.map(({ forcedWrites }) => forcedWrites))),
     };
   });
 }
@@ -46,7 +50,7 @@ export function toRows(pair: string, clients: number, forms: readonly string[], 
 export function table(rows: readonly Row[]): string {
   const processes = [...new Set(rows.flatMap(({ cpuUs }) => Object.keys(cpuUs)))];
   const withPeer = rows.some(({ vsPeer }) => vsPeer !== null);
-  const head = ['clients', 'form', 'tx/s', 'p50 ms', 'p99 ms', 'p99.9', 'vs raw', 'quartiles'];
+  const head = ['clients', 'form', 'tx/s', 'p50 ms', 'p99 ms', 'p99.9', 'vs raw', 'quartiles', 'forced'];
   const lines = [
     [...head, ...(withPeer ? ['vs peer'] : []), ...processes.map((name) => `${name} µs`)],
     ...rows.map((row) => [
@@ -58,6 +62,7 @@ export function table(rows: readonly Row[]): string {
       row.p999Ms?.toFixed(1) ?? '',
       row.vsRaw?.toFixed(2) ?? '',
       row.vsRawSpread === null ? '' : row.vsRawSpread.map((value) => value.toFixed(2)).join('–'),
+      row.forcedWrites?.toFixed(3) ?? '',
       ...(withPeer ? [row.vsPeer?.toFixed(2) ?? ''] : []),
       ...processes.map((name) => row.cpuUs[name]?.toFixed(0) ?? ''),
     ]),

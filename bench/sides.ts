@@ -8,6 +8,8 @@ import type { EngineServer } from '../src/dev/engines/index.ts';
 export interface Prepared {
   /** Commits it and gives its connection back. */
   commit(): Promise<void>;
+  /** The other side was not prepared. */
+  rollback(): Promise<void>;
 }
 
 export interface Side extends AsyncDisposable {
@@ -31,28 +33,33 @@ export function openSide(server: EngineServer, amount: 1 | -1, clients: number):
 function openPostgres(server: EngineServer, amount: 1 | -1, clients: number): Side {
   const pool = new pg.Pool({ connectionString: server.url, max: clients });
   const text = updateText(server.engine, amount);
-  const held = (client: pg.PoolClient, gid: string): Prepared => ({
-    commit: async () => {
-      await client.query(`commit prepared '${gid}'`);
+  /** Where a statement fails, the connection goes, and its transaction with it. */
+  const prepared = async (gid: string, work: (client: pg.PoolClient) => Promise<unknown>): Promise<Prepared> => {
+    const client = await pool.connect();
+    const finish = async (verb: 'commit' | 'rollback'): Promise<void> => {
+      await client.query(`${verb} prepared '${gid}'`);
       client.release();
-    },
-  });
+    };
+    try {
+      await work(client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    return { commit: () => finish('commit'), rollback: () => finish('rollback') };
+  };
   return {
     update: async (id) => {
       await pool.query(text, [id]);
     },
-    prepare: async (gid, id) => {
-      const client = await pool.connect();
-      await client.query('begin');
-      await client.query(text, [id]);
-      await client.query(`prepare transaction '${gid}'`);
-      return held(client, gid);
-    },
-    prepareAtOnce: async (gid, id) => {
-      const client = await pool.connect();
-      await client.query(`begin; ${text.replace('$1', String(id))}; prepare transaction '${gid}'`);
-      return held(client, gid);
-    },
+    prepare: (gid, id) =>
+      prepared(gid, async (client) => {
+        await client.query('begin');
+        await client.query(text, [id]);
+        await client.query(`prepare transaction '${gid}'`);
+      }),
+    prepareAtOnce: (gid, id) =>
+      prepared(gid, (client) => client.query(`begin; ${text.replace('$1', String(id))}; prepare transaction '${gid}'`)),
     [Symbol.asyncDispose]: () => pool.end(),
   };
 }
@@ -60,31 +67,38 @@ function openPostgres(server: EngineServer, amount: 1 | -1, clients: number): Si
 function openMysql(server: EngineServer, amount: 1 | -1, clients: number): Side {
   const pool = mysql.createPool({ uri: server.url, connectionLimit: clients, multipleStatements: true });
   const text = updateText(server.engine, amount);
-  const held = (connection: mysql.PoolConnection, gid: string): Prepared => ({
-    commit: async () => {
-      await connection.query(`xa commit '${gid}'`);
+  const prepared = async (
+    gid: string,
+    work: (connection: mysql.PoolConnection) => Promise<unknown>,
+  ): Promise<Prepared> => {
+    const connection = await pool.getConnection();
+    const finish = async (verb: 'commit' | 'rollback'): Promise<void> => {
+      await connection.query(`xa ${verb} '${gid}'`);
       connection.release();
-    },
-  });
+    };
+    try {
+      await work(connection);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+    return { commit: () => finish('commit'), rollback: () => finish('rollback') };
+  };
   return {
     update: async (id) => {
       await pool.execute(text, [id]);
     },
-    prepare: async (gid, id) => {
-      const connection = await pool.getConnection();
-      await connection.query(`xa start '${gid}'`);
-      await connection.execute(text, [id]);
-      await connection.query(`xa end '${gid}'`);
-      await connection.query(`xa prepare '${gid}'`);
-      return held(connection, gid);
-    },
-    prepareAtOnce: async (gid, id) => {
-      const connection = await pool.getConnection();
-      await connection.query(
-        `xa start '${gid}'; ${text.replace('?', String(id))}; xa end '${gid}'; xa prepare '${gid}'`,
-      );
-      return held(connection, gid);
-    },
+    prepare: (gid, id) =>
+      prepared(gid, async (connection) => {
+        await connection.query(`xa start '${gid}'`);
+        await connection.execute(text, [id]);
+        await connection.query(`xa end '${gid}'`);
+        await connection.query(`xa prepare '${gid}'`);
+      }),
+    prepareAtOnce: (gid, id) =>
+      prepared(gid, (connection) =>
+        connection.query(`xa start '${gid}'; ${text.replace('?', String(id))}; xa end '${gid}'; xa prepare '${gid}'`),
+      ),
     [Symbol.asyncDispose]: () => pool.end(),
   };
 }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openAdminClient } from '../src/cli/admin-client.ts';
 import { type Concordat, connect } from '../src/client/index.ts';
 import { Cluster } from '../src/dev/cluster.ts';
 import { type EngineServer, startMariadb, startMysql, startPostgres } from '../src/dev/engines/index.ts';
@@ -17,14 +18,24 @@ export interface Site extends AsyncDisposable {
   connect(): Promise<Concordat>;
   /** name -> pid of what takes part in a transfer; this process is `client`. */
   processes(): Map<string, number>;
+  /** Forced writes of the coordinator's log so far. */
+  forcedWrites(): Promise<number>;
+  /** Decisions that are not carried out at every branch. */
+  unfinished(): Promise<number>;
 }
 
-export async function openSite(pair: Pair, onProgress: (text: string) => void): Promise<Site> {
+export interface SiteOptions {
+  readonly onProgress: (text: string) => void;
+  /** After that long the databases refuse to wait for a lock; as they do by default if not given. */
+  readonly lockWaitSeconds?: number;
+}
+
+export async function openSite(pair: Pair, options: SiteOptions): Promise<Site> {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'concordat-bench-'));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
-  const accounts = stack.use(await startFirst(join(directory, 'accounts'), onProgress));
-  const orders = stack.use(await startSecond(pair, join(directory, 'orders'), onProgress));
+  const accounts = stack.use(await startFirst(join(directory, 'accounts'), options));
+  const orders = stack.use(await startSecond(pair, join(directory, 'orders'), options));
   const cluster = new Cluster({
     directory,
     listen: '127.0.0.1:0',
@@ -33,6 +44,7 @@ export async function openSite(pair: Pair, onProgress: (text: string) => void): 
   stack.defer(() => cluster.stopPrograms());
   await cluster.startCoordinator();
   await cluster.startSidecars();
+  const admin = stack.use(openAdminClient({ address: cluster.address, timeoutMs: 30_000 }));
   const held = stack.move();
   return {
     directory,
@@ -52,25 +64,39 @@ export async function openSite(pair: Pair, onProgress: (text: string) => void): 
         ['engine 1', accounts.pid ?? 0],
         ['engine 2', orders.pid ?? 0],
       ]),
+    forcedWrites: async () => Number((await admin.call('GetLogStatus', {})).forcedWrites),
+    unfinished: async () => Number((await admin.call('GetLogStatus', {})).unfinishedDecisions),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
-function startFirst(directory: string, onProgress: (text: string) => void): Promise<EngineServer> {
-  const settings = { max_connections: '400', max_prepared_transactions: '300' };
-  return startPostgres({ version: 18, directory, settings, onProgress });
+function startFirst(directory: string, options: SiteOptions): Promise<EngineServer> {
+  return startPostgres({ version: 18, directory, settings: postgresSettings(options), onProgress: options.onProgress });
 }
 
-function startSecond(pair: Pair, directory: string, onProgress: (text: string) => void): Promise<EngineServer> {
+function startSecond(pair: Pair, directory: string, options: SiteOptions): Promise<EngineServer> {
+  const { onProgress } = options;
   switch (pair) {
-    case 'postgresql+postgresql': {
-      const settings = { max_connections: '400', max_prepared_transactions: '300' };
+    case 'postgresql+postgresql':
       // `fresh`: two copies of one data directory would claim to be the same engine.
-      return startPostgres({ version: 18, directory, settings, fresh: true, onProgress });
-    }
+      return startPostgres({ version: 18, directory, settings: postgresSettings(options), fresh: true, onProgress });
     case 'postgresql+mariadb':
-      return startMariadb({ directory, settings: { 'max-connections': '400' }, onProgress });
+      return startMariadb({ directory, settings: mysqlSettings(options), onProgress });
     case 'postgresql+mysql':
-      return startMysql({ directory, settings: { 'max-connections': '400' }, onProgress });
+      return startMysql({ directory, settings: mysqlSettings(options), onProgress });
   }
+}
+
+function postgresSettings({ lockWaitSeconds }: SiteOptions): Record<string, string> {
+  return {
+    ...{ max_connections: '400', max_prepared_transactions: '300' },
+    ...(lockWaitSeconds !== undefined && { lock_timeout: `${lockWaitSeconds}s` }),
+  };
+}
+
+function mysqlSettings({ lockWaitSeconds }: SiteOptions): Record<string, string> {
+  return {
+    'max-connections': '400',
+    ...(lockWaitSeconds !== undefined && { 'innodb-lock-wait-timeout': String(lockWaitSeconds) }),
+  };
 }

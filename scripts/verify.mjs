@@ -29,6 +29,22 @@ const PROOFS = [
   { name: 'chaos', script: join('proof', 'chaos', 'main.ts'), args: ['--seed', '1', '--json'] },
   // Every form once; it fails if the books do not balance, never for being slow.
   { name: 'bench', script: join('bench', 'bench.ts'), args: ['--rounds', '1', '--seconds', '1', '--clients', '8'] },
+  // Those without databases are among the tests.
+  {
+    name: 'bench, few rows',
+    script: join('bench', 'scenarios', 'main.ts'),
+    args: ['contention', '--rounds', '1', '--seconds', '0.5', '--clients', '4'],
+  },
+  {
+    name: 'bench, mixes',
+    script: join('bench', 'scenarios', 'main.ts'),
+    args: ['mixes', '--rounds', '1', '--seconds', '0.5', '--clients', '4'],
+  },
+  {
+    name: 'bench, long',
+    script: join('bench', 'scenarios', 'main.ts'),
+    args: ['long', '--minutes', '0.1', '--every', '2', '--clients', '4'],
+  },
 ];
 const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), args: ['run'] };
 

@@ -19,7 +19,7 @@ export function raw([debit, credit]: Sides): Contestant {
     name: 'raw',
     async transfer(from, to) {
       const gid = nextGid();
-      await commitBoth(await Promise.all([debit.prepare(gid, from), credit.prepare(gid, to)]));
+      await commitBoth(await both([debit.prepare(gid, from), credit.prepare(gid, to)]));
     },
   };
 }
@@ -30,7 +30,7 @@ export function batched([debit, credit]: Sides, decisions: Decisions): Contestan
     name: 'batched',
     async transfer(from, to) {
       const gid = nextGid();
-      const prepared = await Promise.all([debit.prepareAtOnce(gid, from), credit.prepareAtOnce(gid, to)]);
+      const prepared = await both([debit.prepareAtOnce(gid, from), credit.prepareAtOnce(gid, to)]);
       await decisions.write(gid);
       await commitBoth(prepared);
     },
@@ -38,6 +38,18 @@ export function batched([debit, credit]: Sides, decisions: Decisions): Contestan
 }
 
 type Sides = readonly [Side, Side];
+
+/** Both halves, or none: one that was prepared alone is rolled back. */
+async function both(halves: readonly Promise<Prepared>[]): Promise<Prepared[]> {
+  const results = await Promise.allSettled(halves);
+  const failed = results.find((result) => result.status === 'rejected');
+  const prepared = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (failed === undefined) {
+    return prepared;
+  }
+  await Promise.all(prepared.map((half) => half.rollback()));
+  throw failed.reason;
+}
 
 async function commitBoth(prepared: readonly Prepared[]): Promise<void> {
   await Promise.all(prepared.map((half) => half.commit()));

@@ -1,7 +1,7 @@
 // Concordat in each of its forms, through the client that applications use.
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import type { Concordat, Transaction } from '../../src/client/index.ts';
+import type { Concordat, Transaction, TransactionOptions } from '../../src/client/index.ts';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { Contestant } from '../contestant.ts';
 import { updateText } from '../sides.ts';
@@ -12,7 +12,12 @@ type Servers = readonly [EngineServer, EngineServer];
  * Through the sidecars: client, coordinator, two sidecars, four processes.
  * @param last the statement is marked as the branch's last one: it is executed, prepared and voted on in one round trip.
  */
-export function sidecars(concordat: Concordat, [first, second]: Servers, last: boolean): Contestant {
+export function sidecars(
+  concordat: Concordat,
+  [first, second]: Servers,
+  last: boolean,
+  options: TransactionOptions = {},
+): Contestant {
   const debit = updateText(first.engine, -1);
   const credit = updateText(second.engine, 1);
   return {
@@ -23,7 +28,7 @@ export function sidecars(concordat: Concordat, [first, second]: Servers, last: b
           tx.resource('accounts').query(debit, [from], { last }),
           tx.resource('orders').query(credit, [to], { last }),
         ]);
-      }),
+      }, options),
   };
 }
 
@@ -31,7 +36,13 @@ export function sidecars(concordat: Concordat, [first, second]: Servers, last: b
  * On the application's own connections: client and coordinator, two processes; the sidecars only stand by.
  * @param last the application says when a branch's work is done: it prepares then, and its vote is not asked for.
  */
-export function inApp(concordat: Concordat, servers: Servers, clients: number, last: boolean): Contestant {
+export function inApp(
+  concordat: Concordat,
+  servers: Servers,
+  clients: number,
+  last: boolean,
+  options: TransactionOptions = {},
+): Contestant {
   const [debit, credit] = [connections(servers[0], -1, clients), connections(servers[1], 1, clients)];
   const half = async (tx: Transaction, resource: string, { connection, update }: Lent, id: number): Promise<void> => {
     const enlisted = await tx.enlist(resource, connection);
@@ -44,8 +55,13 @@ export function inApp(concordat: Concordat, servers: Servers, clients: number, l
       const [a, b] = await Promise.all([debit.lend(), credit.lend()]);
       try {
         await concordat.transaction(async (tx) => {
-          await Promise.all([half(tx, 'accounts', a, from), half(tx, 'orders', b, to)]);
-        });
+          // Both are waited for, also if one has failed: a connection goes back when nobody uses it.
+          const halves = await Promise.allSettled([half(tx, 'accounts', a, from), half(tx, 'orders', b, to)]);
+          const failed = halves.find((result) => result.status === 'rejected');
+          if (failed !== undefined) {
+            throw failed.reason;
+          }
+        }, options);
       } finally {
         a.release();
         b.release();

@@ -4,6 +4,8 @@ import Database from 'better-sqlite3';
 export interface Decisions {
   /** Resolves when the decision is on the disk. */
   write(gid: string): Promise<void>;
+  /** How often it was synced for them. */
+  readonly forcedWrites: number;
   close(): void;
 }
 
@@ -16,9 +18,11 @@ export function openDecisions(file: string): Decisions {
   const insert = database.prepare('insert into decision values (?)');
   let waiting: { gid: string; resolve: () => void; reject: (error: unknown) => void }[] = [];
   const flushAll = database.transaction((gids: readonly string[]) => gids.map((gid) => insert.run(gid)));
+  let forcedWrites = 0;
   const flush = (): void => {
     const group = waiting;
     waiting = [];
+    forcedWrites += 1;
     try {
       flushAll(group.map(({ gid }) => gid));
     } catch (error) {
@@ -39,6 +43,9 @@ export function openDecisions(file: string): Decisions {
           setImmediate(flush);
         }
       }),
+    get forcedWrites() {
+      return forcedWrites;
+    },
     close: () => database.close(),
   };
 }

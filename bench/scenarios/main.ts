@@ -4,8 +4,11 @@ import { parseArgs } from 'node:util';
 import { oneOf, orComplain, UsageError } from '../options.ts';
 import { columns } from '../table.ts';
 import { branches } from './branches.ts';
+import { contention } from './contention.ts';
 import { history } from './history.ts';
+import { long } from './long.ts';
 import { memory } from './memory.ts';
+import { mixes } from './mixes.ts';
 import { recovery } from './recovery.ts';
 import { type Line, type Scenario, Settings } from './scenario.ts';
 import { slowDisk } from './slow-disk.ts';
@@ -16,6 +19,9 @@ const SCENARIOS = {
   history,
   recovery,
   memory,
+  contention,
+  mixes,
+  long,
 } as const satisfies Readonly<Record<string, Scenario>>;
 const NAMES = Object.keys(SCENARIOS) as (keyof typeof SCENARIOS)[];
 

@@ -38,7 +38,7 @@ export class Settings {
 
   /** Numbers from 0 on. */
   numbers(option: string): number[] {
-    return this.#list(option).map((text) => notNegative(text, `--${option}`));
+    return this.list(option).map((text) => notNegative(text, `--${option}`));
   }
 
   oneOf<T extends string>(option: string, known: readonly T[]): T {
@@ -46,10 +46,10 @@ export class Settings {
   }
 
   someOf<T extends string>(option: string, known: readonly T[]): T[] {
-    return this.#list(option).map((text) => oneOf(known, text, `--${option}`));
+    return this.list(option).map((text) => oneOf(known, text, `--${option}`));
   }
 
-  #list(option: string): string[] {
+  list(option: string): string[] {
     return this.#text(option).split(',');
   }
 

@@ -96,7 +96,18 @@ describe('what is wrong', () => {
 describe('the command', () => {
   test('says which scenarios there are, and their options', async () => {
     const { stdout } = await run('--help');
-    for (const text of ['branches:', '--counts', 'history:', 'recovery:', 'memory:', 'slow-disk:', '--delay-ms']) {
+    for (const text of [
+      'branches:',
+      '--counts',
+      'history:',
+      'recovery:',
+      'memory:',
+      'slow-disk:',
+      '--delay-ms',
+      'contention:',
+      'mixes:',
+      'long:',
+    ]) {
       expect(stdout).toContain(text);
     }
   });
