@@ -10,7 +10,6 @@ export const VERBS = ['commit', 'rollback', 'commit-one-phase'] as const satisfi
 /** The events of one branch, besides reports. Lists are by instance, or by verb. */
 interface BranchEvents {
   readonly retry: number;
-  readonly askAgain: readonly number[];
   readonly enlist: readonly number[];
   /** A call that could not be sent, since its instance was gone: it has no vote any more. */
   readonly lost: readonly number[];
@@ -112,7 +111,6 @@ export class Events {
       VERBS.map((verb) => this.number({ kind: 'branch-result', bqual, verb, result: { kind, reason: REASON } }));
     return {
       retry: this.number({ kind: 'retry-due', bqual }),
-      askAgain: instances.map((instance) => this.number({ kind: 'prepare-due', bqual, instance })),
       enlist: instances.map((instance) => this.number({ kind: 'enlist-requested', bqual, instance })),
       lost: instances.map((instance) =>
         this.number({ kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason: REASON } }),

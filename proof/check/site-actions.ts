@@ -181,7 +181,7 @@ function noteHeard(world: World, branch: number, number: number): void {
 /** Calls that wait: their answer may have been lost, or their instance. Backoff is not modelled: whatever is due is due at any moment. */
 function timers(chooser: Chooser, branch: number): void {
   const { world, from } = chooser;
-  const { awaited, kind, state } = world.coordinators.facts(from[0] ?? 0);
+  const { awaited, state } = world.coordinators.facts(from[0] ?? 0);
   const events = world.events.branches[branch];
   const verb = awaited[branch] ?? -1;
   const isOpen = chooser.isSet(branch, Local.callOpen);
@@ -217,7 +217,13 @@ function timers(chooser: Chooser, branch: number): void {
       return true;
     });
   }
-  if (kind === 'preparing') {
-    chooser.tell('ask again', branch, events.askAgain[instance] ?? -1);
+  if (
+    state?.kind === 'preparing' &&
+    state.branches.some((one) => one.bqual === bqualOf(branch) && one.vote === undefined)
+  ) {
+    chooser.try('ask again', branch, 0, (next) => {
+      next.send(branch, PREPARE);
+      return true;
+    });
   }
 }

@@ -58,7 +58,7 @@ export function describeEffects(effects: readonly Effect[], state: State): strin
 export function describeEffect(effect: Effect, state: State): string {
   switch (effect.kind) {
     case 'prepare':
-      return `prepare ${at(effect)}`;
+      return `${effect.asked ? 'await' : 'prepare'} ${at(effect)}`;
     case 'finish':
       return `${effect.verb} ${at(effect)}${effect.evidence && ` ${effect.evidence}`}`;
     case 'retry':

@@ -86,8 +86,6 @@ function parseEvent(verb: string, words: Words): Event {
       return { kind: 'client-lost', reason: reason('CLIENT_LOST') };
     case 'vote':
       return { kind: 'vote', ...words.branch(), vote: vote(words) };
-    case 'prepare-due':
-      return { kind: 'prepare-due', ...words.branch() };
     case 'evidence':
       return { kind: 'one-phase-evidence', bqual: words.branch().bqual, evidence: words.next() };
     case 'result':
@@ -216,7 +214,8 @@ class Words {
   branches(): readonly ClaimedBranch[] {
     const branches: ClaimedBranch[] = [];
     while (this.#words.length > 0) {
-      branches.push(this.branch());
+      const branch = this.branch();
+      branches.push(this.may('asked') ? { ...branch, asked: true } : branch);
     }
     return branches;
   }

@@ -42,7 +42,6 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'operator-vouched':
       assert(false, `D1: ${event.kind} before any decision`);
       return ignore(state);
-    case 'prepare-due':
     case 'one-phase-evidence':
     case 'branch-result':
     case 'retry-due':

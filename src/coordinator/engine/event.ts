@@ -24,8 +24,6 @@ export type Event =
   | { readonly kind: 'client-lost'; readonly reason: Reason }
   /** In answer to prepare, unasked after a last statement, or because a branch failed on its own. */
   | { readonly kind: 'vote'; readonly bqual: Bqual; readonly instance: string; readonly vote: Vote }
-  /** Ask again for the votes that are missing: the branch's participant came back, or another one of its resource. */
-  | { readonly kind: 'prepare-due'; readonly bqual: Bqual; readonly instance: string }
   /** The commit record is on stable storage. A failed force is not an event: the process stops. */
   | { readonly kind: 'decision-durable' }
   | { readonly kind: 'one-phase-evidence'; readonly bqual: Bqual; readonly evidence: Evidence }

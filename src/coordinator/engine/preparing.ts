@@ -12,8 +12,6 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
       return vote(state, event);
     case 'branch-opened':
       return opened(state, event);
-    case 'prepare-due':
-      return prepareAgain(state, event);
     case 'rollback-requested':
       return rollBack(state, event.reason, everyone(state.branches, event.claimed));
     case 'deadline':
@@ -76,12 +74,4 @@ function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' 
   return branch.instance === instance
     ? ignore(state)
     : { state: { ...state, branches: replace(state.branches, { ...branch, instance }) }, effects: [] };
-}
-
-function prepareAgain(state: Preparing, event: Extract<Event, { kind: 'prepare-due' }>): Step<State> {
-  const { bqual, instance } = event;
-  const branch = find(state.branches, bqual);
-  return branch !== undefined && branch.vote === undefined
-    ? { state, effects: [{ kind: 'prepare', bqual, instance, asked: false }] }
-    : ignore(state);
 }

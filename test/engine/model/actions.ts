@@ -99,11 +99,11 @@ export const ACTIONS = {
     }
   },
   /** The driver asks another instance for a vote that is missing. */
-  'prepare-due': (world: World, pick: number) => {
+  'ask-again': (world: World, pick: number) => {
     const life = some(world.participants.lives, pick);
-    if (life !== undefined) {
+    if (life !== undefined && world.state?.kind === 'preparing') {
       const instance = pick % 2 === 0 ? life.instance : `${life.bqual}-sidecar`;
-      world.apply({ kind: 'prepare-due', bqual: life.bqual, instance });
+      world.calls.push({ kind: 'prepare', bqual: life.bqual, instance, asked: false });
     }
   },
   reconcile: (world: World, pick: number) => {

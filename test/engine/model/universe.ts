@@ -53,7 +53,6 @@ function reports(bqual: Bqual, instance: string): readonly Event[] {
     { kind: 'enlist-requested', bqual, instance },
     { kind: 'branch-opened', bqual, instance },
     { kind: 'branch-found', bqual, instance, evidence },
-    { kind: 'prepare-due', bqual, instance },
     ...votes.map((vote): Event => ({ kind: 'vote', bqual, instance, vote })),
   ];
 }
