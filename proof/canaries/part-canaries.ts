@@ -149,4 +149,23 @@ export const PART_CANARIES: readonly Canary[] = [
     caughtBy: { kind: 'crash-states', seed: 1, states: 300 },
     sees: /^(lost|refused)/,
   },
+  {
+    id: 'C32',
+    title: 'a prepared branch that nobody could be told to roll back is never asked for again',
+    breaks: ['D4'],
+    patches: [
+      {
+        file: 'src/coordinator/participant-session.ts',
+        find: '    driver.unreached.attached(link);\n',
+        put: '',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/unreached.test.ts',
+      named: 'is damage if somebody has committed it by hand meanwhile',
+      why: 'The simulator cannot tell which hands could have been noticed: a vote that never arrived leaves nothing to ask with.',
+    },
+    sees: /the damage is told/,
+  },
 ];

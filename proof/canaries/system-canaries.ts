@@ -257,4 +257,18 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     caughtBy: SIM,
     sees: /^D3/,
   },
+  {
+    id: 'C31',
+    title: 'what proves a commit in one phase is not passed on to the instance that is asked after it',
+    breaks: ['D4', 'D5'],
+    patches: [
+      {
+        file: 'src/coordinator/driver.ts',
+        find: "} else if (state.kind === 'one-phase') {",
+        put: "} else if (state.kind === 'one-phase' && before.kind !== 'one-phase') {",
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D4/,
+  },
 ];
