@@ -212,6 +212,20 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     sees: /^D9/,
   },
   {
+    id: 'C23-markers',
+    title: 'the row that alone proves a commit in one phase is kept for a minute of the wall clock',
+    breaks: ['D6', 'D10'],
+    patches: [
+      {
+        file: 'src/coordinator/markers.ts',
+        find: 'const now = this.#clock.now();',
+        put: 'const now = this.#clock.wallTime();',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D10/,
+  },
+  {
     id: 'C23-wall',
     title: 'a participant rolls back what has been prepared for a day of the wall clock',
     breaks: ['D2', 'D10'],

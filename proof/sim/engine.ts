@@ -22,6 +22,8 @@ export class SimEngine extends MemoryEngine {
   readonly markers = new Map<string, number>();
   /** Called when a branch is finished at a participant's word: before it, if it was prepared. */
   onFinish: Finish = () => undefined;
+  /** Called when the evidence row of a committed branch is deleted at a participant's word. */
+  onForget: (id: string) => void = () => undefined;
   /** The newest transaction. */
   lastBegun: MemoryTransaction | undefined;
 
@@ -72,6 +74,13 @@ export class SimEngine extends MemoryEngine {
     }
     const number = /^memory:([0-9]+)$/.exec(evidence)?.[1];
     return number === undefined ? undefined : this.outcome(Number(number));
+  }
+
+  forget(tag: string): void {
+    if (this.marker(tag) === 'committed') {
+      this.onForget(tag);
+      this.markers.delete(tag);
+    }
   }
 
   isPrepared(id: string): boolean {

@@ -3,6 +3,7 @@ import { isHeuristic, type State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { type Gtrid, gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
+import { judgeEvidence } from './evidence-judge.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
 
@@ -21,13 +22,14 @@ export class Judge {
   readonly #damaged = new Set<string>();
   readonly #begun = new Set<string>();
   /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
-  readonly #committed = new Set<string>();
+  readonly #committedAt = new Map<string, number>();
 
   constructor(system: System) {
     this.#system = system;
     this.#faultless = isFaultless(system.options);
     system.onTold = (attempt, told, applied) => this.#told(attempt, told, applied);
     system.coordinator.onAppend = (record) => this.#appended(record);
+    judgeEvidence(system, this.#committedAt, (what, details) => this.say(what, details));
     system.coordinator.onBegun = (gtrid, epoch) => this.#begins(gtrid, epoch);
     for (const { parts } of system.sites) {
       parts.engine.onFinish = (id, verb) => this.#finished(parts.name, id, verb);
@@ -91,8 +93,7 @@ export class Judge {
 
   /** D9: under an id something is begun once, and never in a later life. Whoever speaks of it late does not begin it again. */
   #begins(gtrid: string, epoch: number): void {
-    const named = gtridParts(gtrid as Gtrid).epoch;
-    if (this.#begun.has(gtrid) || named !== epoch) {
+    if (this.#begun.has(gtrid) || gtridParts(gtrid as Gtrid).epoch !== epoch) {
       this.say('D9', `${gtrid} is begun in epoch ${epoch}, and was begun before`);
     }
     this.#begun.add(gtrid);
@@ -112,11 +113,11 @@ export class Judge {
       this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
     } else if (verb === 'one-phase' && !attempt.isOnePhase) {
       this.say('D3', `${site} commits ${id} in one phase, and it has ${attempt.branches.length} branches`);
-    } else if (verb === 'rollback' && isDecided && !this.#committed.has(id) && !attempt.meddled) {
+    } else if (verb === 'rollback' && isDecided && !this.#committedAt.has(id) && !attempt.meddled) {
       this.say('D2', `${site} rolls ${id} back, and it is decided`);
     }
     if (verb !== 'rollback') {
-      this.#committed.add(id);
+      this.#committedAt.set(id, this.#system.world.now);
     }
     if (verb !== 'rollback' && !attempt.askedToCommit) {
       this.say('D3', `${site} commits ${id}, and its client never asked for it`);

@@ -131,8 +131,8 @@ export class RemoteResourceManager implements ResourceManager {
     return this.#control(
       'forget',
       () => {
-        for (const key of keys.filter((one) => engine.marker(one) === 'committed')) {
-          engine.markers.delete(key);
+        for (const key of keys) {
+          engine.forget(key);
         }
       },
       keys.join(' '),
