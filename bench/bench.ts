@@ -9,8 +9,9 @@ import { contest, type Entry } from './contest.ts';
 import { runWindow } from './contestant.ts';
 import { enterForms, FORMS, type Form } from './contestants/forms.ts';
 import { openPeer } from './contestants/peer.ts';
-import { oneOf, orComplain, positive } from './options.ts';
-import { type Row, table, toRows } from './report.ts';
+import { countEach } from './counting/count.ts';
+import { notNegative, oneOf, orComplain, positive } from './options.ts';
+import { counted, type Row, table, toRows } from './report.ts';
 import { openSite, PAIRS, type Pair, type Site } from './site.ts';
 
 /** Compilers need that long until a program runs as it will; what has more processes has more of them. */
@@ -33,7 +34,13 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
   --clients N,N   concurrent clients, default 8,32,64
   --rounds N      paired rounds for each, default 5
   --seconds N     length of one window, default 4
+  --count N       transfers of each form, one after the other and untimed, in which messages and round trips are counted;
+                  default 200, 0: none
   --svg FILE      write a picture of the ratios
+                  columns of the table, each for one transfer:
+                    forced    forced writes of decisions, while it was timed: those that commit at the same time share one
+                    trips     round trips with both databases, from whoever speaks to them, with what runs in the background
+                    messages  messages between client, coordinator and participants; what leaves together still counts apart
   --json          end with one line of JSON: [{"pair","clients","form","tps","p50Ms","p99Ms","vsRaw","vsPeer","rounds",...}]
   --help`;
 
@@ -45,6 +52,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '8,32,64' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
+    count: { type: 'string', default: '200' },
     svg: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -62,6 +70,7 @@ if (values.help) {
       clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
       rounds: positive(values.rounds, '--rounds'),
       seconds: positive(values.seconds, '--seconds'),
+      count: notNegative(values.count, '--count'),
       svg: values.svg,
       json: values.json,
     }),
@@ -75,6 +84,7 @@ interface Plan {
   readonly clientCounts: readonly number[];
   readonly rounds: number;
   readonly seconds: number;
+  readonly count: number;
   readonly svg: string | undefined;
   readonly json: boolean;
 }
@@ -83,7 +93,7 @@ async function bench(plan: Plan): Promise<number> {
   const onProgress = (text: string): void => console.error(text);
   await using site = await openSite(plan.pair, { onProgress });
   const audit = await openBooks(site.servers);
-  const rows: Row[] = [];
+  const timed: Row[] = [];
   let failed = 0;
   {
     await using stack = new AsyncDisposableStack();
@@ -97,12 +107,14 @@ async function bench(plan: Plan): Promise<number> {
       const { rounds: count, seconds } = plan;
       const rounds = await contest(entries, { clients, rounds: count, seconds, processes, forcedWrites, onProgress });
       const forms = entries.map(({ form }) => form);
-      rows.push(...toRows(plan.pair, clients, forms, rounds));
+      timed.push(...toRows(plan.pair, clients, forms, rounds));
       for (const window of rounds.flatMap((round) => [...round.values()])) {
         failed += window.failed;
       }
     }
   }
+  const counts = plan.count === 0 ? new Map() : await countEach(plan.forms, plan.count, site, onProgress);
+  const rows = counted(timed, counts);
   console.log(table(rows));
   const wrong = await audit();
   console.log(wrong === undefined ? 'The books balance; no branch is left prepared.' : `WRONG: ${wrong}`);

@@ -1,5 +1,6 @@
 // What a contest comes to: medians over the rounds, ratios paired within a round, and their spread.
 import { type Measured, perSecond, type Round } from './contest.ts';
+import type { Counts } from './counting/count.ts';
 import { columns } from './table.ts';
 
 export interface Row {
@@ -21,6 +22,10 @@ export interface Row {
   readonly cpuUs: Readonly<Record<string, number>>;
   /** Of decisions, for each transfer; shared by those that commit at the same time. */
   readonly forcedWrites: number | null;
+  /** With the databases, for each transfer; null: not counted. */
+  readonly roundTrips: number | null;
+  /** Between client, coordinator and participants, for each transfer; null: not counted. */
+  readonly messages: number | null;
 }
 
 export function toRows(pair: string, clients: number, forms: readonly string[], rounds: readonly Round[]): Row[] {
@@ -42,15 +47,38 @@ export function toRows(pair: string, clients: number, forms: readonly string[], 
       rounds: windows.length,
       cpuUs: cpuOf(windows),
       // What the peer writes nobody counts.
+      ...{ roundTrips: null, messages: null },
       forcedWrites: form === 'peer' ? null : orNull(median(windows.map(({ forcedWrites }) => forcedWrites))),
     };
+  });
+}
+
+/** The same rows with what was counted beside the contest. */
+export function counted(rows: readonly Row[], counts: ReadonlyMap<string, Counts>): Row[] {
+  return rows.map((row) => {
+    const of = counts.get(row.form);
+    return of === undefined
+      ? row
+      : { ...row, roundTrips: rounded(of.roundTrips, 2), messages: rounded(of.messages, 2) };
   });
 }
 
 export function table(rows: readonly Row[]): string {
   const processes = [...new Set(rows.flatMap(({ cpuUs }) => Object.keys(cpuUs)))];
   const withPeer = rows.some(({ vsPeer }) => vsPeer !== null);
-  const head = ['clients', 'form', 'tx/s', 'p50 ms', 'p99 ms', 'p99.9', 'vs raw', 'quartiles', 'forced'];
+  const head = [
+    'clients',
+    'form',
+    'tx/s',
+    'p50 ms',
+    'p99 ms',
+    'p99.9',
+    'vs raw',
+    'quartiles',
+    'forced',
+    'trips',
+    'messages',
+  ];
   const lines = [
     [...head, ...(withPeer ? ['vs peer'] : []), ...processes.map((name) => `${name} µs`)],
     ...rows.map((row) => [
@@ -63,6 +91,8 @@ export function table(rows: readonly Row[]): string {
       row.vsRaw?.toFixed(2) ?? '',
       row.vsRawSpread === null ? '' : row.vsRawSpread.map((value) => value.toFixed(2)).join('–'),
       row.forcedWrites?.toFixed(3) ?? '',
+      row.roundTrips?.toFixed(1) ?? '',
+      row.messages?.toFixed(1) ?? '',
       ...(withPeer ? [row.vsPeer?.toFixed(2) ?? ''] : []),
       ...processes.map((name) => row.cpuUs[name]?.toFixed(0) ?? ''),
     ]),

@@ -4,6 +4,9 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import type { EngineServer } from '../src/dev/engines/index.ts';
 
+/** What it takes to speak to one. */
+export type Database = Pick<EngineServer, 'engine' | 'url'>;
+
 /** One side's half of a transfer that is prepared. */
 export interface Prepared {
   /** Commits it and gives its connection back. */
@@ -22,15 +25,15 @@ export interface Side extends AsyncDisposable {
 }
 
 /** The statement of a transfer with its one parameter, the account. */
-export function updateText(engine: EngineServer['engine'], amount: 1 | -1): string {
+export function updateText(engine: Database['engine'], amount: 1 | -1): string {
   return `update accounts set balance = balance ${amount < 0 ? '-' : '+'} 1 where id = ${engine === 'postgresql' ? '$1' : '?'}`;
 }
 
-export function openSide(server: EngineServer, amount: 1 | -1, clients: number): Side {
+export function openSide(server: Database, amount: 1 | -1, clients: number): Side {
   return server.engine === 'postgresql' ? openPostgres(server, amount, clients) : openMysql(server, amount, clients);
 }
 
-function openPostgres(server: EngineServer, amount: 1 | -1, clients: number): Side {
+function openPostgres(server: Database, amount: 1 | -1, clients: number): Side {
   const pool = new pg.Pool({ connectionString: server.url, max: clients });
   const text = updateText(server.engine, amount);
   /** Where a statement fails, the connection goes, and its transaction with it. */
@@ -64,7 +67,7 @@ function openPostgres(server: EngineServer, amount: 1 | -1, clients: number): Si
   };
 }
 
-function openMysql(server: EngineServer, amount: 1 | -1, clients: number): Side {
+function openMysql(server: Database, amount: 1 | -1, clients: number): Side {
   const pool = mysql.createPool({ uri: server.url, connectionLimit: clients, multipleStatements: true });
   const text = updateText(server.engine, amount);
   const prepared = async (

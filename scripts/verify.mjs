@@ -28,7 +28,11 @@ const PROOFS = [
   { name: 'canaries', script: join('proof', 'canaries', 'main.ts'), args: ['--json'] },
   { name: 'chaos', script: join('proof', 'chaos', 'main.ts'), args: ['--seed', '1', '--json'] },
   // Every form once; it fails if the books do not balance, never for being slow.
-  { name: 'bench', script: join('bench', 'bench.ts'), args: ['--rounds', '1', '--seconds', '1', '--clients', '8'] },
+  {
+    name: 'bench',
+    script: join('bench', 'bench.ts'),
+    args: ['--rounds', '1', '--seconds', '1', '--clients', '8', '--count', '20'],
+  },
   // Those without databases are among the tests.
   {
     name: 'bench, few rows',

@@ -2,11 +2,10 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import type { Concordat, Transaction, TransactionOptions } from '../../src/client/index.ts';
-import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { Contestant } from '../contestant.ts';
-import { updateText } from '../sides.ts';
+import { type Database, updateText } from '../sides.ts';
 
-type Servers = readonly [EngineServer, EngineServer];
+type Servers = readonly [Database, Database];
 
 /**
  * Through the sidecars: client, coordinator, two sidecars, four processes.
@@ -80,7 +79,7 @@ interface Lent {
 }
 
 function connections(
-  server: EngineServer,
+  server: Database,
   amount: 1 | -1,
   clients: number,
 ): { lend(): Promise<Lent>; close(): Promise<void> } {

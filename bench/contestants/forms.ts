@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Concordat, TransactionOptions } from '../../src/client/index.ts';
 import type { Contestant } from '../contestant.ts';
-import { openSide } from '../sides.ts';
+import { type Database, openSide } from '../sides.ts';
 import type { Site } from '../site.ts';
 import { batched, local, raw } from './by-hand.ts';
 import { inApp, sidecars } from './concordat.ts';
@@ -18,7 +18,7 @@ export interface Entered {
 }
 
 export interface Stage {
-  readonly site: Pick<Site, 'servers' | 'directory' | 'forcedWrites'>;
+  readonly site: Pick<Site, 'directory' | 'forcedWrites'> & { readonly servers: readonly [Database, Database] };
   readonly concordat: Concordat;
   /** Clients at once, at most. */
   readonly clients: number;
