@@ -8,7 +8,19 @@ const GROUP_GAP = 40;
 const HEIGHT = 260;
 const LEFT = 46;
 const TOP = 46;
-const COLOURS = ['#4e79a7', '#f28e2b', '#59a14f', '#b07aa1', '#e15759', '#76b7b2', '#9c755f', '#bab0ac'];
+const COLOURS = [
+  '#4e79a7',
+  '#f28e2b',
+  '#59a14f',
+  '#b07aa1',
+  '#e15759',
+  '#76b7b2',
+  '#9c755f',
+  '#bab0ac',
+  '#edc948',
+  '#ff9da7',
+  '#86bcb6',
+];
 
 export function chart(title: string, rows: readonly Row[]): string {
   const shown = rows.filter(({ vsRaw }) => vsRaw !== null);

@@ -20,9 +20,13 @@ export interface Side extends AsyncDisposable {
   update(id: number): Promise<void>;
   /** One round trip for each statement. */
   prepare(gid: string, id: number): Promise<Prepared>;
+  /** The same, with a row that proves the commit where the engine itself keeps no such thing, and is deleted after it. */
+  prepareWithEvidence(gid: string, id: number): Promise<Prepared>;
   /** One round trip for all of them. The numbers are ours, so that they may stand in the text. */
   prepareAtOnce(gid: string, id: number): Promise<Prepared>;
 }
+
+const ROWS_AT_ONCE = 100;
 
 /** The statement of a transfer with its one parameter, the account. */
 export function updateText(engine: Database['engine'], amount: 1 | -1): string {
@@ -51,16 +55,18 @@ function openPostgres(server: Database, amount: 1 | -1, clients: number): Side {
     }
     return { commit: () => finish('commit'), rollback: () => finish('rollback') };
   };
+  const prepare = (gid: string, id: number): Promise<Prepared> =>
+    prepared(gid, async (client) => {
+      await client.query('begin');
+      await client.query(text, [id]);
+      await client.query(`prepare transaction '${gid}'`);
+    });
   return {
     update: async (id) => {
       await pool.query(text, [id]);
     },
-    prepare: (gid, id) =>
-      prepared(gid, async (client) => {
-        await client.query('begin');
-        await client.query(text, [id]);
-        await client.query(`prepare transaction '${gid}'`);
-      }),
+    prepare,
+    prepareWithEvidence: prepare, // The number of its transaction is proof enough.
     prepareAtOnce: (gid, id) =>
       prepared(gid, (client) => client.query(`begin; ${text.replace('$1', String(id))}; prepare transaction '${gid}'`)),
     [Symbol.asyncDispose]: () => pool.end(),
@@ -87,21 +93,53 @@ function openMysql(server: Database, amount: 1 | -1, clients: number): Side {
     }
     return { commit: () => finish('commit'), rollback: () => finish('rollback') };
   };
+  const prepare = (gid: string, id: number, beforeEnd: string): Promise<Prepared> =>
+    prepared(gid, async (connection) => {
+      await connection.query(`xa start '${gid}'`);
+      await connection.execute(text, [id]);
+      await connection.query(`${beforeEnd}xa end '${gid}'`);
+      await connection.query(`xa prepare '${gid}'`);
+    });
+  const evidence = evidenceRows(pool);
   return {
     update: async (id) => {
       await pool.execute(text, [id]);
     },
-    prepare: (gid, id) =>
-      prepared(gid, async (connection) => {
-        await connection.query(`xa start '${gid}'`);
-        await connection.execute(text, [id]);
-        await connection.query(`xa end '${gid}'`);
-        await connection.query(`xa prepare '${gid}'`);
-      }),
+    prepare: (gid, id) => prepare(gid, id, ''),
+    async prepareWithEvidence(gid, id) {
+      await evidence.ready();
+      const half = await prepare(gid, id, `insert into evidence_by_hand values ('${gid}'); `);
+      return {
+        ...half,
+        async commit() {
+          await half.commit();
+          evidence.forget(gid);
+        },
+      };
+    },
     prepareAtOnce: (gid, id) =>
       prepared(gid, (connection) =>
         connection.query(`xa start '${gid}'; ${text.replace('?', String(id))}; xa end '${gid}'; xa prepare '${gid}'`),
       ),
     [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+/** Rows are deleted many at a time, and nobody waits for it. */
+function evidenceRows(pool: mysql.Pool): { ready(): Promise<unknown>; forget(gid: string): void } {
+  let table: Promise<unknown> | undefined;
+  let done: string[] = [];
+  return {
+    ready() {
+      table ??= pool.query('create table if not exists evidence_by_hand (gid varbinary(80) primary key)');
+      return table;
+    },
+    forget(gid) {
+      done.push(`'${gid}'`);
+      if (done.length >= ROWS_AT_ONCE) {
+        void pool.query(`delete from evidence_by_hand where gid in (${done.join()})`);
+        done = [];
+      }
+    },
   };
 }

@@ -24,6 +24,17 @@ export function raw([debit, credit]: Sides): Contestant {
   };
 }
 
+/** The same with a row of evidence at MySQL and MariaDB: what it costs that the end of a branch can be proven there. */
+export function rawWithEvidence([debit, credit]: Sides): Contestant {
+  return {
+    name: 'raw-evidence',
+    async transfer(from, to) {
+      const gid = nextGid();
+      await commitBoth(await Promise.all([debit.prepareWithEvidence(gid, from), credit.prepareWithEvidence(gid, to)]));
+    },
+  };
+}
+
 /** Everything up to the prepare in one round trip for each database, and a durable decision before phase two. */
 export function batched([debit, credit]: Sides, decisions: Decisions): Contestant {
   return {

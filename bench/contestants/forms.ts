@@ -4,11 +4,20 @@ import type { Concordat, TransactionOptions } from '../../src/client/index.ts';
 import type { Contestant } from '../contestant.ts';
 import { type Database, openSide } from '../sides.ts';
 import type { Site } from '../site.ts';
-import { batched, local, raw } from './by-hand.ts';
+import { batched, local, raw, rawWithEvidence } from './by-hand.ts';
 import { inApp, sidecars } from './concordat.ts';
 import { openDecisions } from './decisions.ts';
 
-export const FORMS = ['local', 'raw', 'batched', 'interactive', 'last', 'in-app', 'in-app-last'] as const;
+export const FORMS = [
+  'local',
+  'raw',
+  'raw-evidence',
+  'batched',
+  'interactive',
+  'last',
+  'in-app',
+  'in-app-last',
+] as const;
 export type Form = (typeof FORMS)[number];
 
 export interface Entered {
@@ -36,6 +45,7 @@ export function enterForms(forms: readonly Form[], stage: Stage, stack: AsyncDis
   const make: Record<Form, () => Contestant> = {
     local: () => local(sides),
     raw: () => raw(sides),
+    'raw-evidence': () => rawWithEvidence(sides),
     batched: () => batched(sides, decisions),
     interactive: () => sidecars(concordat, servers, false, options),
     last: () => sidecars(concordat, servers, true, options),
