@@ -25,6 +25,11 @@ export class RealCluster implements AsyncDisposable {
   #log: Log | undefined;
   #coordinator: Coordinator | undefined;
   #listen = '127.0.0.1:0';
+  readonly #openTransactionsMax: number;
+
+  constructor(openTransactionsMax: number) {
+    this.#openTransactionsMax = openTransactionsMax;
+  }
 
   get address(): string {
     return this.#listen;
@@ -46,7 +51,7 @@ export class RealCluster implements AsyncDisposable {
       logger: logger as never,
       listen: this.#listen,
       defaultTimeoutMs: 30_000,
-      openTransactionsMax: 10_000,
+      openTransactionsMax: this.#openTransactionsMax,
       outcomesMax: 10_000,
       drainGraceMs: 1_000,
     });
@@ -92,6 +97,11 @@ export class RealCluster implements AsyncDisposable {
     await this.#sidecars.get(resource)?.stop(0);
   }
 
+  /** Branches that any engine holds prepared. */
+  get prepared(): number {
+    return [...this.#engines.values()].reduce((sum, engine) => sum + engine.prepared().length, 0);
+  }
+
   async connect(options: ConnectOptions = {}): Promise<Concordat> {
     const concordat = await connect(this.#listen, options);
     this.#clients.push(concordat);
@@ -106,8 +116,8 @@ export class RealCluster implements AsyncDisposable {
   }
 }
 
-export async function startCluster(): Promise<RealCluster> {
-  const cluster = new RealCluster();
+export async function startCluster(openTransactionsMax = 10_000): Promise<RealCluster> {
+  const cluster = new RealCluster(openTransactionsMax);
   await cluster.startCoordinator();
   await Promise.all(RESOURCES.map((resource) => cluster.startSidecar(resource)));
   return cluster;

@@ -5,10 +5,11 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assert } from '../../src/lib/assert.ts';
 import { lifeSeal } from '../../src/log/chain.ts';
-import { FORMAT_VERSION, readLife, TABLES } from '../../src/log/sqlite/schema.ts';
+import { openWriter } from '../../src/log/sqlite/connection.ts';
+import { FORMAT_VERSION, readLife, TABLES, upgradeLog } from '../../src/log/sqlite/schema.ts';
 import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
 import { complete, decided, gtridOf } from './records.ts';
-import { openLog, scratchDirectory } from './sqlite-bench.ts';
+import { copyLog, openLog, scratchDirectory } from './sqlite-bench.ts';
 
 let root: string;
 
@@ -65,6 +66,20 @@ test('a log of format 1 is verified as it is, and the next start upgrades it wit
   }
   expect(formatNow()).toBe(FORMAT_VERSION);
   expect((await verifySqliteLog(root)).problems).toEqual([]);
+});
+
+test('a start that dies behind the upgrade leaves a whole log of the new format, in its old epoch', async () => {
+  await make();
+  asFormat1();
+  const db = openWriter(join(root, 'log.db'), 1_000);
+  upgradeLog(db);
+  expect(db.pragma('synchronous', { simple: true })).toBe(2);
+  const copy = join(root, 'copy');
+  await copyLog(root, copy);
+  db.close();
+  expect(await verifySqliteLog(copy)).toMatchObject({ problems: [], epoch: 1, unfinished: 1 });
+  await using log = await openLog(copy);
+  expect(log.recovered).toMatchObject({ epoch: 2, unfinished: [decided(gtridOf(log, 51, 1))], lostTo: -1 });
 });
 
 test('what a restored log of format 1 lacks it knows from its watermark, and for good from then on', async () => {
