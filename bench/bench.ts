@@ -29,6 +29,7 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
                     batched      by hand, all in one round trip for each database, with a durable decision
                     interactive  Concordat, statement by statement through sidecars, then commit
                     last         Concordat, the statement marked as the branch's last one
+                    one-shot     Concordat, statements and commit sent at once, nothing awaited on the way
                     in-app       Concordat, on the application's own connections
                     in-app-last  the same, prepared by the application, the vote unasked
   --peer COMMAND  another transaction manager that answers \`run CLIENTS SECONDS\` on its standard input

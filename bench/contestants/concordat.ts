@@ -31,6 +31,24 @@ export function sidecars(
   };
 }
 
+/** Through the sidecars, everything known in advance: the statements and the commit leave at once. */
+export function oneShot(concordat: Concordat, [first, second]: Servers, options: TransactionOptions): Contestant {
+  const debit = updateText(first.engine, -1);
+  const credit = updateText(second.engine, 1);
+  return {
+    name: 'one-shot',
+    async transfer(from, to) {
+      await concordat.transact(
+        [
+          { resource: 'accounts', sql: debit, parameters: [from] },
+          { resource: 'orders', sql: credit, parameters: [to] },
+        ],
+        options,
+      );
+    },
+  };
+}
+
 /**
  * On the application's own connections: client and coordinator, two processes; the sidecars only stand by.
  * @param last the application says when a branch's work is done: it prepares then, and its vote is not asked for.

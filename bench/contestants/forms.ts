@@ -5,7 +5,7 @@ import type { Contestant } from '../contestant.ts';
 import { type Database, openSide } from '../sides.ts';
 import type { Site } from '../site.ts';
 import { batched, local, raw, rawWithEvidence } from './by-hand.ts';
-import { inApp, sidecars } from './concordat.ts';
+import { inApp, oneShot, sidecars } from './concordat.ts';
 import { openDecisions } from './decisions.ts';
 
 export const FORMS = [
@@ -15,6 +15,7 @@ export const FORMS = [
   'batched',
   'interactive',
   'last',
+  'one-shot',
   'in-app',
   'in-app-last',
 ] as const;
@@ -49,6 +50,7 @@ export function enterForms(forms: readonly Form[], stage: Stage, stack: AsyncDis
     batched: () => batched(sides, decisions),
     interactive: () => sidecars(concordat, servers, false, options),
     last: () => sidecars(concordat, servers, true, options),
+    'one-shot': () => oneShot(concordat, servers, options),
     'in-app': () => inApp(concordat, servers, clients, false, options),
     'in-app-last': () => inApp(concordat, servers, clients, true, options),
   };

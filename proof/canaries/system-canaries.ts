@@ -285,4 +285,18 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     caughtBy: SIM,
     sees: /^D4/,
   },
+  {
+    id: 'C33',
+    title: 'a one-shot branch is prepared for whoever asks, also before its last statement has come',
+    breaks: ['D3'],
+    patches: [
+      {
+        file: 'src/participants/branch.ts',
+        find: '    if (!oneShot) {\n      return await session.prepare();',
+        put: '    if (!oneShot || true) {\n      return await session.prepare();',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D(2|4|5)/,
+  },
 ];

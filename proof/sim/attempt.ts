@@ -20,6 +20,8 @@ export class Attempt {
   branches: readonly BranchIdentity[] = [];
   /** The commit request has left. Without one nothing may ever be committed. */
   askedToCommit = false;
+  /** One of its statements was refused after the commit had been asked for, or is going to be: it must not be committed. */
+  isRefused = false;
   /** What its client, or whoever asked later, was told; in order. */
   readonly told: Told[] = [];
   /** Somebody finished a branch of it by hand, or vouched for one: it may end as it likes, if only that is recorded. */

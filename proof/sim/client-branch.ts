@@ -6,7 +6,7 @@ import type { Attempt } from './attempt.ts';
 import type { Embedded } from './embedded.ts';
 import type { Host } from './host.ts';
 import type { Network } from './network.ts';
-import type { Plan, PlannedBranch } from './plan.ts';
+import type { Plan, PlannedBranch, PlannedStatement } from './plan.ts';
 import type { Executed, Site } from './site.ts';
 
 export interface ClientBranchParts extends PlannedBranch {
@@ -65,11 +65,7 @@ export class ClientBranch implements WorkBranch {
       if (this.#failure !== undefined) {
         throw this.#failure.error;
       }
-      const key = `t${attempt.number}.${bqual}.${index + 1}`;
-      const sql = statement === 'write' ? `set ${key} 1` : statement === 'hot' ? 'add hot 1' : statement;
-      if (statement === 'write') {
-        attempt.writes.push({ site: site.parts.name, key });
-      }
+      const sql = textOf(statement, { attempt, site, bqual, number: index + 1 });
       this.#identity ??= { bqual, instance: embedded?.instance ?? '' };
       await this.#execute(index + 1, sql, isLast && index === statements.length - 1);
     }
@@ -129,7 +125,24 @@ export class ClientBranch implements WorkBranch {
   }
 }
 
-function xidOf(gtrid: string, bqual: string): Xid {
+/** In the memory engine's language; a write is noted for the judges. */
+export function textOf(
+  statement: PlannedStatement,
+  { attempt, site, bqual, number }: Pick<ClientBranchParts, 'attempt' | 'site' | 'bqual'> & { readonly number: number },
+): string {
+  const key = `t${attempt.number}.${bqual}.${number}`;
+  switch (statement) {
+    case 'write':
+      attempt.writes.push({ site: site.parts.name, key });
+      return `set ${key} 1`;
+    case 'hot':
+      return 'add hot 1';
+    default:
+      return statement;
+  }
+}
+
+export function xidOf(gtrid: string, bqual: string): Xid {
   const [known, branch] = [parseGtrid(gtrid), parseBqual(bqual)];
   if (known === undefined || branch === undefined) {
     throw new Error(`not a branch: ${gtrid}:${bqual}`);

@@ -14,6 +14,7 @@ import type { CoordinatorNode } from './coordinator.ts';
 import { Embedded } from './embedded.ts';
 import { Host } from './host.ts';
 import type { Network } from './network.ts';
+import { sendOneShot } from './one-shot.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import type { Site } from './site.ts';
 import type { ShapeOptions } from './swarm.ts';
@@ -171,7 +172,11 @@ export class Client {
       onLost: (error) => work.fail(error),
     });
     try {
-      await runBranches(plan, { ...this.#site, attempt, work });
+      if (plan.isOneShot) {
+        sendOneShot(plan, { ...this.#site, attempt, work, onRefused: () => this.#rollBack(work, link) });
+      } else {
+        await runBranches(plan, { ...this.#site, attempt, work });
+      }
       attempt.branches = work.identities();
       await this.#end({ ...plan, gtrid }, attempt, work, link);
     } finally {
@@ -179,6 +184,13 @@ export class Client {
       link.release(gtrid, beginId);
     }
     return attempt;
+  }
+
+  /** A statement was refused after the commit had been asked for: said or not, it must end the same. */
+  #rollBack(work: Work, link: CoordinatorLink): void {
+    if (this.host.chance.happens(0.7)) {
+      void rollbackTransaction(this.#session, link, work, 'a statement failed');
+    }
   }
 
   async #end(

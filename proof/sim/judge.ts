@@ -122,6 +122,9 @@ export class Judge {
     if (verb !== 'rollback' && !attempt.askedToCommit) {
       this.say('D3', `${site} commits ${id}, and its client never asked for it`);
     }
+    if (verb !== 'rollback' && attempt.isRefused && !attempt.meddled) {
+      this.say('D3', `${site} commits ${id}, and one of its statements was refused`);
+    }
   }
 
   /** What a client hears must hold at that moment, where nobody is away. */
@@ -147,7 +150,9 @@ export class Judge {
   #committedAll(): void {
     const { raceShare, timeoutMs, openTransactionsMax, hotShare } = this.#system.shape;
     const { all } = this.#system.attempts;
-    const refused = all.find(({ askedToCommit, told }) => askedToCommit && !told.includes('committed'));
+    const refused = all.find(
+      ({ askedToCommit, isRefused, told }) => askedToCommit && !isRefused && !told.includes('committed'),
+    );
     // Who queues for one row may wait for several of the others.
     const isRoomy = timeoutMs[0] >= 10_000 && hotShare === 0 && openTransactionsMax > this.#system.options.transactions;
     if (raceShare === 0 && isRoomy && refused !== undefined) {

@@ -24,6 +24,8 @@ export interface Plan {
   readonly branches: readonly PlannedBranch[];
   readonly inParallel: boolean;
   readonly end: 'commit' | 'rollback' | 'abandon';
+  /** The statements and the commit leave at once, and nothing is waited for in between. */
+  readonly isOneShot: boolean;
   /** A rollback is asked for while the commit is under way: one of the two wins, and both hear which. */
   readonly isRaced: boolean;
   readonly acknowledgement: Acknowledgement;
@@ -63,15 +65,14 @@ export function drawPlan(chance: Chance, shape: ShapeOptions, sites: readonly Si
     };
   });
   const drawn = chance.next();
+  const end =
+    drawn < shape.rollbackShare ? 'rollback' : drawn < shape.rollbackShare + shape.abandonShare ? 'abandon' : 'commit';
   return {
     branches: chance.happens(0.02) ? [] : branches,
     inParallel: chance.happens(0.7),
-    end:
-      drawn < shape.rollbackShare
-        ? 'rollback'
-        : drawn < shape.rollbackShare + shape.abandonShare
-          ? 'abandon'
-          : 'commit',
+    end,
+    // A single branch is committed in one phase, which its client asks for when every statement is answered.
+    isOneShot: chance.happens(shape.oneShotShare) && count > 1 && end === 'commit',
     isRaced: chance.happens(shape.raceShare),
     acknowledgement: chance.happens(shape.decidedShare) ? 'decided' : 'applied',
     timeoutMs: Math.round(chance.between(shape.timeoutMs[0], shape.timeoutMs[1])),

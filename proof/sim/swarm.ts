@@ -41,6 +41,7 @@ export interface ShapeOptions {
   readonly hotShare: number;
   readonly failShare: number;
   readonly lastShare: number;
+  readonly oneShotShare: number;
   readonly rollbackShare: number;
   readonly abandonShare: number;
   readonly decidedShare: number;
@@ -107,6 +108,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       hotShare: share(0.3, 0.3),
       failShare: share(0.05, 0.3),
       lastShare: share(1, 0.7),
+      oneShotShare: share(1),
       rollbackShare: share(0.3),
       abandonShare: share(0.2, 0.3),
       decidedShare: share(1),
