@@ -13,6 +13,7 @@ import { quantile } from '../report.ts';
 import { insideClient, insideParticipant } from './inside.ts';
 import { load } from './load.ts';
 import { attachParticipant } from './participants.ts';
+import { wrongAfter } from './wrong.ts';
 
 const HELP = `npm run bench:coordinator -- [options]
 
@@ -67,18 +68,22 @@ async function measure(branches: number, inFlight: number, seconds: number) {
   stack.defer(() => core.driver.close());
   const resources = Array.from({ length: branches }, (_, n) => `resource-${n}`);
   const dialParticipant = insideParticipant(core.participants);
-  for (const participant of await Promise.all(
-    resources.map((resource) => attachParticipant(dialParticipant, { resource })),
-  )) {
+  const participants = await Promise.all(resources.map((resource) => attachParticipant(dialParticipant, { resource })));
+  for (const participant of participants) {
     stack.defer(() => participant.hangUp());
   }
   const dial = insideClient(core.sessions);
-  await load(dial, { resources, inFlight, seconds: 1 }); // Warm-up.
+  const warmUp = await load(dial, { resources, inFlight, seconds: 1 });
   const [cpu, started, forced] = [process.cpuUsage(), performance.now(), log.status().forcedWrites];
   const latencies = await load(dial, { resources, inFlight, seconds });
   const elapsed = (performance.now() - started) / 1_000;
   const used = process.cpuUsage(cpu);
   const status = log.status();
+  const left = { status: async () => ({ unfinishedDecisions: core.driver.registry.liveCount }) };
+  const wrong = await wrongAfter(left, participants, warmUp.length + latencies.length);
+  if (wrong.length > 0) {
+    throw new Error(`WRONG: ${wrong.join('; ')}`);
+  }
   return {
     ...{ branches, inFlight, tps: latencies.length / elapsed },
     ...{ p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99), p999Ms: quantile(latencies, 0.999) },

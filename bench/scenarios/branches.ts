@@ -1,8 +1,9 @@
 // What more branches cost: a coordinator in its own process, participants without databases over gRPC, one transaction at a time.
 import { load } from '../coordinator/load.ts';
 import type { Participant } from '../coordinator/participants.ts';
+import { wrongAfter } from '../coordinator/wrong.ts';
 import { quantile } from '../report.ts';
-import { type CoordinatorProcess, scratch, startCoordinator, wrongAfter } from './process.ts';
+import { type CoordinatorProcess, scratch, startCoordinator } from './process.ts';
 import type { Findings, Line, Scenario, Settings } from './scenario.ts';
 
 export const branches: Scenario = {

@@ -1,9 +1,10 @@
 // Whether a long past costs anything: coordinators on logs with and without finished transactions, started and loaded in turns.
 import { load } from '../coordinator/load.ts';
 import type { Participant } from '../coordinator/participants.ts';
+import { wrongAfter } from '../coordinator/wrong.ts';
 import { median, quantile } from '../report.ts';
 import { writePast } from './log-writer.ts';
-import { scratch, startCoordinator, wrongAfter } from './process.ts';
+import { scratch, startCoordinator } from './process.ts';
 import type { Scenario } from './scenario.ts';
 
 const RESOURCES = ['accounts', 'orders'];
@@ -16,6 +17,7 @@ interface Contestant {
   readonly directory: string;
   readonly outcomesMax: number;
   readonly starts: number[];
+  readonly startCpus: number[];
   latencies: number[];
   seconds: number;
 }
@@ -36,7 +38,7 @@ export const history: Scenario = {
     const make = async (name: string, past: number, outcomesMax: number): Promise<Contestant> => {
       const directory = await scratch(stack);
       await writePast(directory, { transactions: past, finished: true, resources: RESOURCES, outcomesMax }, onProgress);
-      return { ...{ name, directory, outcomesMax, starts: [], latencies: [] }, seconds: 0 };
+      return { ...{ name, directory, outcomesMax, starts: [], startCpus: [], latencies: [] }, seconds: 0 };
     };
     const all = Math.max(OUTCOMES_MIN, transactions);
     const contestants = [
@@ -53,10 +55,11 @@ export const history: Scenario = {
       }
     }
     const base = contestants[0];
-    const lines = contestants.map(({ name, starts, latencies, seconds: loaded }) => ({
+    const lines = contestants.map(({ name, starts, startCpus, latencies, seconds: loaded }) => ({
       finished: name,
       'start ms': median(starts),
       'to none': median(starts) / median(base?.starts ?? []),
+      'start CPU ms': median(startCpus),
       'commits/s': latencies.length / loaded,
       'p50 ms': quantile(latencies, 0.5),
       'p50 to none': quantile(latencies, 0.5) / quantile(base?.latencies ?? [], 0.5),
@@ -71,6 +74,7 @@ async function takeTurn(contestant: Contestant, inFlight: number, seconds: numbe
   const retention = ['--retention-outcomes-max', String(contestant.outcomesMax)];
   await using coordinator = await startCoordinator(contestant.directory, retention);
   contestant.starts.push(coordinator.startMs);
+  contestant.startCpus.push(coordinator.startCpuMs);
   const participants: Participant[] = [];
   for (const resource of RESOURCES) {
     participants.push(await coordinator.participant({ resource }));

@@ -2,8 +2,9 @@
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { type Client, openClient } from '../coordinator/client.ts';
 import type { Participant } from '../coordinator/participants.ts';
+import { wrongAfter } from '../coordinator/wrong.ts';
 import { peakMib, residentMib } from '../memory.ts';
-import { type CoordinatorProcess, scratch, startCoordinator, wrongAfter } from './process.ts';
+import { type CoordinatorProcess, scratch, startCoordinator } from './process.ts';
 import type { Line, Scenario } from './scenario.ts';
 
 const RESOURCES = ['accounts', 'orders'];

@@ -9,6 +9,7 @@ import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts'
 import type { Dial } from '../coordinator/line.ts';
 import { attachParticipant, type Participant, type ParticipantOptions } from '../coordinator/participants.ts';
 import { wireClient, wireParticipant } from '../coordinator/wire.ts';
+import { cpuTimes } from '../cpu.ts';
 import { eventually } from './eventually.ts';
 
 const ATTACHED_MS = 30_000;
@@ -17,6 +18,8 @@ export interface CoordinatorProcess extends AsyncDisposable {
   readonly pid: number;
   /** From the start of the process until it served. */
   readonly startMs: number;
+  /** The CPU that it used for that: a busy machine changes it less. */
+  readonly startCpuMs: number;
   readonly client: Dial<ServerMessage, ClientMessage>;
   /** Resolves when it takes part as far as the coordinator is concerned. */
   participant(options: ParticipantOptions): Promise<Participant>;
@@ -37,6 +40,7 @@ export async function startCoordinator(directory: string, args: readonly string[
   const program = Program.start({ args: ['coordinator', '--data-dir', directory, ...addresses, ...args] });
   const address = String((await program.event('serving'))['address']);
   const startMs = performance.now() - began;
+  const startCpuMs = (cpuTimes(new Map([['coordinator', program.pid]])).get('coordinator') ?? 0) / 1_000;
   const admin = openAdminClient({ address, timeoutMs: 30_000 });
   const participants: Participant[] = [];
   let isClosing = false;
@@ -50,7 +54,7 @@ export async function startCoordinator(directory: string, args: readonly string[
       ({ name, participants: attached }) => name === resource && attached.length > 0,
     );
   return {
-    ...{ pid: program.pid, startMs, client: wireClient(address, onBroken) },
+    ...{ pid: program.pid, startMs, startCpuMs, client: wireClient(address, onBroken) },
     async participant(options) {
       const participant = await attachParticipant(wireParticipant(address, onBroken), options);
       participants.push(participant);
@@ -70,21 +74,4 @@ export async function startCoordinator(directory: string, args: readonly string[
       await program.stop();
     },
   };
-}
-
-/** What is wrong after so many commits with a branch at each of the participants. */
-export async function wrongAfter(
-  coordinator: Pick<CoordinatorProcess, 'status'>,
-  participants: readonly Pick<Participant, 'resource' | 'told'>[],
-  commits: number,
-): Promise<string[]> {
-  const { unfinishedDecisions } = await coordinator.status();
-  return [
-    ...(unfinishedDecisions === 0 ? [] : [`${unfinishedDecisions} decisions are not finished`]),
-    ...participants.flatMap(({ resource, told: { committed, rolledBack } }) =>
-      committed === commits && rolledBack === 0
-        ? []
-        : [`${resource} was told ${committed} commits and ${rolledBack} rollbacks, instead of ${commits} and none`],
-    ),
-  ];
 }

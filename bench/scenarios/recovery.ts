@@ -50,6 +50,7 @@ export const recovery: Scenario = {
       unfinished: transactions,
       'start of an empty log ms': empty.startMs,
       'start ms': coordinator.startMs,
+      'start CPU ms': coordinator.startCpuMs,
       'until attached ms': attachedMs,
       'until cleared ms': clearedMs,
     };

@@ -1,9 +1,10 @@
-// `npm run bench:scenario` in its shortest form, where no database is needed: it measures, and it finds what is wrong.
+// `npm run bench:scenario` and `bench:coordinator` in their shortest forms, where no database is needed: they measure, and find what is
+// wrong.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { wrongAfter } from '../../bench/scenarios/process.ts';
+import { wrongAfter } from '../../bench/coordinator/wrong.ts';
 import { skipWithoutStrace } from '../log/children/run.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'bench', 'scenarios', 'main.ts');
@@ -75,8 +76,23 @@ describe('a scenario, in short', { timeout: 60_000 }, () => {
   });
 });
 
+test('the coordinator alone: a row for each number of branches and of transactions in flight', {
+  timeout: 60_000,
+}, async () => {
+  const alone = join(import.meta.dirname, '..', '..', 'bench', 'coordinator', 'main.ts');
+  const args = ['--branches', '1,2', '--in-flight', '1,8', '--seconds', '0.2', '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, [alone, ...args]);
+  const measured = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  expect(measured).toMatchObject([
+    { branches: 1, inFlight: 1, tps: positive, forcedWrites: 0 },
+    { branches: 1, inFlight: 8, tps: positive, forcedWrites: 0 },
+    { branches: 2, inFlight: 1, tps: positive, forcedWrites: positive },
+    { branches: 2, inFlight: 8, tps: positive, forcedWrites: positive },
+  ]);
+});
+
 describe('what is wrong', () => {
-  const status = (unfinishedDecisions: number) => async () => ({ unfinishedDecisions, forcedWrites: 0 });
+  const status = (unfinishedDecisions: number) => async () => ({ unfinishedDecisions });
   const told = (committed: number, rolledBack: number) => [{ resource: 'accounts', told: { committed, rolledBack } }];
 
   test('is nothing where every branch was told to commit once', async () => {
