@@ -15,6 +15,8 @@ import { caught } from './fixture.ts';
 
 const pair = useSystem('mariadb');
 
+const COUNT = 'select count(*) as n from customer_order';
+
 function pay(amount: number): OneShotStatement {
   const sql = 'update customer set deposit = deposit - $1 where id = 1 returning deposit';
   return { resource: 'accounts', sql, parameters: [amount] };
@@ -44,7 +46,7 @@ test('an order over both databases is committed, with the result of every statem
     pay(30),
     order("two'); drop table customer_order; --", 5),
     pay(5),
-    { resource: 'orders', sql: 'select count(*) as n from customer_order' },
+    { resource: 'orders', sql: COUNT },
   ]);
   expect(outcome).toBe('committed');
   expect(results.map(({ rowCount }) => rowCount)).toEqual([1, 1, 1, 1, 1]);
@@ -93,6 +95,17 @@ test('a branch that cannot be prepared is named as the cause, with the words of 
   expect(error).toBeInstanceOf(TransactionRolledBackError);
   expect(error).toMatchObject({ code: 'BRANCH_VOTED_NO', branches: [{ bqual: 'accounts', sqlstate: '23505' }] });
   expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
+});
+
+test('more statements of a single database than are sent ahead of their answers run in their order, or not at all', async () => {
+  const concordat = await start();
+  const many = Array.from({ length: 50 }, (_, n) => [order(`n${n}`, 0), { resource: 'orders', sql: COUNT }]).flat();
+  const { results } = await concordat.transact(many);
+  const counts = results.flatMap(({ rows }) => rows.map(({ n }) => n));
+  expect(counts).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+  const again = [order('more', 1), order('n7', 1), order('rest', 1)];
+  expect(await caught(concordat.transact(again))).toMatchObject({ resource: 'orders', errno: 1062 });
+  expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 50, spent: 0 });
 });
 
 test('kill -9 of the coordinator and of a sidecar under load: every answer is true', async () => {
