@@ -39,12 +39,13 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
   --count N       transfers of each form, one after the other and untimed, in which messages and round trips are counted;
                   default 200, 0: none
   --svg FILE      write a picture of the ratios
-                  columns of the table, each for one transfer:
-                    forced    forced writes of decisions, while it was timed: those that commit at the same time share one
-                    trips     round trips with both databases, from whoever speaks to them, with what runs in the background
-                    messages  messages between client, coordinator and participants; what leaves together still counts apart
   --json          end with one line of JSON: [{"pair","clients","form","tps","p50Ms","p99Ms","vsRaw","vsPeer","rounds",...}]
-  --help`;
+  --help
+
+Columns of the table, each for one transfer:
+  forced          forced writes of decisions, while it was timed: those that commit at the same time share one
+  trips           round trips with both databases, from whoever speaks to them, with what runs in the background
+  messages        messages between client, coordinator and participants; what leaves together still counts apart`;
 
 const { values } = parseArgs({
   options: {

@@ -30,7 +30,7 @@ export function rawWithEvidence([debit, credit]: Sides): Contestant {
     name: 'raw-evidence',
     async transfer(from, to) {
       const gid = nextGid();
-      await commitBoth(await Promise.all([debit.prepareWithEvidence(gid, from), credit.prepareWithEvidence(gid, to)]));
+      await commitBoth(await both([debit.prepareWithEvidence(gid, from), credit.prepareWithEvidence(gid, to)]));
     },
   };
 }

@@ -13,7 +13,7 @@ type Hot = (typeof HOT)[number];
 
 export const contention: Scenario = {
   summary:
-    'transfers between few accounts, in two databases. `one`: the accounts of the second database are few, and who waits\n  there is waited for by nobody. `both`: of both, and transfers that wait for each other are rolled back by the databases\n  after --lock-wait. What was rolled back is tried again; the latency of a transfer is that of all its attempts.',
+    'transfers between few accounts, in two databases. `one`: the accounts of the second database are few, and who waits\n  there is waited for by nobody. `both`: of both, and transfers that wait for each other are rolled back after\n  --lock-wait, by the databases, or through sidecars by the time limit of the transaction. What was rolled back is tried\n  again; the latency of a transfer is that of all its attempts.',
   options: {
     pair: { fallback: PAIRS[0], help: PAIRS.join(', ') },
     forms: { fallback: FORMS.join(','), help: 'as of `npm run bench`' },
