@@ -125,7 +125,7 @@ function openMysql(server: Database, amount: 1 | -1, clients: number): Side {
   };
 }
 
-/** Rows are deleted many at a time, and nobody waits for it. */
+/** Rows are deleted many at a time, and nobody waits for it: one that is left behind has proven nothing wrong. */
 function evidenceRows(pool: mysql.Pool): { ready(): Promise<unknown>; forget(gid: string): void } {
   let table: Promise<unknown> | undefined;
   let done: string[] = [];
@@ -137,7 +137,9 @@ function evidenceRows(pool: mysql.Pool): { ready(): Promise<unknown>; forget(gid
     forget(gid) {
       done.push(`'${gid}'`);
       if (done.length >= ROWS_AT_ONCE) {
-        void pool.query(`delete from evidence_by_hand where gid in (${done.join()})`);
+        // By key and without locks on the gaps: other branches hold rows of theirs.
+        const text = `delete r from evidence_by_hand r force index (primary) where gid in (${done.join()})`;
+        pool.query(`set transaction isolation level read committed; ${text}`).catch(() => undefined);
         done = [];
       }
     },
