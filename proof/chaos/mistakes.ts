@@ -112,7 +112,7 @@ async function rollBackAround(scene: Scene, tx: Transaction): Promise<readonly s
   return [];
 }
 
-/** The sidecars are up: what happens to a branch while all of them are away is left to reconciliation, which cannot know of it. */
+/** The sidecars are up. What happens while all of them are away is noticed only by the life of the coordinator that told the rollback. */
 async function byHand({ servers, side, verb }: Scene, gtrid: string): Promise<void> {
   const server = servers.find(({ engine }) => engine === side);
   if (server === undefined) {

@@ -167,7 +167,7 @@ export class Judge {
     const absent = writes.filter((write) => !present.includes(write));
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
-      // What was rolled back is told once, and swept up where nobody answers: a hand that comes after that is not noticed.
+      // A hand in what was rolled back is noticed only by a coordinator that had heard of the vote and still lives.
       const isKnown = this.#isDurable(gtrid) && gtridParts(gtrid).epoch > this.#system.restoredEpoch;
       if (attempt.byHand && absent.length > 0 && isKnown && !this.#damaged.has(gtrid)) {
         this.say('D4', `${gtrid} is decided, a hand was in it, and no damage is in the log: ${saw}`);
