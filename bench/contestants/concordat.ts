@@ -103,7 +103,7 @@ function connections(
 ): { lend(): Promise<Lent>; close(): Promise<void> } {
   const text = updateText(server.engine, amount);
   if (server.engine === 'postgresql') {
-    const pool = new pg.Pool({ connectionString: server.url, max: clients });
+    const pool = new pg.Pool({ connectionString: server.url, max: clients, idleTimeoutMillis: 0 });
     return {
       lend: async () => {
         const connection = await pool.connect();

@@ -1,4 +1,5 @@
 // What an operator must not do: finish a prepared branch by hand, against the decision. It ends as recorded damage, never as success.
+import { setTimeout } from 'node:timers/promises';
 import { connect, HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { ownerText } from '../../src/participants/mysql/texts.ts';
@@ -38,6 +39,7 @@ interface Explained {
 }
 
 const WITHIN_MS = 60_000;
+const LETTING_GO_MS = 100;
 
 /** Everything runs, and nothing else is at work. */
 export async function makeMistakes(world: World): Promise<readonly Violation[]> {
@@ -138,9 +140,11 @@ function finish(server: EngineServer, verb: Verb, gtrid: string): Promise<boolea
     const owner = (await query(ownerText(xid))).flatMap((row) => Object.values(row))[0];
     if (owner !== null && owner !== undefined) {
       await query(`kill ${Number(owner)}`);
-      // A hand that does not wait for the session's end may be answered OK by MariaDB 10.11 while the branch keeps its locks, in no list.
+      // A hand that does not wait for the session's end, and a moment more, may be answered OK by MariaDB 10.11 while the branch keeps its
+      // locks, in no list.
       const isFree = async (): Promise<boolean> => Object.values((await query(ownerText(xid)))[0] ?? {})[0] === null;
       await must('the killed session does not end', isFree);
+      await setTimeout(LETTING_GO_MS);
     }
     await query(`xa ${verb} '${xid.gtrid}','${xid.bqual}',${formatID}`);
     return true;

@@ -83,6 +83,9 @@ export class EnlistedConnections {
     if (this.#lent.length === 0) {
       return;
     }
+    for (const { branch } of this.#lent) {
+      branch.letGo();
+    }
     const { clock, logger } = this.#parts.session.settings;
     const all = Promise.all(this.#lent.map(({ branch }) => branch.released));
     await within(all, { clock, timeoutMs: RELEASE_WAIT_MS }, () => undefined).catch(() => {

@@ -10,6 +10,8 @@ import type { Effect, Event } from './engine/event.ts';
 
 /** A call without an answer for so long is asked again: the answer may have been lost. Participants take repeats as one. */
 const CALL_TIMEOUT_MS = 10_000;
+/** A call without an answer for so long is also given to another instance that says that it can carry it out. */
+const DOUBLE_MS = 3_000;
 /** A participant whose stream broke may come back with its branches; after this another instance is asked. */
 const REROUTE_MS = 1_000;
 /** A branch that nobody could be told to commit in one phase was not committed: so long its caller is kept waiting for a participant. */
@@ -36,7 +38,11 @@ export class Calls {
     this.#emit = emit;
   }
 
-  /** Sends the call now, or keeps it until a participant of its resource is there. A call that is under way is not doubled. */
+  /**
+   * Sends the call now, or keeps it until a participant of its resource is there. A call that is under way is not doubled, and for a while
+   * not even at another instance that has found the branch: two that finish one branch at once get into each other's way, and at MariaDB
+   * the second would end the session in which the first is at work.
+   */
   start(gtrid: Gtrid, target: Target): void {
     if (this.#closed) {
       return;
@@ -44,8 +50,11 @@ export class Calls {
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
     const name = { gtrid, bqual: target.bqual, verb } as const;
     const known = this.#table.get(name);
-    if (known !== undefined && known.link !== undefined && known.instance === target.instance) {
-      return;
+    if (known?.link !== undefined) {
+      const isFresh = this.#clock.now() - known.since < DOUBLE_MS;
+      if (known.instance === target.instance || isFresh) {
+        return;
+      }
     }
     const call: Call = {
       ...name,

@@ -1,84 +1,18 @@
 // What holds for an application's own connections in a transaction. One definition, run with MariaDB and with MySQL.
 import { resolve } from 'node:path';
 import { createConnection, createPool } from 'mysql2';
-import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
+import type { RowDataPacket } from 'mysql2/promise';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Concordat, connect, StatementError, TransactionRolledBackError } from '../../src/client/index.ts';
+import { type Concordat, StatementError, TransactionRolledBackError } from '../../src/client/index.ts';
 import { Program } from '../../src/dev/program.ts';
 import { DEPOSIT } from '../../src/dev/shop.ts';
 import { frozen, settled, type UsedSystem } from '../e2e/system.ts';
 import { eventually } from '../support/eventually.ts';
+import { expectFree, ORDER, openClient, openOrders, PAY, startApplication } from './enlist-application.ts';
 import { caught } from './fixture.ts';
 
 const PROGRAM = resolve(import.meta.dirname, 'enlist-program.ts');
-
-interface Application {
-  readonly concordat: Concordat;
-  readonly accounts: pg.Client;
-  readonly orders: Connection;
-}
-
-async function openClient(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  onTestFinished(async () => void (await client.end().catch(() => undefined)));
-  return client;
-}
-
-async function openOrders(url: string, options: ConnectionOptions = {}): Promise<Connection> {
-  const connection = await mysql.createConnection({ uri: url, ...options });
-  onTestFinished(() => connection.destroy());
-  return connection;
-}
-
-async function startApplication(pair: UsedSystem, options: ConnectionOptions = {}): Promise<Application> {
-  const concordat = await connect(pair.system.cluster.address);
-  onTestFinished(() => concordat.close());
-  await eventually('both resources', () => concordat.resources().filter(({ available }) => available).length === 2);
-  return {
-    concordat,
-    accounts: await openClient(pair.accounts.server.url),
-    orders: await openOrders(pair.orders.server.url, options),
-  };
-}
-
-const PAY = 'update customer set deposit = deposit - 10 where id = 1';
-const ORDER = 'insert into customer_order (id, customer_id, amount) values (?, 1, 10)';
-
-/** Both connections take plain statements, and neither is in a transaction. Asked first is the one that may be bound for longer. */
-async function expectFree({ accounts, orders }: Pick<Application, 'accounts' | 'orders'>): Promise<void> {
-  await orders.query('start transaction');
-  await orders.query('rollback');
-  expect((await accounts.query('select now() = statement_timestamp() as free')).rows).toEqual([{ free: true }]);
-}
-
-/** MariaDB alone binds a prepared branch to its connection, until it is finished. */
-export function boundConnectionFacts(pair: UsedSystem): void {
-  test('a commit does not return before the connection that it binds is free, even when it is answered at the decision', async () => {
-    const application = await startApplication(pair);
-    const { concordat, accounts, orders } = application;
-    const blocker = await openOrders(pair.orders.server.url);
-    const tx = concordat.begin({ acknowledgement: 'decided' });
-    const paying = await tx.enlist('accounts', accounts);
-    const ordering = await tx.enlist('orders', orders);
-    await accounts.query(PAY);
-    await orders.query(ORDER, [tx.gtrid]);
-    await Promise.all([paying.prepare(), ordering.prepare()]);
-    // Prepared branches do not mind this lock, but their commits wait for it.
-    await blocker.query('flush tables with read lock');
-    let returned = false;
-    const committing = tx.commit().then(() => {
-      returned = true;
-    });
-    await eventually('the decision', async () => (await concordat.outcome(tx.gtrid)) === 'committed');
-    expect(returned).toBe(false);
-    await blocker.query('unlock tables');
-    await committing;
-    await expectFree(application);
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
-  });
-}
 
 export function enlistFacts(pair: UsedSystem): void {
   for (const multipleStatements of [false, true]) {

@@ -178,6 +178,26 @@ describe('a commit', () => {
     expect(accounts.told).toEqual(['commit accounts']);
   });
 
+  it('goes to another instance that finds the branch only when its own has not answered for three seconds', async () => {
+    const clock = new TestClock();
+    await using system = await openSystem({ clock });
+    const accounts = await system.participant('accounts');
+    const sidecar = await system.participant('orders');
+    const holder = await embedded(system, 'orders', { finish: silent });
+    const gtrid = await openedAt(system, accounts, holder);
+    const committed = system.api.commit({ gtrid, branches: refs(accounts, holder) });
+    await holder.hears('finish');
+    const found = () => sidecar.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:7' }] } });
+    found();
+    await system.transaction(accounts, sidecar); // What the sidecar said before it has been heard.
+    expect(sidecar.told).toEqual([]);
+    clock.skip(3_000);
+    found();
+    await sidecar.hears('finish');
+    expect(await committed).toMatchObject({ outcome: 'OUTCOME_COMMITTED', state: 'TRANSACTION_STATE_COMPLETED' });
+    expect(sidecar.told).toEqual(['commit orders']);
+  });
+
   it('is answered once although two instances answer it', async () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts');
@@ -320,7 +340,8 @@ describe('a rollback', () => {
 
 describe('reconciliation', () => {
   it('leaves live branches alone, commits decided ones and rolls back the rest (faults F88, conformance G4 G5 G6)', async () => {
-    await using system = await openSystem();
+    const clock = new TestClock();
+    await using system = await openSystem({ clock });
     const accounts = await system.participant('accounts', { finish: silent });
     const orders = await system.participant('orders');
     const { identity, epoch } = system.log.recovered;
@@ -330,6 +351,7 @@ describe('reconciliation', () => {
     await accounts.hears('finish');
     const orphan = `${identity}.${epoch}.zz`;
     const other = await system.participant('accounts', { hello: { instance: 'other' } });
+    clock.skip(3_000); // Asked before in vain.
     const branches = [live, decided, orphan].map((gtrid) => ({ gtrid, bqual: 'accounts', evidence: 'xid8:7' }));
     other.send({ reconcile: { branches } });
     await other.hears('finish', 2);

@@ -16,9 +16,11 @@ export interface ApplicationBranch extends BranchSession {
    * connection back only now: on a free connection the application's next statement would be committed by itself.
    */
   endWork(): void;
+  /** The application was told how its transaction ended: a connection that need not be bound any longer is given back. */
+  letGo(): void;
   /** Resolves when the connection is the application's again, or is gone. Never rejects. */
   readonly released: Promise<void>;
-  /** Finishes a prepared branch that only its own session can finish. Undefined: any session may. Never rejects. */
+  /** Finishes the prepared branch in its own session. Undefined: another session has to be asked. Never rejects. */
   finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined>;
 }
 

@@ -58,6 +58,9 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     }
   }
 
+  /** MariaDB binds a prepared branch to its session; what MySQL prepares is given back at once. */
+  letGo(): void {}
+
   begin(): Promise<void> {
     this.#beginning ??= this.#session.begin().then(() => {
       this.#state = 'active';

@@ -12,7 +12,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<PgClient>;
   readonly #session: LentPgSession;
   /** `parked`: rolled back while the application was still at work. */
-  #state: 'new' | 'active' | 'ending' | 'parked' | 'over' = 'new';
+  #state: 'new' | 'active' | 'ending' | 'prepared' | 'finishing' | 'parked' | 'over' = 'new';
   #isAtWork = true;
   #parking: Promise<void> = Promise.resolve();
   #doom: Reason | undefined;
@@ -42,6 +42,14 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     if (this.#state === 'parked') {
       this.#state = 'ending';
       void this.#parking.then(() => this.#session.giveBack(true));
+    }
+  }
+
+  /** Any session of the role may finish a prepared branch: only for as long as the application waits anyway, this one does. */
+  letGo(): void {
+    if (this.#state === 'prepared') {
+      this.#state = 'finishing';
+      void this.#session.giveBack(false);
     }
   }
 
@@ -87,6 +95,12 @@ export class PostgresApplicationBranch implements ApplicationBranch {
         await this.#session.giveBack(isOpen);
         return;
       }
+      case 'prepared':
+        await this.finish('rollback');
+        return;
+      case 'finishing':
+        await this.released;
+        return;
       case 'ending':
         // Its prepare is on the way, or behind a statement of the application; it finds the mark when it comes back.
         await cancelPg(this.#parts.connection, this.#parts.clock);
@@ -101,17 +115,31 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     }
   }
 
-  /** Any session of the role may finish it; this one is not needed any more. */
-  async finish(): Promise<undefined> {}
+  async finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined> {
+    if (this.#state !== 'prepared') {
+      return undefined;
+    }
+    this.#state = 'finishing';
+    const text = `${verb} prepared ${gidLiteral(this.#parts.xid)}`;
+    // Within a transaction that the application has begun meanwhile the text would be refused, and that transaction spoilt.
+    const answer = this.#session.isFree ? await this.#session.ask(text) : undefined;
+    await this.#session.giveBack(false);
+    // Whatever else is answered, the participant asks again in a session of its own, and finds out there what it means.
+    return answer !== undefined && lastTag(answer) === verb.toUpperCase() ? { kind: 'done' } : undefined;
+  }
 
   async #prepare(): Promise<Vote> {
     this.#state = 'ending';
     await this.#takeOver();
     let vote = await this.#ballot();
-    if (vote.kind === 'prepared' && this.#doom !== undefined) {
+    if (vote.kind === 'prepared' && this.#doom === undefined) {
+      this.#state = 'prepared';
+      return vote;
+    }
+    if (vote.kind === 'prepared') {
       // A rollback overtook the prepare and met its answer on the way.
       await this.#parts.tools.rollbackPrepared();
-      vote = { kind: 'rollback', reason: this.#doom };
+      vote = { kind: 'rollback', reason: this.#doom ?? ROLLED_BACK };
     }
     await this.#session.giveBack(vote.kind === 'rollback');
     return vote;
@@ -204,6 +232,10 @@ export class PostgresApplicationBranch implements ApplicationBranch {
   }
 
   #onGone(reason: Reason): void {
+    if (this.#state === 'prepared') {
+      this.letGo();
+      return;
+    }
     const isNews = this.#doom === undefined && this.#state === 'active';
     this.#doom ??= reason;
     if (isNews) {

@@ -54,6 +54,12 @@ export class LentPgSession {
     return this.#loan.released;
   }
 
+  /** Nothing runs on the client, and no transaction is open on it. */
+  get isFree(): boolean {
+    const { connection } = this.#parts;
+    return !this.#isGone && connection.readyForQuery === true && connection.getTransactionStatus?.() === 'I';
+  }
+
   /** Some statement of the application has changed rows. */
   get wrote(): boolean {
     return this.#wrote;

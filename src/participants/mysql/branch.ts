@@ -23,6 +23,8 @@ export interface BranchTools {
   readonly database: string;
   /** The branch is prepared and its session can do nothing but finish it. */
   readonly pin: (xid: Xid, session: Session) => void;
+  /** The branch is prepared, and the engine has let go of its session. */
+  readonly detached: (xid: Xid) => void;
   /** The branch is not active any more. */
   readonly ended: (xid: Xid) => void;
 }
@@ -128,11 +130,12 @@ export class MysqlBranch implements BranchSession {
       return await this.#voteRollback(refusedError(error));
     }
     assert(answer.length === 3, 'three statements were carried out');
-    const { association, pin, ended } = this.#tools;
+    const { association, pin, detached, ended } = this.#tools;
     // A server that detaches the branch (MySQL's default) says here that the session has no transaction any more.
     if (isInTransaction(answer.at(-1))) {
       pin(this.#xid, association.keep());
     } else {
+      detached(this.#xid);
       association.release(answer);
     }
     ended(this.#xid);

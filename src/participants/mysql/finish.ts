@@ -1,5 +1,6 @@
 // Phase two: a prepared branch is finished in the session that is bound to it, or from anywhere, and its end is proven.
 import type { Clock } from '../../lib/clock.ts';
+import { FifoMap } from '../../lib/fifo-map.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import type { Control } from './control.ts';
@@ -7,7 +8,6 @@ import type { Engine } from './engine.ts';
 import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from './errors.ts';
 import { MARKER_EVIDENCE } from './listing.ts';
 import { endOwner, findOwner, type Look, lookAt, pause } from './look.ts';
-import type { ServerError } from './packets.ts';
 import type { Pinned } from './pinned.ts';
 import type { Pool } from './pool.ts';
 import { finishText } from './texts.ts';
@@ -16,8 +16,15 @@ type Verb = 'commit' | 'rollback';
 
 /** How long one call goes on looking and trying before it answers `not-yet`. */
 const TRY_MS = 3_000;
-/** The engine may need a moment to let go of a branch whose session has just ended. */
 const RETRY_MS = 5;
+/**
+ * MariaDB 10.11 lists a branch as free, and its owner's lock too, a moment before InnoDB lets go of it. What finishes it in that moment
+ * is answered OK and changes nothing, and the branch keeps its locks, in no list, until the server is restarted: measured 5 times in
+ * 13,122 as soon as the lock of a killed owner was free, 22 in 13,823 when a client had closed its connection, and 0 in 27,144 two milliseconds later.
+ */
+const LETTING_GO_MS = 100;
+/** Branches that are remembered as let go of by the engine itself; those beyond are finished `LETTING_GO_MS` later. */
+const DETACHED_MAX = 10_000;
 
 export interface FinisherTools {
   readonly engine: () => Promise<Engine>;
@@ -33,9 +40,15 @@ export class Finisher {
   readonly #tools: FinisherTools;
   /** The call under way for a branch: one finisher at a time, since the loser of a race is told nothing that helps. */
   readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #detached = new FifoMap<string, true>(DETACHED_MAX);
 
   constructor(tools: FinisherTools) {
     this.#tools = tools;
+  }
+
+  /** The engine let go of the branch when it was prepared: any session may finish it at once. */
+  detached(xid: Xid): void {
+    this.#detached.set(formatXid(xid), true);
   }
 
   commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
@@ -117,16 +130,23 @@ export class Finisher {
     const { control, clock, engine } = this.#tools;
     const deadline = clock.now() + TRY_MS;
     try {
+      const known = await engine();
+      const letsGo = known.kind === 'mysql' || this.#detached.get(formatXid(xid)) === true;
+      let isFree = letsGo;
       for (;;) {
-        const error = await control.refusal(finishText(verb, xid));
-        if (error === undefined) {
-          return { kind: 'done' };
+        if (isFree) {
+          const error = await control.refusal(finishText(verb, xid));
+          if (error === undefined && (letsGo || (await lookAt(control, known, xid)).marker !== 'locked')) {
+            this.#detached.delete(formatXid(xid));
+            return { kind: 'done' };
+          }
+          if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
+            return { kind: 'not-yet', reason: refusedReason(error) };
+          }
+          isFree = letsGo;
         }
-        if (error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
-          return { kind: 'not-yet', reason: refusedReason(error) };
-        }
-        const look = await lookAt(control, await engine(), xid);
-        const result = verb === 'commit' ? committed(xid, evidence, look, error) : this.#rolledBack(xid, look);
+        const look = await lookAt(control, known, xid);
+        const result = verb === 'commit' ? committed(xid, evidence, look) : this.#rolledBack(xid, look);
         if (result !== undefined) {
           return result;
         }
@@ -136,6 +156,9 @@ export class Finisher {
         if (look.owner !== undefined && (look.isListed || verb === 'rollback')) {
           // It alone could finish the branch, or could still prepare it.
           await endOwner(this.#tools, xid, look.owner);
+        } else if (look.isListed && !isFree) {
+          await pause(clock, LETTING_GO_MS);
+          isFree = true;
         } else {
           await pause(clock, RETRY_MS);
         }
@@ -156,7 +179,7 @@ export class Finisher {
 }
 
 /** Undefined: not over yet. */
-function committed(xid: Xid, evidence: Evidence, look: Look, error: ServerError): FinishResult | undefined {
+function committed(xid: Xid, evidence: Evidence, look: Look): FinishResult | undefined {
   if (look.marker === 'present') {
     return { kind: 'done' };
   }
@@ -164,18 +187,20 @@ function committed(xid: Xid, evidence: Evidence, look: Look, error: ServerError)
     return undefined;
   }
   if (evidence === MARKER_EVIDENCE) {
-    const proof = `the engine does not list ${formatXid(xid)} and has not its evidence row: it was rolled back (${error.message})`;
+    const proof = `the engine does not list ${formatXid(xid)} and has not its evidence row: it was rolled back`;
     return { kind: 'done-otherwise', proof };
   }
   const message = `the engine does not list ${formatXid(xid)}, and there is no evidence to ask for`;
-  return { kind: 'unproven', reason: { ...refusedReason(error), code: 'BRANCH_UNKNOWN', message } };
+  return { kind: 'unproven', reason: { code: 'BRANCH_UNKNOWN', message, retryable: false } };
 }
 
 function busyReason(xid: Xid, look: Look): Reason {
+  const isHidden = !look.isListed && look.owner === undefined;
+  const nowhere = isHidden ? ', and lists it nowhere: if that stays so, restart the server, which lists it again' : '';
   const where = look.owner === undefined ? '' : `, opened by session ${look.owner}`;
   return {
     code: 'ENGINE_UNAVAILABLE',
-    message: `the engine still holds ${formatXid(xid)}${where}`,
+    message: `the engine still holds ${formatXid(xid)}${where}${nowhere}`,
     retryable: true,
   };
 }
