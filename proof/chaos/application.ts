@@ -8,6 +8,7 @@ import {
   connect,
   HeuristicOutcomeError,
   OutcomeUnknownError,
+  ResultsLostError,
   type Transaction,
 } from '../../src/client/index.ts';
 import { armFailpoints } from '../../src/lib/failpoint.ts';
@@ -15,7 +16,7 @@ import { dice } from '../disk/dice.ts';
 import { OwnConnections } from './own-connections.ts';
 import { openReportFile, type ReportFile, type Told } from './reports.ts';
 import type { SideName } from './sides.ts';
-import { drawTransfer, type Transfer, type Way, work } from './transfer.ts';
+import { drawTransfer, oneShotOf, type Transfer, type Way, work } from './transfer.ts';
 
 export interface ApplicationSettings {
   /** Unique among all lives of all applications; what it writes begins with it. */
@@ -83,7 +84,7 @@ async function run(client: Concordat, file: ReportFile, worker: number): Promise
     atWork += 1;
     const way = settings.ways[roll(settings.ways.length)] ?? 'sidecar';
     const transfer = drawTransfer(roll, settings.sides, way, `${settings.name}.${worker}.${count}`);
-    const told = await make(client, transfer, own);
+    const told = await (way === 'one-shot' ? makeAtOnce(client, transfer) : make(client, transfer, own));
     file.write(told);
     if (told.answer === 'committed') {
       say('committed');
@@ -115,15 +116,32 @@ async function make(client: Concordat, transfer: Transfer, own: OwnConnections):
   } catch (error) {
     // Harmless after a commit that was asked for, whose error stands; before it, this is what the promise of a rollback rests on.
     await tx?.rollback('the work failed').catch(() => undefined);
-    const answer = answerOf(error);
-    return {
-      ...about,
-      gtrid: tx?.gtrid,
-      answer,
-      code: error instanceof ConcordatError ? error.code : String(error),
-      ...(error instanceof OutcomeUnknownError ? { branches: error.branches } : {}),
-    };
+    return { ...about, gtrid: tx?.gtrid, ...failureOf(error) };
   }
+}
+
+async function makeAtOnce(client: Concordat, transfer: Transfer): Promise<Told> {
+  const about = { id: transfer.id, group: transfer.sides.join('+'), way: transfer.way };
+  const { acknowledgement } = transfer;
+  try {
+    const { gtrid } = await client.transact(oneShotOf(transfer), { timeoutMs: settings.timeoutMs, acknowledgement });
+    return { ...about, gtrid, answer: 'committed' };
+  } catch (error) {
+    if (error instanceof ResultsLostError) {
+      return { ...about, gtrid: error.gtrid, answer: 'committed' };
+    }
+    // A failed statement is told in its own words, without the id of the transaction that was rolled back for it.
+    const gtrid = error instanceof Error && 'gtrid' in error ? String(error.gtrid) : undefined;
+    return { ...about, gtrid, ...failureOf(error) };
+  }
+}
+
+function failureOf(error: unknown): Pick<Told, 'answer' | 'code' | 'branches'> {
+  return {
+    answer: answerOf(error),
+    code: error instanceof ConcordatError ? error.code : String(error),
+    ...(error instanceof OutcomeUnknownError ? { branches: error.branches } : {}),
+  };
 }
 
 function answerOf(error: unknown): Told['answer'] {

@@ -14,7 +14,7 @@ export interface Told {
   /** The sides that it writes, joined with `+`. */
   readonly group: string;
   readonly answer: Answer;
-  /** How it was done: `sidecar`, `last`, `own`, `mixed` or `joined`. */
+  /** How it was done: a `Way`. */
   readonly way: string;
   /** The code of the error, where there was one. */
   readonly code?: string;

@@ -1,12 +1,15 @@
 // One transaction of the workload: a counter, a unique value and money on each of its sides.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Parameter, StatementOptions, Transaction } from '../../src/client/index.ts';
+import type { OneShotStatement, Parameter, StatementOptions, Transaction } from '../../src/client/index.ts';
 import type { Roll } from '../disk/dice.ts';
 import type { OwnConnections } from './own-connections.ts';
 import { ACCOUNTS, LANES, type SideName } from './sides.ts';
 
-export const WAYS = ['sidecar', 'last', 'own', 'mixed', 'joined'] as const;
-/** Through the sidecars, with `last` on each side's last statement, on the application's own connections, or both in one. */
+export const WAYS = ['sidecar', 'last', 'one-shot', 'own', 'mixed', 'joined'] as const;
+/**
+ * Through the sidecars, with `last` on each side's last statement, all statements at once, on the application's own connections, or
+ * through sidecars and on own connections in one.
+ */
 export type Way = (typeof WAYS)[number];
 
 export interface Transfer {
@@ -117,19 +120,48 @@ async function workAt(
       return resource.query(placeholders(side, sql), parameters, options);
     };
   }
-  await execute('update chaos_counter set n = n + 1 where grp = ? and lane = ?', [group, lane], false);
-  await execute(
-    `insert into chaos_entry (id, gtrid, grp, lane, n)
-     select ?, ?, grp, lane, n from chaos_counter where grp = ? and lane = ?`,
-    [id, tx.gtrid, group, lane],
-    false,
-  );
+  const [counter, entry, account] = changesAt({ id, lane, amounts, accounts }, group, index, tx.gtrid);
+  await execute(...counter, false);
+  await execute(...entry, false);
   if (lingersMs > 0) {
     await sleep(lingersMs);
   }
-  const change = [amounts[index] ?? 0, accounts[index] ?? 0];
-  await execute('update chaos_account set balance = balance + ? where id = ?', change, true);
+  await execute(...account, true);
   await prepare();
+}
+
+type Change = readonly [sql: string, parameters: readonly Parameter[]];
+
+/** What is done at one side: the counter, the unique value with the counter's number, the money. */
+function changesAt(
+  { id, lane, amounts, accounts }: Pick<Transfer, 'id' | 'lane' | 'amounts' | 'accounts'>,
+  group: string,
+  index: number,
+  gtrid: string,
+): readonly [Change, Change, Change] {
+  const insert = `insert into chaos_entry (id, gtrid, grp, lane, n)
+     select ?, ?, grp, lane, n from chaos_counter where grp = ? and lane = ?`;
+  return [
+    ['update chaos_counter set n = n + 1 where grp = ? and lane = ?', [group, lane]],
+    [insert, [id, gtrid, group, lane]],
+    ['update chaos_account set balance = balance + ? where id = ?', [amounts[index] ?? 0, accounts[index] ?? 0]],
+  ];
+}
+
+/** The same work as statements that are all known. The id is told with the answer only, so that the entries cannot name it. */
+export function oneShotOf(transfer: Transfer): readonly OneShotStatement[] {
+  const { sides, reads, throws } = transfer;
+  const group = sides.join('+');
+  const changes = sides.flatMap((side, index) =>
+    changesAt(transfer, group, index, 'one-shot').map(([sql, parameters]) => ({
+      resource: side,
+      sql: placeholders(side, sql),
+      parameters,
+    })),
+  );
+  const counts = reads === undefined ? [] : [{ resource: reads, sql: 'select count(*) as n from chaos_account' }];
+  const failing = throws ? [{ resource: sides.at(-1) ?? '', sql: 'select nothing from nowhere' }] : [];
+  return [...changes, ...counts, ...failing];
 }
 
 /** PostgreSQL numbers its parameters. */

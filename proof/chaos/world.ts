@@ -17,7 +17,12 @@ const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const APPLICATION = resolve(import.meta.dirname, 'application.ts');
 
 /** What each application does, so that no way of working is left out by the dice. */
-const APPLICATIONS: readonly (readonly Way[])[] = [['sidecar', 'joined'], ['last'], ['own'], ['mixed', 'own', 'last']];
+const APPLICATIONS: readonly (readonly Way[])[] = [
+  ['sidecar', 'joined'],
+  ['last', 'one-shot'],
+  ['own'],
+  ['mixed', 'own', 'last', 'one-shot'],
+];
 /** Shorter than what a transaction may take: some restarts do not wait for all that is open. */
 const DRAIN = ['--drain-grace-ms', '1000'];
 const WORKERS = 3;

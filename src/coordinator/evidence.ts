@@ -15,6 +15,10 @@ interface Key {
 const SEND_INTERVAL_MS = 500;
 /** A participant that is away for long misses some; its marker sweep brings them up again. */
 const QUEUE_MAX = 100_000;
+/** How long a row that alone proves a commit stays, for those who ask after a restart. */
+export const PROOF_KEPT_MS = 60_000;
+/** Rows whose time ends within the same second go together. */
+const PROOF_STEP_MS = 1_000;
 
 export class Evidence {
   readonly #directory: Directory;
@@ -23,6 +27,10 @@ export class Evidence {
   #unproven: Key[] = [];
   #inFlight: Key[][] = [];
   readonly #ready = new Map<ResourceName, Key[]>();
+  /** Proofs of commits in one phase, by when they may go, oldest first. */
+  readonly #proofs: { readonly dueAt: number; readonly keys: Key[] }[] = [];
+  #proofCount = 0;
+  #proofTimer: Timer | undefined;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -53,6 +61,22 @@ export class Evidence {
     }
   }
 
+  /** A commit in one phase was heard of: there is no record of it, and its row alone proves it after a restart. It goes when that was long ago. */
+  onePhaseCommitted(gtrid: Gtrid, bqual: Bqual): void {
+    if (this.#closed || this.#proofCount >= QUEUE_MAX) {
+      return;
+    }
+    const now = this.#clock.now();
+    let newest = this.#proofs.at(-1);
+    if (newest === undefined || newest.dueAt < now + PROOF_KEPT_MS) {
+      newest = { dueAt: now + PROOF_KEPT_MS + PROOF_STEP_MS, keys: [] };
+      this.#proofs.push(newest);
+    }
+    newest.keys.push({ gtrid, bqual });
+    this.#proofCount += 1;
+    this.#proofTimer ??= this.#clock.after(newest.dueAt - now, this.#endProofs);
+  }
+
   /** The evidence of this branch may be deleted now. */
   forget(gtrid: Gtrid, bqual: Bqual): void {
     const resource = resourceOf(bqual);
@@ -70,7 +94,24 @@ export class Evidence {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#proofTimer?.cancel();
   }
+
+  readonly #endProofs = (): void => {
+    this.#proofTimer = undefined;
+    const now = this.#clock.now();
+    for (let oldest = this.#proofs[0]; oldest !== undefined; oldest = this.#proofs[0]) {
+      if (oldest.dueAt > now) {
+        this.#proofTimer = this.#clock.after(oldest.dueAt - now, this.#endProofs);
+        return;
+      }
+      this.#proofs.shift();
+      this.#proofCount -= oldest.keys.length;
+      for (const { gtrid, bqual } of oldest.keys) {
+        this.forget(gtrid, bqual);
+      }
+    }
+  };
 
   readonly #send = (): void => {
     this.#timer = undefined;

@@ -5,9 +5,8 @@ import type { Log } from '../log/log.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { gtridParts, parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import type { Driver } from './driver.ts';
+import { PROOF_KEPT_MS } from './evidence.ts';
 
-/** How long a row stays answerable from when it was first seen: two sidecars, or one that comes back, sweep more often than that. */
-const KEPT_MS = 60_000;
 /** Beyond it the oldest sightings are forgotten: their rows are deleted later. */
 const SEEN_MAX = 100_000;
 
@@ -15,7 +14,7 @@ export class Markers {
   readonly #driver: Driver;
   readonly #log: Log;
   readonly #clock: Clock;
-  /** Monotonic time of the first sighting, oldest first. */
+  /** Monotonic time of the first sighting, oldest first: two sidecars, or one that comes back, sweep more often than a row may go. */
   readonly #seenAt = new Map<string, number>();
 
   constructor(driver: Driver, log: Log, clock: Clock) {
@@ -46,7 +45,7 @@ export class Markers {
         const [oldest = text] = this.#seenAt.keys();
         this.#seenAt.delete(oldest);
       }
-    } else if (now - seenAt >= KEPT_MS) {
+    } else if (now - seenAt >= PROOF_KEPT_MS) {
       this.#seenAt.delete(text);
       this.#driver.evidence.forget(xid.gtrid, xid.bqual);
     }

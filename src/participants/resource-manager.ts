@@ -128,7 +128,10 @@ export interface ResourceManager extends AsyncDisposable {
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof>;
   /** Ends sessions that an earlier life of this participant may have left and that could still prepare, and waits until they are gone. @throws {EngineError} */
   fence(xid: Xid): Promise<void>;
-  /** Evidence rows of this identity; empty where the engine keeps its own. @throws {EngineError} */
+  /**
+   * Evidence rows of this identity; empty where the engine keeps its own. Where they are many, a part of them: the next call goes on behind
+   * it, and begins anew after the last. @throws {EngineError}
+   */
   markers(identity: LogIdentity): Promise<readonly Xid[]>;
   /** Deletes evidence rows: the coordinator has accounted for these branches. @throws {EngineError} */
   forget(xids: readonly Xid[]): Promise<void>;

@@ -17,6 +17,7 @@ async function run(file: string, args: readonly string[]): Promise<string> {
 
 const EXAMPLES: Readonly<Record<string, { readonly args: () => readonly string[]; readonly says: RegExp }>> = {
   'order.ts': { args: () => [pair.system.cluster.address], says: /is placed and paid/ },
+  'one-shot.ts': { args: () => [pair.system.cluster.address], says: /ordered in one go; the customer has 975 left/ },
   'own-connections.ts': {
     args: () => [pair.accounts.server.url, pair.orders.server.url, pair.system.cluster.address],
     says: /committed; the customer has 975 left/,

@@ -4,6 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
 import { later, type ScriptedParticipant, silent } from './scripted-participant.ts';
 import { TestClock } from './test-clock.ts';
+import { refusal } from './unary.ts';
 
 const marker = { prepare: () => ({ vote: 'VOTE_PREPARED' as const, evidence: 'marker' }) };
 /** Ten seconds of the coordinator in one of ours. */
@@ -93,6 +94,52 @@ describe('the evidence of a decision whose end is not durable yet', () => {
 });
 
 describe('the proof of a commit in one phase', () => {
+  it('is deleted a minute after the commit was heard of, although nobody has swept it', async () => {
+    await using system = await openSystem({ clock: fast() });
+    const orders = await system.participant('orders', {
+      finish: ({ gtrid, bqual }) => {
+        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'marker' } });
+        return { result: 'FINISH_RESULT_DONE' };
+      },
+    });
+    orders.beat(50);
+    const gtrids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { gtrid } = await system.transaction(orders);
+      await system.api.commit({ gtrid });
+      gtrids.push(gtrid);
+    }
+    const heard = performance.now();
+    await eventually('they are deleted', () => forgotten(orders).length === 3);
+    expect(performance.now() - heard).toBeGreaterThan(2_800);
+    expect(forgotten(orders)).toEqual(gtrids.map((gtrid) => `${gtrid}:orders`));
+    expect((await system.info(gtrids[0] ?? '')).outcome).toBe('OUTCOME_COMMITTED');
+  });
+
+  it('that has none, or was rolled back, asks for nothing', async () => {
+    const clock = fast();
+    await using system = await openSystem({ clock });
+    const reason = { code: 'BRANCH_VOTED_NO', message: 'refused' };
+    let calls = 0;
+    const orders = await system.participant('orders', {
+      finish: ({ gtrid, bqual }) => {
+        calls += 1;
+        if (calls === 1) {
+          return { result: 'FINISH_RESULT_DONE' }; // It only read.
+        }
+        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'marker' } });
+        return { result: 'FINISH_RESULT_DONE_OTHERWISE', reason };
+      },
+    });
+    orders.beat(50);
+    const { gtrid: read } = await system.transaction(orders);
+    await system.api.commit({ gtrid: read });
+    const { gtrid: refused } = await system.transaction(orders);
+    await refusal(system.api.commit({ gtrid: refused }));
+    await later(4_000, undefined);
+    expect(forgotten(orders)).toEqual([]);
+  });
+
   it('answers for its outcome after a restart, and stays for a minute however often it is swept', async () => {
     await using system = await openSystem({ clock: fast() });
     const orders = await system.participant('orders');

@@ -1,6 +1,7 @@
 // The contract suite and their own cases on MariaDB.
 import { useEngine } from '../support/engines.ts';
 import { mysqlCases } from './mysql-cases.ts';
+import { mysqlEvidenceCases } from './mysql-evidence-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
 import { mysqlServerCases } from './mysql-server-cases.ts';
 import { mysqlSessionCases } from './mysql-session-cases.ts';
@@ -10,5 +11,6 @@ const engine = useEngine('mariadb');
 
 resourceManagerContract('MariaDB', () => openMysqlHarness(engine.server));
 mysqlCases('MariaDB', () => engine.server);
+mysqlEvidenceCases('MariaDB', () => engine.server);
 mysqlSessionCases('MariaDB', () => engine.server);
 mysqlServerCases('MariaDB', () => engine.server);

@@ -4,7 +4,7 @@ import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { ResourceManager, Statement } from '../../src/participants/resource-manager.ts';
 import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX, type Xid } from '../../src/xa/xid.ts';
 import { type HandError, literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
-import { freshGtrid, freshIdentity, freshKey, freshXid, steps, until } from './resource-manager-contract.ts';
+import { freshIdentity, freshKey, freshXid, steps, until } from './resource-manager-contract.ts';
 
 const { OPTIONS, engineError, expectPrepared, expectUnlocked, givenPrepared, givenRow, isListed } = steps;
 
@@ -289,25 +289,6 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await harness().committed(key)).toBe(100n + BigInt(texts.length));
     });
 
-    it('evidence rows are there once their branch is committed, and go without waiting for one that is prepared', async () => {
-      const gtrid = freshGtrid();
-      const identity = freshIdentityOf(gtrid);
-      const prepared = await givenPrepared(harness(), manager, freshXid(gtrid, 'prepared'));
-      const others: Xid[] = [];
-      for (const bqual of ['a', 'b', 'c']) {
-        const { xid, evidence } = await givenPrepared(harness(), manager, freshXid(gtrid, bqual));
-        await manager.commit(xid, evidence);
-        others.push(xid);
-      }
-      expect(await manager.markers(identity)).toEqual(others);
-      const started = performance.now();
-      await manager.forget([...others, prepared.xid].slice(0, 3));
-      expect(performance.now() - started).toBeLessThan(2_000);
-      expect(await manager.markers(identity)).toEqual([]);
-      expect(await manager.commit(prepared.xid, prepared.evidence)).toEqual({ kind: 'done' });
-      expect(await manager.markers(identity)).toEqual([prepared.xid]);
-    });
-
     it('a global read lock makes commit not yet, and the branch stays', async () => {
       await using patient = harness().openWith({ lockTimeoutMs: 1_000, poolMax: 4 });
       const { xid, evidence, key } = await givenPrepared(harness(), patient);
@@ -332,10 +313,6 @@ export function mysqlCases(name: string, server: () => EngineServer): void {
       expect(await harness().committed(key)).toBe(90n);
     });
   });
-}
-
-function freshIdentityOf(gtrid: Xid['gtrid']): ReturnType<typeof freshIdentity> {
-  return gtrid.slice(0, 10) as ReturnType<typeof freshIdentity>;
 }
 
 /** Whether some session waits for a lock. */

@@ -1,6 +1,7 @@
 // The contract suite and their own cases on MySQL.
 import { useEngine } from '../support/engines.ts';
 import { mysqlCases } from './mysql-cases.ts';
+import { mysqlEvidenceCases } from './mysql-evidence-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
 import { mysqlServerCases } from './mysql-server-cases.ts';
 import { mysqlSessionCases } from './mysql-session-cases.ts';
@@ -11,5 +12,6 @@ const engine = useEngine('mysql', { settings: { 'performance-schema': 'ON' } });
 
 resourceManagerContract('MySQL', () => openMysqlHarness(engine.server));
 mysqlCases('MySQL', () => engine.server);
+mysqlEvidenceCases('MySQL', () => engine.server);
 mysqlSessionCases('MySQL', () => engine.server);
 mysqlServerCases('MySQL', () => engine.server);

@@ -7,11 +7,18 @@ import type { Control } from './control.ts';
 import { type Engine, engineKind } from './engine.ts';
 import { parse } from './listing.ts';
 import { EPOCH_TABLE, IDENTITY_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
-import { BRANCH_TABLE, identityCondition, markersCondition, quoteIdentifier } from './texts.ts';
+import {
+  BRANCH_TABLE,
+  behindCondition,
+  identityCondition,
+  type MarkerKey,
+  markersCondition,
+  quoteIdentifier,
+} from './texts.ts';
 
 /** Rows of one DELETE: it must not hold many locks for long. */
 const FORGET_MAX = 500;
-/** Evidence rows told at once; what is left is told when these are gone. */
+/** Evidence rows told at once; the next sweep goes on behind them. */
 const MARKERS_MAX = 10_000;
 
 /** @throws {EngineError} */
@@ -104,15 +111,29 @@ export async function raiseEpoch(
   return Number(answer[1]?.[0]?.[0]?.toString('latin1'));
 }
 
-/** @throws {EngineError} */
-export async function markers(control: Control, engine: Engine, identity: LogIdentity): Promise<readonly Xid[]> {
-  const [rows] = await control.rows(
-    `SELECT gtrid,bqual FROM ${table(engine, BRANCH_TABLE)} WHERE ${identityCondition(identity)} LIMIT ${MARKERS_MAX}`,
+/** A part of the evidence rows, in the order of their keys, and the key that it ends with; undefined: it reaches the end. */
+export interface MarkersPart {
+  readonly xids: readonly Xid[];
+  readonly end: MarkerKey | undefined;
+}
+
+/** @param after where the last part ended. @throws {EngineError} */
+export async function markers(
+  control: Control,
+  engine: Engine,
+  identity: LogIdentity,
+  after: MarkerKey | undefined,
+): Promise<MarkersPart> {
+  const conditions = [identityCondition(identity), ...(after === undefined ? [] : [behindCondition(after)])];
+  const [rows = []] = await control.rows(
+    `SELECT gtrid,bqual FROM ${table(engine, BRANCH_TABLE)} WHERE ${conditions.join(' AND ')} ` +
+      `ORDER BY gtrid,bqual LIMIT ${MARKERS_MAX}`,
   );
-  return (rows ?? []).flatMap(([gtrid, bqual]) => {
-    const xid = gtrid && bqual ? parse(gtrid, bqual) : undefined;
-    return xid === undefined ? [] : [xid];
-  });
+  const keys = rows.flatMap(([gtrid, bqual]) => (gtrid && bqual ? [{ gtrid, bqual }] : []));
+  return {
+    xids: keys.flatMap(({ gtrid, bqual }) => parse(gtrid, bqual) ?? []),
+    end: rows.length < MARKERS_MAX ? undefined : keys.at(-1),
+  };
 }
 
 /** @throws {EngineError} */

@@ -26,7 +26,7 @@ import { Pinned } from './pinned.ts';
 import { Pool } from './pool.ts';
 import { preflight } from './preflight.ts';
 import { openSession } from './session.ts';
-import { recoverText } from './texts.ts';
+import { type MarkerKey, recoverText } from './texts.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
@@ -70,6 +70,8 @@ class MysqlResourceManager implements ResourceManager {
   /** Branches that are open and not prepared. */
   readonly #active = new Set<string>();
   #engine: Promise<Engine> | undefined;
+  /** How far the sweep of evidence rows has come; undefined: it begins anew. */
+  #sweptTo: MarkerKey | undefined;
 
   constructor(options: MysqlOptions) {
     const address = typeof options.url === 'string' ? parseMysqlUrl(options.url) : options.url;
@@ -165,7 +167,9 @@ class MysqlResourceManager implements ResourceManager {
   }
 
   async markers(identity: LogIdentity): Promise<readonly Xid[]> {
-    return await markers(this.#control, await this.#known(), identity);
+    const { xids, end } = await markers(this.#control, await this.#known(), identity, this.#sweptTo);
+    this.#sweptTo = end;
+    return xids;
   }
 
   async forget(xids: readonly Xid[]): Promise<void> {

@@ -128,6 +128,18 @@ export function markersCondition(xids: readonly Xid[]): string {
   return `(gtrid,bqual) IN (${xids.map((xid) => `(${hex(xid.gtrid)},${hex(xid.bqual)})`).join(',')})`;
 }
 
+/** The bytes of an evidence row's key. */
+export interface MarkerKey {
+  readonly gtrid: Buffer;
+  readonly bqual: Buffer;
+}
+
+/** The rows behind this one, in the order of the primary key. */
+export function behindCondition({ gtrid, bqual }: MarkerKey): string {
+  const [first, second] = [gtrid, bqual].map((bytes) => `X'${bytes.toString('hex')}'`);
+  return `gtrid>=${first} AND (gtrid>${first} OR bqual>${second})`;
+}
+
 /** Every gtrid of one log's identity: from `<identity>.` up to the next character after the dot. */
 export function identityCondition(identity: string): string {
   return `gtrid>=${hex(`${identity}.`)} AND gtrid<${hex(`${identity}/`)}`;
