@@ -168,4 +168,42 @@ export const PART_CANARIES: readonly Canary[] = [
     },
     sees: /the damage is told/,
   },
+  {
+    id: 'C34',
+    title: 'a branch that is being committed is given to a second participant, which lists it as prepared',
+    breaks: ['D6'],
+    patches: [
+      {
+        file: 'src/coordinator/calls.ts',
+        find: 'const isFresh = this.#clock.now() - known.since < DOUBLE_MS;',
+        put: 'const isFresh = false;',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/calls.test.ts',
+      named: 'finds the branch only when its own has not answered',
+      why: 'The engines of the models let two participants finish one branch at once without harm, and MariaDB does not.',
+    },
+    sees: /only when its own has not answered/,
+  },
+  {
+    id: 'C35',
+    title: 'the OK of MariaDB is believed for a branch that it still holds',
+    breaks: ['D6'],
+    patches: [
+      {
+        file: 'src/participants/mysql/finish.ts',
+        find: "(letsGo || (await lookAt(control, known, xid)).marker !== 'locked')",
+        put: 'true',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/participants/mariadb-letting-go.test.ts',
+      named: 'is not taken for over',
+      why: 'The models have an engine of their own, which does not say OK to what it does not do.',
+    },
+    sees: /is not taken for over/,
+  },
 ];

@@ -226,6 +226,20 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     sees: /^D10/,
   },
   {
+    id: 'C23-proof',
+    title: 'the row that alone proves a commit in one phase goes a second after the commit was heard of',
+    breaks: ['D6', 'D10'],
+    patches: [
+      {
+        file: 'src/coordinator/evidence.ts',
+        find: 'newest = { dueAt: now + PROOF_KEPT_MS + PROOF_STEP_MS, keys: [] };',
+        put: 'newest = { dueAt: now + PROOF_STEP_MS, keys: [] };',
+      },
+    ],
+    caughtBy: SIM,
+    sees: /^D10/,
+  },
+  {
     id: 'C23-wall',
     title: 'a participant rolls back what has been prepared for a day of the wall clock',
     breaks: ['D2', 'D10'],
