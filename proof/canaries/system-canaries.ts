@@ -217,9 +217,14 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D6', 'D10'],
     patches: [
       {
-        file: 'src/coordinator/markers.ts',
-        find: 'const now = this.#clock.now();',
-        put: 'const now = this.#clock.wallTime();',
+        file: 'src/coordinator/evidence.ts',
+        find: 'const now = this.#clock.now();\n    let newest',
+        put: 'const now = this.#clock.wallTime();\n    let newest',
+      },
+      {
+        file: 'src/coordinator/evidence.ts',
+        find: 'const now = this.#clock.now();\n    for (let oldest',
+        put: 'const now = this.#clock.wallTime();\n    for (let oldest',
       },
     ],
     caughtBy: SIM,
@@ -232,8 +237,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/evidence.ts',
-        find: 'newest = { dueAt: now + PROOF_KEPT_MS + PROOF_STEP_MS, keys: [] };',
-        put: 'newest = { dueAt: now + PROOF_STEP_MS, keys: [] };',
+        find: 'newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };',
+        put: 'newest = { dueAt: now + KEPT_STEP_MS, rows: [] };',
       },
     ],
     caughtBy: SIM,

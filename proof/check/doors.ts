@@ -93,7 +93,7 @@ export function sweptMarker(
     driver.admit(GTRID, held.state, { presumed: held.presumed });
   }
   const bqual = bqualOf(branch);
-  const markers = new Markers(driver, log, clock);
+  const markers = new Markers(driver, log);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
     markers.swept(bqual as string as ResourceName, [`${GTRID}:${bqual}`]);
     clock.advance(SWEEP_MS);

@@ -59,6 +59,9 @@ export function receiveBranchMessage(
     if (transaction !== undefined) {
       const event = { kind: 'branch-result', bqual, verb, result } as const;
       driver.apply(transaction, { ...event, result: strays.judged(transaction, event) });
+      if (verb === 'commit-one-phase') {
+        markers.answered(transaction);
+      }
     }
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);

@@ -52,7 +52,7 @@ export function openCore(options: CoreOptions): Core {
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, directory, log, clock, logger });
   const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
-  const markers = new Markers(driver, log, clock);
+  const markers = new Markers(driver, log);
   const sessions = new ClientSessions({
     ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, logger },
   });

@@ -206,12 +206,7 @@ export class Driver {
       }
     }
     if (before.kind === 'one-phase') {
-      const { gtrid, state } = transaction;
-      const { bqual, evidence } = before.branch;
-      this.calls.onePhaseOver(gtrid, bqual);
-      if (evidence === 'marker' && outcomeOf(state) === 'committed') {
-        this.evidence.onePhaseCommitted(gtrid, bqual);
-      }
+      this.calls.onePhaseOver(transaction.gtrid, before.branch.bqual);
     }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {

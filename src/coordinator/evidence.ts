@@ -2,35 +2,37 @@
 // before, or a repeated commit would find no proof and call it damage (D6, D7).
 import type { Clock, Timer } from '../lib/clock.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
-import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
+import { type Bqual, formatXid, type Gtrid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { FinishingBranch } from './engine/state.ts';
-
-interface Key {
-  readonly gtrid: Gtrid;
-  readonly bqual: Bqual;
-}
 
 /** Deletions travel together; nothing waits for them. */
 const SEND_INTERVAL_MS = 500;
 /** A participant that is away for long misses some; its marker sweep brings them up again. */
 const QUEUE_MAX = 100_000;
-/** How long a row that alone proves a commit stays, for those who ask after a restart. */
-export const PROOF_KEPT_MS = 60_000;
+/** How long a row that alone proves a commit stays from when it was first heard of, for those who ask after a restart. */
+const KEPT_MS = 60_000;
 /** Rows whose time ends within the same second go together. */
-const PROOF_STEP_MS = 1_000;
+const KEPT_STEP_MS = 1_000;
+
+/** Nothing will be asked of the row of this branch any more. */
+export type MayGo = (xid: Xid) => boolean;
+
+interface Kept extends Xid {
+  readonly mayGo: MayGo;
+}
 
 export class Evidence {
   readonly #directory: Directory;
   readonly #clock: Clock;
   /** Finished records appended lazily before the n-th forced append started: durable when that one is. */
-  #unproven: Key[] = [];
-  #inFlight: Key[][] = [];
-  readonly #ready = new Map<ResourceName, Key[]>();
-  /** Proofs of commits in one phase, by when they may go, oldest first. */
-  readonly #proofs: { readonly dueAt: number; readonly keys: Key[] }[] = [];
-  #proofCount = 0;
-  #proofTimer: Timer | undefined;
+  #unproven: Xid[] = [];
+  #inFlight: Xid[][] = [];
+  readonly #ready = new Map<ResourceName, Xid[]>();
+  /** What goes later, by when that is, oldest first. */
+  readonly #kept: { readonly dueAt: number; readonly rows: Kept[] }[] = [];
+  readonly #keptNames = new Set<string>();
+  #keptTimer: Timer | undefined;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -61,20 +63,24 @@ export class Evidence {
     }
   }
 
-  /** A commit in one phase was heard of: there is no record of it, and its row alone proves it after a restart. It goes when that was long ago. */
-  onePhaseCommitted(gtrid: Gtrid, bqual: Bqual): void {
-    if (this.#closed || this.#proofCount >= QUEUE_MAX) {
+  /** The row of this branch goes in a minute, if it may go then; sooner where there are very many, or their table would grow and grow. */
+  forgetLater(xid: Xid, mayGo: MayGo): void {
+    const name = formatXid(xid);
+    if (this.#closed || this.#keptNames.has(name)) {
       return;
     }
-    const now = this.#clock.now();
-    let newest = this.#proofs.at(-1);
-    if (newest === undefined || newest.dueAt < now + PROOF_KEPT_MS) {
-      newest = { dueAt: now + PROOF_KEPT_MS + PROOF_STEP_MS, keys: [] };
-      this.#proofs.push(newest);
+    if (this.#keptNames.size >= QUEUE_MAX) {
+      this.#forgetOldest();
     }
-    newest.keys.push({ gtrid, bqual });
-    this.#proofCount += 1;
-    this.#proofTimer ??= this.#clock.after(newest.dueAt - now, this.#endProofs);
+    const now = this.#clock.now();
+    let newest = this.#kept.at(-1);
+    if (newest === undefined || newest.dueAt < now + KEPT_MS) {
+      newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };
+      this.#kept.push(newest);
+    }
+    newest.rows.push({ ...xid, mayGo });
+    this.#keptNames.add(name);
+    this.#keptTimer ??= this.#clock.after(newest.dueAt - now, this.#forgetKept);
   }
 
   /** The evidence of this branch may be deleted now. */
@@ -94,24 +100,29 @@ export class Evidence {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#proofTimer?.cancel();
+    this.#keptTimer?.cancel();
   }
 
-  readonly #endProofs = (): void => {
-    this.#proofTimer = undefined;
+  readonly #forgetKept = (): void => {
+    this.#keptTimer = undefined;
     const now = this.#clock.now();
-    for (let oldest = this.#proofs[0]; oldest !== undefined; oldest = this.#proofs[0]) {
+    for (let oldest = this.#kept[0]; oldest !== undefined; oldest = this.#kept[0]) {
       if (oldest.dueAt > now) {
-        this.#proofTimer = this.#clock.after(oldest.dueAt - now, this.#endProofs);
+        this.#keptTimer = this.#clock.after(oldest.dueAt - now, this.#forgetKept);
         return;
       }
-      this.#proofs.shift();
-      this.#proofCount -= oldest.keys.length;
-      for (const { gtrid, bqual } of oldest.keys) {
-        this.forget(gtrid, bqual);
-      }
+      this.#forgetOldest();
     }
   };
+
+  #forgetOldest(): void {
+    for (const row of this.#kept.shift()?.rows ?? []) {
+      this.#keptNames.delete(formatXid(row));
+      if (row.mayGo(row)) {
+        this.forget(row.gtrid, row.bqual);
+      }
+    }
+  }
 
   readonly #send = (): void => {
     this.#timer = undefined;

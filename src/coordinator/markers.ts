@@ -1,26 +1,18 @@
 // Marker rows that a participant still finds in its engine: deleted when their transaction is accounted for, kept while they
 // are the only proof of how a one-phase commit ended.
-import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { gtridParts, parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import type { Driver } from './driver.ts';
-import { PROOF_KEPT_MS } from './evidence.ts';
-
-/** Beyond it the oldest sightings are forgotten: their rows are deleted later. */
-const SEEN_MAX = 100_000;
+import type { Transaction } from './transaction.ts';
 
 export class Markers {
   readonly #driver: Driver;
   readonly #log: Log;
-  readonly #clock: Clock;
-  /** Monotonic time of the first sighting, oldest first: two sidecars, or one that comes back, sweep more often than a row may go. */
-  readonly #seenAt = new Map<string, number>();
 
-  constructor(driver: Driver, log: Log, clock: Clock) {
+  constructor(driver: Driver, log: Log) {
     this.#driver = driver;
     this.#log = log;
-    this.#clock = clock;
   }
 
   /** One sweep's markers, as `gtrid:bqual`; what is not in the grammar, or of another log, is left alone (D8). */
@@ -28,31 +20,30 @@ export class Markers {
     for (const text of texts.slice(0, BRANCHES_PER_MESSAGE_MAX)) {
       const xid = parseXid(text);
       if (xid !== undefined && resourceOf(xid.bqual) === resource) {
-        this.#judge(xid, text);
+        this.#judge(xid);
       }
     }
   }
 
-  #judge(xid: Xid, text: string): void {
-    if (!this.#isAccountedFor(xid)) {
-      return;
-    }
-    const now = this.#clock.now();
-    const seenAt = this.#seenAt.get(text);
-    if (seenAt === undefined) {
-      this.#seenAt.set(text, now);
-      if (this.#seenAt.size > SEEN_MAX) {
-        const [oldest = text] = this.#seenAt.keys();
-        this.#seenAt.delete(oldest);
+  /** A commit in one phase was answered. There is no record of it: the row alone proves it after a restart, and nobody need sweep for it. */
+  answered({ gtrid, state }: Transaction): void {
+    if (state.kind === 'completed' && state.outcome === 'committed') {
+      for (const { bqual, evidence } of state.branches) {
+        if (evidence === 'marker') {
+          this.#judge({ gtrid, bqual });
+        }
       }
-    } else if (now - seenAt >= PROOF_KEPT_MS) {
-      this.#seenAt.delete(text);
-      this.#driver.evidence.forget(xid.gtrid, xid.bqual);
+    }
+  }
+
+  #judge(xid: Xid): void {
+    if (this.#isAccountedFor(xid)) {
+      this.#driver.evidence.forgetLater(xid, this.#isAccountedFor);
     }
   }
 
   /** Whether nothing will be asked of the row any more, once it has been answerable for a while. */
-  #isAccountedFor({ gtrid, bqual }: Xid): boolean {
+  readonly #isAccountedFor = ({ gtrid, bqual }: Xid): boolean => {
     const { registry } = this.#driver;
     const { identity, epoch } = this.#log.recovered;
     const asked = gtridParts(gtrid);
@@ -73,5 +64,5 @@ export class Markers {
     }
     // The row of a transaction that was rolled back proves that somebody committed a branch of it by hand: people will look for it.
     return registry.outcomes.outcome(gtrid) === 'committed';
-  }
+  };
 }
