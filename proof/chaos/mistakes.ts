@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { connect, HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { LETTING_GO_MS } from '../../src/participants/mysql/finish.ts';
 import { ownerText } from '../../src/participants/mysql/texts.ts';
 import { parseXid } from '../../src/xa/xid.ts';
 import type { Violation } from './judge.ts';
@@ -39,7 +40,6 @@ interface Explained {
 }
 
 const WITHIN_MS = 60_000;
-const LETTING_GO_MS = 100;
 
 /** Everything runs, and nothing else is at work. */
 export async function makeMistakes(world: World): Promise<readonly Violation[]> {

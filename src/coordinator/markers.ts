@@ -30,7 +30,7 @@ export class Markers {
     if (state.kind === 'completed' && state.outcome === 'committed') {
       for (const { bqual, evidence } of state.branches) {
         if (evidence === 'marker') {
-          this.#judge({ gtrid, bqual });
+          this.#driver.evidence.forgetLater({ gtrid, bqual }, this.#isAccountedFor);
         }
       }
     }

@@ -22,7 +22,7 @@ const RETRY_MS = 5;
  * is answered OK and changes nothing, and the branch keeps its locks, in no list, until the server is restarted: measured 5 times in
  * 13,122 as soon as the lock of a killed owner was free, 22 in 13,823 when a client had closed its connection, and 0 in 27,144 two milliseconds later.
  */
-const LETTING_GO_MS = 100;
+export const LETTING_GO_MS = 100;
 /** Branches that are remembered as let go of by the engine itself; those beyond are finished `LETTING_GO_MS` later. */
 const DETACHED_MAX = 10_000;
 

@@ -135,7 +135,7 @@ class MysqlResourceManager implements ResourceManager {
         association: new Association(xid, options, session, tools),
         database: engine.database,
         pin: (prepared, itsSession) => this.#pinned.add(prepared, itsSession),
-        detached: (prepared) => engine.kind === 'mariadb' && this.#finisher.detached(prepared),
+        detached: (prepared) => this.#finisher.detached(prepared),
         ended: () => this.#active.delete(key),
       });
     } catch (error) {
