@@ -12,7 +12,7 @@ import { openPeer } from './contestants/peer.ts';
 import { countEach } from './counting/count.ts';
 import { notNegative, oneOf, orComplain, positive } from './options.ts';
 import { counted, type Row, table, toRows } from './report.ts';
-import { openSite, PAIRS, type Pair, type Site } from './site.ts';
+import { openSite, PAIRS, type Pair, SIDECARS, type SidecarProcesses, type Site } from './site.ts';
 
 /** Compilers need that long until a program runs as it will; what has more processes has more of them. */
 const WARM_UP_SECONDS = 12;
@@ -32,6 +32,7 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
                     one-shot     Concordat, statements and commit sent at once, nothing awaited on the way
                     in-app       Concordat, on the application's own connections
                     in-app-last  the same, prepared by the application, the vote unasked
+  --sidecars S    one: both sidecars are one process (default); each: each is one
   --peer COMMAND  another transaction manager that answers \`run CLIENTS SECONDS\` on its standard input
   --clients N,N   concurrent clients, default 8,32,64
   --rounds N      paired rounds for each, default 5
@@ -51,6 +52,7 @@ const { values } = parseArgs({
   options: {
     pair: { type: 'string', default: PAIRS[0] },
     forms: { type: 'string', default: FORMS.join(',') },
+    sidecars: { type: 'string', default: SIDECARS[0] },
     peer: { type: 'string' },
     clients: { type: 'string', default: '8,32,64' },
     rounds: { type: 'string', default: '5' },
@@ -69,6 +71,7 @@ if (values.help) {
     bench({
       pair: oneOf(PAIRS, values.pair, '--pair'),
       forms: values.forms.split(',').map((form) => oneOf(FORMS, form, '--forms')),
+      sidecars: oneOf(SIDECARS, values.sidecars, '--sidecars'),
       peer: values.peer,
       clientCounts: values.clients.split(',').map((text) => positive(text, '--clients')),
       rounds: positive(values.rounds, '--rounds'),
@@ -83,6 +86,7 @@ if (values.help) {
 interface Plan {
   readonly pair: Pair;
   readonly forms: readonly Form[];
+  readonly sidecars: SidecarProcesses;
   readonly peer: string | undefined;
   readonly clientCounts: readonly number[];
   readonly rounds: number;
@@ -94,7 +98,7 @@ interface Plan {
 
 async function bench(plan: Plan): Promise<number> {
   const onProgress = (text: string): void => console.error(text);
-  await using site = await openSite(plan.pair, { onProgress });
+  await using site = await openSite(plan.pair, { sidecars: plan.sidecars, onProgress });
   const audit = await openBooks(site.servers);
   const timed: Row[] = [];
   let failed = 0;

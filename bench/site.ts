@@ -24,7 +24,12 @@ export interface Site extends AsyncDisposable {
   unfinished(): Promise<number>;
 }
 
+/** One process for both sidecars, or one for each. */
+export const SIDECARS = ['one', 'each'] as const;
+export type SidecarProcesses = (typeof SIDECARS)[number];
+
 export interface SiteOptions {
+  readonly sidecars: SidecarProcesses;
   readonly onProgress: (text: string) => void;
   /** After that long the databases refuse to wait for a lock; as they do by default if not given. */
   readonly lockWaitSeconds?: number;
@@ -40,6 +45,7 @@ export async function openSite(pair: Pair, options: SiteOptions): Promise<Site> 
     directory,
     listen: '127.0.0.1:0',
     databases: { accounts, orders, note: undefined },
+    oneProcess: options.sidecars === 'one',
   });
   stack.defer(() => cluster.stopPrograms());
   await cluster.startCoordinator();
@@ -59,8 +65,7 @@ export async function openSite(pair: Pair, options: SiteOptions): Promise<Site> 
       new Map([
         ['client', process.pid],
         ['coordinator', cluster.coordinator.pid],
-        ['sidecar 1', cluster.sidecar('accounts').pid],
-        ['sidecar 2', cluster.sidecar('orders').pid],
+        ...sidecarProcesses(cluster, options.sidecars),
         ['engine 1', accounts.pid ?? 0],
         ['engine 2', orders.pid ?? 0],
       ]),
@@ -68,6 +73,16 @@ export async function openSite(pair: Pair, options: SiteOptions): Promise<Site> 
     unfinished: async () => Number((await admin.call('GetLogStatus', {})).unfinishedDecisions),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+function sidecarProcesses(cluster: Cluster, processes: SidecarProcesses): readonly (readonly [string, number])[] {
+  const [first, second] = [cluster.sidecar('accounts').pid, cluster.sidecar('orders').pid];
+  return processes === 'one'
+    ? [['sidecars', first]]
+    : [
+        ['sidecar 1', first],
+        ['sidecar 2', second],
+      ];
 }
 
 function startFirst(directory: string, options: SiteOptions): Promise<EngineServer> {

@@ -26,7 +26,7 @@ export const contention: Scenario = {
   },
   async run(settings, onProgress) {
     const lockWaitSeconds = Math.ceil(settings.positive('lock-wait'));
-    await using site = await openSite(settings.oneOf('pair', PAIRS), { onProgress, lockWaitSeconds });
+    await using site = await openSite(settings.oneOf('pair', PAIRS), { sidecars: 'each', onProgress, lockWaitSeconds });
     const audit = await openBooks(site.servers);
     const lines = await measure(site, settings, lockWaitSeconds, onProgress);
     const wrong = await audit();

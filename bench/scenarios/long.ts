@@ -24,7 +24,7 @@ export const long: Scenario = {
     clients: { fallback: '32', help: 'concurrent clients' },
   },
   async run(settings, onProgress) {
-    await using site = await openSite(settings.oneOf('pair', PAIRS), { onProgress });
+    await using site = await openSite(settings.oneOf('pair', PAIRS), { sidecars: 'each', onProgress });
     const audit = await openBooks(site.servers);
     const { lines, stalls, ofDatabases, failed } = await measure(site, settings, onProgress);
     const unfinished = await site.unfinished();

@@ -23,7 +23,7 @@ export const mixes: Scenario = {
   },
   async run(settings, onProgress) {
     const shares = settings.list('mixes').map(parseMix);
-    await using site = await openSite(settings.oneOf('pair', PAIRS), { onProgress });
+    await using site = await openSite(settings.oneOf('pair', PAIRS), { sidecars: 'each', onProgress });
     const audit = await openBooks(site.servers);
     const { lines, failed } = await measure(site, shares, settings, onProgress);
     const wrong = await audit();

@@ -1,4 +1,4 @@
-// A small Concordat on this machine: two databases, a coordinator and two sidecars, each a process of its own.
+// A small Concordat on this machine: two databases, a coordinator and two sidecars, each a process of its own unless told otherwise.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EngineServer, EngineUnavailableError, startMariadb, startPostgres } from './engines/index.ts';
@@ -41,17 +41,28 @@ export async function startDatabases(directory: string, onProgress: (text: strin
   return { accounts: accounts.value, orders: second, note: orders.reason.message };
 }
 
+const RESOURCES = ['accounts', 'orders'] as const;
+type Resource = (typeof RESOURCES)[number];
+
 export class Cluster {
   readonly #directory: string;
   readonly #databases: Databases;
+  readonly #oneProcess: boolean;
   #coordinator: Program | undefined;
-  readonly #sidecars = new Map<string, Program>();
+  readonly #sidecars = new Map<Resource, Program>();
   #address: string;
   #adminAddress = '127.0.0.1:0';
 
-  constructor(options: { readonly directory: string; readonly listen: string; readonly databases: Databases }) {
+  /** @param options.oneProcess both sidecars in one process instead of one for each. */
+  constructor(options: {
+    readonly directory: string;
+    readonly listen: string;
+    readonly databases: Databases;
+    readonly oneProcess?: boolean;
+  }) {
     this.#directory = options.directory;
     this.#databases = options.databases;
+    this.#oneProcess = options.oneProcess ?? false;
     this.#address = options.listen;
   }
 
@@ -86,28 +97,42 @@ export class Cluster {
   }
 
   async startSidecars(): Promise<void> {
-    await Promise.all([this.startSidecar('accounts'), this.startSidecar('orders')]);
+    await Promise.all((this.#oneProcess ? RESOURCES.slice(0, 1) : RESOURCES).map((each) => this.startSidecar(each)));
   }
 
-  /** @param wait until it takes part; false where its coordinator cannot answer yet. */
+  /**
+   * The sidecar of `resource`, with all others if they are one process.
+   * @param wait until it takes part; false where its coordinator cannot answer yet.
+   */
   async startSidecar(
-    resource: 'accounts' | 'orders',
+    resource: Resource,
     { wait = true, failpoints = '' }: { readonly wait?: boolean; readonly failpoints?: string } = {},
   ): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
-    const urlFile = join(this.#directory, `${resource}.url`);
-    await writeFile(urlFile, `${this.#databases[resource].url}\n`, { mode: 0o600 });
-    const sidecar = Program.start({
-      args: ['participant', '--resource', resource, '--url-file', urlFile, '--coordinator', this.#address],
+    const resources = this.#oneProcess ? RESOURCES : [resource];
+    const files = await Promise.all(resources.map((each) => this.#configure(each)));
+    const program = Program.start({
+      args: ['participant', ...files.flatMap((file) => ['--config', file]), '--coordinator', this.#address],
       env: { CONCORDAT_FAILPOINTS: failpoints },
     });
-    this.#sidecars.set(resource, sidecar);
+    for (const each of resources) {
+      this.#sidecars.set(each, program);
+    }
     if (wait) {
-      await sidecar.event('attached');
+      await Promise.all(resources.map((each) => program.event('attached', (line) => line['resource'] === each)));
     }
   }
 
-  sidecar(resource: 'accounts' | 'orders'): Program {
+  /** The configuration file of a sidecar. */
+  async #configure(resource: Resource): Promise<string> {
+    await mkdir(this.#directory, { recursive: true });
+    const urlFile = join(this.#directory, `${resource}.url`);
+    await writeFile(urlFile, `${this.#databases[resource].url}\n`, { mode: 0o600 });
+    const file = join(this.#directory, `${resource}.json`);
+    await writeFile(file, JSON.stringify({ resource, urlFile }));
+    return file;
+  }
+
+  sidecar(resource: Resource): Program {
     const sidecar = this.#sidecars.get(resource);
     if (sidecar === undefined) {
       throw new Error(`the sidecar of ${resource} was not started`);
@@ -116,16 +141,16 @@ export class Cluster {
   }
 
   /** Resolves with the first program that ends, whoever ended it. */
-  fallen(): Promise<'coordinator' | 'accounts' | 'orders'> {
+  fallen(): Promise<'coordinator' | Resource> {
     return Promise.race([
       this.coordinator.ended.then(() => 'coordinator' as const),
-      this.sidecar('accounts').ended.then(() => 'accounts' as const),
-      this.sidecar('orders').ended.then(() => 'orders' as const),
+      ...RESOURCES.map((resource) => this.sidecar(resource).ended.then(() => resource)),
     ]);
   }
 
   async stopPrograms(): Promise<void> {
-    await Promise.all([...this.#sidecars.values(), this.#coordinator].map((program) => program?.stop()));
+    const programs = new Set([...this.#sidecars.values(), this.#coordinator]);
+    await Promise.all([...programs].map((program) => program?.stop()));
   }
 
   /** Programs first, then the databases; nothing is left behind. */

@@ -1,18 +1,28 @@
-// The sidecar's gRPC server: ResourceService with its limits, and health for whoever balances and watches.
+// The gRPC servers of sidecars: ResourceService with its limits, and health for whoever balances and watches.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
 import { wire } from '../wire/proto.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
-import { ResourceService, type ResourceServiceOptions } from './resource-service.ts';
+import type { ResourceName } from '../xa/xid.ts';
+import type { EventLogger } from './event-logger.ts';
+import { ResourceService } from './resource-service.ts';
+import type { ParticipantRuntime } from './runtime.ts';
 
-export interface ResourceServer {
+/** A sidecar's place at a server. */
+export interface Seat {
   /** The port that was taken. */
   readonly port: number;
+  /** The server is SERVING when everybody at it is. NOT_SERVING until it is told otherwise. */
   setServing(serving: boolean): void;
-  /** Ends open streams after their answers, and whatever is left a second later. Never rejects; repeats are harmless. */
-  close(): Promise<void>;
+  /** Once. The last one to leave ends open streams after their answers, and whatever is left a second later. Never rejects. */
+  leave(): Promise<void>;
+}
+
+export interface ServerPorts {
+  readonly clock: Clock;
+  readonly logger: EventLogger;
 }
 
 /** grpc-js has no limits of its own on any of these. A stream lives as long as its application; only idle connections end. */
@@ -28,23 +38,88 @@ const SERVER_OPTIONS = {
 const CLOSE_MS = 1_000;
 const HEALTH_NAMES = ['', 'concordat.v1.ResourceService'] as const;
 
-/** NOT_SERVING until it is told otherwise. @throws {CoordinatorError} `CONFIG_INVALID`: `listen` cannot be listened on. */
-export async function openResourceServer(
-  options: ResourceServiceOptions & { readonly listen: string },
-): Promise<ResourceServer> {
-  const service = new ResourceService(options);
-  const health = new HealthImplementation();
-  const setServing = (serving: boolean): void => {
-    for (const name of HEALTH_NAMES) {
-      health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+/**
+ * The servers of one process. Sidecars that are to listen at the same address share one there, and an application's stream to it:
+ * what is said to them at the same time comes in one frame and wakes one process.
+ */
+export class ResourceServers {
+  readonly #ports: ServerPorts;
+  readonly #open = new Map<string, ResourceServer>();
+
+  constructor(ports: ServerPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * @param runtime undefined until the database has been reached and checked.
+   * @throws {CoordinatorError} `CONFIG_INVALID`: `listen` cannot be listened on.
+   */
+  async join(listen: string, resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Promise<Seat> {
+    let server = this.#open.get(listen);
+    if (server === undefined) {
+      server = new ResourceServer(this.#ports);
+      await server.listen(listen);
+      this.#open.set(listen, server);
     }
-  };
-  setServing(false);
-  const server = new Server(SERVER_OPTIONS);
-  server.addService(wire.ResourceService.service, service.handlers);
-  health.addToServer(server);
-  const port = await bind(server, options.listen);
-  return { port, setServing, close: () => close(server, service, options.clock) };
+    return server.join(resource, runtime);
+  }
+}
+
+class ResourceServer {
+  readonly #clock: Clock;
+  /** Those that have left stay: their refusals are for whoever still asks. */
+  readonly #runtimes = new Map<ResourceName, () => ParticipantRuntime | undefined>();
+  /** Whether each serves that has not left. */
+  readonly #serving = new Map<ResourceName, boolean>();
+  readonly #service: ResourceService;
+  readonly #health = new HealthImplementation();
+  readonly #server = new Server(SERVER_OPTIONS);
+  #port = 0;
+
+  constructor({ clock, logger }: ServerPorts) {
+    this.#clock = clock;
+    this.#service = new ResourceService({ runtimes: this.#runtimes, clock, logger });
+    this.#server.addService(wire.ResourceService.service, this.#service.handlers);
+    this.#health.addToServer(this.#server);
+  }
+
+  async listen(address: string): Promise<void> {
+    this.#port = await bind(this.#server, address);
+  }
+
+  join(resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Seat {
+    const setServing = (serving: boolean): void => {
+      this.#serving.set(resource, serving);
+      this.#showHealth();
+    };
+    this.#runtimes.set(resource, runtime);
+    setServing(false);
+    return { port: this.#port, setServing, leave: () => this.#leave(resource) };
+  }
+
+  async #leave(resource: ResourceName): Promise<void> {
+    this.#serving.delete(resource);
+    this.#showHealth();
+    if (this.#serving.size > 0) {
+      return;
+    }
+    // `tryShutdown` waits without a limit, so it has one here.
+    const over = Promise.withResolvers<void>();
+    const timer = this.#clock.after(CLOSE_MS, over.resolve);
+    this.#server.tryShutdown(() => over.resolve());
+    this.#service.endSessions();
+    await over.promise;
+    timer.cancel();
+    this.#server.forceShutdown();
+  }
+
+  #showHealth(): void {
+    const states = [...this.#serving.values()];
+    const status = states.length > 0 && states.every((serving) => serving) ? 'SERVING' : 'NOT_SERVING';
+    for (const name of HEALTH_NAMES) {
+      this.#health.setStatus(name, status);
+    }
+  }
 }
 
 function bind(server: Server, listen: string): Promise<number> {
@@ -57,15 +132,4 @@ function bind(server: Server, listen: string): Promise<number> {
           ),
     );
   });
-}
-
-/** `tryShutdown` waits without a limit, so it has one here. */
-async function close(server: Server, service: ResourceService, clock: Clock): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  const timer = clock.after(CLOSE_MS, over.resolve);
-  server.tryShutdown(() => over.resolve());
-  service.endSessions();
-  await over.promise;
-  timer.cancel();
-  server.forceShutdown();
 }

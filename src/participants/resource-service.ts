@@ -9,7 +9,7 @@ import { checkMetadata } from '../wire/metadata.ts';
 import { toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
-import { parseXid } from '../xa/xid.ts';
+import { parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import { WIRE_VOTES } from './attach-messages.ts';
 import type { EventLogger } from './event-logger.ts';
 import { ResourceSession } from './resource-session.ts';
@@ -18,8 +18,8 @@ import { decodeStatementCall } from './statement-call.ts';
 import { resultBytes, toWireResult } from './values.ts';
 
 export interface ResourceServiceOptions {
-  /** Undefined until the database has been reached and checked. */
-  readonly runtime: () => ParticipantRuntime | undefined;
+  /** Of each resource that is served here; undefined until its database has been reached and checked. */
+  readonly runtimes: ReadonlyMap<ResourceName, () => ParticipantRuntime | undefined>;
   readonly clock: Clock;
   readonly logger: EventLogger;
 }
@@ -64,7 +64,7 @@ export class ResourceService {
   /** @throws {CoordinatorError} as the runtime does, `FIELD_INVALID`, and `LIMIT_RESULT` for an answer that no message can carry. */
   readonly execute = async (request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>> => {
     const call = decodeStatementCall(request);
-    const runtime = this.#options.runtime();
+    const runtime = this.#runtimeOf(call.xid);
     if (runtime === undefined) {
       throw new CoordinatorError('RESOURCE_UNAVAILABLE', 'the participant has not reached its database yet');
     }
@@ -81,8 +81,20 @@ export class ResourceService {
   prepare({ gtrid, bqual }: PrepareRequest__Output): void {
     const xid = parseXid(`${gtrid}:${bqual}`);
     if (xid !== undefined) {
-      this.#options.runtime()?.prepare(xid);
+      this.#options.runtimes.get(resourceOf(xid.bqual))?.()?.prepare(xid);
     }
+  }
+
+  #runtimeOf({ bqual }: Xid): ParticipantRuntime | undefined {
+    const { runtimes } = this.#options;
+    const runtime = runtimes.get(resourceOf(bqual));
+    if (runtime === undefined) {
+      throw new CoordinatorError(
+        'NOT_OWNER',
+        `branch ${bqual} does not belong to ${[...runtimes.keys()].join(' or ')}`,
+      );
+    }
+    return runtime();
   }
 
   /** The wait is bounded, the statement is not: its number repeated joins it. */

@@ -1,4 +1,4 @@
-// The sidecar program: a participant beside its database, from the first connection to the drain. Says everything in log lines.
+// A sidecar: a participant beside its database, from the first connection to the drain. Says everything in log lines.
 import { formatAddress, parseAddress } from '../lib/address.ts';
 import { backoffDelayMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -12,7 +12,7 @@ import { dialGrpc } from './grpc-dial.ts';
 import { openEngine } from './open-engine.ts';
 import { reasonOf } from './reasons.ts';
 import { EngineError, type PreflightFinding, type ResourceManager } from './resource-manager.ts';
-import { openResourceServer, type ResourceServer } from './resource-server.ts';
+import type { ResourceServers, Seat } from './resource-server.ts';
 import { openParticipantRuntime, type ParticipantRuntime } from './runtime.ts';
 
 export type SidecarConfig = Pick<
@@ -29,6 +29,7 @@ export interface SidecarPorts {
 }
 
 export interface Sidecar extends AsyncDisposable {
+  readonly resource: ResourceName;
   readonly port: number;
   /** What services are told to dial. */
   readonly address: string;
@@ -54,7 +55,11 @@ const BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
  * Listens, and goes on from there by itself: reaches the database, checks it, attaches.
  * @throws {CoordinatorError} `CONFIG_INVALID`: nothing was started.
  */
-export async function runSidecar(config: SidecarConfig, ports: SidecarPorts): Promise<Sidecar> {
+export async function runSidecar(
+  config: SidecarConfig,
+  ports: SidecarPorts,
+  servers: ResourceServers,
+): Promise<Sidecar> {
   const resource = parseResourceName(config.resource);
   const listen = parseAddress(config.listen);
   if (resource === undefined || typeof listen === 'string') {
@@ -63,19 +68,19 @@ export async function runSidecar(config: SidecarConfig, ports: SidecarPorts): Pr
   }
   const rm = ports.openEngine?.() ?? (await openEngine(config, ports));
   let sidecar: RunningSidecar | undefined;
-  let server: ResourceServer;
+  let seat: Seat;
   try {
-    server = await openResourceServer({ ...ports, listen: config.listen, runtime: () => sidecar?.runtime });
+    seat = await servers.join(config.listen, resource, () => sidecar?.runtime);
   } catch (error) {
     await rm[Symbol.asyncDispose]();
     throw error;
   }
-  const address = config.advertise ?? formatAddress({ host: listen.host, port: server.port });
+  const address = config.advertise ?? formatAddress({ host: listen.host, port: seat.port });
   if (WILDCARDS.includes(listen.host) && config.advertise === undefined) {
     const message = `services on other machines cannot dial ${address}: set advertise to an address that they reach`;
     ports.logger.warn({ evt: 'advertise-missing', address, message });
   }
-  sidecar = new RunningSidecar({ config, ports, resource, rm, server, address });
+  sidecar = new RunningSidecar({ config, ports, resource, rm, seat, address });
   return sidecar;
 }
 
@@ -84,11 +89,12 @@ interface Parts {
   readonly ports: SidecarPorts;
   readonly resource: ResourceName;
   readonly rm: ResourceManager;
-  readonly server: ResourceServer;
+  readonly seat: Seat;
   readonly address: string;
 }
 
 class RunningSidecar implements Sidecar {
+  readonly resource: ResourceName;
   readonly port: number;
   readonly address: string;
   readonly #parts: Parts;
@@ -102,9 +108,10 @@ class RunningSidecar implements Sidecar {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.port = parts.server.port;
+    this.resource = parts.resource;
+    this.port = parts.seat.port;
     this.address = parts.address;
-    parts.ports.logger.info({ evt: 'listening', resource: parts.resource, address: parts.address });
+    parts.ports.logger.info({ evt: 'listening', address: parts.address });
     void this.#start();
   }
 
@@ -133,7 +140,7 @@ class RunningSidecar implements Sidecar {
   }
 
   async #start(): Promise<void> {
-    const { rm, server, resource, address, config, ports } = this.#parts;
+    const { rm, seat, resource, address, config, ports } = this.#parts;
     const findings = await this.#reachEngine();
     if (this.#stopped !== undefined || findings === undefined) {
       return;
@@ -151,7 +158,7 @@ class RunningSidecar implements Sidecar {
       ...{ resource, kind: 'sidecar', address, rm, maxBranches: config.maxBranches },
       dial: dialGrpc(config.coordinator),
       ...{ clock: ports.clock, random: ports.random, logger: ports.logger },
-      onStatus: ({ ready, engineAnswers, draining }) => server.setServing(ready && engineAnswers && !draining),
+      onStatus: ({ ready, engineAnswers, draining }) => seat.setServing(ready && engineAnswers && !draining),
       onRefused: (error, { wasReady }) => {
         if (!wasReady && HOPELESS.includes(error.code)) {
           this.#fail(error, EXIT.notAllowed);
@@ -202,15 +209,15 @@ class RunningSidecar implements Sidecar {
   }
 
   async #stop(graceMs: number, exitCode: number): Promise<void> {
-    const { server, rm, ports } = this.#parts;
+    const { seat, rm, ports } = this.#parts;
     ports.logger.info({ evt: 'draining', held: this.runtime?.held ?? 0 });
     this.#stopping.resolve();
-    server.setServing(false);
+    seat.setServing(false);
     if (this.runtime !== undefined) {
       await Promise.race([this.runtime.drain(graceMs), this.#hurry.promise]);
       await this.runtime[Symbol.asyncDispose]();
     }
-    await server.close();
+    await seat.leave();
     await rm[Symbol.asyncDispose]();
     ports.logger.info({ evt: 'ended', exitCode });
     this.#ended.resolve(exitCode);

@@ -8,6 +8,7 @@ import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import { MemoryEngine } from '../../src/participants/memory/engine.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
+import { ResourceServers } from '../../src/participants/resource-server.ts';
 import { runSidecar, type Sidecar } from '../../src/participants/sidecar.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -88,6 +89,7 @@ export class RealCluster implements AsyncDisposable {
         logger: silent,
         openEngine: () => openMemoryResourceManager({ engine: opened, clock: systemClock, poolMax: 64 }),
       },
+      new ResourceServers({ clock: systemClock, logger: silent }),
     );
     this.#sidecars.set(resource, sidecar);
     await sidecar.ready;

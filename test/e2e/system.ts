@@ -26,8 +26,11 @@ export interface UsedSystem {
   readonly orders: UsedEngine;
 }
 
-/** Starts everything before the file's tests and stops it afterwards; the shop is opened anew for each test. */
-export function useSystem(orders: EngineKey): UsedSystem {
+/**
+ * Starts everything before the file's tests and stops it afterwards; the shop is opened anew for each test.
+ * @param options.oneProcess both sidecars in one.
+ */
+export function useSystem(orders: EngineKey, { oneProcess = false } = {}): UsedSystem {
   const first = useEngine('postgresql-18');
   // `fresh`: a copy of the same data directory would be the same engine to the coordinator.
   const second = useEngine(orders, { fresh: true });
@@ -36,7 +39,7 @@ export function useSystem(orders: EngineKey): UsedSystem {
   beforeAll(async () => {
     const directory = join(await serverDirectory(orders), 'system');
     const databases = { accounts: first.server, orders: second.server, note: undefined };
-    const cluster = new Cluster({ directory, listen: '127.0.0.1:0', databases });
+    const cluster = new Cluster({ directory, listen: '127.0.0.1:0', databases, oneProcess });
     const shop = new Shop(first.server, second.server);
     system = { cluster, shop, twoPostgres: second.server.engine === 'postgresql' };
     await shop.open();

@@ -17,6 +17,7 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import { ResourceServers } from '../../src/participants/resource-server.ts';
 import { runSidecar, type Sidecar, type SidecarConfig } from '../../src/participants/sidecar.ts';
 import { wire } from '../../src/wire/proto.ts';
 import { fromServiceError } from '../../src/wire/status.ts';
@@ -44,6 +45,7 @@ export async function startSidecar(
       ...config,
     },
     { clock, random: systemRandom, logger: log, ...(engine !== undefined && { openEngine: engine }) },
+    new ResourceServers({ clock, logger: log }),
   );
   return { sidecar, log, [Symbol.asyncDispose]: () => sidecar.stop(0) };
 }

@@ -1,7 +1,8 @@
-// `concordat participant`: settings in, a sidecar that speaks for one database out, and its exit code when it is over.
-import type { Command } from 'commander';
+// `concordat participant`: settings in, a sidecar for each database out, and the exit code when they are over.
+import { type Command, Option } from 'commander';
 import { armFailpoints } from '../../lib/failpoint.ts';
 import { type ParticipantConfig, participantConfigSchema } from '../../participants/config.ts';
+import type { Sidecars } from '../../participants/sidecars.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
 import { loadConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
@@ -9,16 +10,19 @@ import { CliError, toFailure } from '../failure.ts';
 import { type Context, onRun } from '../globals.ts';
 
 interface ParticipantOptions {
-  readonly config?: string;
+  readonly config?: readonly string[];
   /** True: the engine of the URL. */
   readonly printSql?: string | true;
 }
+
+const CONFIG_HELP =
+  'JSON file with settings; given several times, one process speaks for several databases; also CONCORDAT_CONFIG (default: none)';
 
 export function defineParticipant(command: Command): void {
   const settings = settingsOf(participantConfigSchema);
   command
     .description(
-      'Run the sidecar of one database: it executes statements, votes, finishes and recovers branches. SIGTERM drains; a second one stops at once, which is safe too.',
+      'Run the sidecar of a database: it executes statements, votes, finishes and recovers branches. With several --config, one process runs a sidecar for each. SIGTERM drains; a second one stops at once, which is safe too.',
     )
     .option(
       '--print-sql [engine]',
@@ -29,10 +33,11 @@ export function defineParticipant(command: Command): void {
       `
 Examples:
   $ concordat participant --resource accounts --url-file /run/secrets/accounts-url
+  $ concordat participant --config accounts.json --config orders.json
   $ concordat participant --print-sql mariadb | mariadb shop
 `,
     );
-  addSettingFlags(command, settings);
+  addSettingFlags(command, settings, new Option('--config <file>', CONFIG_HELP).argParser(collect));
   onRun<ParticipantOptions>(command, async (context, options) => {
     const flags = typedFlags(command, settings);
     if (options.printSql !== undefined) {
@@ -40,40 +45,51 @@ Examples:
       const url = flags.get('--url') ?? process.env['CONCORDAT_DATABASE_URL'];
       return printTables(context, options.printSql === true ? undefined : options.printSql, String(url ?? ''));
     }
-    const { config, warnings } = loadConfig(participantConfigSchema, {
-      configPath: options.config,
-      env: process.env,
-      flags,
-    });
-    for (const warning of warnings) {
+    const loaded = (options.config ?? [undefined]).map((configPath) =>
+      loadConfig(participantConfigSchema, { configPath, env: process.env, flags }),
+    );
+    for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
       context.console.warn(warning);
     }
-    return runParticipant(context, config);
+    return runParticipant(
+      context,
+      loaded.map(({ config }) => config),
+    );
   });
 }
 
-async function runParticipant({ console }: Context, config: ParticipantConfig): Promise<number> {
-  const [{ runSidecar }, { openLogger }, { serveUntilEnded }, { systemClock }, { systemRandom }] = await Promise.all([
-    import('../../participants/sidecar.ts'),
+function collect(file: string, files: readonly string[] = []): readonly string[] {
+  return [...files, file];
+}
+
+async function runParticipant({ console }: Context, configs: readonly ParticipantConfig[]): Promise<number> {
+  const [{ runSidecars }, { openLogger }, { serveUntilEnded }, { systemClock }, { systemRandom }] = await Promise.all([
+    import('../../participants/sidecars.ts'),
     import('../logger.ts'),
     import('../serve.ts'),
     import('../../lib/system-clock.ts'),
     import('../../lib/random.ts'),
   ]);
-  const logger = openLogger(config.logLevel, console);
+  const logger = openLogger('info', console);
   armFailpoints(process.env, logger);
-  const starting = runSidecar(config, { clock: systemClock, random: systemRandom, logger });
-  const code = await serveUntilEnded(starting, ({ address }) => describe(config, address), console);
-  const sidecar = await starting;
-  if (sidecar.failure !== undefined) {
+  const ports = { clock: systemClock, random: systemRandom, logger };
+  const starting = runSidecars(configs, ports, ({ resource, logLevel }) => ({
+    ...ports,
+    logger: logger.child({ resource }, { level: logLevel }),
+  }));
+  const code = await serveUntilEnded(starting, (sidecars) => describe(configs, sidecars), console);
+  const { failure: error } = await starting;
+  if (error !== undefined) {
     // A preflight that failed comes with one line for each finding.
-    const { message, ...failure } = toFailure(sidecar.failure);
+    const { message, ...failure } = toFailure(error);
     const [first = '', ...details] = message.split('\n');
-    throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, sidecar.failure);
+    throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, error);
   }
   return code;
 }
 
-function describe(config: ParticipantConfig, address: string): string {
-  return `Concordat speaks for ${config.resource} at ${address}, coordinator ${config.coordinator}. Ctrl-C drains, twice stops at once.`;
+function describe(configs: readonly ParticipantConfig[], { each }: Sidecars): string {
+  const resources = each.map(({ resource, address }) => `${resource} at ${address}`).join(' and ');
+  const coordinators = [...new Set(configs.map(({ coordinator }) => coordinator))].join(' and ');
+  return `Concordat speaks for ${resources}, coordinator ${coordinators}. Ctrl-C drains, twice stops at once.`;
 }

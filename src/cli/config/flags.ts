@@ -3,8 +3,12 @@ import { type Command, Option } from 'commander';
 import { fileFormOf, type Setting } from './settings.ts';
 
 /** Adds `--config` and a flag for each setting. Flags that the program has already (`--coordinator`) are shared with it. */
-export function addSettingFlags(command: Command, settings: readonly Setting[]): void {
-  command.option('--config <file>', 'JSON file with settings; also CONCORDAT_CONFIG (default: none)');
+export function addSettingFlags(
+  command: Command,
+  settings: readonly Setting[],
+  configFlag: Option = new Option('--config <file>', 'JSON file with settings; also CONCORDAT_CONFIG (default: none)'),
+): void {
+  command.addOption(configFlag);
   for (const setting of settings.filter(({ flag }) => !isGlobal(command, flag))) {
     const help = `${setting.description} ${rangeOf(setting)}`.trimEnd();
     if (setting.kind === 'boolean') {

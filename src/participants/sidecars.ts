@@ -1,0 +1,67 @@
+// The sidecars of one process, one for each database: started together, drained together.
+import { CoordinatorError, EXIT } from '../xa/errors.ts';
+import { ResourceServers, type ServerPorts } from './resource-server.ts';
+import { runSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from './sidecar.ts';
+
+export interface Sidecars extends AsyncDisposable {
+  readonly each: readonly Sidecar[];
+  /** The exit code for the process, once all are over: of the one that failed, if one did. */
+  readonly ended: Promise<number>;
+  /** Why the first one ended by itself. */
+  readonly failure: CoordinatorError | undefined;
+  /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way. */
+  signal(): void;
+}
+
+/**
+ * Starts a sidecar for each configuration. When one ends, whatever the reason, the others are drained: a process that speaks for only
+ * some of its databases would look well to whoever watches it.
+ * @param portsOf with a logger that names the resource.
+ * @throws {CoordinatorError} `CONFIG_INVALID`: nothing was started.
+ */
+export async function runSidecars<Config extends SidecarConfig>(
+  configs: readonly Config[],
+  ports: ServerPorts,
+  portsOf: (config: Config) => SidecarPorts,
+): Promise<Sidecars> {
+  refuseSameResource(configs);
+  const servers = new ResourceServers(ports);
+  const each: Sidecar[] = [];
+  try {
+    for (const config of configs) {
+      each.push(await runSidecar(config, portsOf(config), servers));
+    }
+  } catch (error) {
+    await Promise.all(each.map((sidecar) => sidecar.stop(0)));
+    throw error;
+  }
+  for (const sidecar of each) {
+    void sidecar.ended.then(() => each.map((other) => other.stop()));
+  }
+  return {
+    each,
+    ended: Promise.all(each.map(({ ended }) => ended)).then(
+      (codes) => codes.find((code) => code !== EXIT.ok) ?? EXIT.ok,
+    ),
+    get failure() {
+      return each.find(({ failure }) => failure !== undefined)?.failure;
+    },
+    signal: () => {
+      for (const sidecar of each) {
+        sidecar.signal();
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(each.map((sidecar) => sidecar.stop(0)));
+    },
+  };
+}
+
+function refuseSameResource(configs: readonly SidecarConfig[]): void {
+  const names = configs.map(({ resource }) => resource);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    const message = `${twice} is configured twice: each database needs a resource name of its own, in its own file, since flags and environment variables count for all`;
+    throw new CoordinatorError('CONFIG_INVALID', message);
+  }
+}
