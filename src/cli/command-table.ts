@@ -22,7 +22,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'participant',
-    summary: 'run the sidecar of one database',
+    summary: 'run the sidecar of a database, or of several',
     group: PROGRAMS,
     load: async () => (await import('./commands/participant.ts')).defineParticipant,
   },

@@ -12,9 +12,12 @@ import type { ParticipantRuntime } from './runtime.ts';
 
 /** A sidecar's place at a server. */
 export interface Seat {
-  /** The port that was taken. */
+  /** The port that was taken, once the servers listen. */
   readonly port: number;
-  /** The server is SERVING when everybody at it is. NOT_SERVING until it is told otherwise. */
+  /**
+   * The server is SERVING when everybody at it is, and nobody has left. NOT_SERVING until it is told otherwise; who has left says
+   * nothing any more.
+   */
   setServing(serving: boolean): void;
   /** Once. The last one to leave ends open streams after their answers, and whatever is left a second later. Never rejects. */
   leave(): Promise<void>;
@@ -44,24 +47,30 @@ const HEALTH_NAMES = ['', 'concordat.v1.ResourceService'] as const;
  */
 export class ResourceServers {
   readonly #ports: ServerPorts;
-  readonly #open = new Map<string, ResourceServer>();
+  readonly #byListen = new Map<string, ResourceServer>();
 
   constructor(ports: ServerPorts) {
     this.#ports = ports;
   }
 
-  /**
-   * @param runtime undefined until the database has been reached and checked.
-   * @throws {CoordinatorError} `CONFIG_INVALID`: `listen` cannot be listened on.
-   */
-  async join(listen: string, resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Promise<Seat> {
-    let server = this.#open.get(listen);
+  /** @param runtime undefined until the database has been reached and checked. */
+  join(listen: string, resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Seat {
+    let server = this.#byListen.get(listen);
     if (server === undefined) {
       server = new ResourceServer(this.#ports);
-      await server.listen(listen);
-      this.#open.set(listen, server);
+      this.#byListen.set(listen, server);
     }
     return server.join(resource, runtime);
+  }
+
+  /**
+   * Once, when everybody has joined: a branch of who comes later would be refused as nobody's.
+   * @throws {CoordinatorError} `CONFIG_INVALID`: an address cannot be listened on; those before it are, until everybody there has left.
+   */
+  async listen(): Promise<void> {
+    for (const [address, server] of this.#byListen) {
+      await server.listen(address);
+    }
   }
 }
 
@@ -69,8 +78,9 @@ class ResourceServer {
   readonly #clock: Clock;
   /** Those that have left stay: their refusals are for whoever still asks. */
   readonly #runtimes = new Map<ResourceName, () => ParticipantRuntime | undefined>();
-  /** Whether each serves that has not left. */
-  readonly #serving = new Map<ResourceName, boolean>();
+  readonly #seated = new Set<ResourceName>();
+  /** Those among them that serve. */
+  readonly #serving = new Set<ResourceName>();
   readonly #service: ResourceService;
   readonly #health = new HealthImplementation();
   readonly #server = new Server(SERVER_OPTIONS);
@@ -88,19 +98,23 @@ class ResourceServer {
   }
 
   join(resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Seat {
-    const setServing = (serving: boolean): void => {
-      this.#serving.set(resource, serving);
-      this.#showHealth();
-    };
+    const portNow = (): number => this.#port;
     this.#runtimes.set(resource, runtime);
-    setServing(false);
-    return { port: this.#port, setServing, leave: () => this.#leave(resource) };
+    this.#seated.add(resource);
+    this.#setServing(resource, false);
+    return {
+      get port() {
+        return portNow();
+      },
+      setServing: (serving) => this.#setServing(resource, serving),
+      leave: () => this.#leave(resource),
+    };
   }
 
   async #leave(resource: ResourceName): Promise<void> {
-    this.#serving.delete(resource);
-    this.#showHealth();
-    if (this.#serving.size > 0) {
+    this.#setServing(resource, false);
+    this.#seated.delete(resource);
+    if (this.#seated.size > 0) {
       return;
     }
     // `tryShutdown` waits without a limit, so it has one here.
@@ -113,9 +127,14 @@ class ResourceServer {
     this.#server.forceShutdown();
   }
 
-  #showHealth(): void {
-    const states = [...this.#serving.values()];
-    const status = states.length > 0 && states.every((serving) => serving) ? 'SERVING' : 'NOT_SERVING';
+  #setServing(resource: ResourceName, serving: boolean): void {
+    // What outlives a participant, a statement or a look at its database, may still report.
+    if (serving && this.#seated.has(resource)) {
+      this.#serving.add(resource);
+    } else {
+      this.#serving.delete(resource);
+    }
+    const status = this.#serving.size === this.#runtimes.size ? 'SERVING' : 'NOT_SERVING';
     for (const name of HEALTH_NAMES) {
       this.#health.setStatus(name, status);
     }

@@ -51,15 +51,19 @@ const HOPELESS: readonly ErrorCode[] = ['RESOURCE_IDENTITY', 'PROTOCOL', 'NOT_OW
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const BACKOFF = { firstMs: 200, maxMs: 5_000 } as const;
 
-/**
- * Listens, and goes on from there by itself: reaches the database, checks it, attaches.
- * @throws {CoordinatorError} `CONFIG_INVALID`: nothing was started.
- */
-export async function runSidecar(
+/** A sidecar that has its place at a server, and has done nothing yet. Either is called, once. */
+export interface OpenedSidecar {
+  /** When the servers listen. Goes on from there by itself: reaches the database, checks it, attaches. */
+  start(): Sidecar;
+  close(): Promise<void>;
+}
+
+/** @throws {CoordinatorError} `CONFIG_INVALID`: nothing was opened. */
+export async function openSidecar(
   config: SidecarConfig,
   ports: SidecarPorts,
   servers: ResourceServers,
-): Promise<Sidecar> {
+): Promise<OpenedSidecar> {
   const resource = parseResourceName(config.resource);
   const listen = parseAddress(config.listen);
   if (resource === undefined || typeof listen === 'string') {
@@ -68,20 +72,22 @@ export async function runSidecar(
   }
   const rm = ports.openEngine?.() ?? (await openEngine(config, ports));
   let sidecar: RunningSidecar | undefined;
-  let seat: Seat;
-  try {
-    seat = await servers.join(config.listen, resource, () => sidecar?.runtime);
-  } catch (error) {
-    await rm[Symbol.asyncDispose]();
-    throw error;
-  }
-  const address = config.advertise ?? formatAddress({ host: listen.host, port: seat.port });
-  if (WILDCARDS.includes(listen.host) && config.advertise === undefined) {
-    const message = `services on other machines cannot dial ${address}: set advertise to an address that they reach`;
-    ports.logger.warn({ evt: 'advertise-missing', address, message });
-  }
-  sidecar = new RunningSidecar({ config, ports, resource, rm, seat, address });
-  return sidecar;
+  const seat = servers.join(config.listen, resource, () => sidecar?.runtime);
+  return {
+    start: () => {
+      const address = config.advertise ?? formatAddress({ host: listen.host, port: seat.port });
+      if (WILDCARDS.includes(listen.host) && config.advertise === undefined) {
+        const message = `services on other machines cannot dial ${address}: set advertise to an address that they reach`;
+        ports.logger.warn({ evt: 'advertise-missing', address, message });
+      }
+      sidecar = new RunningSidecar({ config, ports, resource, rm, seat, address });
+      return sidecar;
+    },
+    close: async () => {
+      await seat.leave();
+      await rm[Symbol.asyncDispose]();
+    },
+  };
 }
 
 interface Parts {

@@ -1,13 +1,13 @@
 // The sidecars of one process, one for each database: started together, drained together.
 import { CoordinatorError, EXIT } from '../xa/errors.ts';
 import { ResourceServers, type ServerPorts } from './resource-server.ts';
-import { runSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from './sidecar.ts';
+import { type OpenedSidecar, openSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from './sidecar.ts';
 
 export interface Sidecars extends AsyncDisposable {
   readonly each: readonly Sidecar[];
-  /** The exit code for the process, once all are over: of the one that failed, if one did. */
+  /** The exit code for the process, once all are over: of the first configuration whose sidecar failed, if one did. */
   readonly ended: Promise<number>;
-  /** Why the first one ended by itself. */
+  /** Why that one ended by itself. */
   readonly failure: CoordinatorError | undefined;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way. */
   signal(): void;
@@ -26,15 +26,18 @@ export async function runSidecars<Config extends SidecarConfig>(
 ): Promise<Sidecars> {
   refuseSameResource(configs);
   const servers = new ResourceServers(ports);
-  const each: Sidecar[] = [];
+  const opened: OpenedSidecar[] = [];
   try {
     for (const config of configs) {
-      each.push(await runSidecar(config, portsOf(config), servers));
+      opened.push(await openSidecar(config, portsOf(config), servers));
     }
+    await servers.listen();
   } catch (error) {
-    await Promise.all(each.map((sidecar) => sidecar.stop(0)));
+    await Promise.all(opened.map((sidecar) => sidecar.close()));
     throw error;
   }
+  // Only now: the one that cannot start must not find that another has created tables or attached already.
+  const each = opened.map((sidecar) => sidecar.start());
   for (const sidecar of each) {
     void sidecar.ended.then(() => each.map((other) => other.stop()));
   }

@@ -8,8 +8,8 @@ import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import { MemoryEngine } from '../../src/participants/memory/engine.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
-import { ResourceServers } from '../../src/participants/resource-server.ts';
-import { runSidecar, type Sidecar } from '../../src/participants/sidecar.ts';
+import type { Sidecar } from '../../src/participants/sidecar.ts';
+import { runSidecars } from '../../src/participants/sidecars.ts';
 import { eventually } from '../support/eventually.ts';
 
 const RESOURCES = ['accounts', 'orders'] as const;
@@ -72,25 +72,16 @@ export class RealCluster implements AsyncDisposable {
       this.#engines.set(resource, engine);
     }
     const opened = engine;
-    const sidecar = await runSidecar(
-      {
-        resource,
-        url: 'memory:',
-        coordinator: this.#listen,
-        listen: '127.0.0.1:0',
-        advertise: undefined,
-        maxBranches: 64,
-        detach: false,
-        drainGraceMs: 1_000,
-      },
-      {
-        clock: systemClock,
-        random: systemRandom,
-        logger: silent,
-        openEngine: () => openMemoryResourceManager({ engine: opened, clock: systemClock, poolMax: 64 }),
-      },
-      new ResourceServers({ clock: systemClock, logger: silent }),
-    );
+    const config = {
+      ...{ resource, url: 'memory:', coordinator: this.#listen, listen: '127.0.0.1:0', advertise: undefined },
+      ...{ maxBranches: 64, detach: false, drainGraceMs: 1_000 },
+    };
+    const ports = {
+      ...{ clock: systemClock, random: systemRandom, logger: silent },
+      openEngine: () => openMemoryResourceManager({ engine: opened, clock: systemClock, poolMax: 64 }),
+    };
+    const { each } = await runSidecars([config], ports, () => ports);
+    const [sidecar] = each as readonly [Sidecar];
     this.#sidecars.set(resource, sidecar);
     await sidecar.ready;
   }

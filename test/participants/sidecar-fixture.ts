@@ -17,8 +17,8 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { ResourceServers } from '../../src/participants/resource-server.ts';
-import { runSidecar, type Sidecar, type SidecarConfig } from '../../src/participants/sidecar.ts';
+import type { Sidecar, SidecarConfig } from '../../src/participants/sidecar.ts';
+import { runSidecars } from '../../src/participants/sidecars.ts';
 import { wire } from '../../src/wire/proto.ts';
 import { fromServiceError } from '../../src/wire/status.ts';
 import type { CoordinatorError } from '../../src/xa/errors.ts';
@@ -38,25 +38,27 @@ export async function startSidecar(
 ): Promise<StartedSidecar> {
   const { clock = systemClock, engine, ...config } = change;
   const log = new EventList();
-  const sidecar = await runSidecar(
-    {
-      ...{ resource: 'accounts', url: 'memory:', coordinator: coordinator.address, listen: '127.0.0.1:0' },
-      ...{ maxBranches: 8, detach: false, drainGraceMs: 5_000 },
-      ...config,
-    },
-    { clock, random: systemRandom, logger: log, ...(engine !== undefined && { openEngine: engine }) },
-    new ResourceServers({ clock, logger: log }),
-  );
+  const ports = { clock, random: systemRandom, logger: log, ...(engine !== undefined && { openEngine: engine }) };
+  const { each } = await runSidecars([sidecarConfig(coordinator, config)], ports, () => ports);
+  const [sidecar] = each as readonly [Sidecar];
   return { sidecar, log, [Symbol.asyncDispose]: () => sidecar.stop(0) };
+}
+
+export function sidecarConfig(coordinator: AttachCoordinator, change: Partial<SidecarConfig> = {}): SidecarConfig {
+  return {
+    ...{ resource: 'accounts', url: 'memory:', coordinator: coordinator.address, listen: '127.0.0.1:0' },
+    ...{ maxBranches: 8, detach: false, drainGraceMs: 5_000 },
+    ...change,
+  };
 }
 
 let sequence = 0;
 
 /** A branch of the coordinator's life that nobody has seen. */
-export function freshBranch(coordinator: AttachCoordinator): Xid {
+export function freshBranch(coordinator: AttachCoordinator, resource = ACCOUNTS): Xid {
   sequence += 1;
   const { identity, epoch } = coordinator;
-  return { gtrid: formatGtrid({ identity, epoch, sequence }), bqual: formatBqual(ACCOUNTS) };
+  return { gtrid: formatGtrid({ identity, epoch, sequence }), bqual: formatBqual(resource) };
 }
 
 /** An application: unary calls, and one Session stream when it is first used. */
