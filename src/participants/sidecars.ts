@@ -7,8 +7,8 @@ export interface Sidecars extends AsyncDisposable {
   readonly each: readonly Sidecar[];
   /** The exit code for the process, once all are over: of the first configuration whose sidecar failed, if one did. */
   readonly ended: Promise<number>;
-  /** Why that one ended by itself. */
-  readonly failure: CoordinatorError | undefined;
+  /** That one, which tells why it ended by itself. */
+  readonly failed: Sidecar | undefined;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way. */
   signal(): void;
 }
@@ -46,8 +46,8 @@ export async function runSidecars<Config extends SidecarConfig>(
     ended: Promise.all(each.map(({ ended }) => ended)).then(
       (codes) => codes.find((code) => code !== EXIT.ok) ?? EXIT.ok,
     ),
-    get failure() {
-      return each.find(({ failure }) => failure !== undefined)?.failure;
+    get failed() {
+      return each.find(({ failure }) => failure !== undefined);
     },
     signal: () => {
       for (const sidecar of each) {

@@ -33,10 +33,10 @@ const of =
   (line: LogLine): boolean =>
     line['resource'] === resource;
 
-describe('concordat participant with several --config', () => {
-  const postgres = useEngine('postgresql-18');
-  const mariadb = useEngine('mariadb');
+const postgres = useEngine('postgresql-18');
+const mariadb = useEngine('mariadb');
 
+describe('concordat participant with several --config', () => {
   it('attaches for each at one address, with the flags for all, names the resource in its lines, and ends with 0 on SIGTERM', async () => {
     const anyPort = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
     const coordinator = start('coordinator', '--data-dir', join(directory, 'log'), ...anyPort);
@@ -57,6 +57,30 @@ describe('concordat participant with several --config', () => {
     participant.signal('SIGTERM');
     expect(await both('ended')).toMatchObject([{ exitCode: 0 }, { exitCode: 0 }]);
     expect(await participant.ended).toBe(0);
+  });
+});
+
+describe('a failure is told with its name', () => {
+  it('of the file', async () => {
+    const good = configFile('accounts', 'postgresql://user@127.0.0.1:1/database');
+    const bad = configFile('orders', 'oracle://x/y');
+    const { exit, stderr } = await runCli(['participant', '--config', good, '--config', bad]);
+    expect(stderr).toContain(`Error CONFIG_INVALID: ${bad}: `);
+    expect(exit).toBe(2);
+  });
+
+  it('of the database', async () => {
+    // A resource of another database: the coordinator refuses the second one.
+    const anyPort = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
+    const coordinator = start('coordinator', '--data-dir', join(directory, 'log-2'), ...anyPort);
+    const address = String((await coordinator.event('serving'))['address']);
+    const other = start('participant', '--config', configFile('orders', mariadb.server.url), '--coordinator', address);
+    await other.event('attached');
+    const files = [configFile('accounts', postgres.server.url), configFile('orders', postgres.server.url)];
+    const args = ['participant', ...files.flatMap((file) => ['--config', file]), '--coordinator', address];
+    const { exit, stderr } = await runCli(args);
+    expect(stderr).toMatch(/^Error RESOURCE_IDENTITY: orders: /m);
+    expect(exit).toBe(5);
   });
 });
 

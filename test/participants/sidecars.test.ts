@@ -181,7 +181,10 @@ describe('the end', () => {
       resource === unfit ? replaced(rm, 'preflight', async () => FATAL) : rm,
     );
     expect(await sidecars.ended).toBe(EXIT.usage);
-    expect(sidecars.failure).toMatchObject({ code: 'PREFLIGHT_FAILED', message: 'slots: There are none. Raise them.' });
+    expect(sidecars.failed?.failure).toMatchObject({
+      code: 'PREFLIGHT_FAILED',
+      message: 'slots: There are none. Raise them.',
+    });
     const codes = await Promise.all(sidecars.each.map(({ ended }) => ended));
     expect(codes).toEqual(unfit === 'accounts' ? [EXIT.usage, EXIT.ok] : [EXIT.ok, EXIT.usage]);
     await expect(health(addresses(sidecars)[0])).rejects.toThrow('UNAVAILABLE');
@@ -212,7 +215,7 @@ describe('the end', () => {
       expect(await sidecars.each[index]?.ended).toBe(EXIT.ok);
     }
     expect(await sidecars.ended).toBe(EXIT.ok);
-    expect(sidecars.failure).toBeUndefined();
+    expect(sidecars.failed).toBeUndefined();
     expect([place.accounts, place.orders].map((engine) => committed(engine, 'c'))).toEqual([1n, 1n]);
     await expect(health(address)).rejects.toThrow('UNAVAILABLE');
   });

@@ -45,9 +45,15 @@ Examples:
       const url = flags.get('--url') ?? process.env['CONCORDAT_DATABASE_URL'];
       return printTables(context, options.printSql === true ? undefined : options.printSql, String(url ?? ''));
     }
-    const loaded = (options.config ?? [undefined]).map((configPath) =>
-      loadConfig(participantConfigSchema, { configPath, env: process.env, flags }),
-    );
+    const files = options.config ?? [undefined];
+    const loaded = files.map((configPath) => {
+      try {
+        return loadConfig(participantConfigSchema, { configPath, env: process.env, flags });
+      } catch (error) {
+        const failure = toFailure(error);
+        throw new CliError({ ...failure, message: oneOf(files, configPath, failure.message) }, error);
+      }
+    });
     for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
       context.console.warn(warning);
     }
@@ -62,6 +68,11 @@ function collect(file: string, files: readonly string[] = []): readonly string[]
   return [...files, file];
 }
 
+/** The message, with a name in front where there are several that it could be of. */
+function oneOf(all: readonly unknown[], name: string | undefined, message: string): string {
+  return all.length > 1 ? `${name}: ${message}` : message;
+}
+
 async function runParticipant({ console }: Context, configs: readonly ParticipantConfig[]): Promise<number> {
   const [{ runSidecars }, { openLogger }, { serveUntilEnded }, { systemClock }, { systemRandom }] = await Promise.all([
     import('../../participants/sidecars.ts'),
@@ -70,7 +81,7 @@ async function runParticipant({ console }: Context, configs: readonly Participan
     import('../../lib/system-clock.ts'),
     import('../../lib/random.ts'),
   ]);
-  const logger = openLogger('info', console);
+  const logger = openLogger(configs[0]?.logLevel ?? 'info', console);
   armFailpoints(process.env, logger);
   const ports = { clock: systemClock, random: systemRandom, logger };
   const starting = runSidecars(configs, ports, ({ resource, logLevel }) => ({
@@ -78,12 +89,12 @@ async function runParticipant({ console }: Context, configs: readonly Participan
     logger: logger.child({ resource }, { level: logLevel }),
   }));
   const code = await serveUntilEnded(starting, (sidecars) => describe(configs, sidecars), console);
-  const { failure: error } = await starting;
-  if (error !== undefined) {
+  const { failed } = await starting;
+  if (failed?.failure !== undefined) {
     // A preflight that failed comes with one line for each finding.
-    const { message, ...failure } = toFailure(error);
-    const [first = '', ...details] = message.split('\n');
-    throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, error);
+    const { message, ...failure } = toFailure(failed.failure);
+    const [first = '', ...details] = oneOf(configs, failed.resource, message).split('\n');
+    throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, failed.failure);
   }
   return code;
 }
