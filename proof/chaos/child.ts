@@ -14,6 +14,12 @@ export interface ChildOptions {
   readonly onEvent: (evt: string) => void;
 }
 
+/** An event in its log lines; of one resource, where `resource` is given. */
+export interface Saying {
+  readonly evt: string;
+  readonly resource?: string | undefined;
+}
+
 export interface Ended {
   /** The exit code, or null after a signal. */
   readonly code: number | null;
@@ -78,20 +84,21 @@ export class Child {
     return this.#lastWords.join('\n');
   }
 
-  /** Resolves with true when it has said `evt`, past or to come; with false when it ended first. */
-  async says(evt: string): Promise<boolean> {
-    if (this.#said.has(evt)) {
+  /** Resolves with true when it has said it, past or to come; with false when it ended first. */
+  async says(saying: Saying): Promise<boolean> {
+    const key = keyOf(saying);
+    if (this.#said.has(key)) {
       return true;
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#onSaid.set(evt, () => resolve(true));
+    this.#onSaid.set(key, () => resolve(true));
     void this.ended.then(() => resolve(false));
     return promise;
   }
 
-  /** Forgets that it has said `evt`, so that the next time counts. */
-  forget(evt: string): void {
-    this.#said.delete(evt);
+  /** Forgets that it has said it, so that the next time counts. */
+  forget(saying: Saying): void {
+    this.#said.delete(keyOf(saying));
   }
 
   tell(line: string): void {
@@ -123,10 +130,18 @@ export class Child {
       this.#lastWords.shift();
     }
     const evt = /"evt":"([a-z-]+)"/.exec(line)?.[1];
-    if (evt !== undefined) {
-      this.#said.add(evt);
-      this.#onSaid.get(evt)?.();
-      this.#onEvent(evt);
+    if (evt === undefined) {
+      return;
     }
+    const resource = /"resource":"([a-z0-9-]+)"/.exec(line)?.[1];
+    for (const key of new Set([keyOf({ evt }), keyOf({ evt, resource })])) {
+      this.#said.add(key);
+      this.#onSaid.get(key)?.();
+    }
+    this.#onEvent(evt);
   }
+}
+
+function keyOf({ evt, resource = '' }: Saying): string {
+  return `${evt} ${resource}`;
 }

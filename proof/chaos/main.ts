@@ -13,12 +13,13 @@ const KILLS = 300;
 
 const HELP = `npm run chaos -- [options]
 
-A coordinator, four sidecars, four applications, PostgreSQL, MariaDB and MySQL, each a process of its own, with a proxy on every
-connection between them. While the applications move money, count and write unique values in transactions over all databases, every
-process is killed with SIGKILL, at random and at every named failpoint, also while it recovers and two at once; frozen; cut off, slowed
-down, half heard; and the coordinator's disk is slow, fails and is full. Then all is healed, and judged from the tables: money and
-counters are right, what was acknowledged is there on every side, what was rolled back on none, the order is the same everywhere, nothing
-is in doubt, the log verifies. At the end branches are finished by hand against the decision: that must end as recorded damage.
+A coordinator, sidecars, four applications, PostgreSQL, MariaDB and MySQL, each a process of its own, with a proxy on every connection
+between them. Of PostgreSQL's two sidecars one is in the process of MariaDB's, or of MySQL's where there is no MariaDB. While the
+applications move money, count and write unique values in transactions over all databases, every process is killed with SIGKILL, at
+random and at every named failpoint, also while it recovers and two at once; frozen; cut off, slowed down, half heard; and the
+coordinator's disk is slow, fails and is full. Then all is healed, and judged from the tables: money and counters are right, what was
+acknowledged is there on every side, what was rolled back on none, the order is the same everywhere, nothing is in doubt, the log
+verifies. At the end branches are finished by hand against the decision: that must end as recorded damage.
 
   --seed N        of what goes wrong when, default: drawn
   --kills N       end with the episode in which so many were killed, default ${KILLS}

@@ -1,14 +1,14 @@
 // One process of the system that is brought back whenever it dies: the keeper, and what may be done to it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Child, Ended } from './child.ts';
+import type { Child, Ended, Saying } from './child.ts';
 import { CALM, type Life, type PartKind, type PartName } from './plan.ts';
 
 export interface PartOptions {
   readonly kind: PartKind;
   readonly name: string;
   readonly start: (life: number, failpoints: string) => Promise<Child>;
-  /** What it says when it can work. */
-  readonly ready: string;
+  /** What it says when it can work: all of it, in any order. */
+  readonly ready: readonly Saying[];
   /** How its next life is to be. */
   readonly drawLife: (life: number) => Life;
   readonly onDeath: (death: Death) => void;
@@ -152,8 +152,8 @@ export class Part {
       const watch = setInterval(() => this.#thaw(child), WATCH_MS);
       const second =
         killedAfterMs === undefined ? undefined : setTimeout(() => !this.#isCalm && this.kill(), killedAfterMs);
-      void child.says(this.#options.ready).then((isReady) => {
-        if (isReady) {
+      void Promise.all(this.#options.ready.map((saying) => child.says(saying))).then((said) => {
+        if (said.every(Boolean)) {
           this.#isReady = true;
           this.#options.onReady(child);
         }

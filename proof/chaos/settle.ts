@@ -13,6 +13,7 @@ const PAUSED_WITHIN_MS = 60_000;
 const ENDED_WITHIN_MS = 60_000;
 const PREPARED_WITHIN_MS = 30_000;
 const LIST_EVERY_MS = 250;
+const PAUSED = { evt: 'paused' } as const;
 
 /** No more faults: everything comes back, and does its work again. */
 export async function heal(world: World): Promise<readonly Violation[]> {
@@ -71,10 +72,10 @@ async function pause(application: Part): Promise<boolean> {
   while (performance.now() < end) {
     const { child } = application;
     if (child?.isRunning === true) {
-      child.forget('paused');
+      child.forget(PAUSED);
       child.tell('pause');
       const late = sleep(end - performance.now(), false, { ref: false });
-      if (await Promise.race([child.says('paused'), late])) {
+      if (await Promise.race([child.says(PAUSED), late])) {
         return true;
       }
     }

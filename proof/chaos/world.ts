@@ -5,7 +5,7 @@ import { type EngineServer, startMariadb, startMysql, startPostgres } from '../.
 import { freePort } from '../../src/dev/engines/port.ts';
 import { seedOf } from '../disk/dice.ts';
 import type { ApplicationSettings } from './application.ts';
-import { Child } from './child.ts';
+import { Child, type Saying } from './child.ts';
 import { Database } from './database.ts';
 import { type Death, Part } from './part.ts';
 import type { Life, PartKind, PartName } from './plan.ts';
@@ -87,8 +87,8 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
   };
   const port = await freePort();
   const sidecars: Part[] = [];
-  for (const { engine, name, server } of sidecarsOf(servers)) {
-    sidecars.push(await buildSidecar(options, { name, engine, server, port, through }));
+  for (const spokenFor of sidecarsOf(servers)) {
+    sidecars.push(await buildSidecar(options, { spokenFor, port, through }));
   }
   const urls: Record<string, string> = {};
   for (const server of servers) {
@@ -142,17 +142,17 @@ function startServer(side: SideName, { directory, onProgress }: WorldOptions): P
   }
 }
 
-/** PostgreSQL has two that share its work. */
-function sidecarsOf(servers: readonly EngineServer[]): readonly (PartLike & { readonly server: EngineServer })[] {
-  return servers.flatMap((server) => {
-    const first = { engine: server.engine, name: `sidecar-${server.engine}`, server };
-    return server.engine === 'postgresql' ? [first, { ...first, name: `${first.name}-2` }] : [first];
-  });
-}
-
-interface PartLike {
-  readonly engine: SideName;
-  readonly name: string;
+/**
+ * For each process, the databases that it speaks for. Two share the work of PostgreSQL: one by itself, one in the process of the first
+ * other database, so that there are branches that die with their neighbour in it and branches that do not.
+ */
+function sidecarsOf(servers: readonly EngineServer[]): readonly (readonly EngineServer[])[] {
+  const postgres = servers.filter(({ engine }) => engine === 'postgresql');
+  const others = servers.filter(({ engine }) => engine !== 'postgresql');
+  return [
+    ...postgres.map((server) => [server]),
+    ...others.map((server, index) => (index === 0 ? [server, ...postgres] : [server])),
+  ];
 }
 
 function buildCoordinator(options: WorldOptions, port: number, dataDirectory: string): Part {
@@ -160,24 +160,28 @@ function buildCoordinator(options: WorldOptions, port: number, dataDirectory: st
   return part(options, {
     kind: 'coordinator',
     name: 'coordinator',
-    ready: 'serving',
+    ready: [{ evt: 'serving' }],
     script: MAIN,
     args: () => ['coordinator', '--data-dir', dataDirectory, ...address],
   });
 }
 
-interface SidecarPlace extends PartLike {
-  readonly server: EngineServer;
+interface SidecarPlace {
+  readonly spokenFor: readonly EngineServer[];
   readonly port: number;
   readonly through: (name: string, target: number) => Promise<number>;
 }
 
-async function buildSidecar(options: WorldOptions, place: SidecarPlace): Promise<Part> {
-  const { name, engine, server, port, through } = place;
+/** Has a link to each of its databases; one to the coordinator and one from the applications, which all of its participants share. */
+async function buildSidecar(options: WorldOptions, { spokenFor, port, through }: SidecarPlace): Promise<Part> {
+  const engines = spokenFor.map(({ engine }) => engine);
+  const name = `sidecar-${engines.join('+')}`;
   const listen = await freePort();
-  const urlFile = join(options.directory, `${name}.url`);
-  const url = withPort(server.url, await through(`${name}>${engine}`, server.port));
-  await writeFile(urlFile, `${url}\n`, { mode: 0o600 });
+  const files: string[] = [];
+  for (const server of spokenFor) {
+    const url = withPort(server.url, await through(`${name}>${server.engine}`, server.port));
+    files.push(await configure(join(options.directory, `${name}.${server.engine}`), server.engine, url));
+  }
   const coordinator = `127.0.0.1:${await through(`${name}>coordinator`, port)}`;
   const advertise = `127.0.0.1:${await through(`applications>${name}`, listen)}`;
   const addresses = [
@@ -192,10 +196,19 @@ async function buildSidecar(options: WorldOptions, place: SidecarPlace): Promise
   return part(options, {
     kind: 'sidecar',
     name,
-    ready: 'attached',
+    ready: engines.map((resource) => ({ evt: 'attached', resource })),
     script: MAIN,
-    args: () => ['participant', '--resource', engine, '--url-file', urlFile, ...addresses],
+    args: () => ['participant', ...files.flatMap((file) => ['--config', file]), ...addresses],
   });
+}
+
+/** @returns the configuration file of a sidecar; the URL is in a file beside it. */
+async function configure(path: string, resource: string, url: string): Promise<string> {
+  const urlFile = `${path}.url`;
+  await writeFile(urlFile, `${url}\n`, { mode: 0o600 });
+  const file = `${path}.json`;
+  await writeFile(file, JSON.stringify({ resource, urlFile }));
+  return file;
 }
 
 interface ApplicationPlace {
@@ -223,14 +236,14 @@ function buildApplication(options: WorldOptions, place: ApplicationPlace): Part 
   return part(options, {
     kind: 'application',
     name,
-    ready: 'ready',
+    ready: [{ evt: 'ready' }],
     script: APPLICATION,
     args: (life) => [JSON.stringify(settings(life))],
   });
 }
 
 interface PartProgram extends PartName {
-  readonly ready: string;
+  readonly ready: readonly Saying[];
   readonly script: string;
   readonly args: (life: number) => readonly string[];
 }
