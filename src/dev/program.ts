@@ -67,7 +67,7 @@ export class Program implements AsyncDisposable {
     void this.ended.then((code) => {
       this.#hasEnded = true;
       guard.release();
-      const error = new Error(`${this.#name} ended (exit ${code ?? 'by a signal'}):\n${this.#words.join('\n')}`);
+      const error = new Error(`${this.#name} ended (exit ${code ?? 'by a signal'}):\n${this.lastWords}`);
       for (const { reject } of this.#waiting.splice(0)) {
         reject(error);
       }
@@ -86,6 +86,11 @@ export class Program implements AsyncDisposable {
     return !this.#hasEnded;
   }
 
+  /** What it printed last, for whoever has to find out why it did not do what it should. */
+  get lastWords(): string {
+    return this.#words.join('\n');
+  }
+
   /** The first line with that event name, past or to come. @throws {Error} the program ended before it came. */
   event(evt: string, matches: (line: LogLine) => boolean = () => true): Promise<LogLine> {
     const wanted = (line: LogLine): boolean => line.evt === evt && matches(line);
@@ -94,7 +99,7 @@ export class Program implements AsyncDisposable {
       return Promise.resolve(past);
     }
     if (this.#hasEnded) {
-      return Promise.reject(new Error(`${this.#name} ended before it said ${evt}:\n${this.#words.join('\n')}`));
+      return Promise.reject(new Error(`${this.#name} ended before it said ${evt}:\n${this.lastWords}`));
     }
     return new Promise((resolve, reject) => this.#waiting.push({ matches: wanted, resolve, reject }));
   }

@@ -38,8 +38,9 @@ async function killOnce(pair: UsedSystem, victim: Victim, stage: Stage): Promise
     await cluster.coordinator.kill();
     await cluster.startCoordinator(`${failpoint}=stop`);
   }
-  const client = await startClient(system);
+  let client: Program | undefined;
   try {
+    client = await startClient(system);
     client.tell('transfer');
     await client.event('worked');
     if (failpoint === undefined) {
@@ -57,9 +58,23 @@ async function killOnce(pair: UsedSystem, victim: Victim, stage: Stage): Promise
     const { orders, deposit } = await settled(system);
     expect(deposit).toBe(DEPOSIT - 10 * orders);
     judge({ stage, victim, heard, orders });
+  } catch (error) {
+    throw new Error(`${String(error)}\n${lastWords(system)}`, { cause: error });
   } finally {
-    await client.kill();
+    await client?.kill();
   }
+}
+
+/** Of the programs that a failure may be the fault of. */
+function lastWords({ cluster }: System): string {
+  const programs = {
+    coordinator: cluster.coordinator,
+    accounts: cluster.sidecar('accounts'),
+    orders: cluster.sidecar('orders'),
+  };
+  return Object.entries(programs)
+    .map(([name, program]) => `--- ${name}\n${program.lastWords}`)
+    .join('\n');
 }
 
 interface Verdict {

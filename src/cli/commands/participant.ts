@@ -51,7 +51,7 @@ Examples:
         return loadConfig(participantConfigSchema, { configPath, env: process.env, flags });
       } catch (error) {
         const failure = toFailure(error);
-        throw new CliError({ ...failure, message: oneOf(files, configPath, failure.message) }, error);
+        throw new CliError({ ...failure, message: withName(files, configPath, failure.message) }, error);
       }
     });
     for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
@@ -69,7 +69,7 @@ function collect(file: string, files: readonly string[] = []): readonly string[]
 }
 
 /** The message, with a name in front where there are several that it could be of. */
-function oneOf(all: readonly unknown[], name: string | undefined, message: string): string {
+function withName(all: readonly unknown[], name: string | undefined, message: string): string {
   return all.length > 1 ? `${name}: ${message}` : message;
 }
 
@@ -93,7 +93,7 @@ async function runParticipant({ console }: Context, configs: readonly Participan
   if (failed?.failure !== undefined) {
     // A preflight that failed comes with one line for each finding.
     const { message, ...failure } = toFailure(failed.failure);
-    const [first = '', ...details] = oneOf(configs, failed.resource, message).split('\n');
+    const [first = '', ...details] = withName(configs, failed.resource, message).split('\n');
     throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, failed.failure);
   }
   return code;
