@@ -8,7 +8,7 @@ import { type Database, updateText } from '../sides.ts';
 type Servers = readonly [Database, Database];
 
 /**
- * Through the sidecars: client, coordinator, two sidecars, four processes.
+ * Through the sidecars: client, coordinator, two sidecars in one process or in two.
  * @param last the statement is marked as the branch's last one: it is executed, prepared and voted on in one round trip.
  */
 export function sidecars(
