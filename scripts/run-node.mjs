@@ -8,9 +8,10 @@ export class SetupError extends Error {}
 
 /**
  * Runs `node` with `args` in the checkout as if it were this process: same terminal, signals passed on, same exit code.
- * Resolves with the exit code when `keepGoing`, otherwise never returns.
+ * Resolves with the exit code when `keepGoing`, otherwise never returns. What has not ended after `withinMs` is told to, and counts as
+ * failed.
  */
-export async function runNode(node, args, { keepGoing = false, environment = {} } = {}) {
+export async function runNode(node, args, { keepGoing = false, environment = {}, withinMs } = {}) {
   // First in the path, so that whatever is started below finds the same Node.
   const path = `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`;
   const child = spawn(...withParentDeath(node, args), {
@@ -27,20 +28,42 @@ export async function runNode(node, args, { keepGoing = false, environment = {} 
   for (const signal of signals) {
     process.on(signal, forward);
   }
+  const limit = withinMs === undefined ? undefined : endWithin(child, withinMs);
   const { code, signal } = await new Promise((done, fail) => {
     child.on('error', fail);
     child.on('exit', (exitCode, exitSignal) => done({ code: exitCode, signal: exitSignal }));
   });
+  const isLate = limit?.cancel() ?? false;
   for (const name of signals) {
     process.off(name, forward);
   }
   if (keepGoing) {
-    return code ?? 1;
+    return isLate ? 1 : (code ?? 1);
   }
   if (signal !== null) {
     process.kill(process.pid, signal);
   }
   return process.exit(code ?? 1);
+}
+
+const KILLED_AFTER_MS = 10_000;
+
+/** `cancel`, to be called when it has ended, returns whether it had to be told to. */
+function endWithin(child, withinMs) {
+  let isLate = false;
+  const tell = setTimeout(() => {
+    isLate = true;
+    process.stderr.write(`not ended after ${Math.round(withinMs / 1_000)} s, so it is ended now\n`);
+    child.kill('SIGTERM');
+  }, withinMs);
+  const force = setTimeout(() => child.kill('SIGKILL'), withinMs + KILLED_AFTER_MS);
+  return {
+    cancel() {
+      clearTimeout(tell);
+      clearTimeout(force);
+      return isLate;
+    },
+  };
 }
 
 /** Where util-linux is, the child hears SIGTERM even if this process is killed by SIGKILL and cannot pass anything on. */

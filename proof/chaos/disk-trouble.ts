@@ -4,6 +4,11 @@ import type { DiskTrouble } from './plan.ts';
 
 /** In microseconds. */
 const SLOW_US = 200_000;
+/**
+ * Told to end just after its process was killed, strace 6.1 may wait for ever for a thread that is no more; and as long as it waits,
+ * the killed process does not count as ended.
+ */
+const LET_GO_WITHIN_MS = 1_000;
 
 const INJECTIONS: Readonly<Record<DiskTrouble, string>> = {
   slow: `fsync:delay_exit=${SLOW_US}`,
@@ -12,6 +17,7 @@ const INJECTIONS: Readonly<Record<DiskTrouble, string>> = {
 };
 
 export interface Trouble {
+  /** Lets go of the process, which goes on with a disk that is well unless it has ended. */
   end(): void;
 }
 
@@ -24,5 +30,11 @@ export function troubleDisk(pid: number, trouble: DiskTrouble): Trouble {
   strace.on('error', () => {
     // It was there when the run began; without it the disk is merely well.
   });
-  return { end: () => void strace.kill('SIGTERM') };
+  return {
+    end() {
+      strace.kill('SIGTERM');
+      const force = setTimeout(() => strace.kill('SIGKILL'), LET_GO_WITHIN_MS);
+      strace.once('exit', () => clearTimeout(force));
+    },
+  };
 }

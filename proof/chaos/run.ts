@@ -130,8 +130,7 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
     }
   } finally {
     striker.end();
-    progress.say(() => 'stopping');
-    violations.push(...(await closeWorld(world, mark, directory)));
+    violations.push(...(await closeWorld(world, mark, directory, progress)));
   }
   return {
     seed,

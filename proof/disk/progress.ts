@@ -1,11 +1,12 @@
-// Says on stderr every two seconds how far a run has come.
+// Says on stderr how far a run has come.
 
 export interface Progress extends Disposable {
   /** What to say from now on. */
   say(text: () => string): void;
 }
 
-const EVERY_MS = 2_000;
+/** Where nobody looks on, it is only there to tell afterwards where a run has stood still. */
+const EVERY_MS = process.stderr.isTTY ? 2_000 : 20_000;
 
 export function showProgress(): Progress {
   const begun = performance.now();

@@ -49,9 +49,10 @@ function startNode(args: readonly string[]): { child: ChildProcess; output: () =
 const script = (name: string): string => JSON.stringify(join(ROOT, 'scripts', name));
 
 /** A launcher around the program `text`, which says its pid when its signal handlers are in place. */
-function launch(text: string): ReturnType<typeof startNode> {
+function launch(text: string, options: object = {}): ReturnType<typeof startNode> {
   const program = `${text}; process.stdout.write(process.pid + '\\n');`;
-  const launcher = `import { runNode } from ${script('run-node.mjs')}; await runNode(process.execPath, ['-e', ${JSON.stringify(program)}]);`;
+  const run = `await runNode(process.execPath, ['-e', ${JSON.stringify(program)}], ${JSON.stringify(options)})`;
+  const launcher = `import { runNode } from ${script('run-node.mjs')}; process.exitCode = ${run};`;
   return startNode(['--input-type=module', '-e', launcher]);
 }
 
@@ -80,6 +81,15 @@ describe('a launched program', () => {
     const launched = launch('setInterval(() => {}, 1000);');
     process.kill(await programPid(launched), 'SIGKILL');
     expect(await launched.ended).toMatchObject({ code: null, signal: 'SIGKILL' });
+  });
+
+  test('that does not end within its time is ended, and has failed whatever it says then', async () => {
+    const options = { keepGoing: true, withinMs: 1_000 };
+    const launched = launch(`process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000);`, options);
+    const pid = await programPid(launched);
+    const { code, complaint } = await launched.ended;
+    expect({ code, complaint }).toEqual({ code: 1, complaint: 'not ended after 1 s, so it is ended now\n' });
+    expect(await isAlive(pid)).toBe(false);
   });
 
   test('hears SIGTERM when the launcher is killed and cannot pass anything on', async () => {
