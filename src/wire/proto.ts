@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync, type MessageTypeDefinition, type Options } from '@grpc/proto-loader';
+import { fromJSON, type MessageTypeDefinition, type MethodDefinition, type Options } from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
 import type { ProtoGrpcType as AdminTypes } from '../gen/admin.ts';
 import type { ProtoGrpcType as ParticipantTypes } from '../gen/participant.ts';
 import type { ProtoGrpcType as ResourceTypes } from '../gen/resource.ts';
 import type { ProtoGrpcType as TransactionTypes } from '../gen/transaction.ts';
+import { codecOf } from './codec.ts';
 
 /** Kept equal to the flags of `npm run gen`: 64-bit integers and enum values are strings, absent scalars their defaults. */
 const OPTIONS: Options = { longs: String, enums: String, defaults: true, oneofs: true };
@@ -27,7 +29,13 @@ function protoFolder(): string {
   return join(folder, 'proto');
 }
 
-const definition = loadSync([...FILES, 'google/rpc/status.proto'], { ...OPTIONS, includeDirs: [protoFolder()] });
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => join(protoFolder(), target);
+root.loadSync([...FILES, 'google/rpc/status.proto']).resolveAll();
+const definition = fromJSON(root.toJSON(), OPTIONS);
+useCodecs('TransactionService', 'Session');
+useCodecs('ResourceService', 'Session');
+useCodecs('ParticipantService', 'Attach');
 const loaded = loadPackageDefinition(definition) as unknown as AdminTypes &
   ParticipantTypes &
   ResourceTypes &
@@ -37,6 +45,22 @@ export const wire: AdminTypes['concordat']['v1'] &
   ParticipantTypes['concordat']['v1'] &
   ResourceTypes['concordat']['v1'] &
   TransactionTypes['concordat']['v1'] = loaded.concordat.v1 as never;
+
+/** The frames of a batched stream are written and read by our own codecs, since that is where the messages are. */
+function useCodecs(service: string, stream: string): void {
+  const method = (definition[`concordat.v1.${service}`] as Record<string, MethodDefinition<object, object>>)[stream];
+  const { resolvedRequestType, resolvedResponseType } =
+    root.lookupService(`concordat.v1.${service}`).methods[stream] ?? {};
+  if (!method || !resolvedRequestType || !resolvedResponseType) {
+    throw new Error(`The proto folder does not define ${stream} of ${service}: reinstall the package.`);
+  }
+  const request = codecOf(resolvedRequestType);
+  const response = codecOf(resolvedResponseType);
+  method.requestSerialize = request.encode;
+  method.requestDeserialize = request.decode;
+  method.responseSerialize = response.encode;
+  method.responseDeserialize = response.decode;
+}
 
 /** Codec of a message by its full name, for the messages that travel inside others. */
 export function messageType<T>(fullName: string): MessageTypeDefinition<Partial<T>, T> {

@@ -1,0 +1,197 @@
+// The codecs of the batched streams against proto-loader's: whatever a message holds, both write what the other reads, and read it alike.
+import { join } from 'node:path';
+import fc from 'fast-check';
+import protobuf, { type Enum, type Field, type OneOf, type Type } from 'protobufjs';
+import { describe, expect, test } from 'vitest';
+import { codecOf } from '../../src/wire/codec.ts';
+import { messageType } from '../../src/wire/proto.ts';
+
+const FRAMES = [
+  'SessionRequest',
+  'SessionResponse',
+  'ResourceSessionRequest',
+  'ResourceSessionResponse',
+  'AttachRequest',
+  'AttachResponse',
+].map((name) => `concordat.v1.${name}`);
+
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => join(import.meta.dirname, '../../proto', target);
+root.loadSync(['transaction', 'participant', 'resource'].map((name) => `concordat/v1/${name}.proto`)).resolveAll();
+
+const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const sint64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+const text = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({ unit: 'grapheme-ascii' }),
+  fc.integer({ min: 50, max: 150 }).map((length) => 'x'.repeat(length)),
+);
+
+const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  bool: fc.boolean(),
+  uint32: fc.nat({ max: 0xffffffff }),
+  int32: fc.integer(),
+  // As numbers, too, where they can be exact.
+  uint64: fc.oneof(uint64.map(String), fc.maxSafeNat()),
+  sint64: fc.oneof(sint64.map(String), fc.maxSafeInteger()),
+  double: fc.double(),
+  string: text,
+  bytes: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+};
+
+function arbitraryOf(field: Field): fc.Arbitrary<unknown> {
+  const { resolvedType, type } = field.resolve();
+  if (resolvedType instanceof protobuf.Type) {
+    return messageOf(resolvedType);
+  }
+  if (resolvedType instanceof protobuf.Enum) {
+    return fc.oneof(fc.constantFrom(...Object.keys((resolvedType as Enum).values)), fc.integer({ min: 100, max: 300 }));
+  }
+  return SCALARS[type] ?? fc.constant(undefined);
+}
+
+function fieldOf(field: Field): fc.Arbitrary<unknown> {
+  if (field.map) {
+    return fc.dictionary(text, text, { maxKeys: 3 });
+  }
+  return field.repeated ? fc.array(arbitraryOf(field), { maxLength: 3 }) : arbitraryOf(field);
+}
+
+const isMessage = (field: Field): boolean => field.resolvedType instanceof protobuf.Type && !field.repeated;
+
+function messageOf(type: Type): fc.Arbitrary<object> {
+  const own = type.fieldsArray.filter(({ partOf }) => partOf === null);
+  const fields = own.map((field): [string, fc.Arbitrary<unknown>] => [
+    field.name,
+    isMessage(field.resolve()) ? fc.option(fieldOf(field)) : fieldOf(field),
+  ]);
+  const members = ({ fieldsArray }: OneOf): fc.Arbitrary<object> =>
+    fc.oneof(
+      fc.constant({}),
+      ...fieldsArray.map((field) => fieldOf(field.resolve()).map((value) => ({ [field.name]: value }))),
+    );
+  return fc
+    .tuple(fc.record(Object.fromEntries(fields), { requiredKeys: [] }), ...type.oneofsArray.map(members))
+    .map((parts): object => Object.assign({}, ...parts));
+}
+
+describe.each(FRAMES)('a frame of %s', (name) => {
+  const type = root.lookupType(name);
+  const ours = codecOf(type);
+  const theirs = messageType<object>(name);
+
+  test('is read by proto-loader as what it writes itself', () => {
+    fc.assert(
+      fc.property(messageOf(type), (frame) => {
+        expect(theirs.deserialize(ours.encode(frame))).toEqual(theirs.deserialize(theirs.serialize(frame)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("written by proto-loader, is read as proto-loader's own reading", () => {
+    fc.assert(
+      fc.property(messageOf(type), (frame) => {
+        const bytes = theirs.serialize(frame);
+        expect(ours.decode(bytes)).toEqual(theirs.deserialize(bytes));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('that is cut off or garbled is an error or a message, never a crash or an endless loop', () => {
+    fc.assert(
+      fc.property(messageOf(type), fc.nat(), fc.uint8Array({ maxLength: 8 }), (frame, at, garbage) => {
+        const bytes = ours.encode(frame);
+        const place = at % (bytes.length + 1);
+        for (const bad of [bytes.subarray(0, place), Buffer.concat([bytes.subarray(0, place), garbage])]) {
+          try {
+            expect(ours.decode(bad)).toBeTypeOf('object');
+          } catch (error) {
+            expect(error).toBeInstanceOf(Error);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a message', () => {
+  const type = root.lookupType('concordat.v1.ResourceSessionResponse');
+  const ours = codecOf(type);
+  const theirs = messageType<object>('concordat.v1.ResourceSessionResponse');
+  const rows = (count: number, length: number): object => {
+    const values = [{ text: 'ä'.repeat(length) }, { bytes: Buffer.alloc(length, 7) }, { int: -length }];
+    return { replies: [{ id: 1, execute: { rows: Array.from({ length: count }, () => ({ values })) } }] };
+  };
+
+  test('of any length has its lengths right', () => {
+    for (const length of [1, 10, 20, 30, 40, 60, 63, 64, 126, 127, 128, 16_383, 16_384, 70_000, 2_200_000]) {
+      const frame = rows(2, length);
+      expect(ours.encode(frame).equals(theirs.serialize(frame)), String(length)).toBe(true);
+      expect(ours.decode(ours.encode(frame)), String(length)).toEqual(theirs.deserialize(theirs.serialize(frame)));
+    }
+  });
+
+  test('has its integers exact, of whatever length', () => {
+    // Next to the powers of two the encoding changes its length, and the codec its ways.
+    const edges = Array.from({ length: 64 }, (_, power) => 2n ** BigInt(power)).flatMap((at) => [at - 1n, at, at + 1n]);
+    const values = edges.flatMap((value) => [BigInt.asIntN(64, value), BigInt.asIntN(64, -value)]);
+    for (const value of values) {
+      const execute = { rowCount: String(BigInt.asUintN(64, value)), rows: [{ values: [{ int: String(value) }] }] };
+      const frame = { replies: [{ id: Number(BigInt.asUintN(32, value)), execute }] };
+      expect(theirs.deserialize(ours.encode(frame)), String(value)).toMatchObject(frame);
+      expect(ours.decode(theirs.serialize(frame)), String(value)).toMatchObject(frame);
+    }
+  });
+
+  test('that cannot be written leaves nothing behind in the next one', () => {
+    const frame = rows(1, 5);
+    const before = ours.encode(frame);
+    expect(() => ours.encode({ replies: [{ id: 1, execute: { insertId: 'seven' } }] })).toThrow(SyntaxError);
+    expect(ours.encode(frame).equals(before)).toBe(true);
+  });
+
+  test('that JavaScript has given other types of values is written as by proto-loader', () => {
+    const request = codecOf(root.lookupType('concordat.v1.ExecuteRequest'));
+    const loose = { sql: 5, gtrid: true, parameters: [{ bytes: 'aGk=' }, { int: 3n }], timeoutMs: '7', last: 'yes' };
+    const strict = { sql: '5', gtrid: 'true', parameters: [{ bytes: Buffer.from('hi') }, { int: '3' }], timeoutMs: 7 };
+    expect(request.encode(loose).equals(request.encode({ ...strict, last: true }))).toBe(true);
+  });
+
+  test('written stays as it is when the next one is written', () => {
+    const first = ours.encode(rows(1, 5));
+    const copy = Buffer.from(first);
+    ours.encode(rows(3, 9));
+    expect(first.equals(copy)).toBe(true);
+  });
+
+  test('with two members of a oneof is the one that came last', () => {
+    const reply = messageType<object>('concordat.v1.ResourceReply');
+    const two = Buffer.concat([reply.serialize({ error: { code: 3 } }), reply.serialize({ execute: { rowCount: 2 } })]);
+    const frame = Buffer.concat([Buffer.from([0x0a, two.length]), two]);
+    const { replies } = ours.decode(frame) as {
+      replies: readonly { body: string; error?: object; execute?: object }[];
+    };
+    expect(replies).toHaveLength(1);
+    expect(replies[0]).toMatchObject({ body: 'execute', execute: { rowCount: '2' } });
+    expect(replies[0]?.error).toBeUndefined();
+  });
+
+  test('of a newer protocol is read without what is new', () => {
+    const next = protobuf
+      .parse(`syntax = "proto3"; package next;
+      message Frame { repeated Reply replies = 1; fixed64 a = 90; fixed32 b = 91; string c = 92; Reply d = 93; int64 e = 94; }
+      message Reply { uint32 id = 1; string new = 4000; }`)
+      .root.lookupType('next.Frame');
+    const reply = { id: 7, new: 'thing' };
+    const bytes = next.encode(next.fromObject({ replies: [reply], a: 5, b: 6, c: 'seven', d: reply, e: -8 })).finish();
+    expect(ours.decode(Buffer.from(bytes))).toEqual({ replies: [{ id: 7 }] });
+  });
+
+  test('with a field of another kind than our protocol has is refused when its codec is made', () => {
+    const other = protobuf.parse('syntax = "proto3"; message Other { repeated uint32 numbers = 1; }').root;
+    expect(() => codecOf(other.resolveAll().lookupType('Other'))).toThrow(/Other\.numbers/);
+  });
+});
