@@ -15,7 +15,7 @@ import { reasonOf } from './reasons.ts';
 import type { BranchSession } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
 import { clampTimeout } from './statement-call.ts';
-import { type Ended, Tombstones } from './tombstones.ts';
+import { type Ended, TOLD, Tombstones } from './tombstones.ts';
 
 export interface BranchesOptions {
   readonly clock: Clock;
@@ -168,7 +168,7 @@ export class Branches {
       return;
     }
     assert(branch.state.kind === 'prepared', 'only a prepared branch is left to phase two');
-    this.#bury(branch, { kind: 'told' }, ENDED);
+    this.#bury(branch, TOLD, ENDED);
   }
 
   /** A prepared branch is about to be committed in one phase. */
@@ -207,7 +207,7 @@ export class Branches {
     if (vote.kind === 'prepared' && !branch.superseded) {
       branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
     } else {
-      this.#bury(branch, vote.kind === 'prepared' ? { kind: 'told' } : { kind: 'voted', vote }, ENDED);
+      this.#bury(branch, vote.kind === 'prepared' ? TOLD : { kind: 'voted', vote }, ENDED);
     }
     this.#openings.over(branch.key); // The vote says it, too.
     this.#options.report(voteMessage(branch.xid, vote));

@@ -18,78 +18,64 @@ interface Tombstone {
   readonly atMs: number;
 }
 
-/** About 30 MB at most. A forgotten one does no harm: a branch that is opened again is reported, and rolled back by the coordinator. */
+/** Every branch that phase two took up ends so, and there are many of them: one object for all. */
+export const TOLD: Ended = { kind: 'told' };
+
+/** About 25 MB at most. A forgotten one does no harm: a branch that is opened again is reported, and rolled back by the coordinator. */
 export const TOMBSTONES_MAX = 100_000;
 /** Longer than any message is late: streams are given up within seconds, statements are retried within a minute. */
 export const TOMBSTONE_MS = 10 * 60_000;
 
+/**
+ * Two generations: when the newer one is full or old, it becomes the older one, and the older one is dropped as a whole. So at least
+ * half of the most are remembered, or whatever ended in the last ten minutes, and a burial costs one entry in a map.
+ */
 export class Tombstones {
   readonly #clock: Clock;
-  readonly #max: number;
-  readonly #byKey = new Map<string, Tombstone>();
-  /** Keys in the order of their first burial, as a ring: deleting the oldest of a Map by iteration grows quadratic. */
-  readonly #ring: (string | undefined)[] = [];
-  #oldest = 0;
-  #count = 0;
+  readonly #generationMax: number;
+  #newer = new Map<string, Tombstone>();
+  #older = new Map<string, Tombstone>();
+  #newerSinceMs: number;
 
   constructor(clock: Clock, max: number = TOMBSTONES_MAX) {
     this.#clock = clock;
-    this.#max = max;
+    this.#generationMax = Math.ceil(max / 2);
+    this.#newerSinceMs = clock.now();
   }
 
   get(key: string): Ended | undefined {
-    return this.#byKey.get(key)?.ended;
+    return this.#find(key)?.ended;
   }
 
   /** Whether the branch ended at or after `sinceMs` of the clock. */
   endedSince(key: string, sinceMs: number): boolean {
-    const tombstone = this.#byKey.get(key);
+    const tombstone = this.#find(key);
     return tombstone !== undefined && tombstone.atMs >= sinceMs;
   }
 
   /** The newest burial of a key counts. */
   bury(key: string, ended: Ended): void {
-    const isNew = !this.#byKey.has(key);
-    this.#byKey.set(key, { ended, atMs: this.#clock.now() });
-    if (isNew) {
-      this.#makeRoom();
-      this.#ring[(this.#oldest + this.#count) % this.#max] = key;
-      this.#count += 1;
+    const now = this.#clock.now();
+    if (this.#newer.size >= this.#generationMax || now - this.#newerSinceMs >= TOMBSTONE_MS) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
+      this.#newerSinceMs = now;
     }
+    // Whole milliseconds, which need no object of their own; up, so that nothing counts as ended before it was.
+    this.#newer.set(key, { ended, atMs: Math.ceil(now) });
   }
 
   /** Something happened to the branch again: it counts as ended now, in the way it was remembered. */
   touch(key: string): void {
-    const ended = this.get(key);
-    this.bury(key, ended ?? { kind: 'told' });
+    this.bury(key, this.get(key) ?? TOLD);
   }
 
+  /** At most; a key that was buried again counts twice for a while. */
   get size(): number {
-    return this.#count;
+    return this.#newer.size + this.#older.size;
   }
 
-  #makeRoom(): void {
-    if (this.#count === this.#max) {
-      this.#dropOldest();
-    }
-    // Two for one, so that a burst of burials is worked off by the burials that follow it.
-    for (let step = 0; step < 2; step += 1) {
-      const key = this.#ring[this.#oldest];
-      const atMs = key === undefined ? undefined : this.#byKey.get(key)?.atMs;
-      if (this.#count === 0 || atMs === undefined || this.#clock.now() - atMs < TOMBSTONE_MS) {
-        return;
-      }
-      this.#dropOldest();
-    }
-  }
-
-  #dropOldest(): void {
-    const key = this.#ring[this.#oldest];
-    if (key !== undefined) {
-      this.#byKey.delete(key);
-    }
-    this.#ring[this.#oldest] = undefined;
-    this.#oldest = (this.#oldest + 1) % this.#max;
-    this.#count -= 1;
+  #find(key: string): Tombstone | undefined {
+    return this.#newer.get(key) ?? this.#older.get(key);
   }
 }
