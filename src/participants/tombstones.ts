@@ -61,8 +61,7 @@ export class Tombstones {
       this.#newer = new Map();
       this.#newerSinceMs = now;
     }
-    // Whole milliseconds, which need no object of their own; up, so that nothing counts as ended before it was.
-    this.#newer.set(key, { ended, atMs: Math.ceil(now) });
+    this.#newer.set(key, { ended, atMs: now });
   }
 
   /** Something happened to the branch again: it counts as ended now, in the way it was remembered. */

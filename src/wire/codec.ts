@@ -1,6 +1,6 @@
 // Codecs made for each type of message: between an object and its bytes without the second object that proto-loader makes each way, which
 // costs more than the bytes do (ADR 9). What they take and give is what proto-loader's take and give with the options in proto.ts.
-import protobuf, { type Field, type Reader, type Type } from 'protobufjs';
+import protobuf, { type Enum, type Field, type Reader, type Type } from 'protobufjs';
 import { ENTRY_KEY, ENTRY_VALUE, readEntry, readName, readSigned, readUnsigned } from './wire-reading.ts';
 import { WireWriter } from './wire-writer.ts';
 
@@ -49,11 +49,11 @@ const scope: Record<string, unknown> = { readUnsigned, readSigned, readName, rea
 const made = new Set<string>();
 const writer = new WireWriter();
 
-/** @throws {Error} for a type with a field of a kind that our protocol does not have. */
+/** @throws {Error} for a type with a field of a kind that our protocol does not have, or that is a part of itself. */
 export function codecOf(type: Type): Codec {
   make(type);
-  const write = scope[`write${type.name}`] as (writer: WireWriter, message: object) => void;
-  const read = scope[`read${type.name}`] as (reader: Reader, end: number) => object;
+  const write = scope[`write${idOf(type)}`] as (writer: WireWriter, message: object) => void;
+  const read = scope[`read${idOf(type)}`] as (reader: Reader, end: number) => object;
   return {
     encode(message) {
       writer.begin();
@@ -64,19 +64,20 @@ export function codecOf(type: Type): Codec {
   };
 }
 
-function make({ name, fieldsArray, oneofsArray }: Type): void {
-  if (made.has(name)) {
+function make(type: Type): void {
+  const id = idOf(type);
+  if (made.has(id)) {
     return;
   }
-  made.add(name);
-  const fields = fieldsArray.map((field) => ({ field, kind: kindOf(field.resolve()) }));
+  made.add(id);
+  const fields = type.fieldsArray.map((field) => ({ field, kind: kindOf(field.resolve()) }));
   const absent = [
     ...fields.map(({ field, kind }) => `${field.name}: ${absence(field, kind)}`),
-    ...oneofsArray.map((oneof) => `${oneof.name}: undefined`),
+    ...type.oneofsArray.map((oneof) => `${oneof.name}: undefined`),
   ];
-  compile(`write${name}`, 'w, m', fields.map(({ field, kind }) => writing(field, kind)).join('\n'));
+  compile(`write${id}`, 'w, m', fields.map(({ field, kind }) => writing(field, kind)).join('\n'));
   compile(
-    `read${name}`,
+    `read${id}`,
     'r, end',
     `const m = { ${absent.join(', ')} };
 while (r.pos < end) {
@@ -97,21 +98,26 @@ function kindOf(field: Field): Kind {
   }
   if (resolvedType instanceof protobuf.Type) {
     make(resolvedType);
+    const id = idOf(resolvedType);
+    if (scope[`read${id}`] === undefined) {
+      throw new Error(`no codec is made for a message within itself, as ${fullName}`);
+    }
     return {
       wireType: LENGTH,
-      write: `const start = w.open(); write${resolvedType.name}(w, value); w.close(start);`,
-      read: `read${resolvedType.name}(r, r.uint32() + r.pos)`,
+      write: `const start = w.open(); write${id}(w, value); w.close(start);`,
+      read: `read${id}(r, r.uint32() + r.pos)`,
       absent: 'null',
     };
   }
   if (resolvedType instanceof protobuf.Enum && !field.repeated) {
-    const { name, values, valuesById } = resolvedType;
-    scope[`numbers${name}`] = values;
-    scope[`names${name}`] = Array.from({ length: Object.keys(valuesById).length }, (_, number) => valuesById[number]);
+    const { values, valuesById } = resolvedType;
+    const id = idOf(resolvedType);
+    scope[`numbers${id}`] = values;
+    scope[`names${id}`] = Array.from({ length: Object.keys(valuesById).length }, (_, number) => valuesById[number]);
     return {
       wireType: VARINT,
-      write: `w.uint32(typeof value === 'number' ? value : numbers${name}[value] ?? 0);`,
-      read: `readName(r, names${name})`,
+      write: `w.uint32(typeof value === 'number' ? value : numbers${id}[value] ?? 0);`,
+      read: `readName(r, names${id})`,
       absent: JSON.stringify(valuesById[0]),
     };
   }
@@ -120,6 +126,11 @@ function kindOf(field: Field): Kind {
     throw new Error(`no codec is made for a field like ${fullName}`);
   }
   return scalar;
+}
+
+/** As a part of JavaScript's names. */
+function idOf({ fullName }: Type | Enum): string {
+  return fullName.replaceAll('.', '_');
 }
 
 function tagOf(field: Field, { wireType }: Kind): number {

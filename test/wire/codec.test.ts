@@ -193,5 +193,13 @@ describe('a message', () => {
   test('with a field of another kind than our protocol has is refused when its codec is made', () => {
     const other = protobuf.parse('syntax = "proto3"; message Other { repeated uint32 numbers = 1; }').root;
     expect(() => codecOf(other.resolveAll().lookupType('Other'))).toThrow(/Other\.numbers/);
+    const within = protobuf.parse('syntax = "proto3"; message Within { Within parent = 1; }').root;
+    expect(() => codecOf(within.resolveAll().lookupType('Within'))).toThrow(/within itself, as \.Within\.parent/);
+  });
+
+  test('of another package may have the name of one of ours', () => {
+    const text = 'syntax = "proto3"; package other; message ResourceSessionResponse { string replies = 1; }';
+    const other = codecOf(protobuf.parse(text).root.resolveAll().lookupType('other.ResourceSessionResponse'));
+    expect(other.decode(other.encode({ replies: 'none' }))).toEqual({ replies: 'none' });
   });
 });
