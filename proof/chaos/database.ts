@@ -1,9 +1,11 @@
 // A database server that is brought back whenever it was killed.
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { Life, PartKind } from './plan.ts';
 
 const THAW_GRACE_MS = 50;
+const LOG_TAIL_CHARACTERS = 2_000;
 
 export class Database {
   readonly kind: PartKind = 'database';
@@ -16,6 +18,7 @@ export class Database {
   #isClosing = false;
   #isUp = true;
   #thaw: NodeJS.Timeout | undefined;
+  #failure: unknown;
   #reviving: Promise<void> = Promise.resolve();
 
   constructor(server: EngineServer, drawLife: (life: number) => Life, onKilled: (inRecovery: boolean) => void) {
@@ -27,6 +30,12 @@ export class Database {
 
   get isReady(): boolean {
     return this.#isUp && this.#thaw === undefined;
+  }
+
+  /** Of its log, and why it could not be started if it could not. */
+  get lastWords(): string {
+    const log = readFileSync(this.server.logFile, 'utf8').slice(-LOG_TAIL_CHARACTERS);
+    return this.#failure === undefined ? log : `${log}\n${String(this.#failure)}`;
   }
 
   calm(isCalm: boolean): void {
@@ -90,7 +99,10 @@ export class Database {
       await sleep(this.#isCalm ? 0 : delayMs);
       const start = this.server.start().then(
         () => true,
-        () => false, // It was killed again while it recovered.
+        (error: unknown) => {
+          this.#failure = error; // Mostly that it was killed again while it recovered.
+          return false;
+        },
       );
       if (killedAfterMs !== undefined && !this.#isCalm) {
         await sleep(killedAfterMs);
@@ -98,6 +110,7 @@ export class Database {
       }
       if ((await start) && this.server.pid !== undefined) {
         this.#isUp = true;
+        this.#failure = undefined;
         return;
       }
     }

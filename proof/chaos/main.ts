@@ -77,6 +77,9 @@ async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(`${JSON.stringify(summaryOf(report))}\n`);
     }
     return report.violations.length === 0 ? 0 : 1;
+  } catch (error) {
+    keep(directory, seed);
+    throw error;
   } finally {
     remove();
   }

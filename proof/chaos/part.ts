@@ -56,6 +56,10 @@ export class Part {
     return this.#isReady && this.#child?.isRunning === true;
   }
 
+  get lastWords(): string {
+    return this.#child?.lastWords ?? '';
+  }
+
   get child(): Child | undefined {
     return this.#child;
   }

@@ -113,11 +113,17 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
       if (violations.length === 0) {
         violations.push(...(await everythingEnds(world)));
       }
-      const books = await Promise.all(world.databases.map(({ server }) => readBooks(server)));
-      violations.push(...judge(books, told, MONEY_PER_SIDE * sides.length));
+      const books = await Promise.allSettled(world.databases.map(({ server }) => readBooks(server)));
+      const read = books.flatMap((book) => (book.status === 'fulfilled' ? [book.value] : []));
+      // A database that is not back was told of already: what is not there cannot be judged.
+      violations.push(
+        ...(read.length === books.length
+          ? judge(read, told, MONEY_PER_SIDE * sides.length)
+          : [{ kind: 'stuck', why: `${books.length - read.length} of the databases cannot be read` } as const]),
+      );
       if (violations.length === 0) {
         const news = told.filter(({ id }) => !asked.has(id));
-        violations.push(...(await askedAfterwards(world.address, news, books)));
+        violations.push(...(await askedAfterwards(world.address, news, read)));
         for (const { id } of news) {
           asked.add(id);
         }

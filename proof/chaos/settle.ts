@@ -25,7 +25,8 @@ export async function heal(world: World): Promise<readonly Violation[]> {
   }
   if (!(await comes(READY_WITHIN_MS, () => everyPart(world).every(({ isReady }) => isReady)))) {
     const away = everyPart(world).filter(({ isReady }) => !isReady);
-    return [{ kind: 'stuck', why: `not back ${READY_WITHIN_MS} ms after the faults: ${namesOf(away)}` }];
+    const words = away.map(({ name, lastWords }) => `${name} said last:\n${lastWords}`).join('\n');
+    return [{ kind: 'stuck', why: `not back ${READY_WITHIN_MS} ms after the faults: ${namesOf(away)}\n${words}` }];
   }
   return [];
 }
