@@ -151,7 +151,7 @@ function finishingBranch(
   now: number,
 ): WireBranch {
   const { bqual, instance, evidence, status } = branch;
-  const dueAt = transaction.retries?.get(bqual)?.dueAt;
+  const dueAt = transaction.retries.get(bqual)?.dueAt;
   const base = {
     bqual,
     resource: resourceOf(bqual),

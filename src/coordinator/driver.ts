@@ -143,7 +143,7 @@ export class Driver {
 
   /** The next call of every branch that waits for a retry is made now. @returns how many. */
   retryNow(transaction: Transaction): number {
-    const due = [...(transaction.retries?.keys() ?? [])];
+    const due = [...transaction.retries.keys()];
     for (const bqual of due) {
       this.#timers.retryNow(transaction, bqual);
     }

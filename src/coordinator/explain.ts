@@ -75,7 +75,7 @@ function waiting(branch: FinishingBranch, transaction: Transaction, directory: D
       if (directory.sidecarOf(resource) === undefined) {
         return `${bqual}: no participant of ${resource} is attached; it is told as soon as one is.`;
       }
-      const dueAt = transaction.retries?.get(bqual)?.dueAt;
+      const dueAt = transaction.retries.get(bqual)?.dueAt;
       return dueAt === undefined
         ? `${bqual}: its participant has been told; the answer is awaited.`
         : `${bqual}: ${status.attempts} calls without success; the next is in ${seconds(dueAt - now)}.`;

@@ -39,16 +39,15 @@ export class Timers {
 
   retryLater(transaction: Transaction, bqual: Bqual, attempts: number): void {
     const { clock, random } = this.#parts;
-    transaction.retries?.get(bqual)?.timer.cancel();
+    transaction.retries.get(bqual)?.timer.cancel();
     const delayMs = backoffDelayMs(RETRY, attempts, random);
     const timer = clock.after(delayMs, () => this.retryNow(transaction, bqual));
-    transaction.retries ??= new Map();
     transaction.retries.set(bqual, { timer, dueAt: clock.now() + delayMs });
   }
 
   retryNow(transaction: Transaction, bqual: Bqual): void {
-    transaction.retries?.get(bqual)?.timer.cancel();
-    transaction.retries?.delete(bqual);
+    transaction.retries.get(bqual)?.timer.cancel();
+    transaction.retries.delete(bqual);
     this.#parts.apply(transaction, { kind: 'retry-due', bqual });
   }
 

@@ -39,8 +39,7 @@ export class Transaction {
   /** The deadline, later the bound of how long callers wait for the last branches. */
   timer: Timer | undefined;
   waiters: Waiter[] = [];
-  /** Undefined until there is one: few transactions ever have any. */
-  retries: Map<Bqual, { readonly timer: Timer; readonly dueAt: number }> | undefined;
+  readonly retries = new Map<Bqual, { readonly timer: Timer; readonly dueAt: number }>();
   operatorAction = false;
   /**
    * Taken in for a branch that was found prepared and that no decision names. That it rolls back says nothing of the transaction, which
@@ -62,9 +61,9 @@ export class Transaction {
   quiet(): void {
     this.timer?.cancel();
     this.timer = undefined;
-    for (const { timer } of this.retries?.values() ?? []) {
+    for (const { timer } of this.retries.values()) {
       timer.cancel();
     }
-    this.retries = undefined;
+    this.retries.clear();
   }
 }

@@ -113,7 +113,7 @@ function kindOf(field: Field): Kind {
     const { values, valuesById } = resolvedType;
     const id = idOf(resolvedType);
     scope[`numbers${id}`] = values;
-    scope[`names${id}`] = Array.from({ length: Object.keys(valuesById).length }, (_, number) => valuesById[number]);
+    scope[`names${id}`] = valuesById;
     return {
       wireType: VARINT,
       write: `w.uint32(typeof value === 'number' ? value : numbers${id}[value] ?? 0);`,

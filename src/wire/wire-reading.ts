@@ -16,7 +16,7 @@ export function readSigned(reader: Reader): string {
 }
 
 /** The name of an enum's value; the number of one that a newer protocol may know. */
-export function readName(reader: Reader, names: readonly (string | undefined)[]): string | number {
+export function readName(reader: Reader, names: Readonly<Record<number, string>>): string | number {
   const value = reader.int32();
   return names[value] ?? value;
 }

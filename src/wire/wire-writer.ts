@@ -3,7 +3,7 @@
 const CAPACITY = 64 * 1024;
 /** A buffer that a large message has made larger than this is not kept. */
 const KEPT_MAX = 1024 * 1024;
-/** The longest varint; a tag and a varint always find room for two of them. */
+/** The longest varint. */
 const VARINT_MAX = 10;
 /** Up to this length a loop over the characters is faster than a call into Node. Below 128, so that the length takes one byte. */
 const SHORT = 64;

@@ -10,7 +10,7 @@ import { skipWithoutStrace } from '../log/children/run.ts';
 
 /** Flushes all the time in a thread of its own, as the coordinator's log does. */
 const PROGRAM = `
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { fsyncSync, openSync, writeSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';
 if (isMainThread) {
   new Worker(new URL(import.meta.url));
