@@ -64,6 +64,20 @@ export const DECISION_CANARIES: readonly Canary[] = [
     sees: /^D(5|6)/,
   },
   {
+    id: 'C36',
+    title: 'a no counts as the end of a commit in one phase that may have been carried out',
+    breaks: ['D5'],
+    patches: [
+      {
+        file: 'src/coordinator/engine/one-phase.ts',
+        find: "      return branch.evidence === ''\n",
+        put: '      return branch.evidence.length >= 0\n',
+      },
+    ],
+    caughtBy: { kind: 'check', branches: 1, world: 'crashes' },
+    sees: /^D5/,
+  },
+  {
     id: 'C23',
     title: 'a deadline turns a decision that is being written',
     breaks: ['D2', 'D10'],

@@ -284,7 +284,11 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       {
         file: 'src/participants/finisher.ts',
         find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
-        put: "if (branch?.state.kind === 'active') {\n      await branches.commitOnePhase(branch, () => undefined);",
+        put: `if (branch?.state.kind === 'active') {
+      const asked = await branches.commitOnePhase(branch, '');
+      if (asked.kind === 'unannounced') {
+        await branches.commitOnePhase(branch, asked.evidence);
+      }`,
       },
     ],
     caughtBy: SIM,
@@ -292,17 +296,18 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
   },
   {
     id: 'C31',
-    title: 'what proves a commit in one phase is not passed on to the instance that is asked after it',
+    title:
+      'what proves a commit in one phase is told to its participant, and not kept for the instance that is asked after it',
     breaks: ['D4', 'D5'],
     patches: [
       {
-        file: 'src/coordinator/driver.ts',
-        find: "} else if (state.kind === 'one-phase') {",
-        put: "} else if (state.kind === 'one-phase' && before.kind !== 'one-phase') {",
+        file: 'src/coordinator/engine/one-phase.ts',
+        find: "return { state: { ...state, branch }, effects: [finishEffect(branch, 'commit-one-phase')] };",
+        put: "return { state, effects: [finishEffect(branch, 'commit-one-phase')] };",
       },
     ],
     caughtBy: SIM,
-    sees: /^D4/,
+    sees: /^D(4|5)/,
   },
   {
     id: 'C33',

@@ -1,6 +1,7 @@
 // What a participant answers to the coordinator's calls. The source is src/participants: voter, finisher, and the adapters' proofs.
 import { Local, Table, Tombstone, Work } from './layout.ts';
 import { CALL, PREPARE, RESULT } from './mail.ts';
+import { isActive } from './participant.ts';
 import type { Site } from './site.ts';
 
 /**
@@ -36,6 +37,8 @@ export function carryOutUnheard(site: Site, call: number): boolean {
 function voteAgain(site: Site): boolean {
   switch (site.table) {
     case Table.active:
+    case Table.announced:
+    case Table.asked:
     case Table.onePhase:
       return false;
     case Table.prepared:
@@ -76,10 +79,10 @@ function voteOfAbsent(site: Site): boolean {
 
 function rollback(site: Site, asked: number): boolean {
   const { table } = site;
-  if (table === Table.onePhase || table === Table.preparedOnePhase) {
+  if (table === Table.asked || table === Table.onePhase || table === Table.preparedOnePhase) {
     return false; // Behind what runs.
   }
-  if (table === Table.active) {
+  if (isActive(site)) {
     site.setWork(site.instance, Work.rolledBack);
     site.bury(Tombstone.no);
     site.report(RESULT.rollback.done);
@@ -133,21 +136,52 @@ function commitAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise'
 function onePhase(site: Site, evidence: number): boolean {
   switch (site.table) {
     case Table.active:
-      site.set(Local.table, Table.onePhase);
+      site.set(Local.table, isKnown(site, evidence) ? Table.onePhase : Table.asked);
+      return true;
+    case Table.announced:
+      if (isKnown(site, evidence)) {
+        site.set(Local.table, Table.onePhase);
+      } else {
+        site.announce();
+      }
       return true;
     case Table.prepared:
     case Table.preparedTold:
-      site.set(Local.table, Table.preparedOnePhase);
+      if (isKnown(site, evidence)) {
+        site.set(Local.table, Table.preparedOnePhase);
+      } else {
+        site.announce();
+      }
       return true;
     case Table.absent:
-      site.report(RESULT['commit-one-phase'][onePhaseOfAbsent(site, evidence)]);
+      onePhaseOfAbsent(site, evidence);
       return true;
     default:
       return false;
   }
 }
 
-function onePhaseOfAbsent(site: Site, evidence: number): 'done' | 'done-otherwise' | 'unproven' {
+/** Whoever asks can prove the commit afterwards. */
+function isKnown(site: Site, evidence: number): boolean {
+  return evidence === site.heldEvidence || !site.participant.waitsForEvidence;
+}
+
+function onePhaseOfAbsent(site: Site, evidence: number): void {
+  const result = rememberedOnePhase(site);
+  if (result !== undefined) {
+    site.report(RESULT['commit-one-phase'][result]);
+    return;
+  }
+  site.bury(Tombstone.told);
+  if (evidence === 0) {
+    site.vote('no'); // Nothing was announced, so that nobody was told to commit.
+  } else {
+    site.report(RESULT['commit-one-phase'][prove(site, evidence)]);
+  }
+}
+
+/** What this instance knows of a branch that it held. */
+function rememberedOnePhase(site: Site): 'done' | 'done-otherwise' | undefined {
   switch (site.get(Local.tombstone)) {
     case Tombstone.no:
       // Its no was told and may have been passed on, so it must not commit, whatever its engine holds.
@@ -158,13 +192,12 @@ function onePhaseOfAbsent(site: Site, evidence: number): 'done' | 'done-otherwis
     case Tombstone.onePhaseOtherwise:
       return 'done-otherwise';
     default:
-      return prove(site, evidence);
+      return undefined;
   }
 }
 
 /** A branch that this life does not hold: what its engine says, once no session can change it any more. */
 function prove(site: Site, evidence: number): 'done' | 'done-otherwise' | 'unproven' {
-  site.bury(Tombstone.told);
   site.fence();
   const { prepared } = site;
   if (prepared !== undefined) {

@@ -130,7 +130,8 @@ export class Events {
     const bqual = bqualOf(branch);
     const [what = '', first = '', second] = mail.split(' ');
     const instance = instanceOf(branch, Number(first) - 1);
-    const evidence = evidenceOf(branch, (second ?? first) === 'e1' ? 1 : 2, this.#usesMarkers);
+    const opening = second ?? `e${first}`;
+    const evidence = evidenceOf(branch, opening === 'e1' ? 1 : 2, this.#usesMarkers);
     switch (what) {
       case 'opened':
         return { kind: 'branch-opened', bqual, instance };
@@ -141,7 +142,7 @@ export class Events {
       case 'found':
         return { kind: 'branch-found', bqual, instance, evidence };
       case 'evidence':
-        return { kind: 'one-phase-evidence', bqual, evidence };
+        return { kind: 'one-phase-evidence', bqual, instance, evidence };
       default: {
         const verb = what === 'one-phase' ? 'commit-one-phase' : (what as Verb);
         return { kind: 'branch-result', bqual, verb, result: result(first) };

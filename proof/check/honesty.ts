@@ -4,6 +4,8 @@ import type { Proof } from './site.ts';
 export type CommitAnswer = 'done' | 'done-otherwise' | 'unproven';
 
 export interface Participant {
+  /** A branch that has written is committed in one phase only for who knows its evidence (D5). */
+  readonly waitsForEvidence: boolean;
   /** Of a branch that the engine does not list: what `proof` it has of an end is what is answered (D6). */
   readonly ofUnlisted: (proof: Proof) => CommitAnswer;
   /** The vote of a branch that this instance does not hold and that the engine does not list as prepared. */
@@ -13,6 +15,7 @@ export interface Participant {
 }
 
 export const HONEST: Participant = {
+  waitsForEvidence: true,
   ofUnlisted: (proof) => (proof === 'committed' ? 'done' : proof === 'rolled-back' ? 'done-otherwise' : 'unproven'),
   voteOfUnlisted: 'no',
   voteOfRefused: 'no',

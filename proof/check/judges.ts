@@ -99,6 +99,9 @@ function toldProblem({ words, log, branches }: Known): string | undefined {
     }
   }
   const acted = told(Flag.administratorActed) || told(Flag.operatorVouched);
+  if (told(Flag.toldHazard) && !acted && !isForgottenAnywhere(words, branches)) {
+    return 'D12: somebody was told of a hazard, and every engine can prove how its branch ended';
+  }
   return told(Flag.toldMixed) && !acted ? 'D4: the outcome is mixed, and nobody acted by hand' : undefined;
 }
 
@@ -230,6 +233,15 @@ export function isEnded({ words, branches, coordinator, log }: Known): boolean {
 /** Its engine proves nothing any more: the branch is asked for again and again, until an operator vouches for its end. */
 function isForgotten(local: number): boolean {
   return get(local, Local.evidenceLost) === 1;
+}
+
+function isForgottenAnywhere(words: Int32Array, branches: number): boolean {
+  for (let branch = 0; branch < branches; branch += 1) {
+    if (isForgotten(words[placeOf(branch)] ?? 0)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** When everything has ended: what a decision names is committed, or what happened to it is in the log (D4). */

@@ -82,16 +82,27 @@ export const Local = {
   enlisted: bits(25, 1),
   /** The coordinator has heard of the branch, whichever opening it was. */
   heard: bits(26, 1),
-  /** The coordinator has sent a one-phase call for the branch, in this life. */
-  onePhaseTold: bits(27, 1),
   /** The row that proves the branch's commit was deleted: the log accounts for it. */
-  markerGone: bits(28, 1),
+  markerGone: bits(27, 1),
   /** What the coordinator remembers of the transaction's end, it knows from this branch's engine alone. */
-  provenBy: bits(29, 1),
+  provenBy: bits(28, 1),
 } as const;
 
-/** What the participant's own table says of the branch. `preparedTold`: it was told to commit in one phase, and heard no answer. */
-export const Table = { absent: 0, active: 1, prepared: 2, onePhase: 3, preparedOnePhase: 4, preparedTold: 5 } as const;
+/**
+ * What the participant's own table says of the branch. `preparedTold`: it was told to commit in one phase, and heard no answer. `asked`: it
+ * was asked for one phase by somebody who does not know its evidence, so that only what has written nothing may be committed. `announced`:
+ * it has written, has said by what its commit can be proven, and waits to be asked with that; otherwise it is as active as before.
+ */
+export const Table = {
+  absent: 0,
+  active: 1,
+  prepared: 2,
+  onePhase: 3,
+  preparedOnePhase: 4,
+  preparedTold: 5,
+  asked: 6,
+  announced: 7,
+} as const;
 
 /** How a branch that left the table is remembered by this instance. */
 export const Tombstone = {

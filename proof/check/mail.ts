@@ -29,8 +29,8 @@ export const MAIL = [
   'found 1 e1',
   'found 2 e1',
   'found 2 e2',
-  'evidence e1',
-  'evidence e2',
+  'evidence 1',
+  'evidence 2',
   'commit done',
   'commit done-otherwise',
   'commit unproven',
@@ -83,7 +83,7 @@ export const REPORT = {
     [numberOf('found 1 e1'), numberOf('found 1 e1')],
     [numberOf('found 2 e1'), numberOf('found 2 e2')],
   ],
-  evidence: [numberOf('evidence e1'), numberOf('evidence e2')],
+  evidence: [numberOf('evidence 1'), numberOf('evidence 2')],
 } as const;
 
 export const RESULT = {

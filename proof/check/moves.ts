@@ -2,6 +2,7 @@
 import { Claim, Local, Table, Tombstone, Work } from './layout.ts';
 import { RESULT } from './mail.ts';
 import {
+  announce,
   attach,
   attachInCall,
   crash,
@@ -10,8 +11,10 @@ import {
   endPreparedOnePhase,
   endPreparedUnheard,
   isActive,
+  isAskedOnePhase,
   isInOnePhase,
   isRepeatedLast,
+  isToEnd,
   mayCrash,
   mayFind,
   mayForget,
@@ -21,6 +24,7 @@ import {
   prepare,
   refused,
   settleStray,
+  takesStatements,
   vote,
 } from './participant.ts';
 import type { Site } from './site.ts';
@@ -57,20 +61,20 @@ export const MOVES = {
     (site) => site.set(Local.claim, site.instance === 0 ? Claim.first : Claim.second),
   ),
   prepare: fair('prepares and votes yes', mayPrepare, prepare),
-  readOnly: fair('ends the branch, which only read, and votes so', isActive, (site) =>
+  readOnly: fair('ends the branch, which only read, and votes so', takesStatements, (site) =>
     vote(site, 'readOnly', Work.readOnly),
   ),
   no: fair('rolls the branch back by itself and votes no', isActive, refused),
-  noAnswer: fault('votes no since PREPARE has no answer; it may still be carried out', isActive, (site) =>
+  noAnswer: fault('votes no since PREPARE has no answer; it may still be carried out', takesStatements, (site) =>
     vote(site, 'no', Work.stray),
   ),
   onePhaseDone: fair('carries the one phase out', isInOnePhase, (site) =>
     endOnePhase(site, Work.committed, Tombstone.onePhaseDone, DONE.done),
   ),
-  onePhaseReadOnly: fair('ends in one phase, and had only read', isInOnePhase, (site) =>
+  onePhaseReadOnly: fair('ends in one phase, and had only read', isAskedOnePhase, (site) =>
     endOnePhase(site, Work.readOnly, Tombstone.onePhaseDone, DONE.done),
   ),
-  onePhaseRefused: fair('is refused the one phase by its engine', isInOnePhase, (site) =>
+  onePhaseRefused: fair('is refused the one phase by its engine', isToEnd, (site) =>
     endOnePhase(site, Work.rolledBack, Tombstone.onePhaseOtherwise, DONE['done-otherwise']),
   ),
   onePhaseNoAnswer: fault(
@@ -78,6 +82,7 @@ export const MOVES = {
     isInOnePhase,
     (site) => endOnePhase(site, Work.strayCommit, Tombstone.onePhaseUnknown, undefined),
   ),
+  announce: fair('announces the evidence of its one phase', isAskedOnePhase, announce),
   preparedOnePhase: fair(
     'carries the one phase of its prepared branch out',
     (site) => site.table === Table.preparedOnePhase,

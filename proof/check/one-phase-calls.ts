@@ -2,22 +2,24 @@
 // begin from again. The source is src/coordinator/calls.ts.
 import type { StateFacts } from './coordinators.ts';
 import { get, Local, placeOf } from './layout.ts';
-import { ONE_PHASE_CALLS } from './mail.ts';
+import { CALL, ONE_PHASE_CALLS } from './mail.ts';
 import { branchOf, instanceNumber } from './names.ts';
 import type { Reaction } from './reactions.ts';
 import type { World } from './world.ts';
 
-/** Sent to its instance; if that is gone, to the one that followed it, unless the branch was never told: then nothing was committed. */
+const [WITHOUT_EVIDENCE] = CALL['commit-one-phase'];
+
+/** Sent to its instance; if that is gone, to the one that followed it, unless no evidence is known: then nothing was committed. */
 export function callOnePhase(world: World, { branch, mail, instance }: NonNullable<Reaction['onePhase']>): void {
   const local = world.local(branch);
   const isGone = instance !== -1 && instance !== get(local, Local.instance);
-  if (isGone && get(local, Local.onePhaseTold) === 0) {
+  if (isGone && mail === WITHOUT_EVIDENCE) {
     world.setLocal(branch, Local.callUnsent, 1);
     return;
   }
   world.send(branch, mail);
+  world.setLocal(branch, Local.callUnsent, 0);
   world.setLocal(branch, Local.callOpen, 1);
-  world.setLocal(branch, Local.onePhaseTold, 1);
 }
 
 /** The one phase has an end: a call that waits for another instance is not sent any more. */
@@ -38,5 +40,4 @@ export function leaveOnePhase(world: World, { state }: StateFacts): void {
 export function forgetCall(world: World, branch: number): void {
   world.setLocal(branch, Local.callOpen, 0);
   world.setLocal(branch, Local.callUnsent, 0);
-  world.setLocal(branch, Local.onePhaseTold, 0);
 }

@@ -46,6 +46,10 @@ export function isRepeatedLast(site: Site): boolean {
 }
 
 export function isActive(site: Site): boolean {
+  return site.table === Table.active || site.table === Table.announced;
+}
+
+export function takesStatements(site: Site): boolean {
   return site.table === Table.active;
 }
 
@@ -55,7 +59,7 @@ export function isInOnePhase(site: Site): boolean {
 
 export function mayPrepare(site: Site): boolean {
   const isTaken = site.prepared !== undefined || (site.usesMarkers && site.proof(0) === 'committed');
-  return isActive(site) && !isTaken;
+  return takesStatements(site) && !isTaken;
 }
 
 export function prepare(site: Site): void {
@@ -71,10 +75,22 @@ export function vote(site: Site, vote: 'no' | 'readOnly', work: number): void {
   site.vote(vote);
 }
 
+/** It was asked for one phase, with its evidence or without. */
+export function isToEnd(site: Site): boolean {
+  return isInOnePhase(site) || isAskedOnePhase(site);
+}
+
+export function isAskedOnePhase(site: Site): boolean {
+  return site.table === Table.asked;
+}
+
+/** It has written, so that its commit waits for somebody who knows its evidence. */
+export function announce(site: Site): void {
+  site.announce();
+  site.set(Local.table, Table.announced);
+}
+
 export function endOnePhase(site: Site, work: number, tombstone: number, result: number | undefined): void {
-  if (work === Work.committed || work === Work.strayCommit) {
-    site.announce(site.instance);
-  }
   site.setWork(site.instance, work);
   site.bury(tombstone);
   if (result !== undefined) {
@@ -117,16 +133,14 @@ export function mayCrash(site: Site): boolean {
 /** Kill -9. What its session was doing is undone; or it is carried out later, if the engine has it already. */
 export function crash(site: Site, leavesSession: boolean): void {
   const { instance, table } = site;
-  if (table === Table.active || table === Table.onePhase) {
+  if (isActive(site) || isToEnd(site)) {
     const stray = table === Table.onePhase ? Work.strayCommit : Work.stray;
     site.setWork(instance, leavesSession ? stray : Work.rolledBack);
   }
   site.set(Local.table, Table.absent);
   site.set(Local.tombstone, Tombstone.none);
   site.set(Local.instance, 1);
-  if (site.get(Local.callOpen) === 0) {
-    site.mail &= ~ONE_PHASE_CALLS; // They were on a stream that is gone. One that is still open is sent to the new instance.
-  }
+  site.mail &= ~ONE_PHASE_CALLS; // They were on a stream that is gone.
   site.set(Local.attached, site.life);
 }
 
@@ -143,6 +157,8 @@ export function attach(site: Site): void {
   site.set(Local.attached, site.life);
   switch (site.table) {
     case Table.active:
+    case Table.announced:
+    case Table.asked:
       site.report(REPORT.opened[instance]);
       site.setWork(instance, Work.rolledBack);
       site.bury(Tombstone.no);

@@ -203,7 +203,12 @@ function timers(chooser: Chooser, branch: number): void {
   if (state?.kind === 'one-phase' && isOpen && instance === 1) {
     const call = CALL['commit-one-phase'][evidenceNumber(state.branch.evidence)] ?? FIRST_ONE_PHASE;
     chooser.try('rerouted', branch, 0, (next) => {
-      next.send(branch, call);
+      if (call === FIRST_ONE_PHASE && instanceNumber(state.branch.instance) === 0) {
+        next.setLocal(branch, Local.callOpen, 0);
+        next.setLocal(branch, Local.callUnsent, 1);
+      } else {
+        next.send(branch, call);
+      }
       return true;
     });
   }

@@ -123,13 +123,19 @@ export class Site {
     this.report(REPORT[what][this.instance][this.usesMarkers ? 0 : opening]);
   }
 
-  announce(opening: Opening): void {
-    this.report(REPORT.evidence[this.usesMarkers ? 0 : opening]);
+  /** Says what will prove the commit in one phase of the branch that it holds. */
+  announce(): void {
+    this.report(REPORT.evidence[this.instance]);
   }
 
-  /** The evidence that a participant has of a branch that it holds prepared, where the coordinator sends none. Every marker is 1. */
+  /** The evidence that a participant has of a branch that it holds prepared, where the coordinator sends none. */
   ownEvidence(): number {
-    return !this.isPrepared ? 0 : this.usesMarkers || this.instance === 0 ? 1 : 2;
+    return this.isPrepared ? this.heldEvidence : 0;
+  }
+
+  /** What proves the end of its own opening. Every marker is 1. */
+  get heldEvidence(): number {
+    return this.usesMarkers || this.instance === 0 ? 1 : 2;
   }
 
   /** The participant's table lets go of the branch. What it remembers of it already, it keeps. */

@@ -1,5 +1,5 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
-import { isHeuristic, type State } from '../../src/coordinator/engine/state.ts';
+import type { State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { type Gtrid, gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
@@ -186,7 +186,7 @@ export class Judge {
     if (told.includes('rolled-back') && (present.length > 0 || told.includes('committed'))) {
       this.say('D5', `${gtrid} was told as rolled back: ${saw}`);
     }
-    if (told.includes('mixed') || (told.includes('hazard') && (!attempt.isOnePhase || this.#faultless))) {
+    if (told.includes('mixed') || told.includes('hazard')) {
       this.say('D4', `${gtrid} was told as ${told.join(', ')}, and nobody has meddled`);
     }
     if (absent.length > 0 && this.#isDurable(gtrid)) {
@@ -202,7 +202,7 @@ export class Judge {
     }
     for (const { gtrid, state } of coordinator.core?.driver.registry.outcomes.heuristic() ?? []) {
       const attempt = attempts.get(gtrid);
-      if (attempt?.meddled !== true && !(isHeuristic(state) && attempt?.isOnePhase === true && !this.#faultless)) {
+      if (attempt?.meddled !== true) {
         this.say('D4', `${gtrid} is listed as heuristic, and nobody has meddled: ${JSON.stringify(state)}`);
       }
       this.#hazardIsTrue(gtrid, state, attempt);

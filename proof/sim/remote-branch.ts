@@ -1,12 +1,14 @@
 // An open branch as a participant's adapter holds it, with its session at the other end of a wire.
+import { evidenceOf } from '../../src/participants/memory/branch.ts';
 import type { MemoryTransaction } from '../../src/participants/memory/engine.ts';
 import {
   type BranchSession,
   EngineError,
+  type OnePhaseResult,
   type Statement,
   type StatementResult,
 } from '../../src/participants/resource-manager.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../src/xa/vocabulary.ts';
+import type { Evidence, Reason, Vote } from '../../src/xa/vocabulary.ts';
 import { type EngineWire, LOST, type Session } from './wire-to-engine.ts';
 
 /** The engine's end of it. */
@@ -66,21 +68,22 @@ export class RemoteBranch implements BranchSession {
     }
   }
 
-  async commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
     const { engine } = this.#wire;
+    // Known from the branch's last answer.
+    const evidence = engine.evidenceOf(this.#transaction);
+    if (!this.#session.lost && evidence !== '' && evidence !== known) {
+      return { kind: 'unannounced', evidence };
+    }
     try {
-      // Known from the branch's last answer; told before the commit is on its way.
-      const evidence = engine.evidenceOf(this.#transaction);
-      if (evidence !== '') {
-        announce(evidence);
-      }
       return await this.#call('one-phase', async () => {
         if (!engine.mark(this.#tag, this.#transaction)) {
           await this.#inner.rollback();
           return { kind: 'done-otherwise', proof: 'its evidence row has a duplicate' };
         }
         const wrote = engine.evidenceOf(this.#transaction) !== '';
-        const result = await this.#inner.commitOnePhase(() => undefined);
+        const inner = this.#transaction === undefined ? '' : evidenceOf(this.#transaction);
+        const result = await this.#inner.commitOnePhase(inner);
         if (wrote && result.kind === 'done') {
           engine.onFinish(this.#tag, 'one-phase');
         }

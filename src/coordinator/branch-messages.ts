@@ -68,7 +68,7 @@ export function receiveBranchMessage(
     const transaction = driver.registry.live(gtrid);
     if (transaction !== undefined) {
       const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
-      driver.apply(transaction, { kind: 'one-phase-evidence', bqual, evidence });
+      driver.apply(transaction, { kind: 'one-phase-evidence', bqual, instance, evidence });
     }
   } else if (message.reconcile) {
     for (const found of message.reconcile.branches) {

@@ -15,7 +15,7 @@ export interface CallName {
 export interface Call extends CallName {
   readonly resource: ResourceName;
   readonly instance: string;
-  /** Of a commit in one phase it is learned while the call is under way. */
+  /** Of a commit in one phase it is learned while the call is under way; until then nobody commits. */
   evidence: string;
   /** Where it is under way; undefined: it waits for a participant. */
   link: Link | undefined;
@@ -25,7 +25,7 @@ export interface Call extends CallName {
   since: number;
 }
 
-export function nameOf({ verb, gtrid, bqual }: CallName): string {
+function nameOf({ verb, gtrid, bqual }: CallName): string {
   return `${verb}:${gtrid}:${bqual}`;
 }
 

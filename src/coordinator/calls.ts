@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { ErrorCode } from '../xa/errors.ts';
 import type { FinishResult, Reason } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
-import { type Call, CallTable, type CallVerb, nameOf } from './call-table.ts';
+import { type Call, CallTable, type CallVerb } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 import type { Effect, Event } from './engine/event.ts';
 
@@ -27,8 +27,6 @@ export class Calls {
   readonly #clock: Clock;
   readonly #emit: (gtrid: Gtrid, event: Event) => void;
   readonly #table = new CallTable();
-  /** Branches that were told to commit in one phase: it may have been carried out, whatever became of the answer. */
-  readonly #onePhaseTold = new Set<string>();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -50,6 +48,14 @@ export class Calls {
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
     const name = { gtrid, bqual: target.bqual, verb } as const;
     const known = this.#table.get(name);
+    if (known?.link !== undefined && verb === 'commit-one-phase') {
+      if (target.kind === 'finish' && target.evidence !== '') {
+        // It was asked for without, and waits for this.
+        known.evidence = target.evidence;
+        this.#send(known, known.link);
+      }
+      return;
+    }
     if (known?.link !== undefined) {
       const isFresh = this.#clock.now() - known.since < DOUBLE_MS;
       if (known.instance === target.instance || isFresh) {
@@ -80,14 +86,6 @@ export class Calls {
     this.#table.delete({ gtrid, bqual, verb });
   }
 
-  /** The participant has told what will prove its commit in one phase, in words of its own or with a vote: who is asked after it needs it. */
-  learned(gtrid: Gtrid, bqual: Bqual, evidence: string): void {
-    const call = this.#table.get({ gtrid, bqual, verb: 'commit-one-phase' });
-    if (call !== undefined) {
-      call.evidence = evidence;
-    }
-  }
-
   /** Resources with a call that is not answered. */
   get resources(): number {
     return this.#table.resources;
@@ -96,11 +94,6 @@ export class Calls {
   /** The transaction needs no vote any more: prepares that still wait are dropped. */
   dropPrepare(gtrid: Gtrid, bqual: Bqual): void {
     this.answered(gtrid, bqual, 'prepare');
-  }
-
-  /** The one phase has an end: nobody needs to know any more whether its branch was told. */
-  onePhaseOver(gtrid: Gtrid, bqual: Bqual): void {
-    this.#onePhaseTold.delete(nameOf({ gtrid, bqual, verb: 'commit-one-phase' }));
   }
 
   attached(link: Link): void {
@@ -152,7 +145,7 @@ export class Calls {
         return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
       case 'commit-one-phase': {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-        if (sidecar !== undefined && !this.#wasTold(call) && call.instance !== '') {
+        if (sidecar !== undefined && call.evidence === '' && call.instance !== '') {
           // The instance is gone, and with it the branch's session.
           this.#neverTold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
           return undefined;
@@ -162,24 +155,17 @@ export class Calls {
     }
   }
 
-  /** Nobody was told to commit, so nothing was committed: the branch is as good as a vote against it. */
+  /** Without evidence nobody was told to commit, so that nothing was committed: the branch is as good as a vote against it. */
   #neverTold({ gtrid, bqual, verb, instance }: Call, code: ErrorCode, message: string): void {
     this.answered(gtrid, bqual, verb);
     const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
     this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
   }
 
-  #wasTold(call: Call): boolean {
-    return this.#onePhaseTold.has(nameOf(call));
-  }
-
   #send(call: Call, link: Link): void {
     call.link = link;
     call.isAskedByClient = false;
     call.since = this.#clock.now();
-    if (call.verb === 'commit-one-phase') {
-      this.#onePhaseTold.add(nameOf(call));
-    }
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
     } else {
@@ -202,7 +188,7 @@ export class Calls {
     for (const call of this.#table.all()) {
       const waitedMs = now - call.since;
       if (call.link === undefined) {
-        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && !this.#wasTold(call)) {
+        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && call.evidence === '') {
           this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
         } else if (waitedMs >= REROUTE_MS) {
           this.#route(call);

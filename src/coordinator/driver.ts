@@ -190,8 +190,6 @@ export class Driver {
       transaction.version += 1;
       if (state.kind !== before.kind) {
         this.#changedKind(transaction, before);
-      } else if (state.kind === 'one-phase') {
-        this.calls.learned(state.gtrid, state.branch.bqual, state.branch.evidence);
       }
     }
     this.#perform(transaction, effects);
@@ -206,7 +204,7 @@ export class Driver {
       }
     }
     if (before.kind === 'one-phase') {
-      this.calls.onePhaseOver(transaction.gtrid, before.branch.bqual);
+      this.calls.answered(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
     }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {

@@ -26,7 +26,9 @@ export function explain(transaction: Transaction, directory: Directory, now: num
     }
     case 'one-phase':
       return [
-        `Its only branch ${state.branch.bqual} was told to commit; the engine's answer is the outcome, and is being asked for.`,
+        state.branch.evidence === ''
+          ? `Its only branch ${state.branch.bqual} was asked to commit; it will not before its participant has announced what proves the commit.`
+          : `Its only branch ${state.branch.bqual} was told to commit; the engine's answer is the outcome, and is being asked for.`,
         waiting(state.branch, transaction, directory, now),
       ];
     case 'deciding':

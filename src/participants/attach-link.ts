@@ -5,8 +5,6 @@ import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.
 /** One attach stream. After its end messages are dropped, as a broken stream would lose them (D9). */
 export interface AttachLink {
   send(message: ParticipantMessage): void;
-  /** Puts what was sent so far on the wire now instead of with the rest of this turn. */
-  flush(): void;
   /** Ends the stream after what was sent; resolves when the coordinator has ended its half too. `onClosed` is not called any more. */
   end(): Promise<void>;
   /** Gives the stream up at once; `onClosed` is not called any more. */

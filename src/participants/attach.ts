@@ -65,12 +65,6 @@ export class Attach {
     }
   }
 
-  flush(): void {
-    if (this.#state.kind === 'ready') {
-      this.#state.link.flush();
-    }
-  }
-
   /** The engine has recorded a newer life than the coordinator's: says so and does nothing more for it. */
   stale(epoch: number): void {
     const state = this.#state;

@@ -1,9 +1,9 @@
 // One branch that this participant holds: where it stands, and which of its statements is the newest.
 import type { Timer } from '../lib/clock.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
+import type { Evidence, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, gtridParts, type LogIdentity, type Xid } from '../xa/xid.ts';
 import { reasonOf } from './reasons.ts';
-import type { BranchSession } from './resource-manager.ts';
+import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
 import type { StatementAnswer } from './statement-call.ts';
 
 export type BranchState =
@@ -12,7 +12,7 @@ export type BranchState =
   /** Its last statement or its prepare is queued or running; `vote` never rejects. */
   | { readonly kind: 'preparing'; readonly vote: Promise<Vote> }
   | { readonly kind: 'prepared'; readonly evidence: Evidence; readonly sinceMs: number }
-  /** Its commit is queued or running: nothing may end it otherwise, and no vote may be told any more. */
+  /** Its commit in one phase is queued or running: nothing may end it otherwise, and no vote may be told any more. */
   | { readonly kind: 'one-phase' }
   /** Out of the table. `byEngine`: its session was lost; otherwise this participant ended it. */
   | { readonly kind: 'ended'; readonly reason: Reason; readonly byEngine: boolean };
@@ -39,8 +39,10 @@ export interface Branch {
   /** Statements that are queued or running. */
   waiting: number;
   deadline: Timer | undefined;
-  /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish. */
-  superseded: boolean;
+  /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish; otherwise this ends it. */
+  superseded: Reason | undefined;
+  /** It was asked to commit in one phase, has announced its evidence and waits for an answer: it takes no more statements. */
+  announced: boolean;
   /** Prepared, and told to commit in one phase: it may be committed already, which no record of the coordinator's tells. */
   toldOnePhase: boolean;
 }
@@ -54,7 +56,8 @@ export function newBranch(xid: Xid, session: Promise<BranchSession>, oneShot: bo
     newest: undefined,
     waiting: 0,
     deadline: undefined,
-    superseded: false,
+    superseded: undefined,
+    announced: false,
     toldOnePhase: false,
   };
 }
@@ -81,10 +84,7 @@ export function voteOf({ oneShot }: Branch): (session: BranchSession) => Promise
 }
 
 /** One phase in a session that may not have been opened: then nothing can have been committed, for certain. Never rejects. */
-export async function commitSession(
-  opened: Promise<BranchSession>,
-  announce: (evidence: Evidence) => void,
-): Promise<FinishResult> {
+export async function commitSession(opened: Promise<BranchSession>, known: Evidence): Promise<OnePhaseResult> {
   let session: BranchSession;
   try {
     session = await opened;
@@ -92,7 +92,7 @@ export async function commitSession(
     return { kind: 'done-otherwise', proof: `the branch was never opened: ${reasonOf(error).message}` };
   }
   try {
-    return await session.commitOnePhase(announce);
+    return await session.commitOnePhase(known);
   } catch (error) {
     return { kind: 'unknown', reason: reasonOf(error) };
   }

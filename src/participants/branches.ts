@@ -5,14 +5,14 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
+import type { Evidence, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
 import { type Branch, commitSession, newBranch, voteOf } from './branch.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
-import type { BranchSession } from './resource-manager.ts';
+import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
 import { clampTimeout } from './statement-call.ts';
 import { type Ended, TOLD, Tombstones } from './tombstones.ts';
@@ -37,6 +37,8 @@ export interface Opening {
 
 /** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
 const PREPARE_GRACE_MS = 5_000;
+/** How often a branch whose deadline passed during its commit in one phase is looked at again. */
+const OVERDUE_MS = 1_000;
 
 export class Branches {
   readonly #options: BranchesOptions;
@@ -107,13 +109,20 @@ export class Branches {
     return vote;
   }
 
-  /** Ends an active branch in one phase, behind whatever runs. Never rejects. */
-  commitOnePhase(branch: Branch, announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  /** Ends an active branch in one phase, behind whatever runs; or it stays active, if `known` is not its evidence. Never rejects. */
+  commitOnePhase(branch: Branch, known: Evidence): Promise<OnePhaseResult> {
     assert(branch.state.kind === 'active', 'only an active branch is committed in one phase');
     branch.state = { kind: 'one-phase' };
-    branch.deadline?.cancel();
     return this.#queues.run(branch.key, async () => {
-      const result = await commitSession(branch.session, announce);
+      const result = await commitSession(branch.session, known);
+      if (result.kind === 'unannounced') {
+        branch.state = { kind: 'active' };
+        branch.announced = true;
+        if (branch.superseded !== undefined) {
+          void this.abandon(branch, branch.superseded);
+        }
+        return result;
+      }
       this.#sessionFree();
       this.#bury(branch, { kind: 'one-phase', result }, ENDED);
       return result;
@@ -179,7 +188,7 @@ export class Branches {
 
   /** A newer life of the coordinator has begun: what is not prepared ends now, what is prepared is its to find and finish. */
   supersede(branch: Branch, reason: Reason): void {
-    branch.superseded = true;
+    branch.superseded = reason;
     if (branch.state.kind === 'active') {
       void this.abandon(branch, reason);
     } else if (branch.state.kind === 'prepared') {
@@ -204,7 +213,7 @@ export class Branches {
     failpoint('after-prepare');
     branch.deadline?.cancel();
     this.#sessionFree();
-    if (vote.kind === 'prepared' && !branch.superseded) {
+    if (vote.kind === 'prepared' && branch.superseded === undefined) {
       branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
     } else {
       this.#bury(branch, vote.kind === 'prepared' ? TOLD : { kind: 'voted', vote }, ENDED);
@@ -215,12 +224,15 @@ export class Branches {
   }
 
   #overdue(branch: Branch): void {
-    const { logger, report } = this.#options;
+    const { clock, logger, report } = this.#options;
     if (branch.state.kind === 'active') {
       const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
       logger.info({ evt: 'branch-timeout', branch: branch.key });
       void this.abandon(branch, reason);
       report(voteMessage(branch.xid, { kind: 'rollback', reason }));
+    } else if (branch.state.kind === 'one-phase') {
+      // Nothing may end it now; but it may become active again.
+      branch.deadline = clock.after(OVERDUE_MS, () => this.#overdue(branch));
     } else {
       this.hurry(branch);
     }

@@ -21,8 +21,6 @@ export interface CommandsOptions {
   readonly logger: EventLogger;
   readonly branches: Branches;
   readonly report: (message: ParticipantMessage) => void;
-  /** Reports what must be on the wire before the engine hears the next word. */
-  readonly reportNow: (message: ParticipantMessage) => void;
 }
 
 export class Commands {

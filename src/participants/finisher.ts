@@ -2,14 +2,14 @@
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import { unreachable } from '../lib/assert.ts';
 import { failpoint } from '../lib/failpoint.ts';
-import type { BranchProof, Evidence, FinishResult, Reason } from '../xa/vocabulary.ts';
+import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
-import { type FinishVerb, onePhaseEvidenceMessage, resultMessage } from './attach-messages.ts';
+import { type FinishVerb, onePhaseEvidenceMessage, resultMessage, voteMessage } from './attach-messages.ts';
 import { INCOMPLETE } from './branch.ts';
 import type { Branches } from './branches.ts';
 import type { EventLogger } from './event-logger.ts';
 import { reasonOf } from './reasons.ts';
-import type { ResourceManager } from './resource-manager.ts';
+import type { OnePhaseResult, ResourceManager } from './resource-manager.ts';
 
 export interface FinisherOptions {
   readonly rm: ResourceManager;
@@ -18,9 +18,10 @@ export interface FinisherOptions {
   readonly branches: Branches;
   readonly logger: EventLogger;
   readonly report: (message: ParticipantMessage) => void;
-  /** Reports what must be on the wire before the engine hears the next word. */
-  readonly reportNow: (message: ParticipantMessage) => void;
 }
+
+/** Of a commit in one phase; a no is the vote of who was asked without evidence and does not hold the branch. */
+type Answer = OnePhaseResult | Extract<Vote, { kind: 'rollback' }>;
 
 interface Call {
   readonly xid: Xid;
@@ -32,6 +33,13 @@ interface Call {
 
 const ROLLED_BACK: Reason = { code: 'TXN_ROLLED_BACK', message: 'the transaction was rolled back', retryable: true };
 
+/** Nothing was announced, so that nobody was told to commit, and nobody will be once this is heard (D5). */
+const NOT_HELD: Reason = {
+  code: 'BRANCH_UNKNOWN',
+  message: 'the participant does not hold the branch',
+  retryable: true,
+};
+
 export class Finisher {
   readonly #options: FinisherOptions;
   readonly #inFlight = new Map<string, Set<FinishVerb>>();
@@ -42,7 +50,8 @@ export class Finisher {
   }
 
   /**
-   * Carries the command out and reports its result. A command repeated while it is carried out is answered with it.
+   * Carries the command out and reports its result. A command repeated while it is carried out is answered with it. A branch that has
+   * written is committed in one phase only if `evidence` proves it; otherwise its own is reported, and the coordinator tells it again.
    * @param instance who opened the branch, of a commit in one phase; empty: nobody knows.
    */
   receive(xid: Xid, verb: FinishVerb, evidence: Evidence, instance: string): void {
@@ -63,7 +72,7 @@ export class Finisher {
       if (verbs.size === 0) {
         this.#inFlight.delete(key);
       }
-      report(resultMessage(xid, verb, result));
+      report(answerMessage(xid, verb, result));
       if (this.#inFlight.size === 0) {
         this.#idle?.();
       }
@@ -84,7 +93,7 @@ export class Finisher {
     this.#idle = listener;
   }
 
-  #finish({ xid, key, verb, evidence, instance }: Call): Promise<FinishResult> {
+  #finish({ xid, key, verb, evidence, instance }: Call): Promise<Answer> {
     switch (verb) {
       case 'commit':
         return this.#options.branches.inTurn(key, () => this.#commit(xid, key, evidence));
@@ -132,20 +141,23 @@ export class Finisher {
     });
   }
 
-  async #commitOnePhase(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
-    const { branches, reportNow } = this.#options;
+  async #commitOnePhase(xid: Xid, key: string, evidence: Evidence): Promise<Answer> {
+    const { branches } = this.#options;
     const branch = branches.get(key);
     if (branch?.state.kind === 'active' && branch.oneShot) {
       await branches.abandon(branch, INCOMPLETE);
       return { kind: 'done-otherwise', proof: INCOMPLETE.message };
     }
     if (branch?.state.kind === 'active') {
-      return await branches.commitOnePhase(branch, (announced) => reportNow(onePhaseEvidenceMessage(xid, announced)));
+      return await branches.commitOnePhase(branch, evidence);
     }
     return await branches.inTurn(key, async () => {
       const held = branches.get(key);
       if (held?.state.kind === 'prepared') {
         // The commit request overtook the vote of its last statement.
+        if (evidence !== held.state.evidence) {
+          return { kind: 'unannounced', evidence: held.state.evidence };
+        }
         branches.tellOnePhase(held);
         return await this.#commit(xid, key, evidence);
       }
@@ -178,7 +190,7 @@ export class Finisher {
   }
 
   /** Another instance was told to commit the branch. What is held here was opened a second time and must not be committed for it (D3). */
-  async #proveOther(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+  async #proveOther(xid: Xid, key: string, evidence: Evidence): Promise<Answer> {
     const { branches, logger } = this.#options;
     if (branches.get(key) !== undefined) {
       logger.warn({ evt: 'branch-opened-twice', branch: key });
@@ -188,8 +200,11 @@ export class Finisher {
   }
 
   /** A one-phase commit whose branch this life does not hold: its engine says how it ended, or that it cannot say. */
-  async #prove(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
+  async #prove(xid: Xid, key: string, evidence: Evidence): Promise<Answer> {
     const { rm } = this.#options;
+    if (evidence === '') {
+      return { kind: 'rollback', reason: NOT_HELD };
+    }
     let proof: BranchProof;
     try {
       proof = await rm.probe(xid, evidence);
@@ -200,7 +215,7 @@ export class Finisher {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: `the engine shows it rolled back${evidence && `, by ${evidence}`}` };
+        return { kind: 'done-otherwise', proof: `the engine shows it rolled back, by ${evidence}` };
       case 'prepared':
         return await rm.commit(xid, evidence);
       case 'active':
@@ -219,6 +234,17 @@ export class Finisher {
     if (isOver(result)) {
       this.#options.branches.told(key);
     }
+  }
+}
+
+function answerMessage(xid: Xid, verb: FinishVerb, answer: Answer): ParticipantMessage {
+  switch (answer.kind) {
+    case 'unannounced':
+      return onePhaseEvidenceMessage(xid, answer.evidence);
+    case 'rollback':
+      return voteMessage(xid, answer);
+    default:
+      return resultMessage(xid, verb, answer);
   }
 }
 

@@ -68,7 +68,6 @@ export function openAttachLink(
   call.on('end', () => close('the coordinator ended the stream'));
   return {
     send: (message) => writer.send(message),
-    flush: () => writer.flushNow(),
     end: () => {
       onClosed = undefined;
       writer.flushNow();

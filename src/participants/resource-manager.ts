@@ -48,6 +48,14 @@ export class EngineError extends Error {
   }
 }
 
+/** Nothing was done: whoever asks for the commit in one phase must know first what will prove it. */
+export interface Unannounced {
+  readonly kind: 'unannounced';
+  readonly evidence: Evidence;
+}
+
+export type OnePhaseResult = FinishResult | Unannounced;
+
 /**
  * An open branch and the session it lives in. Calls are made one at a time, never overlapping, except that `rollback` may
  * overtake a call that runs (a deadline): the session is then ended at the engine, and that call rejects or votes rollback.
@@ -62,10 +70,10 @@ export interface BranchSession {
   /** Votes only on what the engine confirmed. Never rejects: a lost answer is a `rollback` vote (D3), and reconciliation finds the rest. */
   prepare(): Promise<Vote>;
   /**
-   * Ends the branch in one phase. `announce` is called with the evidence just before the commit is sent, where the engine has any.
-   * `unknown` when the answer was lost: the commit may or may not have happened.
+   * Ends the branch in one phase. One that has written is committed only if `known` is what will prove it, and is left as it is
+   * otherwise. `unknown` when the answer was lost: the commit may or may not have happened.
    */
-  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult>;
+  commitOnePhase(known: Evidence): Promise<OnePhaseResult>;
   /** Rolls back a branch that is not prepared. Never rejects; a session that does not obey is destroyed. */
   rollback(): Promise<void>;
   /** Called once when the engine or the network ends the session by itself. */

@@ -50,20 +50,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     const branches = new Branches({ clock, logger, report, maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX });
     this.#branches = branches;
     this.#statements = new Statements({ rm, branches, admit: this.#admit });
-    const reportNow = (message: ParticipantMessage): void => {
-      report(message);
-      this.#attach.flush();
-    };
-    this.#commands = new Commands({
-      instance: this.instance,
-      resource,
-      rm,
-      clock,
-      logger,
-      branches,
-      report,
-      reportNow,
-    });
+    this.#commands = new Commands({ instance: this.instance, resource, rm, clock, logger, branches, report });
     const engine = new EngineWatch({
       rm,
       logger,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The session protocol, as in SessionHello and AttachHello. It rises only when an older peer would misread a newer one. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 let version: string | undefined;
 

@@ -84,8 +84,21 @@ describe('a failure is told with its name', () => {
   });
 });
 
+const url = 'postgresql://user@127.0.0.1:1/database';
+
+describe('one database for two names', () => {
+  it.each([
+    ['environment CONCORDAT_DATABASE_URL', [], { CONCORDAT_DATABASE_URL: url }],
+    ['flag --url', ['--url', url], {}],
+  ])('out of %s ends with 2 and says what to do', async (origin, flags, env) => {
+    const files = ['accounts', 'orders'].flatMap((resource) => ['--config', configFile(resource, url)]);
+    const { exit, stderr } = await runCli(['participant', ...files, ...flags], { env });
+    expect(stderr).toContain(`Error CONFIG_INVALID: ${origin} gives the same database to all 2 files`);
+    expect(exit).toBe(2);
+  });
+});
+
 describe('one name for two databases', () => {
-  const url = 'postgresql://user@127.0.0.1:1/database';
   const advice = 'each database needs a resource name of its own, in its own file';
 
   it.each([

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { type Concordat, ConcordatError, connect } from '../../src/client/index.ts';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { IDENTITY, refusal, startCoordinator } from './scripted-coordinator.ts';
 import { startResource } from './scripted-resource.ts';
@@ -73,7 +74,10 @@ test('a coordinator that still recovers is waited for', async () => {
   });
   await using concordat = await connect(coordinator.address, { application: 'billing' });
   expect(refused).toBe(2);
-  expect(coordinator.heard('hello').at(-1)).toMatchObject({ application: 'billing', protocolVersion: 1 });
+  expect(coordinator.heard('hello').at(-1)).toMatchObject({
+    application: 'billing',
+    protocolVersion: PROTOCOL_VERSION,
+  });
   await concordat.transaction(() => undefined);
 });
 

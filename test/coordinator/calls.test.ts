@@ -263,12 +263,42 @@ describe('a commit', () => {
     expect(back.told).toEqual(['rollback orders']);
   });
 
+  it('in one phase is told to who announced its evidence, with it, and again when it is announced again', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(orders);
+    void system.api.commit({ gtrid }).catch(() => undefined);
+    const { bqual } = await orders.hears('finish');
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    await orders.hears('finish', 2);
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    await orders.hears('finish', 3);
+    expect(orders.heard('finish').map(({ evidence }) => evidence)).toEqual(['', 'xid8:77', 'xid8:77']);
+  });
+
+  it('in one phase ends in a rollback when its instance dies before it has announced its evidence (conformance F3)', async () => {
+    await using system = await openSystem();
+    const sidecar = await system.participant('orders');
+    const holder = await embedded(system, 'orders', { finish: silent });
+    const gtrid = await openedAt(system, holder);
+    const committed = refusal(system.api.commit({ gtrid, branches: refs(holder) }));
+    await holder.hears('finish');
+    holder.cut();
+    expect(await committed).toMatchObject({
+      code: 'BRANCH_VOTED_NO',
+      metadata: { cause: 'BRANCH_UNKNOWN', retryable: 'true' },
+    });
+    expect(sidecar.told).toEqual([]);
+  });
+
   it('in one phase that was told once is never presumed, however long the participant is away', async () => {
     await using system = await openSystem({ clock: new TestClock(20) });
     const orders = await system.participant('orders', { finish: silent });
     const { gtrid } = await system.transaction(orders);
     const committed = refusal(system.api.commit({ gtrid }));
-    await orders.hears('finish');
+    const { bqual } = await orders.hears('finish');
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    await orders.hears('finish', 2);
     orders.cut();
     expect((await committed).code).toBe('OUTCOME_UNKNOWN');
     await later(1_000, undefined);
@@ -298,6 +328,8 @@ describe('a commit', () => {
     const gtrid = await openedAt(system, holder);
     const committed = system.api.commit({ gtrid, branches: refs(holder) });
     await holder.hears('finish');
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:99' } });
+    await holder.hears('finish', 2);
     const verb = 'FINISH_VERB_COMMIT_ONE_PHASE';
     holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_UNKNOWN' } });
     await eventually('the answer is in', async () => (await system.info(gtrid)).branches[0]?.attempts === 1);

@@ -11,6 +11,7 @@ import type { Log } from '../../src/log/log.ts';
 import { MemoryDisk, type WriteFate } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import type { LogRecord, LogRecordKind } from '../../src/log/record.ts';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ParticipantSettings, ScriptedParticipant } from './scripted-participant.ts';
 import { TestSession } from './test-session.ts';
@@ -128,7 +129,7 @@ export class System implements AsyncDisposable {
   async session(): Promise<TestSession> {
     const session = new TestSession(this.address);
     this.#closing.push(session);
-    await session.ask({ hello: { protocolVersion: 1, application: 'test' } });
+    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION, application: 'test' } });
     return session;
   }
 

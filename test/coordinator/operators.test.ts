@@ -1,5 +1,7 @@
 // What operators see and do: nothing against a durable decision, nothing unasked, nothing without a record before its effect.
+
 import { describe, expect, it } from 'vitest';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
 import { later, silent } from './scripted-participant.ts';
@@ -125,6 +127,19 @@ describe('an explanation', () => {
     expect(await text(marked)).toMatch(/marked rollback-only \(no stock\)/);
     await system.api.rollback({ gtrid: marked });
     expect(await text(marked)).toMatch(/decided rollback, ended rolled-back/);
+  });
+
+  it('says of one phase whether anything can have been committed yet', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders', { finish: silent });
+    const text = async (gtrid: string) => (await system.api.show({ gtrid })).explanation.join('\n');
+    const { gtrid } = await system.transaction(orders);
+    void system.api.commit({ gtrid }).catch(() => undefined);
+    await orders.hears('finish');
+    expect(await text(gtrid)).toMatch(/orders was asked to commit; it will not before/);
+    orders.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:7' } });
+    await orders.hears('finish', 2);
+    expect(await text(gtrid)).toMatch(/orders was told to commit; the engine's answer is the outcome/);
   });
 
   it('asks every engine what it shows now, and one that does not answer holds up nobody', async () => {
@@ -394,7 +409,7 @@ describe('the log', () => {
       logIdentity: identity,
       epoch: String(epoch),
       unfinishedDecisions: '1',
-      protocolVersion: 1,
+      protocolVersion: PROTOCOL_VERSION,
     });
     const { lastSequence } = await system.api.backup({ path: 'copy' });
     expect(Number(lastSequence)).toBe(system.log.status().lastSequence);

@@ -13,6 +13,7 @@ import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { type Bqual, formatGtrid, type ResourceName } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { EventList } from './fixture.ts';
@@ -121,7 +122,7 @@ describe('a log that cannot be written', () => {
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const { gtrid, branches } = await transaction(served, accounts, orders);
     const session = closing.use(new TestSession(served.address));
-    await session.ask({ hello: { protocolVersion: 1 } });
+    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION } });
     const streamed = session.gtrid();
     session.send({ id: session.id(), begin: { gtrid: streamed } });
     // Somebody else holds the database: every flush fails from now on.
@@ -169,7 +170,7 @@ describe('ten thousand', () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const session = closing.use(new TestSession(served.address));
-    await session.ask({ hello: { protocolVersion: 1 } });
+    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION } });
     for (let lease = 0; lease < 10; lease += 1) {
       if (lease > 0) {
         await session.ask({ lease: {} });

@@ -11,6 +11,7 @@ import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantM
 import type { ParticipantServiceClient } from '../../src/gen/concordat/v1/ParticipantService.ts';
 import type { PrepareBranch__Output as PrepareBranch } from '../../src/gen/concordat/v1/PrepareBranch.ts';
 import { wire } from '../../src/wire/proto.ts';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
 
 type Body = NonNullable<CoordinatorMessage['body']>;
@@ -69,7 +70,7 @@ export class ScriptedParticipant implements AsyncDisposable {
     });
     this.send({
       hello: {
-        protocolVersion: 1,
+        protocolVersion: PROTOCOL_VERSION,
         resource,
         instance: this.instance,
         kind: 'PARTICIPANT_KIND_SIDECAR',

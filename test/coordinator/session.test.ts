@@ -1,5 +1,7 @@
 // A client's session: pipelined verbs, leased ids, and what becomes of its transactions when it ends.
+
 import { describe, expect, it } from 'vitest';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
@@ -68,9 +70,10 @@ describe('a session', () => {
     await using system = await openSystem();
     await using session = new TestSession(system.address);
     expect((await session.ask({ lease: {} })).error).toMatchObject({ reason: 'PROTOCOL', code: 9 });
-    const hello = await session.ask({ hello: { protocolVersion: 2 } });
+    const next = PROTOCOL_VERSION + 1;
+    const hello = await session.ask({ hello: { protocolVersion: next } });
     expect(hello.error).toMatchObject({ reason: 'PROTOCOL' });
-    expect(hello.error?.message).toContain('speaks protocol 1, the client 2');
+    expect(hello.error?.message).toContain(`speaks protocol ${PROTOCOL_VERSION}, the client ${next}`);
     expect((await session.ask({})).error).toMatchObject({ reason: 'PROTOCOL' });
     expect(system.coordinator.driver.registry.liveCount).toBe(0);
   });

@@ -87,7 +87,7 @@ function parseEvent(verb: string, words: Words): Event {
     case 'vote':
       return { kind: 'vote', ...words.branch(), vote: vote(words) };
     case 'evidence':
-      return { kind: 'one-phase-evidence', bqual: words.branch().bqual, evidence: words.next() };
+      return { kind: 'one-phase-evidence', ...words.branch(), evidence: words.next() };
     case 'result':
       return { kind: 'branch-result', bqual: words.branch().bqual, verb: words.next() as Verb, result: result(words) };
     case 'retry-due':

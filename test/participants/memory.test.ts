@@ -138,8 +138,8 @@ describe('faults of the memory engine', () => {
     const { manager } = faulty('commit-one-phase', { kind: 'lost-answer' });
     const branch = await manager.open(freshXid(), steps.OPTIONS);
     await branch.execute({ sql: 'set a 1', parameters: [] });
-    expect((await branch.commitOnePhase(() => undefined)).kind).toBe('unknown');
-    expect((await branch.commitOnePhase(() => undefined)).kind).toBe('unknown');
+    expect((await steps.endInOnePhase(branch)).kind).toBe('unknown');
+    expect((await steps.endInOnePhase(branch)).kind).toBe('unknown');
   });
 
   it('a refusal is reported in its own words and a delay only delays', async () => {

@@ -7,7 +7,7 @@ import { sql } from './mysql-cases.ts';
 import { type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 
-const { OPTIONS, engineError, expectPrepared, givenPrepared, givenRow, isListed } = steps;
+const { OPTIONS, endInOnePhase, engineError, expectPrepared, givenPrepared, givenRow, isListed } = steps;
 
 const QUERY = 0x03;
 const PREPARE = 0x16;
@@ -37,7 +37,7 @@ export function mysqlSessionCases(name: string, server: () => EngineServer): voi
       for (const text of texts) {
         await branch.execute(sql(text));
       }
-      expect(await branch.commitOnePhase(() => undefined)).toEqual({ kind: 'done' });
+      expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
     };
     const read = async (text: string): Promise<SqlValue | undefined> => {
       const branch = await single.open(freshXid(), OPTIONS);

@@ -9,7 +9,8 @@ import type { ResourceManager, Statement } from '../../src/participants/resource
 import { openPostgresHarness, type PostgresHarness } from './postgres-harness.ts';
 import { freshKey, freshXid, openLossyProxy, steps, until } from './resource-manager-contract.ts';
 
-const { OPTIONS, engineError, expectPrepared, expectUnlocked, givenPrepared, givenRow, isListed } = steps;
+const { OPTIONS, endInOnePhase, engineError, expectPrepared, expectUnlocked, givenPrepared, givenRow, isListed } =
+  steps;
 const sql = (text: string): Statement => ({ sql: text, parameters: [] });
 
 export function postgresCases(name: string, server: () => EngineServer): void {
@@ -85,7 +86,7 @@ export function postgresCases(name: string, server: () => EngineServer): void {
 
     it('a deferred constraint that fails in one phase proves a rollback', async () => {
       const { branch } = await branchWith('insert into child values (404)');
-      const result = await branch.commitOnePhase(() => undefined);
+      const result = await endInOnePhase(branch);
       expect(result).toEqual({ kind: 'done-otherwise', proof: expect.stringContaining('23503') });
     });
 

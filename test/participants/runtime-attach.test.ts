@@ -1,5 +1,6 @@
 // The attach stream: hello, epoch, ready; heartbeats, refusals, and a coordinator or a database that is away.
 import { describe, expect, it } from 'vitest';
+import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { CoordinatorError, type ErrorCode } from '../../src/xa/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -13,7 +14,7 @@ describe('attaching', () => {
     const { runtime, session } = await fixture.attach();
     expect(session.heard('hello')).toEqual([
       {
-        protocolVersion: 1,
+        protocolVersion: PROTOCOL_VERSION,
         resource: ACCOUNTS,
         instance: runtime.instance,
         kind: 'PARTICIPANT_KIND_SIDECAR',

@@ -121,6 +121,10 @@ describe('another life of the coordinator', () => {
     for (const xid of [active, prepared]) {
       session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: '' } });
     }
+    await session.hears('onePhaseEvidence', 2);
+    for (const { gtrid, bqual, evidence } of session.heard('onePhaseEvidence')) {
+      session.send({ finish: { gtrid, bqual, verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence } });
+    }
     await eventually('both are being committed', () =>
       (['commit-one-phase', 'commit'] as const).every((verb) => fixture.calls.includes(verb)),
     );
@@ -130,6 +134,25 @@ describe('another life of the coordinator', () => {
     expect(again.heard('hello')[0]?.held).toEqual([]);
     await again.hears('result', 2);
     expect([committed(fixture.engine, 'a'), committed(fixture.engine, 'b')]).toEqual([1n, 1n]);
+  });
+
+  it('a branch whose commit in one phase was asked for when the newer epoch came, and not told with its evidence, ends', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 500, afterMs: 0 }]);
+    const running = runtime.execute(statement(xid, 2, 'set b 1')).catch(() => undefined);
+    await eventually('it runs', () => fixture.calls.filter((call) => call === 'execute').length === 2);
+    session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: '' } });
+    session.send({ probe: { id: 1, ...ref(xid), evidence: '' } });
+    await session.hears('probeResult');
+    fixture.coordinator.epoch = 2;
+    session.break();
+    await fixture.coordinator.attached(2);
+    await running;
+    await eventually('it is rolled back', () => runtime.held === 0, 5_000);
+    expect(committed(fixture.engine, 'a')).toBeUndefined();
   });
 
   it('a newer epoch finds the prepared branches by reconciliation and finishes them (conformance H6)', async () => {

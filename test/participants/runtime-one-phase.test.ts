@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { FinishVerb } from '../../src/gen/concordat/v1/FinishVerb.ts';
 import type { Xid } from '../../src/xa/xid.ts';
+import type { AttachSession } from './attach-coordinator.ts';
 import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
 
 const onePhase = (xid: Xid, evidence = ''): CoordinatorMessage => finish(xid, 'FINISH_VERB_COMMIT_ONE_PHASE', evidence);
@@ -11,27 +12,92 @@ function finish(xid: Xid, verb: FinishVerb, evidence: string): CoordinatorMessag
   return { finish: { ...ref(xid), verb, evidence } };
 }
 
+/** Asks for one phase without evidence. @returns what the participant announces of its `n`th branch. */
+async function announced(session: AttachSession, xid: Xid, n = 1): Promise<string> {
+  session.send(onePhase(xid));
+  const heard = await session.hears('onePhaseEvidence', n);
+  expect(heard).toMatchObject(ref(xid));
+  return heard.evidence;
+}
+
 describe('one phase', () => {
-  it('commits after its evidence is told, and is done again without asking the engine', async () => {
+  it('commits when it is told so with its evidence, and is done again without asking the engine', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
-    session.send(onePhase(xid));
+    const evidence = await announced(session, xid);
+    expect(evidence).toMatch(/^memory:/);
+    session.send(onePhase(xid, 'memory:999'));
+    expect((await session.hears('onePhaseEvidence', 2)).evidence).toBe(evidence);
+    expect(committed(fixture.engine, 'a')).toBeUndefined();
+    session.send(onePhase(xid, evidence));
     expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
-    const told = session.received.flatMap(({ body }) =>
-      body === 'onePhaseEvidence' || body === 'result' ? [body] : [],
-    );
-    expect(told).toEqual(['onePhaseEvidence', 'result']);
-    expect(session.heard('onePhaseEvidence')[0]).toMatchObject({
-      ...ref(xid),
-      evidence: expect.stringMatching(/^memory:/),
-    });
     expect(committed(fixture.engine, 'a')).toBe(1n);
-    session.send(onePhase(xid));
+    session.send(onePhase(xid, evidence));
     expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
+    session.send(onePhase(xid));
+    expect((await session.hears('result', 3)).result).toBe('FINISH_RESULT_DONE');
     expect(fixture.calls).not.toContain('probe');
     expect(runtime.held).toBe(0);
+  });
+
+  it('of a branch that only read needs no evidence', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'get a'));
+    session.send(onePhase(xid));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    expect(session.heard('onePhaseEvidence')).toEqual([]);
+  });
+
+  it('takes no more statements once its evidence is announced, and can still be rolled back', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    const evidence = await announced(session, xid);
+    expect((await refusal(runtime.execute(statement(xid, 2, 'set b 1')))).code).toBe('BRANCH_STATE');
+    session.send(finish(xid, 'FINISH_VERB_ROLLBACK', ''));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
+    session.send(onePhase(xid, evidence));
+    expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE_OTHERWISE');
+    expect([committed(fixture.engine, 'a'), runtime.held]).toEqual([undefined, 0]);
+  });
+
+  it('that nobody answers after its evidence was announced ends with the deadline of the branch', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1', { timeoutMs: 300 }));
+    const evidence = await announced(session, xid);
+    expect(await session.hears('vote')).toMatchObject({ vote: 'VOTE_ROLLBACK', reason: { code: 'TXN_TIMEOUT' } });
+    session.send(onePhase(xid, evidence));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE_OTHERWISE');
+    expect([committed(fixture.engine, 'a'), runtime.held]).toEqual([undefined, 0]);
+  });
+
+  it('without evidence, of a branch that is not held here, is answered with a no: nobody was told to commit it (D5)', async () => {
+    await using fixture = await openFixture();
+    const { runtime: first, session: before } = await fixture.attach();
+    const [active, prepared, never] = [fixture.xid(), fixture.xid(), fixture.xid()];
+    await first.execute(statement(active, 1, 'set a 1'));
+    await first.execute(statement(prepared, 1, 'set b 1', { last: true }));
+    await before.hears('vote');
+    await fixture.crash(first);
+    const { session } = await fixture.attach();
+    session.send(onePhase(active), onePhase(prepared), onePhase(never));
+    await session.hears('vote', 3);
+    expect(session.heard('vote')).toMatchObject(
+      [active, prepared, never].map((xid) => ({
+        ...ref(xid),
+        vote: 'VOTE_ROLLBACK',
+        reason: { code: 'BRANCH_UNKNOWN' },
+      })),
+    );
+    expect([committed(fixture.engine, 'a'), committed(fixture.engine, 'b')]).toEqual([undefined, undefined]);
+    expect(session.heard('result')).toEqual([]);
   });
 
   for (const last of [false, true]) {
@@ -40,7 +106,7 @@ describe('one phase', () => {
       const { runtime, session } = await fixture.attach();
       const xid = fixture.xid();
       await runtime.execute(statement(xid, 1, 'set a 1', { last }));
-      const call = onePhase(xid).finish;
+      const call = onePhase(xid, 'memory:999').finish;
       session.send({ finish: { ...call, instance: 'another-life' } });
       expect((await session.hears('result')).result).not.toBe('FINISH_RESULT_DONE');
       expect(committed(fixture.engine, 'a')).toBeUndefined();
@@ -48,7 +114,8 @@ describe('one phase', () => {
       expect(runtime.held).toBe(0);
       const own = fixture.xid();
       await runtime.execute(statement(own, 1, 'set b 1'));
-      session.send({ finish: { ...onePhase(own).finish, instance: runtime.instance } });
+      const evidence = await announced(session, own);
+      session.send({ finish: { ...onePhase(own, evidence).finish, instance: runtime.instance } });
       expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
     });
   }
@@ -82,10 +149,10 @@ describe('one phase', () => {
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
     fixture.faults.set('commit-one-phase', [{ kind: 'lost-answer' }]);
-    session.send(onePhase(xid));
+    const evidence = await announced(session, xid);
+    session.send(onePhase(xid, evidence));
     expect((await session.hears('result')).result).toBe('FINISH_RESULT_UNKNOWN');
     session.send({ prepare: ref(xid) });
-    const { evidence } = await session.hears('onePhaseEvidence');
     session.send(onePhase(xid, evidence));
     expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE');
     expect(session.heard('vote')).toEqual([]);
@@ -96,15 +163,15 @@ describe('one phase', () => {
     const { runtime: first, session: before } = await fixture.attach();
     const [done, aborted] = [fixture.xid(), fixture.xid()];
     await first.execute(statement(done, 1, 'set a 1'));
-    before.send(onePhase(done));
-    const evidence = (await before.hears('onePhaseEvidence')).evidence;
+    const evidence = await announced(before, done);
+    before.send(onePhase(done, evidence));
     await before.hears('result');
     await first.execute(statement(aborted, 1, 'set b 1', { last: true }));
     const other = (await before.hears('vote')).evidence;
     await fixture.crash(first);
     fixture.engine.finish(`${aborted.gtrid}:${aborted.bqual}`, 'rollback');
     const { session } = await fixture.attach();
-    session.send(onePhase(done, evidence), onePhase(aborted, other), onePhase(fixture.xid()));
+    session.send(onePhase(done, evidence), onePhase(aborted, other), onePhase(fixture.xid(), 'memory:999'));
     await session.hears('result', 3);
     expect(session.heard('result').map(({ result }) => result)).toEqual([
       'FINISH_RESULT_DONE',
@@ -119,7 +186,10 @@ describe('one phase', () => {
     const [wrote, read] = [fixture.xid(), fixture.xid()];
     await runtime.execute(statement(wrote, 1, 'set a 1', { last: true }));
     await runtime.execute(statement(read, 1, 'get a', { last: true }));
-    session.send(onePhase(wrote), onePhase(read));
+    await session.hears('vote', 2);
+    const evidence = await announced(session, wrote);
+    expect(session.heard('vote')[0]).toMatchObject({ ...ref(wrote), evidence });
+    session.send(onePhase(wrote, evidence), onePhase(read));
     await session.hears('result', 2);
     expect(session.heard('result').map(({ result }) => result)).toEqual(Array(2).fill('FINISH_RESULT_DONE'));
     expect(committed(fixture.engine, 'a')).toBe(1n);
@@ -134,7 +204,7 @@ describe('one phase', () => {
     await runtime.execute(statement(told, 1, 'set a 1', { last: true }));
     await runtime.execute(statement(other, 1, 'set b 1', { last: true }));
     fixture.faults.set('commit', [{ kind: 'lost-answer' }]);
-    session.send(onePhase(told));
+    session.send(onePhase(told, await announced(session, told)));
     expect((await session.hears('result')).result).toBe('FINISH_RESULT_UNKNOWN');
     fixture.coordinator.epoch += 1;
     session.break();

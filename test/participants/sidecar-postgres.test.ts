@@ -130,8 +130,9 @@ describe('a sidecar of PostgreSQL', () => {
       await application.execute({ ...ref(xid), sql, statement: 1 });
     }
     before.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE' } });
-    expect((await before.hears('result')).result).toBe('FINISH_RESULT_DONE');
     const { evidence } = await before.hears('onePhaseEvidence');
+    before.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence } });
+    expect((await before.hears('result')).result).toBe('FINISH_RESULT_DONE');
     await first.sidecar.stop(0);
     await using second = await start(coordinator);
     await second.sidecar.ready;

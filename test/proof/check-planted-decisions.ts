@@ -157,6 +157,13 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
     violates: /^D12/,
   },
   {
+    name: 'a participant commits in one phase before anybody knows its evidence',
+    branches: 1,
+    world: 'crashes',
+    planted: { participant: { ...HONEST, waitsForEvidence: false } },
+    violates: /^D5/,
+  },
+  {
     name: 'a participant takes a name that its engine does not know for done',
     branches: 1,
     world: 'people',

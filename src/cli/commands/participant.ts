@@ -4,9 +4,10 @@ import { armFailpoints } from '../../lib/failpoint.ts';
 import { type ParticipantConfig, participantConfigSchema } from '../../participants/config.ts';
 import type { Sidecars } from '../../participants/sidecars.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
-import { loadConfig } from '../config/load.ts';
+import { type Loaded, loadConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
-import { CliError, toFailure } from '../failure.ts';
+import { describeOrigin } from '../config/sources.ts';
+import { CliError, configError, toFailure } from '../failure.ts';
 import { type Context, onRun } from '../globals.ts';
 
 interface ParticipantOptions {
@@ -54,6 +55,7 @@ Examples:
         throw new CliError({ ...failure, message: withName(files, configPath, failure.message) }, error);
       }
     });
+    refuseOneUrlForAll(loaded);
     for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
       context.console.warn(warning);
     }
@@ -62,6 +64,16 @@ Examples:
       loaded.map(({ config }) => config),
     );
   });
+}
+
+/** The environment and flags hold for every file: a URL from there would make one database of all of them. */
+function refuseOneUrlForAll(loaded: readonly Loaded<ParticipantConfig>[]): void {
+  const [url] = loaded.flatMap(({ resolved }) => resolved.filter(({ setting }) => setting.key === 'url'));
+  if (loaded.length > 1 && (url?.origin.kind === 'environment' || url?.origin.kind === 'flag')) {
+    throw configError(
+      `${describeOrigin(url.origin)} gives the same database to all ${loaded.length} files: leave it out, each file has its own url.`,
+    );
+  }
 }
 
 function collect(file: string, files: readonly string[] = []): readonly string[] {

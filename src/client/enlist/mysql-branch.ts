@@ -7,6 +7,7 @@ import {
 } from '../../participants/mysql/errors.ts';
 import { MARKER_EVIDENCE } from '../../participants/mysql/listing.ts';
 import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
+import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
@@ -76,9 +77,13 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return this.#vote;
   }
 
-  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
-    this.#onePhase ??= this.#commit(announce);
-    return this.#onePhase;
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+    const isOpen = this.#onePhase === undefined && this.#doom === undefined;
+    if (isOpen && this.#mayWrite && known !== MARKER_EVIDENCE) {
+      return { kind: 'unannounced', evidence: MARKER_EVIDENCE };
+    }
+    this.#onePhase ??= this.#commit();
+    return await this.#onePhase;
   }
 
   async rollback(): Promise<void> {
@@ -189,7 +194,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return { kind: 'rollback', reason };
   }
 
-  async #commit(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async #commit(): Promise<FinishResult> {
     this.#state = 'ending';
     const { xid } = this.#parts;
     if (this.#doom !== undefined) {
@@ -197,9 +202,6 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       return { kind: 'done-otherwise', proof: `rolled back: ${this.#doom.message}` };
     }
     const written = this.#mayWrite;
-    if (written) {
-      announce(MARKER_EVIDENCE);
-    }
     const marker = written ? [markerText(this.#database, xid)] : [];
     // With its binary log MariaDB does not make a one-phase commit durable: an acknowledged one came back as prepared after a crash.
     const commit = written && this.#isMariadb ? [prepareText(xid), finishText('commit', xid)] : [onePhaseText(xid)];

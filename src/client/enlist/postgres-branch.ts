@@ -1,6 +1,7 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
 import { lostReason } from '../../participants/postgres/errors.ts';
 import { formatEvidence, gidLiteral } from '../../participants/postgres/gid.ts';
+import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
 import { cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
@@ -68,9 +69,15 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     return this.#vote;
   }
 
-  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
-    this.#onePhase ??= this.#commit(announce);
-    return this.#onePhase;
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+    if (this.#onePhase === undefined && this.#doom === undefined && known === '') {
+      const xid8 = pgCell(await this.#session.ask(XID_IF_ANY), 0);
+      if (xid8 !== undefined) {
+        return { kind: 'unannounced', evidence: formatEvidence(xid8) };
+      }
+    }
+    this.#onePhase ??= this.#commit(known);
+    return await this.#onePhase;
   }
 
   async rollback(): Promise<void> {
@@ -179,15 +186,15 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       : this.#refused(prepared);
   }
 
-  async #commit(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async #commit(known: Evidence): Promise<FinishResult> {
     this.#state = 'ending';
     await this.#takeOver();
-    const result = await this.#commitOnce(announce);
+    const result = await this.#commitOnce(known);
     await this.#session.giveBack(result.kind === 'done-otherwise');
     return result;
   }
 
-  async #commitOnce(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async #commitOnce(known: Evidence): Promise<FinishResult> {
     if (this.#doom !== undefined) {
       return { kind: 'done-otherwise', proof: `rolled back: ${this.#doom.message}` };
     }
@@ -198,9 +205,9 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       return { kind: 'done-otherwise', proof: `rolled back: ${(this.#session.firstError ?? failed).message}` };
     }
     const xid8 = pgCell(asked, 0);
-    const evidence = xid8 === undefined ? undefined : formatEvidence(xid8);
-    if (evidence !== undefined) {
-      announce(evidence);
+    const evidence = xid8 === undefined ? '' : formatEvidence(xid8);
+    if (evidence !== known) {
+      return { kind: 'done-otherwise', proof: 'rolled back: it is not the transaction whose commit was asked for' };
     }
     const answer = await this.#session.ask('commit');
     if (answer.kind === 'lost') {
@@ -211,9 +218,9 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       : { kind: 'done-otherwise', proof: `COMMIT failed: ${this.#refused(answer).reason.message}` };
   }
 
-  async #prove(evidence: Evidence | undefined, reason: Reason): Promise<FinishResult> {
+  async #prove(evidence: Evidence, reason: Reason): Promise<FinishResult> {
     const { tools } = this.#parts;
-    const proof = evidence === undefined ? 'unproven' : await tools.probe(evidence).catch(() => 'unproven' as const);
+    const proof = evidence === '' ? 'unproven' : await tools.probe(evidence).catch(() => 'unproven' as const);
     switch (proof) {
       case 'committed':
         return { kind: 'done' };

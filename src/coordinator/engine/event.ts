@@ -26,7 +26,13 @@ export type Event =
   | { readonly kind: 'vote'; readonly bqual: Bqual; readonly instance: string; readonly vote: Vote }
   /** The commit record is on stable storage. A failed force is not an event: the process stops. */
   | { readonly kind: 'decision-durable' }
-  | { readonly kind: 'one-phase-evidence'; readonly bqual: Bqual; readonly evidence: Evidence }
+  /** What will prove the commit in one phase that a participant was asked for; it waits to be told that this is known. */
+  | {
+      readonly kind: 'one-phase-evidence';
+      readonly bqual: Bqual;
+      readonly instance: string;
+      readonly evidence: Evidence;
+    }
   | { readonly kind: 'branch-result'; readonly bqual: Bqual; readonly verb: Verb; readonly result: FinishResult }
   | { readonly kind: 'retry-due'; readonly bqual: Bqual }
   | { readonly kind: 'damage-durable'; readonly bqual: Bqual }

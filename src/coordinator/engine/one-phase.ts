@@ -1,6 +1,9 @@
 // One phase: a single branch is told to commit, and its engine's answer is the outcome. There is no record, so a lost answer
-// is asked for until the engine proves an end; silence proves nothing.
+// is asked for until the engine proves an end; silence proves nothing. For that the evidence must be known here before the commit can
+// happen: the participant of a branch that has written announces it, and commits when it is told so with the evidence. As long as none is
+// known, nothing was committed, whoever died.
 import { assert } from '../../lib/assert.ts';
+import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
@@ -9,9 +12,7 @@ import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
 export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   switch (event.kind) {
     case 'one-phase-evidence':
-      return event.bqual === state.branch.bqual
-        ? { state: { ...state, branch: { ...state.branch, evidence: event.evidence } }, effects: [] }
-        : ignore(state);
+      return event.bqual === state.branch.bqual ? announced(state, event) : ignore(state);
     case 'branch-result':
       return event.bqual === state.branch.bqual && event.verb === 'commit-one-phase'
         ? result(state, event)
@@ -31,23 +32,39 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   }
 }
 
+/** The first announcement counts: the branch may be committed by it, and nobody else must be told to (D3). */
+function announced(
+  state: OnePhase,
+  { instance, evidence }: { readonly instance: string; readonly evidence: Evidence },
+): Step<State> {
+  const known = state.branch;
+  const isItsHolder = known.instance === '' || known.instance === instance;
+  if (!isItsHolder || (known.evidence !== '' && known.evidence !== evidence)) {
+    return ignore(state);
+  }
+  const branch = { ...known, instance, evidence };
+  // Also when it is announced again: the word to commit may be lost.
+  return { state: { ...state, branch }, effects: [finishEffect(branch, 'commit-one-phase')] };
+}
+
 function vote(state: OnePhase, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { branch } = state;
   const { status, bqual } = branch;
   assert(status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
-  if (event.instance !== branch.instance) {
+  const isAnothers = branch.instance !== '' && event.instance !== branch.instance;
+  if (isAnothers || (branch.instance === '' && event.vote.kind !== 'rollback')) {
     return ignore(state); // A second opening, which says nothing of the branch that is being committed (D5).
   }
   switch (event.vote.kind) {
     case 'rollback':
-      // The participant lost the branch before the commit reached it: nothing was committed. But once an answer has been lost, the
-      // commit may have been carried out, and only the engine knows (D5): it is asked again.
-      return status.attempts === 0
+      // Nobody was told to commit yet, and now nobody will be. Once the evidence is known, the commit may have been carried out, and
+      // only the engine knows (D5): it is asked again.
+      return branch.evidence === ''
         ? complete(state, 'rolled-back', { kind: 'proven' }, event.vote.reason)
         : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
     case 'prepared':
       // By its last statement, whose vote the commit request overtook.
-      return { state: { ...state, branch: { ...branch, evidence: event.vote.evidence } }, effects: [] };
+      return announced(state, { instance: event.instance, evidence: event.vote.evidence });
     case 'read-only':
       return ignore(state); // There was nothing to commit; the answer will say so.
   }

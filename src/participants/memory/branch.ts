@@ -6,6 +6,7 @@ import {
   type BranchOptions,
   type BranchSession,
   EngineError,
+  type OnePhaseResult,
   type Statement,
   type StatementResult,
 } from '../resource-manager.ts';
@@ -78,13 +79,14 @@ export class MemoryBranch implements BranchSession {
     return this.#vote;
   }
 
-  async commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+    const evidence = evidenceOf(this.#transaction);
+    if (this.#onePhase === undefined && this.#doom === undefined && evidence !== known && evidence !== '') {
+      return { kind: 'unannounced', evidence };
+    }
     if (this.#onePhase === undefined && this.#doom === undefined && !this.#ended) {
       try {
         this.#onePhase = await this.#call('commit-one-phase', () => {
-          if (this.#transaction.number !== undefined) {
-            announce(evidenceOf(this.#transaction));
-          }
           this.#connection.engine.commit(this.#transaction);
           return { kind: 'done' };
         });

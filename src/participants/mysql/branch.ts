@@ -1,11 +1,12 @@
 // The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
 import { assert } from '../../lib/assert.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Evidence, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
   type BranchSession,
   EngineError,
+  type OnePhaseResult,
   type Statement,
   type StatementResult,
 } from '../resource-manager.ts';
@@ -36,7 +37,7 @@ export class MysqlBranch implements BranchSession {
   /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
   #doom: EngineError | undefined;
   #vote: Promise<Vote> | undefined;
-  #finish: Promise<FinishResult> | undefined;
+  #finish: Promise<OnePhaseResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
   constructor(xid: Xid, options: BranchOptions, tools: BranchTools) {
@@ -77,9 +78,13 @@ export class MysqlBranch implements BranchSession {
     return this.#vote;
   }
 
-  commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
-    this.#finish ??= this.#commitOnePhase(announce);
-    return this.#finish;
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+    this.#finish ??= this.#commitOnePhase(known);
+    const result = await this.#finish;
+    if (result.kind === 'unannounced') {
+      this.#finish = undefined;
+    }
+    return result;
   }
 
   async rollback(): Promise<void> {
@@ -149,14 +154,16 @@ export class MysqlBranch implements BranchSession {
     return { kind: 'rollback', reason };
   }
 
-  async #commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async #commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
     const { association, database, ended } = this.#tools;
     let isSent = false;
     try {
       if (await this.#endIfReadOnly()) {
         return { kind: 'done' };
       }
-      announce(MARKER_EVIDENCE);
+      if (known !== MARKER_EVIDENCE) {
+        return { kind: 'unannounced', evidence: MARKER_EVIDENCE };
+      }
       isSent = true;
       const commit = association.onePhaseIsVolatile
         ? [prepareText(this.#xid), finishText('commit', this.#xid)]

@@ -5,6 +5,7 @@ import {
   type BranchOptions,
   type BranchSession,
   EngineError,
+  type OnePhaseResult,
   type Statement,
   type StatementResult,
 } from '../resource-manager.ts';
@@ -89,8 +90,12 @@ export class PgBranch implements BranchSession {
     });
   }
 
-  async commitOnePhase(announce: (evidence: Evidence) => void): Promise<FinishResult> {
-    this.#onePhase ??= await this.#commitOnce(announce);
+  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+    const evidence = this.#xid8 === undefined ? '' : formatEvidence(this.#xid8);
+    if (this.#onePhase === undefined && this.#doom === undefined && evidence !== known && evidence !== '') {
+      return { kind: 'unannounced', evidence };
+    }
+    this.#onePhase ??= await this.#commitOnce();
     await this.#letGo();
     return this.#onePhase;
   }
@@ -170,7 +175,7 @@ export class PgBranch implements BranchSession {
       : judgePrepare(await this.#wire.call(this.#wire.prepareText, true), xid8);
   }
 
-  async #commitOnce(announce: (evidence: Evidence) => void): Promise<FinishResult> {
+  async #commitOnce(): Promise<FinishResult> {
     if (this.#doom !== undefined || this.#ended) {
       return { kind: 'done-otherwise', proof: `rolled back: ${(this.#doom ?? ENDED).message}` };
     }
@@ -178,9 +183,6 @@ export class PgBranch implements BranchSession {
       return { kind: 'done' };
     }
     const xid8 = this.#xid8;
-    if (xid8 !== undefined) {
-      announce(formatEvidence(xid8));
-    }
     const outcome = await this.#wire.call('commit');
     if (outcome.kind === 'answered') {
       return judgeOnePhase(outcome);

@@ -81,6 +81,8 @@ export const ACTIONS = {
     const [lost] = world.inbox.splice(pick % Math.max(1, world.inbox.length), 1);
     if (lost?.kind === 'branch-result') {
       world.giveUp(lost.bqual, lost.verb);
+    } else if (world.state?.kind === 'one-phase' && (lost?.kind === 'one-phase-evidence' || lost?.kind === 'vote')) {
+      world.giveUp(lost.bqual, 'commit-one-phase'); // It may have been the answer.
     }
   },
   call: (world: World, pick: number) => call(world, pick, true),

@@ -172,6 +172,9 @@ export class Judges {
       check(decided === undefined, 'D5', 'told rolled back, and a decision is durable');
       const committed = lives.find((life) => life.status === 'committed' && !life.byHand);
       check(committed === undefined, 'D5', `told rolled back, and ${committed?.evidence} is committed`);
+    } else if (answer === 'hazard' && this.isOnePhase) {
+      const isProvable = this.#participants.remembersAll && !lives.some(({ byHand }) => byHand);
+      check(!isProvable, 'D12', 'told of a hazard, and its engine can prove how the branch ended');
     }
     check(
       !(this.answers.includes('committed') && this.answers.includes('rolled-back')),

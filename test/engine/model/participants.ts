@@ -1,5 +1,5 @@
 // A model of databases and their participants: what really happens to the work of a transaction, whoever is told what about it.
-import type { Verb } from '../../../src/coordinator/engine/event.ts';
+import type { Event, Verb } from '../../../src/coordinator/engine/event.ts';
 import type { FinishResult, Reason, Vote } from '../../../src/xa/vocabulary.ts';
 import type { Bqual } from '../../../src/xa/xid.ts';
 
@@ -39,6 +39,11 @@ export class Participants {
     return this.lives.find((life) => life.bqual === bqual && life.status === 'prepared');
   }
 
+  /** Nothing was forgotten. */
+  get remembersAll(): boolean {
+    return this.#forgotten.size === 0;
+  }
+
   forget(evidence: string): void {
     this.#forgotten.add(evidence);
   }
@@ -62,7 +67,21 @@ export class Participants {
     }
   }
 
-  finish(bqual: Bqual, instance: string, verb: Verb, evidence: string): FinishResult {
+  /** What is said to a call at `instance`: by its participant; for `opener`, if that is gone, by the driver, which asks nobody else then. */
+  finish(bqual: Bqual, instance: string, verb: Verb, evidence: string, opener: string): Event {
+    const held = this.#at(bqual, instance);
+    if (verb === 'commit-one-phase' && evidence === '') {
+      if (held?.status === 'prepared' || (held?.status === 'active' && held.wrote)) {
+        return { kind: 'one-phase-evidence', bqual, instance, evidence: held.evidence };
+      }
+      if (held === undefined) {
+        return { kind: 'vote', bqual, instance: opener || instance, vote: { kind: 'rollback', reason: REASON } };
+      }
+    }
+    return { kind: 'branch-result', bqual, verb, result: this.#finish(bqual, instance, verb, evidence) };
+  }
+
+  #finish(bqual: Bqual, instance: string, verb: Verb, evidence: string): FinishResult {
     const held = this.#at(bqual, instance);
     switch (verb) {
       case 'commit':
@@ -129,16 +148,8 @@ export class Participants {
         return { kind: 'done' };
       case 'rolled-back':
         return { kind: 'done-otherwise', proof: 'the branch was rolled back' };
-      default: {
-        // Another instance than the one that was told. Without evidence it cannot tell two openings of a name apart; the model's
-        // participants do not guess: what may be a second opening is not committed for the first.
-        const isAmbiguous = evidence === '' && this.lives.filter((life) => life.bqual === bqual).length > 1;
-        if (!isAmbiguous) {
-          return this.#commit(bqual, evidence);
-        }
-        this.#rollback(bqual, undefined, evidence);
-        return { kind: 'unproven', reason: REASON };
-      }
+      default:
+        return this.#commit(bqual, evidence);
     }
   }
 

@@ -53,6 +53,7 @@ function reports(bqual: Bqual, instance: string): readonly Event[] {
     { kind: 'enlist-requested', bqual, instance },
     { kind: 'branch-opened', bqual, instance },
     { kind: 'branch-found', bqual, instance, evidence },
+    { kind: 'one-phase-evidence', bqual, instance, evidence },
     ...votes.map((vote): Event => ({ kind: 'vote', bqual, instance, vote })),
   ];
 }
@@ -68,7 +69,6 @@ function progress(bqual: Bqual): readonly Event[] {
   const verbs = ['commit', 'rollback', 'commit-one-phase'] as const;
   return [
     ...verbs.flatMap((verb) => results.map((result): Event => ({ kind: 'branch-result', bqual, verb, result }))),
-    { kind: 'one-phase-evidence', bqual, evidence: 'e-i1' },
     { kind: 'retry-due', bqual },
     { kind: 'damage-durable', bqual },
     { kind: 'operator-vouched', bqual, end: 'committed', proof: 'word' },

@@ -110,8 +110,7 @@ export class World {
       return;
     }
     this.judges.checkRollback(call, this.decided, () => {
-      const result = this.participants.finish(bqual, instance, call.verb, call.evidence);
-      this.inbox.push({ kind: 'branch-result', bqual, verb: call.verb, result });
+      this.inbox.push(this.participants.finish(bqual, instance, call.verb, call.evidence, call.instance));
     });
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ContractHarness, freshXid, until } from './harness.ts';
 import { openLossyProxy } from './lossy-proxy.ts';
-import { engineError, expectUnlocked, givenPrepared, givenRow, isListed, OPTIONS } from './steps.ts';
+import { endInOnePhase, engineError, expectUnlocked, givenPrepared, givenRow, isListed, OPTIONS } from './steps.ts';
 
 /** A memory engine has no wire to cut; its own fault hooks are tested beside it. */
 function wireOf(harness: ContractHarness): NonNullable<ContractHarness['wire']> {
@@ -155,7 +155,7 @@ export function failureContract(harness: () => ContractHarness): void {
         const branch = await manager.open(freshXid(), OPTIONS);
         await branch.execute(harness().sql.add(key, 1n));
         proxy.loseNext(wire.onePhase, what);
-        const result = await branch.commitOnePhase(() => undefined);
+        const result = await endInOnePhase(branch);
         expect(proxy.lost).toBe(1);
         expect(['unknown', what === 'answer' ? 'done' : 'done-otherwise']).toContain(result.kind);
         await until('the row is free', () =>

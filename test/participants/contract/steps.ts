@@ -4,6 +4,7 @@ import {
   type BranchOptions,
   type BranchSession,
   EngineError,
+  type OnePhaseResult,
   type ResourceManager,
 } from '../../../src/participants/resource-manager.ts';
 import type { Evidence, Vote } from '../../../src/xa/vocabulary.ts';
@@ -17,8 +18,14 @@ export async function givenRow(harness: ContractHarness, manager: ResourceManage
   const key = freshKey();
   const branch = await manager.open(freshXid(), OPTIONS);
   await branch.execute(harness.sql.put(key, value));
-  expect(await branch.commitOnePhase(() => undefined)).toEqual({ kind: 'done' });
+  expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
   return key;
+}
+
+/** One phase as a coordinator asks for it: without evidence, and with it once it was announced. */
+export async function endInOnePhase(branch: BranchSession): Promise<OnePhaseResult> {
+  const asked = await branch.commitOnePhase('');
+  return asked.kind === 'unannounced' ? await branch.commitOnePhase(asked.evidence) : asked;
 }
 
 export interface Prepared {

@@ -1,8 +1,7 @@
 // The contract of work inside a branch: statements, votes, one phase, and how a branch ends before it is prepared.
 import { describe, expect, it } from 'vitest';
-import type { Evidence } from '../../../src/xa/vocabulary.ts';
 import { type ContractHarness, freshGtrid, freshKey, freshXid } from './harness.ts';
-import { engineError, expectPrepared, expectUnlocked, givenRow, isListed, OPTIONS } from './steps.ts';
+import { endInOnePhase, engineError, expectPrepared, expectUnlocked, givenRow, isListed, OPTIONS } from './steps.ts';
 
 export function workContract(harness: () => ContractHarness): void {
   describe('work and votes', () => {
@@ -166,18 +165,18 @@ export function workContract(harness: () => ContractHarness): void {
       expect([await harness().committed(one), await harness().committed(two)]).toEqual([101n, 100n]);
     });
 
-    it('one phase commits at once, after announcing the evidence, and answers the same again', async () => {
+    it('one phase commits nothing until what will prove it is known, and answers the same again', async () => {
       await using manager = await harness().open();
       const key = freshKey();
       const branch = await manager.open(freshXid(), OPTIONS);
       await branch.execute(harness().sql.put(key, 7n));
-      const announced: Evidence[] = [];
-      const result = await branch.commitOnePhase((evidence) => void announced.push(evidence));
-      expect(result).toEqual({ kind: 'done' });
-      expect(await branch.commitOnePhase(() => undefined)).toEqual({ kind: 'done' });
+      const asked = await branch.commitOnePhase('');
+      expect(asked).toEqual({ kind: 'unannounced', evidence: expect.stringMatching(/./) });
+      expect(await branch.commitOnePhase('xid8:1')).toEqual(asked);
+      expect(await harness().committed(key)).toBeUndefined();
+      expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
+      expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
       expect(await harness().committed(key)).toBe(7n);
-      expect(announced.length).toBeLessThanOrEqual(1);
-      expect(announced).not.toContain('');
     });
 
     it('one phase of a failed branch proves that it was rolled back', async () => {
@@ -186,14 +185,14 @@ export function workContract(harness: () => ContractHarness): void {
       const branch = await manager.open(freshXid(), OPTIONS);
       await branch.execute(harness().sql.add(key, 1n));
       await engineError(branch.execute(harness().sql.failing));
-      expect((await branch.commitOnePhase(() => undefined)).kind).toBe('done-otherwise');
+      expect((await endInOnePhase(branch)).kind).toBe('done-otherwise');
       expect(await harness().committed(key)).toBe(100n);
     });
 
     it('one phase without a statement is done', async () => {
       await using manager = await harness().open();
       const branch = await manager.open(freshXid(), OPTIONS);
-      expect(await branch.commitOnePhase(() => undefined)).toEqual({ kind: 'done' });
+      expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
     });
 
     it.each(['read-uncommitted', 'read-committed', 'repeatable-read', 'serializable'] as const)(
