@@ -169,6 +169,25 @@ export const PART_CANARIES: readonly Canary[] = [
     sees: /the damage is told/,
   },
   {
+    id: 'C14-participant',
+    title: 'a participant takes a commit in one phase for done when its engine neither lists nor proves it',
+    breaks: ['D5', 'D6'],
+    patches: [
+      {
+        file: 'src/participants/finisher.ts',
+        find: "      case 'committed':\n        return { kind: 'done' };",
+        put: "      case 'unproven':\n      case 'committed':\n        return { kind: 'done' };",
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/participants/runtime-one-phase.test.ts',
+      named: 'of a branch that another life held is told by the evidence, or as unproven',
+      why: 'The engines of the simulator forget nothing, and whoever asks for such a proof knows the evidence.',
+    },
+    sees: /FINISH_RESULT/,
+  },
+  {
     id: 'C34',
     title: 'a branch that is being committed is given to a second participant, which lists it as prepared',
     breaks: ['D6'],
