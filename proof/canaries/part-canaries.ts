@@ -25,7 +25,7 @@ export const PART_CANARIES: readonly Canary[] = [
     ],
     caughtBy: {
       kind: 'test',
-      file: 'test/client/ending.test.ts',
+      file: 'test/client/run.test.ts',
       named: 'without retries a retryable error is thrown at once',
       why: 'The simulated applications end each transaction by themselves, and the retry of a whole function is around that.',
     },
