@@ -1,9 +1,13 @@
 // An application's own connections to PostgreSQL and MariaDB in one transaction.
 import { useSystem } from '../e2e/system.ts';
-import { enlistFacts } from './enlist-facts.ts';
+import { commitFacts } from './enlist-commit-facts.ts';
+import { lossFacts } from './enlist-loss-facts.ts';
 import { boundConnectionFacts, freeConnectionFacts } from './enlist-prepared-facts.ts';
+import { rollbackFacts } from './enlist-rollback-facts.ts';
 
 const pair = useSystem('mariadb');
 boundConnectionFacts(pair);
 freeConnectionFacts(pair);
-enlistFacts(pair);
+commitFacts(pair);
+rollbackFacts(pair);
+lossFacts(pair);

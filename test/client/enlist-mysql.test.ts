@@ -1,5 +1,10 @@
 // An application's own connections to PostgreSQL and MySQL in one transaction.
 import { useSystem } from '../e2e/system.ts';
-import { enlistFacts } from './enlist-facts.ts';
+import { commitFacts } from './enlist-commit-facts.ts';
+import { lossFacts } from './enlist-loss-facts.ts';
+import { rollbackFacts } from './enlist-rollback-facts.ts';
 
-enlistFacts(useSystem('mysql'));
+const pair = useSystem('mysql');
+commitFacts(pair);
+rollbackFacts(pair);
+lossFacts(pair);
