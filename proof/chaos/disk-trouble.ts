@@ -21,6 +21,17 @@ export interface Trouble {
   end(): void;
 }
 
+/** While it starts, strace has a child on which it tries out what the kernel can do: that one would be left, stopped for ever. */
+function killGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) {
+      process.kill(-leader, 'SIGKILL');
+    }
+  } catch {
+    // Nobody is in it any more.
+  }
+}
+
 /** Begins at once and lasts until `end`, or until the process dies of it. */
 export function troubleDisk(pid: number, trouble: DiskTrouble): Trouble {
   const injection = INJECTIONS[trouble];
@@ -32,9 +43,15 @@ export function troubleDisk(pid: number, trouble: DiskTrouble): Trouble {
   });
   return {
     end() {
+      if (strace.exitCode !== null || strace.signalCode !== null) {
+        return;
+      }
       strace.kill('SIGTERM');
-      const force = setTimeout(() => strace.kill('SIGKILL'), LET_GO_WITHIN_MS);
-      strace.once('exit', () => clearTimeout(force));
+      const force = setTimeout(() => killGroup(strace.pid), LET_GO_WITHIN_MS);
+      strace.once('exit', () => {
+        clearTimeout(force);
+        killGroup(strace.pid);
+      });
     },
   };
 }
