@@ -6,12 +6,16 @@ import {
   EngineError,
   type OnePhaseResult,
   type ResourceManager,
+  type Statement,
 } from '../../../src/participants/resource-manager.ts';
 import type { Evidence, Vote } from '../../../src/xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../src/xa/xid.ts';
 import { type ContractHarness, freshKey, freshXid } from './harness.ts';
 
 export const OPTIONS: BranchOptions = { isolation: 'default', readOnly: false, idleTimeoutMs: 60_000 };
+
+/** A statement without parameters. */
+export const sql = (text: string): Statement => ({ sql: text, parameters: [] });
 
 /** A new row, committed. */
 export async function givenRow(harness: ContractHarness, manager: ResourceManager, value = 100n): Promise<string> {
