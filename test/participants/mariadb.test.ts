@@ -1,7 +1,8 @@
 // The contract suite and their own cases on MariaDB.
 import { useEngine } from '../support/engines.ts';
-import { mysqlCases } from './mysql-cases.ts';
+import { mysqlBranchCases } from './mysql-branch-cases.ts';
 import { mysqlEvidenceCases } from './mysql-evidence-cases.ts';
+import { mysqlFinishCases } from './mysql-finish-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
 import { mysqlServerCases } from './mysql-server-cases.ts';
 import { mysqlSessionCases } from './mysql-session-cases.ts';
@@ -10,7 +11,8 @@ import { resourceManagerContract } from './resource-manager-contract.ts';
 const engine = useEngine('mariadb');
 
 resourceManagerContract('MariaDB', () => openMysqlHarness(engine.server));
-mysqlCases('MariaDB', () => engine.server);
+mysqlBranchCases('MariaDB', () => engine.server);
+mysqlFinishCases('MariaDB', () => engine.server);
 mysqlEvidenceCases('MariaDB', () => engine.server);
 mysqlSessionCases('MariaDB', () => engine.server);
 mysqlServerCases('MariaDB', () => engine.server);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { printSql } from '../../src/participants/mysql/tables.ts';
 import type { PreflightFinding, ResourceManager } from '../../src/participants/resource-manager.ts';
-import { errno } from './mysql-cases.ts';
+import { errno } from './mysql-by-hand.ts';
 import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
 import { freshXid, steps, until } from './resource-manager-contract.ts';
 

@@ -3,11 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { BranchSession, ResourceManager, SqlValue } from '../../src/participants/resource-manager.ts';
 import { openCommandTap } from './command-tap.ts';
-import { sql } from './mysql-cases.ts';
 import { type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 
-const { OPTIONS, endInOnePhase, engineError, expectPrepared, givenPrepared, givenRow, isListed } = steps;
+const { OPTIONS, endInOnePhase, engineError, expectPrepared, givenPrepared, givenRow, isListed, sql } = steps;
 
 const QUERY = 0x03;
 const PREPARE = 0x16;

@@ -1,7 +1,8 @@
 // The contract suite and their own cases on MySQL.
 import { useEngine } from '../support/engines.ts';
-import { mysqlCases } from './mysql-cases.ts';
+import { mysqlBranchCases } from './mysql-branch-cases.ts';
 import { mysqlEvidenceCases } from './mysql-evidence-cases.ts';
+import { mysqlFinishCases } from './mysql-finish-cases.ts';
 import { openMysqlHarness } from './mysql-harness.ts';
 import { mysqlServerCases } from './mysql-server-cases.ts';
 import { mysqlSessionCases } from './mysql-session-cases.ts';
@@ -11,7 +12,8 @@ import { resourceManagerContract } from './resource-manager-contract.ts';
 const engine = useEngine('mysql', { settings: { 'performance-schema': 'ON' } });
 
 resourceManagerContract('MySQL', () => openMysqlHarness(engine.server));
-mysqlCases('MySQL', () => engine.server);
+mysqlBranchCases('MySQL', () => engine.server);
+mysqlFinishCases('MySQL', () => engine.server);
 mysqlEvidenceCases('MySQL', () => engine.server);
 mysqlSessionCases('MySQL', () => engine.server);
 mysqlServerCases('MySQL', () => engine.server);

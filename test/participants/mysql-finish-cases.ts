@@ -1,0 +1,136 @@
+// The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineServer } from '../../src/dev/engines/index.ts';
+import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import { errno, isWaiting } from './mysql-by-hand.ts';
+import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
+import { freshXid, steps, until } from './resource-manager-contract.ts';
+
+const { OPTIONS, engineError, expectUnlocked, givenPrepared, givenRow, isListed } = steps;
+
+export function mysqlFinishCases(name: string, server: () => EngineServer): void {
+  describe(`${name} as itself`, () => {
+    let harness: MysqlHarness;
+    let manager: ResourceManager;
+    beforeAll(async () => {
+      harness = await openMysqlHarness(server());
+      manager = await harness.open();
+    });
+    afterAll(async () => {
+      await manager?.[Symbol.asyncDispose]();
+    });
+    const isMariadb = () => harness.engine === 'mariadb';
+
+    /** Runs `work` with branches that stay bound to their session, as they always do on MariaDB. */
+    const whilePinned = async (work: () => Promise<void>) => {
+      if (!isMariadb()) {
+        await harness.raw('set global xa_detach_on_prepare = off');
+      }
+      try {
+        await work();
+      } finally {
+        if (!isMariadb()) {
+          await harness.raw('set global xa_detach_on_prepare = on');
+        }
+      }
+    };
+
+    it('a commit answered XAER_NOTA while the branch is listed is not success: its session is ended and it is repeated (conformance M1 D9)', async () => {
+      await whilePinned(async () => {
+        await using owner = await harness.open();
+        const { xid, evidence, key } = await givenPrepared(harness, owner);
+        expect(await errno(harness.raw(`xa commit ${literal(xid)}`))).toBe(1397);
+        expect(await isListed(manager, xid)).toBe(true);
+        expect(await harness.committed(key)).toBe(100n);
+        expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await harness.committed(key)).toBe(90n);
+        expect(await isListed(manager, xid)).toBe(false);
+        expect(await owner.commit(xid, evidence)).toEqual({ kind: 'done' });
+      });
+    });
+
+    it('a session that may not be ended keeps its branch, and the commit is not taken for done (conformance M1)', async () => {
+      await harness.raw(
+        `create user if not exists 'weak'@'127.0.0.1'; grant select, insert, update, delete on concordat.* to 'weak'@'127.0.0.1'` +
+          (isMariadb() ? '' : `; grant xa_recover_admin on *.* to 'weak'@'127.0.0.1'`),
+      );
+      await whilePinned(async () => {
+        const { xid, evidence, key } = await givenPrepared(harness, manager);
+        await using weak = harness.openWith({ url: server().url.replace(/\/\/[^@]*@/, '//weak@') });
+        const result = await weak.commit(xid, evidence);
+        expect(result).toMatchObject({ kind: 'unknown', reason: { code: 'PREFLIGHT_FAILED', errno: 1095 } });
+        expect(await isListed(manager, xid)).toBe(true);
+        expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await harness.committed(key)).toBe(90n);
+      });
+    });
+
+    it('a session that ends between XA END and XA PREPARE leaves nothing, and rollback says done (faults F80)', async () => {
+      const key = await givenRow(harness, manager);
+      const xid = freshXid();
+      const hand = await openHand(server());
+      await hand.raw(
+        `xa start ${literal(xid)}; update account set value = 0 where id = '${key}'; xa end ${literal(xid)}`,
+      );
+      await hand[Symbol.asyncDispose]();
+      await until('the engine has noticed', async () =>
+        (await harness.raw(`show processlist`)).every((row) => row['Id'] !== String(hand.id)),
+      );
+      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await isListed(manager, xid)).toBe(false);
+      await expectUnlocked(harness, manager, key);
+    });
+
+    it('a prepare that is still under way when its client dies is fenced before rollback says done', async () => {
+      const key = await givenRow(harness, manager);
+      await using hand = await openHand(server());
+      await hand.raw(`start transaction; update account set value = value + 1 where id = '${key}'`);
+      const dying = await harness.open();
+      const xid = freshXid();
+      const branch = await dying.open(xid, OPTIONS);
+      const last = engineError(branch.executeAndPrepare(harness.sql.add(key, 1n)));
+      await until('the last statement waits', () => isWaiting(harness));
+      await dying[Symbol.asyncDispose]();
+      await last;
+      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      await hand.raw('commit');
+      await expectUnlocked(harness, manager, key);
+      expect(await isListed(manager, xid)).toBe(false);
+      expect(await harness.committed(key)).toBe(101n);
+    });
+
+    it('while some transaction holds the evidence row, its absence proves nothing', async () => {
+      const xid = freshXid();
+      await using hand = await openHand(server());
+      const [gtrid, bqual] = literal(xid).split(',');
+      await hand.raw(`start transaction; insert into concordat_branch (gtrid, bqual) values (${gtrid}, ${bqual})`);
+      expect((await manager.commit(xid, 'marker')).kind).toBe('not-yet');
+      await hand.raw('commit');
+      expect(await manager.commit(xid, 'marker')).toEqual({ kind: 'done' });
+    });
+
+    it('a global read lock makes commit not yet, and the branch stays', async () => {
+      await using patient = harness.openWith({ lockTimeoutMs: 1_000, poolMax: 4 });
+      const { xid, evidence, key } = await givenPrepared(harness, patient);
+      await using hand = await openHand(server());
+      await hand.raw('flush tables with read lock');
+      expect((await patient.commit(xid, evidence)).kind).toBe('not-yet');
+      await hand.raw('unlock tables');
+      expect(await patient.commit(xid, evidence)).toEqual({ kind: 'done' });
+      expect(await harness.committed(key)).toBe(90n);
+    });
+
+    it('a server that does not answer makes commit unknown within the limit, and it is done afterwards', async () => {
+      await using hasty = harness.openWith({ callTimeoutMs: 300, poolMax: 4 });
+      const { xid, evidence, key } = await givenPrepared(harness, hasty);
+      await server().kill('SIGSTOP');
+      try {
+        expect((await hasty.commit(xid, evidence)).kind).toBe('unknown');
+      } finally {
+        await server().kill('SIGCONT');
+      }
+      await until('it is done', async () => (await hasty.commit(xid, evidence)).kind === 'done');
+      expect(await harness.committed(key)).toBe(90n);
+    });
+  });
+}
