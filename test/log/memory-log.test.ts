@@ -6,7 +6,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
 import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
-import type { LogBench } from './contract.ts';
+import type { LogBench } from './contract/bench.ts';
 import { describeLogContract } from './contract.ts';
 import { decided, gtridOf } from './records.ts';
 

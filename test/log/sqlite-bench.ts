@@ -11,7 +11,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { SqliteLogOptions } from '../../src/log/sqlite/sqlite-log.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
-import type { LogBench } from './contract.ts';
+import type { LogBench } from './contract/bench.ts';
 
 export async function scratchDirectory(): Promise<string> {
   return mkdtemp(join(inject('runDirectory'), 'log-'));
