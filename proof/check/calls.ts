@@ -79,7 +79,7 @@ function voteOfAbsent(site: Site): boolean {
 
 function rollback(site: Site, asked: number): boolean {
   const { table } = site;
-  if (table === Table.asked || table === Table.onePhase || table === Table.preparedOnePhase) {
+  if (table === Table.onePhase || table === Table.preparedOnePhase) {
     return false; // Behind what runs.
   }
   if (isActive(site)) {

@@ -46,7 +46,7 @@ export function isRepeatedLast(site: Site): boolean {
 }
 
 export function isActive(site: Site): boolean {
-  return site.table === Table.active || site.table === Table.announced;
+  return takesStatements(site) || site.table === Table.asked || site.table === Table.announced;
 }
 
 export function takesStatements(site: Site): boolean {
@@ -133,7 +133,7 @@ export function mayCrash(site: Site): boolean {
 /** Kill -9. What its session was doing is undone; or it is carried out later, if the engine has it already. */
 export function crash(site: Site, leavesSession: boolean): void {
   const { instance, table } = site;
-  if (isActive(site) || isToEnd(site)) {
+  if (isActive(site) || table === Table.onePhase) {
     const stray = table === Table.onePhase ? Work.strayCommit : Work.stray;
     site.setWork(instance, leavesSession ? stray : Work.rolledBack);
   }

@@ -1,5 +1,4 @@
 // An open branch as a participant's adapter holds it, with its session at the other end of a wire.
-import { evidenceOf } from '../../src/participants/memory/branch.ts';
 import type { MemoryTransaction } from '../../src/participants/memory/engine.ts';
 import {
   type BranchSession,
@@ -8,7 +7,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../src/participants/resource-manager.ts';
-import type { Evidence, Reason, Vote } from '../../src/xa/vocabulary.ts';
+import type { FinishResult, Reason, Vote } from '../../src/xa/vocabulary.ts';
 import { type EngineWire, LOST, type Session } from './wire-to-engine.ts';
 
 /** The engine's end of it. */
@@ -68,13 +67,14 @@ export class RemoteBranch implements BranchSession {
     }
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
-    const { engine } = this.#wire;
+  async askOnePhase(): Promise<OnePhaseResult> {
     // Known from the branch's last answer.
-    const evidence = engine.evidenceOf(this.#transaction);
-    if (!this.#session.lost && evidence !== '' && evidence !== known) {
-      return { kind: 'unannounced', evidence };
-    }
+    const evidence = this.#wire.engine.evidenceOf(this.#transaction);
+    return this.#session.lost || evidence === '' ? await this.commitOnePhase() : { kind: 'has-written', evidence };
+  }
+
+  async commitOnePhase(): Promise<FinishResult> {
+    const { engine } = this.#wire;
     try {
       return await this.#call('one-phase', async () => {
         if (!engine.mark(this.#tag, this.#transaction)) {
@@ -82,8 +82,7 @@ export class RemoteBranch implements BranchSession {
           return { kind: 'done-otherwise', proof: 'its evidence row has a duplicate' };
         }
         const wrote = engine.evidenceOf(this.#transaction) !== '';
-        const inner = this.#transaction === undefined ? '' : evidenceOf(this.#transaction);
-        const result = await this.#inner.commitOnePhase(inner);
+        const result = await this.#inner.commitOnePhase();
         if (wrote && result.kind === 'done') {
           engine.onFinish(this.#tag, 'one-phase');
         }

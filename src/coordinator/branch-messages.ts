@@ -65,9 +65,12 @@ export function receiveBranchMessage(
     }
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);
+    const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
     const transaction = driver.registry.live(gtrid);
-    if (transaction !== undefined) {
-      const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
+    if (transaction === undefined) {
+      // Its transaction is over, or of an earlier life: what waits there is as good as a branch that was only opened.
+      strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+    } else {
       driver.apply(transaction, { kind: 'one-phase-evidence', bqual, instance, evidence });
     }
   } else if (message.reconcile) {

@@ -49,14 +49,16 @@ export class Calls {
     const name = { gtrid, bqual: target.bqual, verb } as const;
     const known = this.#table.get(name);
     if (known?.link !== undefined && verb === 'commit-one-phase') {
-      if (target.kind === 'finish' && target.evidence !== '') {
-        // It was asked for without, and waits for this.
-        known.evidence = target.evidence;
-        this.#send(known, known.link);
+      if (known.instance === target.instance) {
+        if (target.kind === 'finish' && target.evidence !== '') {
+          // It was asked for without, and waits for this.
+          known.evidence = target.evidence;
+          this.#send(known, known.link);
+        }
+        return;
       }
-      return;
-    }
-    if (known?.link !== undefined) {
+      // Only now it is known who holds the branch, and nobody else must be told.
+    } else if (known?.link !== undefined) {
       const isFresh = this.#clock.now() - known.since < DOUBLE_MS;
       if (known.instance === target.instance || isFresh) {
         return;

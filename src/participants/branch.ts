@@ -1,13 +1,13 @@
 // One branch that this participant holds: where it stands, and which of its statements is the newest.
 import type { Timer } from '../lib/clock.ts';
-import type { Evidence, Reason, Vote } from '../xa/vocabulary.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, gtridParts, type LogIdentity, type Xid } from '../xa/xid.ts';
 import { reasonOf } from './reasons.ts';
 import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
 import type { StatementAnswer } from './statement-call.ts';
 
 export type BranchState =
-  /** Takes statements. Nothing that could prepare or commit it was ever sent to its engine. */
+  /** Takes statements, until `asked`. Nothing that could prepare it, or commit what it wrote, was ever sent to its engine. */
   | { readonly kind: 'active' }
   /** Its last statement or its prepare is queued or running; `vote` never rejects. */
   | { readonly kind: 'preparing'; readonly vote: Promise<Vote> }
@@ -39,10 +39,12 @@ export interface Branch {
   /** Statements that are queued or running. */
   waiting: number;
   deadline: Timer | undefined;
-  /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish; otherwise this ends it. */
-  superseded: Reason | undefined;
-  /** It was asked to commit in one phase, has announced its evidence and waits for an answer: it takes no more statements. */
-  announced: boolean;
+  /** A newer life of the coordinator has begun: once prepared, the branch is its to find and finish. */
+  superseded: boolean;
+  /** It was asked to commit in one phase: it takes no more statements, and is active until it is told so with its evidence. */
+  asked: boolean;
+  /** What it has announced to prove its commit in one phase; empty: nothing yet. */
+  announced: Evidence;
   /** Prepared, and told to commit in one phase: it may be committed already, which no record of the coordinator's tells. */
   toldOnePhase: boolean;
 }
@@ -56,8 +58,9 @@ export function newBranch(xid: Xid, session: Promise<BranchSession>, oneShot: bo
     newest: undefined,
     waiting: 0,
     deadline: undefined,
-    superseded: undefined,
-    announced: false,
+    superseded: false,
+    asked: false,
+    announced: '',
     toldOnePhase: false,
   };
 }
@@ -83,8 +86,11 @@ export function voteOf({ oneShot }: Branch): (session: BranchSession) => Promise
   };
 }
 
-/** One phase in a session that may not have been opened: then nothing can have been committed, for certain. Never rejects. */
-export async function commitSession(opened: Promise<BranchSession>, known: Evidence): Promise<OnePhaseResult> {
+/** A word about one phase to a session that may not have been opened: then nothing can have been committed, for certain. Never rejects. */
+export async function endSession<Result extends OnePhaseResult>(
+  opened: Promise<BranchSession>,
+  word: (session: BranchSession) => Promise<Result>,
+): Promise<Result | FinishResult> {
   let session: BranchSession;
   try {
     session = await opened;
@@ -92,7 +98,7 @@ export async function commitSession(opened: Promise<BranchSession>, known: Evide
     return { kind: 'done-otherwise', proof: `the branch was never opened: ${reasonOf(error).message}` };
   }
   try {
-    return await session.commitOnePhase(known);
+    return await word(session);
   } catch (error) {
     return { kind: 'unknown', reason: reasonOf(error) };
   }

@@ -5,10 +5,10 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { Evidence, Reason, Vote } from '../xa/vocabulary.ts';
+import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
-import { type Branch, commitSession, newBranch, voteOf } from './branch.ts';
+import { type Branch, endSession, newBranch, voteOf } from './branch.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
@@ -37,8 +37,6 @@ export interface Opening {
 
 /** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
 const PREPARE_GRACE_MS = 5_000;
-/** How often a branch whose deadline passed during its commit in one phase is looked at again. */
-const OVERDUE_MS = 1_000;
 
 export class Branches {
   readonly #options: BranchesOptions;
@@ -109,22 +107,40 @@ export class Branches {
     return vote;
   }
 
-  /** Ends an active branch in one phase, behind whatever runs; or it stays active, if `known` is not its evidence. Never rejects. */
-  commitOnePhase(branch: Branch, known: Evidence): Promise<OnePhaseResult> {
-    assert(branch.state.kind === 'active', 'only an active branch is committed in one phase');
-    branch.state = { kind: 'one-phase' };
+  /**
+   * Ends an active branch in one phase if it has written nothing, behind whatever runs. One that has written tells its evidence, and is
+   * as active as before, except that it takes no more statements. Never rejects.
+   */
+  askOnePhase(branch: Branch): Promise<OnePhaseResult> {
+    assert(branch.state.kind === 'active', 'only an active branch is ended in one phase');
+    branch.asked = true;
     return this.#queues.run(branch.key, async () => {
-      const result = await commitSession(branch.session, known);
-      if (result.kind === 'unannounced') {
-        branch.state = { kind: 'active' };
-        branch.announced = true;
-        if (branch.superseded !== undefined) {
-          void this.abandon(branch, branch.superseded);
-        }
-        return result;
+      const result = branch.state.kind === 'active' ? await endSession(branch.session, ASK) : undefined;
+      const { state } = branch;
+      if (state.kind === 'ended') {
+        // Whoever ended it meanwhile has rolled it back.
+        return { kind: 'done-otherwise', proof: `the participant rolled it back: ${state.reason.message}` };
       }
-      this.#sessionFree();
-      this.#bury(branch, { kind: 'one-phase', result }, ENDED);
+      if (result === undefined || state.kind !== 'active') {
+        return { kind: 'unknown', reason: VOTES };
+      }
+      if (result.kind === 'has-written') {
+        branch.announced = result.evidence;
+      } else {
+        this.#endedInOnePhase(branch, result);
+      }
+      return result;
+    });
+  }
+
+  /** Commits an active branch in one phase, behind whatever runs. Never rejects. */
+  commitOnePhase(branch: Branch): Promise<FinishResult> {
+    assert(branch.state.kind === 'active' && branch.announced !== '', 'D5: nobody commits what could not be proven');
+    branch.state = { kind: 'one-phase' };
+    branch.deadline?.cancel();
+    return this.#queues.run(branch.key, async () => {
+      const result = await endSession(branch.session, COMMIT);
+      this.#endedInOnePhase(branch, result);
       return result;
     });
   }
@@ -188,7 +204,7 @@ export class Branches {
 
   /** A newer life of the coordinator has begun: what is not prepared ends now, what is prepared is its to find and finish. */
   supersede(branch: Branch, reason: Reason): void {
-    branch.superseded = reason;
+    branch.superseded = true;
     if (branch.state.kind === 'active') {
       void this.abandon(branch, reason);
     } else if (branch.state.kind === 'prepared') {
@@ -213,7 +229,7 @@ export class Branches {
     failpoint('after-prepare');
     branch.deadline?.cancel();
     this.#sessionFree();
-    if (vote.kind === 'prepared' && branch.superseded === undefined) {
+    if (vote.kind === 'prepared' && !branch.superseded) {
       branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
     } else {
       this.#bury(branch, vote.kind === 'prepared' ? TOLD : { kind: 'voted', vote }, ENDED);
@@ -224,18 +240,20 @@ export class Branches {
   }
 
   #overdue(branch: Branch): void {
-    const { clock, logger, report } = this.#options;
+    const { logger, report } = this.#options;
     if (branch.state.kind === 'active') {
       const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
       logger.info({ evt: 'branch-timeout', branch: branch.key });
       void this.abandon(branch, reason);
       report(voteMessage(branch.xid, { kind: 'rollback', reason }));
-    } else if (branch.state.kind === 'one-phase') {
-      // Nothing may end it now; but it may become active again.
-      branch.deadline = clock.after(OVERDUE_MS, () => this.#overdue(branch));
     } else {
       this.hurry(branch);
     }
+  }
+
+  #endedInOnePhase(branch: Branch, result: FinishResult): void {
+    this.#sessionFree();
+    this.#bury(branch, { kind: 'one-phase', result }, ENDED);
   }
 
   #bury(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): void {
@@ -258,6 +276,11 @@ export class Branches {
     }
   }
 }
+
+const VOTES: Reason = { code: 'BRANCH_STATE', message: 'the branch was asked for its vote, too', retryable: true };
+
+const ASK = (session: BranchSession): Promise<OnePhaseResult> => session.askOnePhase();
+const COMMIT = (session: BranchSession): Promise<FinishResult> => session.commitOnePhase();
 
 const ENDED: Extract<Branch['state'], { kind: 'ended' }> = {
   kind: 'ended',

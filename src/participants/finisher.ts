@@ -149,14 +149,16 @@ export class Finisher {
       return { kind: 'done-otherwise', proof: INCOMPLETE.message };
     }
     if (branch?.state.kind === 'active') {
-      return await branches.commitOnePhase(branch, evidence);
+      return evidence !== '' && evidence === branch.announced
+        ? await branches.commitOnePhase(branch)
+        : await branches.askOnePhase(branch);
     }
     return await branches.inTurn(key, async () => {
       const held = branches.get(key);
       if (held?.state.kind === 'prepared') {
         // The commit request overtook the vote of its last statement.
         if (evidence !== held.state.evidence) {
-          return { kind: 'unannounced', evidence: held.state.evidence };
+          return { kind: 'has-written', evidence: held.state.evidence };
         }
         branches.tellOnePhase(held);
         return await this.#commit(xid, key, evidence);
@@ -239,7 +241,7 @@ export class Finisher {
 
 function answerMessage(xid: Xid, verb: FinishVerb, answer: Answer): ParticipantMessage {
   switch (answer.kind) {
-    case 'unannounced':
+    case 'has-written':
       return onePhaseEvidenceMessage(xid, answer.evidence);
     case 'rollback':
       return voteMessage(xid, answer);

@@ -48,13 +48,10 @@ export class EngineError extends Error {
   }
 }
 
-/** Nothing was done: whoever asks for the commit in one phase must know first what will prove it. */
-export interface Unannounced {
-  readonly kind: 'unannounced';
-  readonly evidence: Evidence;
-}
-
-export type OnePhaseResult = FinishResult | Unannounced;
+export type OnePhaseResult =
+  | FinishResult
+  /** Nothing was done: this will prove the commit. */
+  | { readonly kind: 'has-written'; readonly evidence: Evidence };
 
 /**
  * An open branch and the session it lives in. Calls are made one at a time, never overlapping, except that `rollback` may
@@ -70,10 +67,12 @@ export interface BranchSession {
   /** Votes only on what the engine confirmed. Never rejects: a lost answer is a `rollback` vote (D3), and reconciliation finds the rest. */
   prepare(): Promise<Vote>;
   /**
-   * Ends the branch in one phase. One that has written is committed only if `known` is what will prove it, and is left as it is
-   * otherwise. `unknown` when the answer was lost: the commit may or may not have happened.
+   * Ends a branch that has written nothing. One that has written is left as it is, and its evidence told; `commitOnePhase` follows when
+   * whoever asked knows it.
    */
-  commitOnePhase(known: Evidence): Promise<OnePhaseResult>;
+  askOnePhase(): Promise<OnePhaseResult>;
+  /** Commits the branch in one phase. `unknown` when the answer was lost: it may or may not have happened. */
+  commitOnePhase(): Promise<FinishResult>;
   /** Rolls back a branch that is not prepared. Never rejects; a session that does not obey is destroyed. */
   rollback(): Promise<void>;
   /** Called once when the engine or the network ends the session by itself. */

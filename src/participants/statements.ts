@@ -70,7 +70,7 @@ export class Statements {
       const message = `statement ${call.number} of ${branch.key} is out of order: the newest is ${newest?.number ?? 0}`;
       throw new CoordinatorError('BRANCH_STATE', message);
     }
-    if (branch.state.kind !== 'active' || branch.announced) {
+    if (branch.state.kind !== 'active' || branch.asked) {
       throw new CoordinatorError('BRANCH_STATE', `branch ${branch.key} takes no more statements`);
     }
     if (branch.waiting >= STATEMENTS_WAITING_MAX) {

@@ -291,6 +291,53 @@ describe('a commit', () => {
     expect(sidecar.told).toEqual([]);
   });
 
+  it('in one phase whose evidence is announced when its transaction is over already is rolled back, so that its locks go', async () => {
+    await using system = await openSystem();
+    await system.participant('orders');
+    const holder = await embedded(system, 'orders', { finish: silent });
+    const gtrid = await openedAt(system, holder);
+    const committed = refusal(system.api.commit({ gtrid, branches: refs(holder) }));
+    await holder.hears('finish');
+    holder.cut();
+    expect((await committed).code).toBe('BRANCH_VOTED_NO');
+    const back = await embedded(system, 'orders', { finish: silent });
+    back.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:99' } });
+    await back.hears('finish');
+    expect(back.told).toEqual(['rollback orders']);
+  });
+
+  it('in one phase of a branch whose holder nobody knew is told to the holder as soon as that says so, and to nobody else', async () => {
+    await using system = await openSystem();
+    const holder = await system.participant('orders', { finish: silent });
+    const asked = await system.participant('orders', { hello: { instance: 'two' }, finish: silent });
+    const { gtrid } = await system.api.begin({});
+    const unknown = refs(holder).map((branch) => ({ ...branch, instance: '' }));
+    const outcome = system.api.commit({ gtrid, branches: unknown });
+    await asked.hears('finish');
+    holder.send({ opened: { gtrid, bqual: 'orders' } });
+    await holder.hears('finish');
+    asked.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_ROLLBACK' } });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'marker' } });
+    const { evidence, instance, verb } = await holder.hears('finish', 2);
+    expect([evidence, instance]).toEqual(['marker', holder.instance]);
+    holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_DONE' } });
+    expect((await outcome).outcome).toBe('OUTCOME_COMMITTED');
+    expect(asked.heard('finish')).toHaveLength(1);
+  });
+
+  it('in one phase of a branch whose holder nobody knew is told to who announces its evidence', async () => {
+    await using system = await openSystem();
+    const holder = await system.participant('orders', { finish: silent });
+    const asked = await system.participant('orders', { hello: { instance: 'two' }, finish: silent });
+    const { gtrid } = await system.api.begin({});
+    const unknown = refs(holder).map((branch) => ({ ...branch, instance: '' }));
+    void system.api.commit({ gtrid, branches: unknown }).catch(() => undefined);
+    await asked.hears('finish');
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'marker' } });
+    expect(await holder.hears('finish')).toMatchObject({ evidence: 'marker', instance: holder.instance });
+    expect(asked.heard('finish')).toHaveLength(1);
+  });
+
   it('in one phase that was told once is never presumed, however long the participant is away', async () => {
     await using system = await openSystem({ clock: new TestClock(20) });
     const orders = await system.participant('orders', { finish: silent });

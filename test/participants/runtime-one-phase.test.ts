@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { FinishVerb } from '../../src/gen/concordat/v1/FinishVerb.ts';
 import type { Xid } from '../../src/xa/xid.ts';
+import { eventually } from '../support/eventually.ts';
 import type { AttachSession } from './attach-coordinator.ts';
 import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
 
@@ -19,6 +20,8 @@ async function announced(session: AttachSession, xid: Xid, n = 1): Promise<strin
   expect(heard).toMatchObject(ref(xid));
   return heard.evidence;
 }
+
+type Attached = Awaited<ReturnType<Awaited<ReturnType<typeof openFixture>>['attach']>>;
 
 describe('one phase', () => {
   it('commits when it is told so with its evidence, and is done again without asking the engine', async () => {
@@ -65,6 +68,30 @@ describe('one phase', () => {
     expect((await session.hears('result', 2)).result).toBe('FINISH_RESULT_DONE_OTHERWISE');
     expect([committed(fixture.engine, 'a'), runtime.held]).toEqual([undefined, 0]);
   });
+
+  it.each([
+    ['a rollback', async ({ session }, xid) => session.send(finish(xid, 'FINISH_VERB_ROLLBACK', ''))],
+    ['the end of the participant', async ({ runtime }) => await runtime[Symbol.asyncDispose]()],
+  ] as readonly (readonly [string, (attached: Attached, xid: Xid) => Promise<void>])[])(
+    'that is asked for behind a running statement is overtaken by %s',
+    async (_, end) => {
+      await using fixture = await openFixture();
+      const attached = await fixture.attach();
+      const { runtime, session } = attached;
+      const xid = fixture.xid();
+      await runtime.execute(statement(xid, 1, 'set a 1'));
+      fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 1_000, afterMs: 0 }]);
+      const running = refusal(runtime.execute(statement(xid, 2, 'set b 1')));
+      await eventually('it runs', () => fixture.calls.filter((call) => call === 'execute').length === 2);
+      session.send(onePhase(xid), { probe: { id: 1, ...ref(xid), evidence: '' } });
+      await session.hears('probeResult');
+      await end(attached, xid);
+      await eventually('the branch is gone', () => runtime.held === 0, 500);
+      expect((await running).code).toBe('BRANCH_UNKNOWN');
+      expect(session.heard('onePhaseEvidence')).toEqual([]);
+      expect(committed(fixture.engine, 'a')).toBeUndefined();
+    },
+  );
 
   it('that nobody answers after its evidence was announced ends with the deadline of the branch', async () => {
     await using fixture = await openFixture();

@@ -54,6 +54,11 @@ export const ROLLED_BACK: Reason = {
   retryable: true,
 };
 
+/** The answer to a commit in one phase that finds the branch doomed. */
+export function rolledBackBy({ message }: Reason): FinishResult {
+  return { kind: 'done-otherwise', proof: `rolled back: ${message}` };
+}
+
 /** Statements of an enlisted connection are executed by the application, never through the participant. */
 export function notHere(): Promise<never> {
   const message = 'statements of this branch are executed by the application';

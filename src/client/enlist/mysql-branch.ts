@@ -9,7 +9,13 @@ import { MARKER_EVIDENCE } from '../../participants/mysql/listing.ts';
 import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
+import {
+  type ApplicationBranch,
+  type LentSessionParts,
+  notHere,
+  ROLLED_BACK,
+  rolledBackBy,
+} from './application-branch.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import { failureOf, LentMysqlSession } from './mysql-session.ts';
 
@@ -77,13 +83,14 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return this.#vote;
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
-    const isOpen = this.#onePhase === undefined && this.#doom === undefined;
-    if (isOpen && this.#mayWrite && known !== MARKER_EVIDENCE) {
-      return { kind: 'unannounced', evidence: MARKER_EVIDENCE };
-    }
+  async askOnePhase(): Promise<OnePhaseResult> {
+    const isOver = this.#onePhase !== undefined || this.#doom !== undefined;
+    return isOver || !this.#mayWrite ? await this.commitOnePhase() : { kind: 'has-written', evidence: MARKER_EVIDENCE };
+  }
+
+  commitOnePhase(): Promise<FinishResult> {
     this.#onePhase ??= this.#commit();
-    return await this.#onePhase;
+    return this.#onePhase;
   }
 
   async rollback(): Promise<void> {
@@ -195,11 +202,14 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   }
 
   async #commit(): Promise<FinishResult> {
+    if (this.#doom !== undefined && this.#state !== 'active') {
+      return rolledBackBy(this.#doom); // A rollback came first, and gives the connection back.
+    }
     this.#state = 'ending';
     const { xid } = this.#parts;
     if (this.#doom !== undefined) {
       await this.#session.giveBack(true);
-      return { kind: 'done-otherwise', proof: `rolled back: ${this.#doom.message}` };
+      return rolledBackBy(this.#doom);
     }
     const written = this.#mayWrite;
     const marker = written ? [markerText(this.#database, xid)] : [];

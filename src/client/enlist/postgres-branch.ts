@@ -3,7 +3,13 @@ import { lostReason } from '../../participants/postgres/errors.ts';
 import { formatEvidence, gidLiteral } from '../../participants/postgres/gid.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import { type ApplicationBranch, type LentSessionParts, notHere, ROLLED_BACK } from './application-branch.ts';
+import {
+  type ApplicationBranch,
+  type LentSessionParts,
+  notHere,
+  ROLLED_BACK,
+  rolledBackBy,
+} from './application-branch.ts';
 import { cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
 import { failureOf, LentPgSession } from './postgres-session.ts';
 
@@ -19,6 +25,8 @@ export class PostgresApplicationBranch implements ApplicationBranch {
   #doom: Reason | undefined;
   #beginning: Promise<void> | undefined;
   #vote: Promise<Vote> | undefined;
+  /** What was told to prove its commit in one phase; empty: it had written nothing. */
+  #evidence: Evidence = '';
   #onePhase: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
@@ -69,15 +77,20 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     return this.#vote;
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
-    if (this.#onePhase === undefined && this.#doom === undefined && known === '') {
+  async askOnePhase(): Promise<OnePhaseResult> {
+    if (this.#onePhase === undefined && this.#doom === undefined) {
       const xid8 = pgCell(await this.#session.ask(XID_IF_ANY), 0);
       if (xid8 !== undefined) {
-        return { kind: 'unannounced', evidence: formatEvidence(xid8) };
+        this.#evidence = formatEvidence(xid8);
+        return { kind: 'has-written', evidence: this.#evidence };
       }
     }
-    this.#onePhase ??= this.#commit(known);
-    return await this.#onePhase;
+    return await this.commitOnePhase();
+  }
+
+  commitOnePhase(): Promise<FinishResult> {
+    this.#onePhase ??= this.#commit();
+    return this.#onePhase;
   }
 
   async rollback(): Promise<void> {
@@ -186,17 +199,20 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       : this.#refused(prepared);
   }
 
-  async #commit(known: Evidence): Promise<FinishResult> {
+  async #commit(): Promise<FinishResult> {
+    if (this.#doom !== undefined && this.#state !== 'active') {
+      return rolledBackBy(this.#doom); // A rollback came first, and gives the client back.
+    }
     this.#state = 'ending';
     await this.#takeOver();
-    const result = await this.#commitOnce(known);
+    const result = await this.#commitOnce();
     await this.#session.giveBack(result.kind === 'done-otherwise');
     return result;
   }
 
-  async #commitOnce(known: Evidence): Promise<FinishResult> {
+  async #commitOnce(): Promise<FinishResult> {
     if (this.#doom !== undefined) {
-      return { kind: 'done-otherwise', proof: `rolled back: ${this.#doom.message}` };
+      return rolledBackBy(this.#doom);
     }
     const asked = await this.#session.ask(XID_IF_ANY);
     const failed = failureOf(asked);
@@ -206,7 +222,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     }
     const xid8 = pgCell(asked, 0);
     const evidence = xid8 === undefined ? '' : formatEvidence(xid8);
-    if (evidence !== known) {
+    if (evidence !== this.#evidence) {
       return { kind: 'done-otherwise', proof: 'rolled back: it is not the transaction whose commit was asked for' };
     }
     const answer = await this.#session.ask('commit');

@@ -1,4 +1,4 @@
-// One phase: a single branch is told to commit, and its engine's answer is the outcome. There is no record, so a lost answer
+// One phase: a single branch is asked to commit, and its engine's answer is the outcome. There is no record, so a lost answer
 // is asked for until the engine proves an end; silence proves nothing. For that the evidence must be known here before the commit can
 // happen: the participant of a branch that has written announces it, and commits when it is told so with the evidence. As long as none is
 // known, nothing was committed, whoever died.
@@ -22,14 +22,24 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
     case 'vote':
       return event.bqual === state.branch.bqual ? vote(state, event) : rollbackStray(state, event);
     case 'branch-opened':
+      return event.bqual === state.branch.bqual ? opened(state, event.instance) : rollbackStray(state, event);
     case 'branch-found':
       return event.bqual === state.branch.bqual ? ignore(state) : rollbackStray(state, event);
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     default:
-      // The commit is on its way and cannot be called back: deadlines and rollback requests lose to it (D2).
+      // The commit may be on its way and cannot be called back: deadlines and rollback requests lose to it (D2).
       return ignore(state);
   }
+}
+
+/** Nobody knew who holds the branch, and its holder says so now: it is asked instead. */
+function opened(state: OnePhase, instance: string): Step<State> {
+  if (state.branch.instance !== '') {
+    return ignore(state);
+  }
+  const branch = { ...state.branch, instance };
+  return { state: { ...state, branch }, effects: [finishEffect(branch, 'commit-one-phase')] };
 }
 
 /** The first announcement counts: the branch may be committed by it, and nobody else must be told to (D3). */

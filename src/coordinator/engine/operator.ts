@@ -51,10 +51,7 @@ function judgeRollback(state: State): Judgement {
       // D2: this is the promise that the whole product stands on.
       return refused('RESOLUTION_CONTRADICTS', `the decision to commit ${state.gtrid} is made and is never turned`);
     case 'one-phase':
-      return refused(
-        'TXN_STATE',
-        `the only branch of ${state.gtrid} was told to commit; its engine decides, and is being asked`,
-      );
+      return refused('TXN_STATE', `the only branch of ${state.gtrid} was asked to commit; its engine decides`);
     case 'rolling-back':
       return refused('TXN_STATE', `${state.gtrid} is rolling back already`);
     case 'completed':

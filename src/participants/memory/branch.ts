@@ -79,11 +79,13 @@ export class MemoryBranch implements BranchSession {
     return this.#vote;
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+  async askOnePhase(): Promise<OnePhaseResult> {
     const evidence = evidenceOf(this.#transaction);
-    if (this.#onePhase === undefined && this.#doom === undefined && evidence !== known && evidence !== '') {
-      return { kind: 'unannounced', evidence };
-    }
+    const isOver = this.#ended || this.#doom !== undefined;
+    return isOver || evidence === '' ? await this.commitOnePhase() : { kind: 'has-written', evidence };
+  }
+
+  async commitOnePhase(): Promise<FinishResult> {
     if (this.#onePhase === undefined && this.#doom === undefined && !this.#ended) {
       try {
         this.#onePhase = await this.#call('commit-one-phase', () => {

@@ -1,6 +1,6 @@
 // The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
 import { assert } from '../../lib/assert.ts';
-import type { Evidence, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
@@ -37,7 +37,7 @@ export class MysqlBranch implements BranchSession {
   /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
   #doom: EngineError | undefined;
   #vote: Promise<Vote> | undefined;
-  #finish: Promise<OnePhaseResult> | undefined;
+  #finish: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
   constructor(xid: Xid, options: BranchOptions, tools: BranchTools) {
@@ -78,13 +78,23 @@ export class MysqlBranch implements BranchSession {
     return this.#vote;
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
-    this.#finish ??= this.#commitOnePhase(known);
-    const result = await this.#finish;
-    if (result.kind === 'unannounced') {
-      this.#finish = undefined;
+  async askOnePhase(): Promise<OnePhaseResult> {
+    if (this.#finish === undefined) {
+      try {
+        if (!(await this.#endIfReadOnly())) {
+          return { kind: 'has-written', evidence: MARKER_EVIDENCE };
+        }
+        this.#finish = Promise.resolve({ kind: 'done' });
+      } catch (error) {
+        this.#fail(error); // The commit meets the doom, and rolls back.
+      }
     }
-    return result;
+    return await this.commitOnePhase();
+  }
+
+  commitOnePhase(): Promise<FinishResult> {
+    this.#finish ??= this.#commitOnePhase();
+    return this.#finish;
   }
 
   async rollback(): Promise<void> {
@@ -154,15 +164,12 @@ export class MysqlBranch implements BranchSession {
     return { kind: 'rollback', reason };
   }
 
-  async #commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
+  async #commitOnePhase(): Promise<FinishResult> {
     const { association, database, ended } = this.#tools;
     let isSent = false;
     try {
       if (await this.#endIfReadOnly()) {
         return { kind: 'done' };
-      }
-      if (known !== MARKER_EVIDENCE) {
-        return { kind: 'unannounced', evidence: MARKER_EVIDENCE };
       }
       isSent = true;
       const commit = association.onePhaseIsVolatile

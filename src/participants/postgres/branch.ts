@@ -1,5 +1,5 @@
 // An open branch: executes until something dooms it, votes once, ends once.
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
@@ -90,11 +90,14 @@ export class PgBranch implements BranchSession {
     });
   }
 
-  async commitOnePhase(known: Evidence): Promise<OnePhaseResult> {
-    const evidence = this.#xid8 === undefined ? '' : formatEvidence(this.#xid8);
-    if (this.#onePhase === undefined && this.#doom === undefined && evidence !== known && evidence !== '') {
-      return { kind: 'unannounced', evidence };
-    }
+  async askOnePhase(): Promise<OnePhaseResult> {
+    const isOver = this.#ended || this.#doom !== undefined;
+    return isOver || this.#xid8 === undefined
+      ? await this.commitOnePhase()
+      : { kind: 'has-written', evidence: formatEvidence(this.#xid8) };
+  }
+
+  async commitOnePhase(): Promise<FinishResult> {
     this.#onePhase ??= await this.#commitOnce();
     await this.#letGo();
     return this.#onePhase;

@@ -4,11 +4,10 @@ import {
   type BranchOptions,
   type BranchSession,
   EngineError,
-  type OnePhaseResult,
   type ResourceManager,
   type Statement,
 } from '../../../src/participants/resource-manager.ts';
-import type { Evidence, Vote } from '../../../src/xa/vocabulary.ts';
+import type { Evidence, FinishResult, Vote } from '../../../src/xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../src/xa/xid.ts';
 import { type ContractHarness, freshKey, freshXid } from './harness.ts';
 
@@ -26,10 +25,10 @@ export async function givenRow(harness: ContractHarness, manager: ResourceManage
   return key;
 }
 
-/** One phase as a coordinator asks for it: without evidence, and with it once it was announced. */
-export async function endInOnePhase(branch: BranchSession): Promise<OnePhaseResult> {
-  const asked = await branch.commitOnePhase('');
-  return asked.kind === 'unannounced' ? await branch.commitOnePhase(asked.evidence) : asked;
+/** One phase as a coordinator wants it: asked for, and committed once the evidence is known. */
+export async function endInOnePhase(branch: BranchSession): Promise<FinishResult> {
+  const asked = await branch.askOnePhase();
+  return asked.kind === 'has-written' ? await branch.commitOnePhase() : asked;
 }
 
 export interface Prepared {

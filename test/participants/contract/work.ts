@@ -170,9 +170,9 @@ export function workContract(harness: () => ContractHarness): void {
       const key = freshKey();
       const branch = await manager.open(freshXid(), OPTIONS);
       await branch.execute(harness().sql.put(key, 7n));
-      const asked = await branch.commitOnePhase('');
-      expect(asked).toEqual({ kind: 'unannounced', evidence: expect.stringMatching(/./) });
-      expect(await branch.commitOnePhase('xid8:1')).toEqual(asked);
+      const asked = await branch.askOnePhase();
+      expect(asked).toEqual({ kind: 'has-written', evidence: expect.stringMatching(/./) });
+      expect(await branch.askOnePhase()).toEqual(asked);
       expect(await harness().committed(key)).toBeUndefined();
       expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
       expect(await endInOnePhase(branch)).toEqual({ kind: 'done' });
