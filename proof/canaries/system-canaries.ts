@@ -272,9 +272,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
         file: 'src/participants/finisher.ts',
         find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
         put: `if (branch?.state.kind === 'active') {
-      const asked = await branches.commitOnePhase(branch, '');
-      if (asked.kind === 'unannounced') {
-        await branches.commitOnePhase(branch, asked.evidence);
+      await branches.askOnePhase(branch);
+      if (branch.announced !== '') {
+        await branches.commitOnePhase(branch);
       }`,
       },
     ],
@@ -289,8 +289,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/engine/one-phase.ts',
-        find: "return { state: { ...state, branch }, effects: [finishEffect(branch, 'commit-one-phase')] };",
-        put: "return { state, effects: [finishEffect(branch, 'commit-one-phase')] };",
+        find: 'may be lost.\n  return { state: { ...state, branch }, effects',
+        put: 'may be lost.\n  return { state, effects',
       },
     ],
     caughtBy: SIM,
