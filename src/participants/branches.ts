@@ -9,12 +9,12 @@ import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
 import { type Branch, endSession, newBranch, voteOf } from './branch.ts';
+import { BranchDeadlines } from './branch-deadlines.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
 import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
-import { clampTimeout } from './statement-call.ts';
 import { type Ended, TOLD, Tombstones } from './tombstones.ts';
 
 export interface BranchesOptions {
@@ -35,22 +35,22 @@ export interface Opening {
   readonly oneShot: boolean;
 }
 
-/** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
-const PREPARE_GRACE_MS = 5_000;
-
 export class Branches {
   readonly #options: BranchesOptions;
   readonly #table = new Map<string, Branch>();
   readonly #queues = new SerialQueues();
   readonly #openings: Openings;
   readonly ended: Tombstones;
+  readonly deadlines: BranchDeadlines;
   #sessions = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: BranchesOptions) {
+    const { clock, logger, report } = options;
     this.#options = options;
-    this.#openings = new Openings(options.clock, options.report);
-    this.ended = new Tombstones(options.clock);
+    this.#openings = new Openings(clock, report);
+    this.ended = new Tombstones(clock);
+    this.deadlines = new BranchDeadlines({ clock, logger, onOverdue: (branch) => this.#overdue(branch) });
   }
 
   get(key: string): Branch | undefined {
@@ -80,7 +80,7 @@ export class Branches {
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
   open({ xid, timeoutMs, named, oneShot }: Opening, opener: () => Promise<BranchSession>): Branch {
-    const { clock, maxBranches } = this.#options;
+    const { maxBranches } = this.#options;
     if (this.#sessions >= maxBranches) {
       throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
     }
@@ -90,7 +90,7 @@ export class Branches {
     this.#openings.opened(key, xid, named);
     const session = this.#queues.run(key, opener);
     const branch = newBranch(xid, session, oneShot);
-    branch.deadline = clock.after(clampTimeout(timeoutMs), () => this.#overdue(branch));
+    this.deadlines.start(branch, timeoutMs);
     this.#table.set(key, branch);
     session.then(
       (opened) => opened.onLost((reason) => this.lost(branch, reason)),
@@ -159,23 +159,6 @@ export class Branches {
     return this.#queues.run(branch.key, () => rolledBack);
   }
 
-  /**
-   * Nobody wants the branch prepared any more. Its last statement may wait for a lock for ever, so after a grace its session is
-   * ended under it. If the prepare went through after all, its vote or reconciliation tells.
-   */
-  hurry(branch: Branch): void {
-    const { clock, logger } = this.#options;
-    if (branch.state.kind === 'preparing') {
-      branch.deadline?.cancel();
-      branch.deadline = clock.after(PREPARE_GRACE_MS, () => {
-        if (branch.state.kind === 'preparing') {
-          logger.warn({ evt: 'prepare-overdue', branch: branch.key });
-          branch.session.then((session) => session.rollback()).catch(() => undefined);
-        }
-      });
-    }
-  }
-
   /** The session of an active branch is gone, and its work with it. In any other state its vote or result says what happened. */
   lost(branch: Branch, reason: Reason): void {
     if (branch.state.kind === 'active') {
@@ -241,14 +224,10 @@ export class Branches {
 
   #overdue(branch: Branch): void {
     const { logger, report } = this.#options;
-    if (branch.state.kind === 'active') {
-      const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
-      logger.info({ evt: 'branch-timeout', branch: branch.key });
-      void this.abandon(branch, reason);
-      report(voteMessage(branch.xid, { kind: 'rollback', reason }));
-    } else {
-      this.hurry(branch);
-    }
+    const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
+    logger.info({ evt: 'branch-timeout', branch: branch.key });
+    void this.abandon(branch, reason);
+    report(voteMessage(branch.xid, { kind: 'rollback', reason }));
   }
 
   #endedInOnePhase(branch: Branch, result: FinishResult): void {

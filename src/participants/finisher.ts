@@ -131,7 +131,7 @@ export class Finisher {
       return { kind: 'done' };
     }
     if (branch !== undefined) {
-      branches.hurry(branch);
+      branches.deadlines.hurry(branch);
     }
     return await branches.inTurn(key, async () => {
       const held = branches.get(key)?.state;

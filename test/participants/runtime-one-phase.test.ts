@@ -93,6 +93,20 @@ describe('one phase', () => {
     },
   );
 
+  it('that is asked for beside a prepare commits nothing, and says so', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    fixture.faults.set('execute', [{ kind: 'delayed', beforeMs: 300, afterMs: 0 }]);
+    void runtime.execute(statement(xid, 2, 'set b 1'));
+    await eventually('it runs', () => fixture.calls.filter((call) => call === 'execute').length === 2);
+    session.send(onePhase(xid), { prepare: ref(xid) });
+    expect((await session.hears('vote')).vote).toBe('VOTE_PREPARED');
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_UNKNOWN');
+    expect(committed(fixture.engine, 'a')).toBeUndefined();
+  });
+
   it('that nobody answers after its evidence was announced ends with the deadline of the branch', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
