@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ACTIONS, type Action, settle } from './model/actions.ts';
+import type { Life } from './model/participants.ts';
 import { World } from './model/world.ts';
 
 type Kind = Action['kind'];
@@ -66,6 +67,33 @@ test('no history of lost, repeated and late messages and of crashes breaks an in
 test('nor does one with work done by hand, lost evidence and operators', { timeout: TIMEOUT_MS }, () => {
   holdsFor(ALL);
 });
+
+/** Histories that once broke a judge or the engine, kept for ever. */
+const FOUND: readonly {
+  readonly why: string;
+  readonly actions: readonly Action[];
+  readonly ends: readonly Life['status'][];
+}[] = [
+  {
+    why: 'a second opening that was found prepared, and never told by its instance, keeps nobody from committing the first',
+    actions: [
+      { kind: 'open', pick: 565 },
+      { kind: 'open-again', pick: 106 },
+      { kind: 'last', pick: 343 },
+      { kind: 'reconcile', pick: 303 },
+      { kind: 'reconcile', pick: 127 },
+      { kind: 'hear', pick: 468 },
+      { kind: 'commit', pick: 0 },
+    ],
+    ends: ['read-only', 'rolled-back'],
+  },
+];
+
+for (const { why, actions, ends } of FOUND) {
+  test(why, () => {
+    expect(live(actions).participants.lives.map(({ status }) => status)).toEqual(ends);
+  });
+}
 
 test('the histories end in every way that there is', { timeout: TIMEOUT_MS }, () => {
   const ends = new Map<string, number>();

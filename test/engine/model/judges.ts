@@ -4,6 +4,7 @@ import type { Effect, Event, Step } from '../../../src/coordinator/engine/event.
 import type { State } from '../../../src/coordinator/engine/state.ts';
 import { step } from '../../../src/coordinator/engine/step.ts';
 import type { LogRecord } from '../../../src/log/record.ts';
+import type { Bqual } from '../../../src/xa/xid.ts';
 import { told } from '../trace.ts';
 import type { Life, Participants } from './participants.ts';
 
@@ -14,8 +15,10 @@ export class Judges {
   /** What the client names in its commit request: its first openings. */
   readonly claimed = new Set<Life>();
   readonly enlisted = new Set<Life>();
-  /** Openings that the coordinator has heard of in this life. */
+  /** Openings that the coordinator has heard of in this life, from the instances that made them. */
   readonly #heard = new Set<Life>();
+  /** Names that were found prepared. Of a found branch nobody can tell which opening it is, as long as none has voted. */
+  readonly #found = new Set<Bqual>();
   /** Everything that anybody was told, in order. */
   readonly answers: string[] = [];
   /** A branch that was told to commit in one phase needs no record. */
@@ -38,17 +41,20 @@ export class Judges {
     this.#isForgotten ||= isSilent && this.#participants.lives.some((life) => !this.claimed.has(life));
     this.isOnePhase = false;
     this.#heard.clear();
+    this.#found.clear();
     this.damageProven = false; // What was not written yet is not known any more, and nobody asks a branch that is gone.
   }
 
   heard(event: Event): void {
     if (event.kind === 'branch-opened' || event.kind === 'vote' || event.kind === 'branch-found') {
       for (const life of this.#participants.lives) {
-        const isFound = event.kind === 'branch-found' && event.evidence === life.evidence;
-        if (event.bqual === life.bqual && (event.instance === life.instance || isFound)) {
+        if (event.bqual === life.bqual && event.instance === life.instance) {
           this.#heard.add(life);
         }
       }
+    }
+    if (event.kind === 'branch-found') {
+      this.#found.add(event.bqual);
     }
   }
 
@@ -146,6 +152,9 @@ export class Judges {
     check(this.commitRequested, 'D3', 'a decision that nobody asked for');
     const unclaimed = [...this.#heard].find((life) => !this.claimed.has(life));
     check(unclaimed === undefined, 'D3', `decided, although ${unclaimed?.evidence} was heard of and is not claimed`);
+    const names = [...this.claimed].map(({ bqual }) => bqual);
+    const stranger = [...this.#found].find((bqual) => !names.includes(bqual));
+    check(stranger === undefined, 'D3', `decided, although ${stranger} was found and is not claimed`);
   }
 
   #checkDecision(record: Decided): void {
