@@ -143,7 +143,7 @@ function summaryOf(report: ChaosReport): object {
 }
 
 try {
-  // Not left to Node: with nothing to wait for any more, 24.21 once went round for ever closing what hundreds of killed children had left.
+  // Not left to Node: with nothing to wait for any more, 24.21 once went round for ever in its own clean-up (Environment::CleanupHandles).
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof UsageError) && !(error instanceof EngineUnavailableError)) {

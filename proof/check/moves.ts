@@ -14,7 +14,6 @@ import {
   isAskedOnePhase,
   isInOnePhase,
   isRepeatedLast,
-  isToEnd,
   mayCrash,
   mayFind,
   mayForget,
@@ -74,8 +73,10 @@ export const MOVES = {
   onePhaseReadOnly: fair('ends in one phase, and had only read', isAskedOnePhase, (site) =>
     endOnePhase(site, Work.readOnly, Tombstone.onePhaseDone, DONE.done),
   ),
-  onePhaseRefused: fair('is refused the one phase by its engine', isToEnd, (site) =>
-    endOnePhase(site, Work.rolledBack, Tombstone.onePhaseOtherwise, DONE['done-otherwise']),
+  onePhaseRefused: fair(
+    'is refused the one phase by its engine',
+    (site) => isInOnePhase(site) || isAskedOnePhase(site),
+    (site) => endOnePhase(site, Work.rolledBack, Tombstone.onePhaseOtherwise, DONE['done-otherwise']),
   ),
   onePhaseNoAnswer: fault(
     'has no answer to the COMMIT of one phase; it may still be carried out',

@@ -75,11 +75,6 @@ export function vote(site: Site, vote: 'no' | 'readOnly', work: number): void {
   site.vote(vote);
 }
 
-/** It was asked for one phase, with its evidence or without. */
-export function isToEnd(site: Site): boolean {
-  return isInOnePhase(site) || isAskedOnePhase(site);
-}
-
 export function isAskedOnePhase(site: Site): boolean {
   return site.table === Table.asked;
 }

@@ -122,7 +122,7 @@ export class Branches {
         return { kind: 'done-otherwise', proof: `the participant rolled it back: ${state.reason.message}` };
       }
       if (result === undefined || state.kind !== 'active') {
-        return { kind: 'unknown', reason: VOTES };
+        return { kind: 'unknown', reason: ASKED_TO_VOTE };
       }
       if (result.kind === 'has-written') {
         branch.announced = result.evidence;
@@ -256,7 +256,11 @@ export class Branches {
   }
 }
 
-const VOTES: Reason = { code: 'BRANCH_STATE', message: 'the branch was asked for its vote, too', retryable: true };
+const ASKED_TO_VOTE: Reason = {
+  code: 'BRANCH_STATE',
+  message: 'the branch was asked for its vote, too',
+  retryable: true,
+};
 
 const ASK = (session: BranchSession): Promise<OnePhaseResult> => session.askOnePhase();
 const COMMIT = (session: BranchSession): Promise<FinishResult> => session.commitOnePhase();
