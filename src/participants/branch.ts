@@ -1,5 +1,6 @@
 // One branch that this participant holds: where it stands, and which of its statements is the newest.
 import type { Timer } from '../lib/clock.ts';
+import type { Opening } from '../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, gtridParts, type LogIdentity, type Xid } from '../xa/xid.ts';
 import { reasonOf } from './reasons.ts';
@@ -28,6 +29,7 @@ export interface NewestStatement {
 export interface Branch {
   readonly xid: Xid;
   readonly key: string;
+  readonly opening: Opening;
   readonly identity: LogIdentity;
   readonly epoch: number;
   /** Settles when the engine has opened the branch; rejects with what `open` rejected with. */
@@ -50,10 +52,13 @@ export interface Branch {
 }
 
 /** A branch whose session is being opened. */
-export function newBranch(xid: Xid, session: Promise<BranchSession>, oneShot: boolean): Branch {
+export function newBranch(
+  { xid, opening, oneShot }: Pick<Branch, 'xid' | 'opening' | 'oneShot'>,
+  session: Promise<BranchSession>,
+): Branch {
   const { identity, epoch } = gtridParts(xid.gtrid);
   return {
-    ...{ xid, key: formatXid(xid), identity, epoch, session, oneShot },
+    ...{ xid, key: formatXid(xid), opening, identity, epoch, session, oneShot },
     state: { kind: 'active' },
     newest: undefined,
     waiting: 0,

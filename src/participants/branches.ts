@@ -5,6 +5,7 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import type { Opening } from '../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
@@ -26,8 +27,9 @@ export interface BranchesOptions {
   readonly maxBranches: number;
 }
 
-export interface Opening {
+export interface Entry {
   readonly xid: Xid;
+  readonly opening: Opening;
   readonly timeoutMs: number;
   /** Its client names it to the coordinator itself. */
   readonly named: boolean;
@@ -79,7 +81,7 @@ export class Branches {
    * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now.
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
-  open({ xid, timeoutMs, named, oneShot }: Opening, opener: () => Promise<BranchSession>): Branch {
+  open({ xid, opening, timeoutMs, named, oneShot }: Entry, opener: () => Promise<BranchSession>): Branch {
     const { maxBranches } = this.#options;
     if (this.#sessions >= maxBranches) {
       throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
@@ -89,7 +91,7 @@ export class Branches {
     this.#sessions += 1;
     this.#openings.opened(key, xid, named);
     const session = this.#queues.run(key, opener);
-    const branch = newBranch(xid, session, oneShot);
+    const branch = newBranch({ xid, opening, oneShot }, session);
     this.deadlines.start(branch, timeoutMs);
     this.#table.set(key, branch);
     session.then(

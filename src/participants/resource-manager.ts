@@ -1,4 +1,5 @@
 // The port to a database: what the participant runtime needs of an engine, and nothing that only one engine has.
+import type { Opening } from '../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Isolation, Reason, Vote } from '../xa/vocabulary.ts';
 import type { LogIdentity, Xid } from '../xa/xid.ts';
 
@@ -28,6 +29,8 @@ export interface StatementResult {
 }
 
 export interface BranchOptions {
+  /** Of this opening of the branch and of no other: its name at the engine and its evidence carry it. */
+  readonly opening: Opening;
   readonly isolation: Isolation;
   readonly readOnly: boolean;
   /** The engine itself ends an unprepared branch that its session leaves idle for this long: a net below the runtime's deadline. */
@@ -133,8 +136,11 @@ export interface ResourceManager extends AsyncDisposable {
    * that this adapter holds open is `active` and left alone. @throws {EngineError}
    */
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof>;
-  /** Ends sessions that an earlier life of this participant may have left and that could still prepare, and waits until they are gone. @throws {EngineError} */
-  fence(xid: Xid): Promise<void>;
+  /**
+   * Ends sessions that an earlier life of this participant may have left and that could still prepare, and waits until they are gone: those
+   * of one opening, or, without evidence, of the branch's name. @throws {EngineError}
+   */
+  fence(xid: Xid, evidence: Evidence): Promise<void>;
   /**
    * Evidence rows of this identity; empty where the engine keeps its own. Where they are many, a part of them: the next call goes on behind
    * it, and begins anew after the last. @throws {EngineError}

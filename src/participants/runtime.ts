@@ -2,6 +2,7 @@
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import type { Opening } from '../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../xa/limits.ts';
 import type { Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid, gtridParts, resourceOf, type Xid } from '../xa/xid.ts';
@@ -49,7 +50,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     const report = this.#report;
     const branches = new Branches({ clock, logger, report, maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX });
     this.#branches = branches;
-    this.#statements = new Statements({ rm, branches, admit: this.#admit });
+    this.#statements = new Statements({ rm, branches, random, admit: this.#admit });
     this.#commands = new Commands({ instance: this.instance, resource, rm, clock, logger, branches, report });
     const engine = new EngineWatch({
       rm,
@@ -111,9 +112,14 @@ export class ParticipantRuntime implements AsyncDisposable {
   /**
    * Enters a branch that the application has opened and executes itself, and whose client names it. From now on the session is the
    * participant's: it prepares, finishes and, at the deadline, rolls back, whatever the application still does with it.
+   * @param options.opening the one that the session was made with, of `newOpening`.
    * @throws {CoordinatorError} the branch was not entered and the session stays the caller's.
    */
-  adopt(xid: Xid, session: BranchSession, options: { readonly timeoutMs: number }): AdoptedBranch {
+  adopt(
+    xid: Xid,
+    session: BranchSession,
+    { opening, timeoutMs }: { readonly opening: Opening; readonly timeoutMs: number },
+  ): AdoptedBranch {
     this.#refuseForeign(xid);
     const key = formatXid(xid);
     if (this.#branches.get(key) !== undefined) {
@@ -123,10 +129,7 @@ export class ParticipantRuntime implements AsyncDisposable {
       throw branchUnknown(xid, undefined);
     }
     this.#admit(xid.gtrid);
-    const branch = this.#branches.open(
-      { xid, timeoutMs: options.timeoutMs, named: true, oneShot: false },
-      async () => session,
-    );
+    const branch = this.#branches.open({ xid, opening, timeoutMs, named: true, oneShot: false }, async () => session);
     return { prepare: () => this.#commands.voter.vote(branch) };
   }
 

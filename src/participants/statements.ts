@@ -1,6 +1,8 @@
 // Statements of branches: which number may come next, what a repetition hears, and what a failure says to the application.
 
+import type { Random } from '../lib/random.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { newOpening } from '../xa/evidence.ts';
 import { STATEMENTS_WAITING_MAX } from '../xa/limits.ts';
 import type { Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid } from '../xa/xid.ts';
@@ -13,6 +15,7 @@ import { clampTimeout, type StatementAnswer, type StatementCall } from './statem
 export interface StatementsOptions {
   readonly rm: ResourceManager;
   readonly branches: Branches;
+  readonly random: Random;
   /** @throws {CoordinatorError} why no branch of this transaction may be opened now. */
   readonly admit: (gtrid: Gtrid) => void;
 }
@@ -50,11 +53,12 @@ export class Statements {
   }
 
   #open(call: StatementCall): Branch {
-    const { rm, branches } = this.#options;
+    const { rm, branches, random } = this.#options;
     const { xid, isolation, readOnly, named, oneShot } = call;
     const timeoutMs = clampTimeout(call.timeoutMs);
-    return branches.open({ xid, timeoutMs, named, oneShot }, () =>
-      rm.open(xid, { isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS }),
+    const opening = newOpening(random);
+    return branches.open({ xid, opening, timeoutMs, named, oneShot }, () =>
+      rm.open(xid, { opening, isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS }),
     );
   }
 

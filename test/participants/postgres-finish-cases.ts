@@ -57,7 +57,7 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
       const left = freshXid();
       const leftover = await clerk.open(left, OPTIONS);
       await leftover.execute(harness().sql.put(freshKey(), 1n));
-      await again.fence(left);
+      await again.fence(left, '');
       expect((await leftover.prepare()).kind).toBe('rollback');
       await open.rollback();
     });

@@ -1,7 +1,9 @@
 // How branches end without being asked: deadlines, lost sessions, a participant that stops; and branches that applications bring.
 import { describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/lib/random.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { BranchSession } from '../../src/participants/resource-manager.ts';
+import { newOpening } from '../../src/xa/evidence.ts';
 import { TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../src/xa/limits.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -181,9 +183,11 @@ describe('a participant that stops', () => {
 });
 
 describe('a branch that the application opened itself', () => {
+  const opening = newOpening(systemRandom);
+
   async function opened(fixture: Fixture, xid: Xid): Promise<BranchSession> {
     const rm = openMemoryResourceManager({ engine: fixture.engine, clock: fixture.clock });
-    const session = await rm.open(xid, { isolation: 'default', readOnly: false, idleTimeoutMs: 60_000 });
+    const session = await rm.open(xid, { opening, isolation: 'default', readOnly: false, idleTimeoutMs: 60_000 });
     await session.execute({ sql: `set ${xid.gtrid} 1`, parameters: [] });
     return session;
   }
@@ -192,7 +196,7 @@ describe('a branch that the application opened itself', () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
-    runtime.adopt(xid, await opened(fixture, xid), { timeoutMs: 0 });
+    runtime.adopt(xid, await opened(fixture, xid), { opening, timeoutMs: 0 });
     expect(await session.hears('opened')).toEqual(ref(xid));
     session.send({ prepare: ref(xid) });
     const { evidence } = await session.hears('vote');
@@ -206,7 +210,7 @@ describe('a branch that the application opened itself', () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
-    const adopted = runtime.adopt(xid, await opened(fixture, xid), { timeoutMs: 0 });
+    const adopted = runtime.adopt(xid, await opened(fixture, xid), { opening, timeoutMs: 0 });
     const [vote, again] = await Promise.all([adopted.prepare(), adopted.prepare()]);
     expect(vote.kind).toBe('prepared');
     expect(again).toEqual(vote);
@@ -220,7 +224,7 @@ describe('a branch that the application opened itself', () => {
     const { runtime, session } = await fixture.attach();
     const [held, ended, older] = [fixture.xid(), fixture.xid(), fixture.xid({ epoch: 0 })];
     const mine = await opened(fixture, held);
-    runtime.adopt(held, mine, { timeoutMs: 0 });
+    runtime.adopt(held, mine, { opening, timeoutMs: 0 });
     session.send({ finish: { ...ref(ended), verb: 'FINISH_VERB_ROLLBACK' } });
     await session.hears('result');
     for (const [xid, code] of [
@@ -229,7 +233,7 @@ describe('a branch that the application opened itself', () => {
       [older, 'BRANCH_UNKNOWN'],
       [fixture.xid({ resource: 'orders' }), 'NOT_OWNER'],
     ] as const) {
-      expect(() => runtime.adopt(xid, mine, { timeoutMs: 0 })).toThrow(expect.objectContaining({ code }));
+      expect(() => runtime.adopt(xid, mine, { opening, timeoutMs: 0 })).toThrow(expect.objectContaining({ code }));
     }
     await mine.execute({ sql: 'set z 1', parameters: [] });
   });
@@ -239,7 +243,7 @@ describe('a branch that the application opened itself', () => {
     await using fixture = await openFixture({ kind: 'embedded', clock });
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
-    runtime.adopt(xid, await opened(fixture, xid), { timeoutMs: 500 });
+    runtime.adopt(xid, await opened(fixture, xid), { opening, timeoutMs: 500 });
     clock.advance(500);
     expect((await session.hears('vote')).reason).toMatchObject({ code: 'TXN_TIMEOUT' });
     expect(committed(fixture.engine, xid.gtrid)).toBeUndefined();

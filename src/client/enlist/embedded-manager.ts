@@ -35,7 +35,7 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
       (await lent.get(formatXid(xid))?.finish('rollback')) ?? (await base.rollback(xid, evidence)),
     list: () => base.list(),
     probe: (xid, evidence) => base.probe(xid, evidence),
-    fence: (xid) => base.fence(xid),
+    fence: (xid, evidence) => base.fence(xid, evidence),
     markers: (identity) => base.markers(identity),
     forget: (xids) => base.forget(xids),
     blockedSessions: (xid) => base.blockedSessions(xid),

@@ -5,6 +5,7 @@ import { dialGrpc } from '../../participants/grpc-dial.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import { type AdoptedBranch, openParticipantRuntime, type ParticipantRuntime } from '../../participants/runtime.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { newOpening, type Opening, rowEvidence } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
 import type { SessionSettings } from '../coordinator-session.ts';
@@ -72,7 +73,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
     this.#connections.set(key, known);
     const participant = await this.#participant(name, known.connection, request);
     await checkIdentity(name, known, participant);
-    return await open(name, known.connection, participant, request);
+    return await open(name, known.connection, participant, request, newOpening(this.#settings.random));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,13 +167,14 @@ async function open(
   connection: ApplicationConnection,
   { runtime, manager }: Participant,
   request: EnlistRequest,
+  opening: Opening,
 ): Promise<LentConnection> {
   const { xid, isolation, readOnly, timeoutMs } = request;
   const branch = connection.openBranch(
     xid,
-    { isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS },
+    { opening, isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS },
     {
-      fence: () => manager.fence(xid),
+      fence: () => manager.fence(xid, rowEvidence(opening)),
       probe: (evidence) => manager.probe(xid, evidence),
       rollbackPrepared: () => manager.rollback(xid, ''),
     },
@@ -181,7 +183,7 @@ async function open(
   let adopted: AdoptedBranch;
   try {
     // Entered before the engine hears of it: a branch that nobody knows must not exist (D3).
-    adopted = runtime.adopt(xid, branch, { timeoutMs });
+    adopted = runtime.adopt(xid, branch, { opening, timeoutMs });
     await branch.begin();
   } catch (error) {
     await branch.rollback();

@@ -194,8 +194,8 @@ export function finishContract(harness: () => ContractHarness): void {
     it('fencing a branch that has no session is harmless', async () => {
       await using manager = await harness().open();
       const { xid, evidence } = await givenPrepared(harness(), manager);
-      await manager.fence(freshXid());
-      await manager.fence(xid);
+      await manager.fence(freshXid(), '');
+      await manager.fence(xid, '');
       expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
     });
 
@@ -207,7 +207,7 @@ export function finishContract(harness: () => ContractHarness): void {
       const xid = freshXid();
       const branch = await earlier.open(xid, OPTIONS);
       await branch.execute(harness().sql.add(key, 1n));
-      await later.fence(xid);
+      await later.fence(xid, '');
       expect((await branch.prepare()).kind).toBe('rollback');
       expect(await isListed(later, xid)).toBe(false);
       await expectUnlocked(harness(), later, key);

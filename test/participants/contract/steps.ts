@@ -1,5 +1,6 @@
 // Short steps that every part of the contract suite takes.
 import { expect } from 'vitest';
+import { systemRandom } from '../../../src/lib/random.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -7,11 +8,20 @@ import {
   type ResourceManager,
   type Statement,
 } from '../../../src/participants/resource-manager.ts';
+import { newOpening } from '../../../src/xa/evidence.ts';
 import type { Evidence, FinishResult, Vote } from '../../../src/xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../src/xa/xid.ts';
 import { type ContractHarness, freshKey, freshXid } from './harness.ts';
 
-export const OPTIONS: BranchOptions = { isolation: 'default', readOnly: false, idleTimeoutMs: 60_000 };
+/** Another opening with each use. */
+export const OPTIONS: BranchOptions = {
+  get opening() {
+    return newOpening(systemRandom);
+  },
+  isolation: 'default',
+  readOnly: false,
+  idleTimeoutMs: 60_000,
+};
 
 /** A statement without parameters. */
 export const sql = (text: string): Statement => ({ sql: text, parameters: [] });

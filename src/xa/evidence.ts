@@ -1,0 +1,50 @@
+// What proves how a branch ended: a row that was written within it. Each opening of a branch has a mark of its own, so that two
+// openings of one name are never taken for one another. Made and parsed here and nowhere else.
+import type { Brand } from '../lib/brand.ts';
+import type { Random } from '../lib/random.ts';
+import type { Evidence } from './vocabulary.ts';
+import { formatXid, parseXid, type Xid } from './xid.ts';
+
+/** 12 characters of `[a-z2-7]`, drawn anew whenever a participant opens a branch, whatever its name: 60 random bits. */
+export type Opening = Brand<string, 'Opening'>;
+
+export const OPENING_LENGTH = 12;
+
+const OPENING = /^[a-z2-7]{12}$/;
+const PREFIX = 'row:';
+
+/** The key of an evidence row: committed with its branch, gone without it. */
+export interface EvidenceRow extends Xid {
+  readonly opening: Opening;
+}
+
+export function newOpening(random: Random): Opening {
+  return random.base32(OPENING_LENGTH) as string as Opening;
+}
+
+export function parseOpening(text: string): Opening | undefined {
+  return OPENING.test(text) ? (text as string as Opening) : undefined;
+}
+
+/** `row:<opening>` */
+export function rowEvidence(opening: Opening): Evidence {
+  return PREFIX + opening;
+}
+
+/** Undefined: no evidence, or none of a row (an older version's): nothing may be concluded from it. */
+export function openingOf(evidence: Evidence): Opening | undefined {
+  return evidence.startsWith(PREFIX) ? parseOpening(evidence.slice(PREFIX.length)) : undefined;
+}
+
+/** `<gtrid>:<bqual>:<opening>`: one string for one opening of a branch. */
+export function formatRow(row: EvidenceRow): string {
+  return `${formatXid(row)}:${row.opening}`;
+}
+
+/** Undefined: not in the grammar. */
+export function parseRow(text: string): EvidenceRow | undefined {
+  const colon = text.lastIndexOf(':');
+  const xid = parseXid(text.slice(0, Math.max(0, colon)));
+  const opening = parseOpening(text.slice(colon + 1));
+  return xid === undefined || opening === undefined ? undefined : { ...xid, opening };
+}
