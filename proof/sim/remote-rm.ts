@@ -26,11 +26,23 @@ export class RemoteResourceManager implements ResourceManager {
     return this.#control('identify', () => this.#wire.server.identify());
   }
 
+  expectIdentity(identity: string): void {
+    this.#wire.server.expectIdentity(identity);
+  }
+
   preflight(): Promise<readonly PreflightFinding[]> {
     return this.#control('preflight', () => []);
   }
 
   async createTables(): Promise<void> {}
+
+  showToken(instance: string, token: string): Promise<void> {
+    return this.#control('show', () => this.#wire.server.showToken(instance, token), instance);
+  }
+
+  readToken(instance: string): Promise<string | undefined> {
+    return this.#control('read-token', () => this.#wire.server.readToken(instance), instance);
+  }
 
   raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
     return this.#control('epoch', () => this.#wire.server.raiseEpoch(identity, epoch), `${identity}.${epoch}`);

@@ -2,14 +2,14 @@
 import type { AttachHello } from '../gen/concordat/v1/AttachHello.ts';
 import type { EventLogger } from './event-logger.ts';
 import { reasonOf } from './reasons.ts';
-import type { ResourceManager } from './resource-manager.ts';
+import { isOtherEngine, otherEngine, type ResourceManager } from './resource-manager.ts';
 
 export interface EngineWatchOptions {
   readonly rm: ResourceManager;
   readonly logger: EventLogger;
   readonly onAnswers: (answers: boolean) => void;
   /** Another database answers at the address: what the coordinator was told is not true any more. */
-  readonly onOtherEngine: () => void;
+  readonly onOtherEngine: (why: string) => void;
 }
 
 export type EngineIntroduction = Required<
@@ -18,38 +18,70 @@ export type EngineIntroduction = Required<
 
 export class EngineWatch {
   readonly #options: EngineWatchOptions;
-  #identity: string | undefined;
+  /** The engine that the adapter works with. */
+  #expected: string | undefined;
+  /** The engine that the coordinator was last told of. */
+  #introduced: string | undefined;
   #answers: boolean | undefined;
 
   constructor(options: EngineWatchOptions) {
     this.#options = options;
   }
 
-  /** Asks the engine who it is and checks it anew. @throws {EngineError} it does not answer. */
+  /**
+   * Asks the engine who it is and checks it anew. From the first time on the adapter works with that one alone; of another one the
+   * coordinator is told, and it says whether that one may take its place (`welcomed`). @throws {EngineError} it does not answer.
+   */
   async introduce(): Promise<EngineIntroduction> {
     const { rm, logger } = this.#options;
     const { engine, version, identity } = await rm.identify();
+    this.#introduced = identity;
+    if (this.#expected === undefined) {
+      this.#expect(identity);
+    }
+    if (identity !== this.#expected) {
+      const message = `another database answers at the address: ${this.#expected} is expected, and ${identity} is there`;
+      logger.error({ evt: 'other-engine', expected: this.#expected, found: identity, message });
+      return { engine, engineVersion: version, engineIdentity: identity, warnings: [] };
+    }
     const findings = await rm.preflight();
     for (const { fatal, check, message, fix } of findings) {
       logger[fatal ? 'error' : 'warn']({ evt: 'preflight', check, fatal, message, fix });
     }
-    this.#identity = identity;
     this.#saw(true);
     const warnings = findings.map(({ check, message, fix }) => `${check}: ${message} ${fix}`);
     return { engine, engineVersion: version, engineIdentity: identity, warnings };
   }
 
-  /** The engine failed to answer; logged once for each outage. */
+  /**
+   * The coordinator takes the engine that was introduced. Not before, even if that one answers: what was asked of the former one may
+   * still be under way and must not find an answer here. @throws {EngineError}
+   */
+  async welcomed(): Promise<void> {
+    const { rm, logger } = this.#options;
+    if (this.#introduced !== undefined && this.#introduced !== this.#expected) {
+      logger.warn({ evt: 'engine-succeeds', former: this.#expected, identity: this.#introduced });
+      this.#expect(this.#introduced);
+      await rm.createTables();
+      this.#saw(true);
+    }
+  }
+
+  /** The engine failed to answer, or another one did; logged once for each outage. */
   failed(error: unknown): void {
+    const isOther = isOtherEngine(error);
     if (this.#answers !== false) {
       const { code, message } = reasonOf(error);
       this.#options.logger.warn({
         evt: 'engine-unreachable',
         code,
-        message: `the database does not answer: ${message}`,
+        message: isOther ? message : `the database does not answer: ${message}`,
       });
     }
     this.#saw(false);
+    if (isOther) {
+      this.#options.onOtherEngine(reasonOf(error).message);
+    }
   }
 
   /** The engine answered. After an outage it is asked who it is: it may have come back as another one. Never rejects. */
@@ -59,14 +91,19 @@ export class EngineWatch {
     }
     try {
       const { identity } = await this.#options.rm.identify();
+      if (this.#expected !== undefined && identity !== this.#expected) {
+        throw otherEngine(this.#expected, identity);
+      }
       this.#options.logger.info({ evt: 'engine-back', identity });
       this.#saw(true);
-      if (identity !== this.#identity) {
-        this.#options.onOtherEngine();
-      }
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  #expect(identity: string): void {
+    this.#expected = identity;
+    this.#options.rm.expectIdentity(identity);
   }
 
   #saw(answers: boolean): void {

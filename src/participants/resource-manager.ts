@@ -51,6 +51,16 @@ export class EngineError extends Error {
   }
 }
 
+/** Another database answers at the address than the one that an adapter works with. It says nothing about any branch. */
+export function otherEngine(expected: string, found: string): EngineError {
+  const message = `another database answers at the address: ${expected} is expected, and ${found} is there`;
+  return new EngineError({ code: 'RESOURCE_IDENTITY', message, retryable: true }, { sessionLost: true });
+}
+
+export function isOtherEngine(error: unknown): boolean {
+  return error instanceof EngineError && error.reason.code === 'RESOURCE_IDENTITY';
+}
+
 export type OnePhaseResult =
   | FinishResult
   /** Nothing was done: this will prove the commit. */
@@ -109,12 +119,30 @@ export interface EngineIdentity {
 
 /** One database, for the participant that speaks for it. Every verb may be called twice. */
 export interface ResourceManager extends AsyncDisposable {
-  /** @throws {EngineError} the engine cannot be reached. */
+  /**
+   * Who answers at the address now: asked on a connection that is opened for it, whatever `expectIdentity` said.
+   * @throws {EngineError} the engine cannot be reached.
+   */
   identify(): Promise<EngineIdentity>;
+  /**
+   * From now on this adapter works with no engine but this one, named as `identify` tells it. Connections that are open and were not
+   * checked against this name are closed, sessions of open branches with them. Each connection that is opened later asks its server
+   * who it is before anything else is done on it; where that is another, the connection is closed and the call fails as
+   * `otherEngine` says. So nothing is ever begun at, finished at or proven by a database that only answers at the same address.
+   * Said again with the same name it does nothing.
+   */
+  expectIdentity(identity: string): void;
   /** Checks everything that would break later, with reason and fix. @throws {EngineError} */
   preflight(): Promise<readonly PreflightFinding[]>;
   /** Creates the adapter's own tables if they are missing and it may. `printSql` gives the same for a person. @throws {EngineError} */
   createTables(): Promise<void>;
+  /**
+   * Writes a row of this participant into the database, in the place of its last one, and deletes rows that were not renewed for a
+   * day: another participant that reads the same token is at the same database, and not at a copy of it. @throws {EngineError}
+   */
+  showToken(instance: string, token: string): Promise<void>;
+  /** The token that the database in front of us holds for a participant; undefined: none. @throws {EngineError} */
+  readToken(instance: string): Promise<string | undefined>;
   /**
    * Raises the epoch that this engine has recorded for the log, durably, and answers the highest: the argument, or a newer one,
    * which means that an older copy of the log is at work. @throws {EngineError}

@@ -56,7 +56,7 @@ export class ParticipantRuntime implements AsyncDisposable {
       rm,
       logger,
       onAnswers: (engineAnswers) => this.#setStatus({ engineAnswers }),
-      onOtherEngine: () => this.#attach.restart('another database answers at the address'),
+      onOtherEngine: (why) => this.#attach.restart(why),
     });
     this.#reconciler = new Reconciler({
       ...{ rm, clock, branches, resource, report, engine },
@@ -71,7 +71,10 @@ export class ParticipantRuntime implements AsyncDisposable {
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
       held: () => heldBranches(branches, (key) => this.#commands.finisher.isAtWork(key)),
-      raiseEpoch: (identity, epoch) => rm.raiseEpoch(identity, epoch),
+      raiseEpoch: async (identity, epoch) => {
+        await engine.welcomed();
+        return await rm.raiseEpoch(identity, epoch);
+      },
       onLife: (identity, epoch) => supersedeOlder(branches, identity, epoch),
       onReady: this.#onReady,
       onDetached: this.#onDetached,

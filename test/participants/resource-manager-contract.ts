@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe } from 'vitest';
 import { failureContract } from './contract/failures.ts';
 import { finishContract } from './contract/finish.ts';
 import type { ContractHarness } from './contract/harness.ts';
+import { identityContract } from './contract/identity.ts';
 import { limitsContract } from './contract/limits.ts';
 import { workContract } from './contract/work.ts';
 
@@ -41,5 +42,6 @@ export function resourceManagerContract(name: string, openHarness: () => Promise
     finishContract(harness);
     limitsContract(harness);
     failureContract(harness);
+    identityContract(harness);
   });
 }

@@ -1,10 +1,11 @@
 // The attach stream: hello, epoch, ready; heartbeats, refusals, and a coordinator or a database that is away.
 import { describe, expect, it } from 'vitest';
+import { MemoryEngine, type MemoryTransaction } from '../../src/participants/memory/engine.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { CoordinatorError, type ErrorCode } from '../../src/xa/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from './manual-clock.ts';
-import { ACCOUNTS, openFixture, ref } from './runtime-fixture.ts';
+import { ACCOUNTS, openFixture, ref, statement } from './runtime-fixture.ts';
 
 describe('attaching', () => {
   it('says who it is and what its engine is, and is ready when the epoch is durable in the engine', async () => {
@@ -125,24 +126,59 @@ describe('attaching', () => {
   });
 
   it('attaches anew when another database answers after an outage', async () => {
-    let identity: string | undefined;
-    await using fixture = await openFixture({
-      through: (rm) =>
-        new Proxy(rm, {
-          get: (target, name) =>
-            name === 'identify' && identity !== undefined
-              ? async () => ({ engine: 'memory', version: '1', identity })
-              : Reflect.get(target, name).bind(target),
-        }),
-    });
+    await using fixture = await openFixture();
     fixture.coordinator.reconcileIntervalMs = 20;
     const { runtime } = await fixture.attach();
     fixture.engine.crash();
     await eventually('the outage is seen', () => !runtime.status.engineAnswers);
-    identity = 'memory:a-restored-copy';
-    fixture.engine.start();
+    fixture.answering = new MemoryEngine('a-restored-copy');
     const session = await fixture.coordinator.attached(2);
-    expect(session.heard('hello')[0]?.engineIdentity).toBe(identity);
+    expect(session.heard('hello')[0]?.engineIdentity).toBe('memory:a-restored-copy');
     expect(fixture.log.named('engine-unreachable')).toHaveLength(1);
   });
+
+  it('attaches anew when another database answers, without any outage, and works with it only if it is taken (field P4)', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.reconcileIntervalMs = 20;
+    const { runtime } = await fixture.attach();
+    const other = new MemoryEngine('at-the-same-address');
+    const epochs = () => other.raiseEpoch(fixture.coordinator.identity, 0);
+    fixture.coordinator.refuseWith(new CoordinatorError('RESOURCE_IDENTITY', 'not that one'));
+    fixture.answering = other;
+    await eventually('it is told', () => fixture.log.named('other-engine').length > 1);
+    expect(fixture.log.named('engine-unreachable').map(({ message }) => message)).toEqual([
+      `another database answers at the address: ${fixture.engine.identity} is expected, and ${other.identity} is there`,
+    ]);
+    expect(runtime.status).toMatchObject({ ready: false, engineAnswers: false });
+    expect(epochs()).toBe(0);
+    fixture.coordinator.greet = (session) => session.send(fixture.coordinator.welcome());
+    await eventually('it takes part with it', () => runtime.status.ready && runtime.status.engineAnswers);
+    expect(epochs()).toBe(fixture.coordinator.epoch);
+  });
+
+  it('a call that was on its way when the address changed hands finds nothing at the other database (field P4)', async () => {
+    await using fixture = await openFixture();
+    fixture.coordinator.reconcileIntervalMs = 20;
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
+    const { evidence } = await session.hears('vote');
+    const other = new MemoryEngine('at-the-same-address');
+    // It commits the transaction that has the number of ours at the first one.
+    other.commit(writing(other, 'b'));
+    fixture.faults.set('commit', [{ kind: 'delayed', beforeMs: 50, afterMs: 0 }]);
+    session.send({ finish: { ...xid, verb: 'FINISH_VERB_COMMIT', evidence } });
+    fixture.answering = other;
+    await eventually('the other one is introduced', () => fixture.log.named('other-engine').length > 0);
+    await eventually('it takes part with it', () => runtime.status.ready && runtime.status.engineAnswers);
+    const heard = fixture.coordinator.sessions.flatMap((each) => each.heard('result'));
+    expect(heard.filter(({ result }) => result !== 'FINISH_RESULT_UNKNOWN')).toEqual([]);
+    expect(fixture.engine.prepared()).toHaveLength(1);
+  });
 });
+
+function writing(engine: MemoryEngine, key: string): MemoryTransaction {
+  const transaction = engine.begin({ tag: 'x', ended: () => undefined }, { isolation: 'default', readOnly: false });
+  engine.write(transaction, key, { kind: 'int', value: 1n });
+  return transaction;
+}

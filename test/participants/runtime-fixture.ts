@@ -58,6 +58,8 @@ let sequence = 0;
 export class Fixture implements AsyncDisposable {
   readonly coordinator: AttachCoordinator;
   readonly engine = new MemoryEngine(systemRandom.base32(10));
+  /** Which engine answers at the address of this one now. */
+  answering: MemoryEngine = this.engine;
   readonly clock: Clock;
   readonly log = new EventList();
   /** Every call of the runtime to its engine, in order. */
@@ -80,7 +82,7 @@ export class Fixture implements AsyncDisposable {
       this.calls.push(verb);
       return this.faults.get(verb)?.shift() ?? { kind: 'none' };
     };
-    const memory = openMemoryResourceManager({ engine: this.engine, clock: this.clock, faults });
+    const memory = openMemoryResourceManager({ engine: () => this.answering, clock: this.clock, faults });
     const rm = this.#options.through?.(memory) ?? memory;
     const runtime = openParticipantRuntime({
       ...{ resource: ACCOUNTS, kind, address: '127.0.0.1:1', rm, maxBranches },

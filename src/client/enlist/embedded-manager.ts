@@ -1,5 +1,5 @@
 // The resource manager of an embedded participant: connections of its own for phase two, and the application's for its branches.
-import type { EngineIdentity, ResourceManager } from '../../participants/resource-manager.ts';
+import type { ResourceManager } from '../../participants/resource-manager.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch } from './application-branch.ts';
@@ -7,23 +7,25 @@ import type { ApplicationBranch } from './application-branch.ts';
 export interface EmbeddedManager extends ResourceManager {
   /** From now on phase two of this branch goes to its own session first, until that is released. */
   lend(xid: Xid, branch: ApplicationBranch): void;
-  /** Who the engine said it is when the participant last asked it, at each attaching and now and then: not asked for each branch. */
+  /** The engine that this participant works with: a connection of another one is not its branches' place. Not asked for each branch. */
   knownIdentity(): Promise<string>;
 }
 
 /** `base` is disposed with it. */
 export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
   const lent = new Map<string, ApplicationBranch>();
-  let known: EngineIdentity | undefined;
-  const identify = async (): Promise<EngineIdentity> => {
-    known = await base.identify();
-    return known;
-  };
+  let expected: string | undefined;
   return {
-    identify,
-    knownIdentity: async () => (known ?? (await identify())).identity,
+    identify: () => base.identify(),
+    expectIdentity: (identity) => {
+      expected = identity;
+      base.expectIdentity(identity);
+    },
+    knownIdentity: async () => expected ?? (await base.identify()).identity,
     preflight: () => base.preflight(),
     createTables: () => base.createTables(),
+    showToken: (instance, token) => base.showToken(instance, token),
+    readToken: (instance) => base.readToken(instance),
     raiseEpoch: (identity, epoch) => base.raiseEpoch(identity, epoch),
     open: () => {
       const message = 'statements of an embedded participant are executed by the application';

@@ -33,7 +33,9 @@ export class MemoryBranch implements BranchSession {
   #listener: ((reason: Reason) => void) | undefined;
 
   constructor(connection: MemoryConnection, xid: Xid, options: BranchOptions, released: () => void) {
-    this.#connection = connection;
+    // A session stays with the engine that it was opened at, whichever answers at the address later.
+    const { engine, clock, faults } = connection;
+    this.#connection = { engine, clock, faults, expected: undefined };
     this.#xid = xid;
     this.#idleTimeoutMs = options.idleTimeoutMs;
     this.#released = released;
@@ -105,6 +107,14 @@ export class MemoryBranch implements BranchSession {
   async rollback(): Promise<void> {
     this.#abort();
     this.#end();
+  }
+
+  /** Ends the session unless it is at this engine. */
+  expectIdentity(identity: string): void {
+    if (this.#connection.engine.identity !== identity) {
+      this.#abort();
+      this.#sessionEnded('another database is expected from now on');
+    }
   }
 
   onLost(listener: (reason: Reason) => void): void {

@@ -4,12 +4,15 @@ import { unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
-import { EngineError } from '../resource-manager.ts';
+import { EngineError, otherEngine } from '../resource-manager.ts';
 import type { MemoryEngine } from './engine.ts';
 import type { MemoryFaults, MemoryVerb } from './faults.ts';
 
 export interface MemoryConnection {
+  /** Which engine answers at the address now. */
   readonly engine: MemoryEngine;
+  /** The identity of the engine that calls go to; undefined: any. */
+  readonly expected: string | undefined;
   readonly clock: Clock;
   readonly faults: MemoryFaults;
 }
@@ -23,17 +26,17 @@ export async function callMemory<T>(
   const fault = connection.faults(call);
   switch (fault.kind) {
     case 'none':
-      return act(connection, action);
+      return act(connection, call.verb, action);
     case 'lost-request':
       throw unavailable('the request was lost');
     case 'lost-answer':
-      await act(connection, action);
+      await act(connection, call.verb, action);
       throw unavailable('the answer was lost');
     case 'refused':
       throw new EngineError(fault.reason, { sessionLost: false });
     case 'delayed': {
       await delay(connection.clock, fault.beforeMs);
-      const result = await act(connection, action);
+      const result = await act(connection, call.verb, action);
       await delay(connection.clock, fault.afterMs);
       return result;
     }
@@ -50,9 +53,13 @@ export function unavailableReason(message: string): Reason {
   return { code: 'ENGINE_UNAVAILABLE', message, retryable: true };
 }
 
-async function act<T>(connection: MemoryConnection, action: () => T | Promise<T>): Promise<T> {
-  if (!connection.engine.running) {
+async function act<T>(connection: MemoryConnection, verb: MemoryVerb, action: () => T | Promise<T>): Promise<T> {
+  const { engine, expected } = connection;
+  if (!engine.running) {
     throw unavailable('the engine is down');
+  }
+  if (verb !== 'identify' && expected !== undefined && engine.identity !== expected) {
+    throw otherEngine(expected, engine.identity);
   }
   return await action();
 }

@@ -37,6 +37,8 @@ export class MemoryEngine {
   readonly locks = new LockTable();
   readonly #rows = new Map<string, SqlValue>();
   readonly #epochs = new Map<LogIdentity, number>();
+  /** The newest token of each participant. */
+  readonly tokens = new Map<string, string>();
   readonly #prepared = new Map<string, PreparedTransaction>();
   readonly #outcomes = new Map<number, MemoryOutcome>();
   readonly #active = new Set<MemoryTransaction>();

@@ -4,7 +4,10 @@ import type { Xid } from '../../xa/xid.ts';
 
 export type MemoryVerb =
   | 'identify'
+  | 'preflight'
   | 'raise-epoch'
+  | 'show-token'
+  | 'read-token'
   | 'open'
   | 'execute'
   | 'prepare'

@@ -21,7 +21,8 @@ import { type MemoryFaults, NO_FAULTS } from './faults.ts';
 const OPEN_WAIT_MS = 1_000;
 
 export interface MemoryResourceManagerOptions {
-  readonly engine: MemoryEngine;
+  /** The engine, or a function that says which one answers at the address now. */
+  readonly engine: MemoryEngine | (() => MemoryEngine);
   readonly clock: Clock;
   /** Branches open at once. */
   readonly poolMax?: number;
@@ -35,12 +36,24 @@ export function openMemoryResourceManager(options: MemoryResourceManagerOptions)
 
 class MemoryResourceManager implements ResourceManager {
   readonly #connection: MemoryConnection;
+  #expected: string | undefined;
   readonly #poolMax: number;
   readonly #open = new Map<MemoryBranch, string>();
   readonly #waiting: { readonly go: () => void; readonly refuse: () => void; readonly timer: Timer }[] = [];
 
   constructor(options: MemoryResourceManagerOptions) {
-    this.#connection = { engine: options.engine, clock: options.clock, faults: options.faults ?? NO_FAULTS };
+    const { engine, clock, faults = NO_FAULTS } = options;
+    const expected = () => this.#expected;
+    this.#connection = {
+      get engine() {
+        return typeof engine === 'function' ? engine() : engine;
+      },
+      get expected() {
+        return expected();
+      },
+      clock,
+      faults,
+    };
     this.#poolMax = options.poolMax ?? SIDECAR_BRANCHES_MAX;
   }
 
@@ -52,13 +65,32 @@ class MemoryResourceManager implements ResourceManager {
     }));
   }
 
+  expectIdentity(identity: string): void {
+    this.#expected = identity;
+    for (const branch of this.#open.keys()) {
+      branch.expectIdentity(identity);
+    }
+  }
+
   async preflight(): Promise<readonly PreflightFinding[]> {
-    await this.identify();
+    await callMemory(this.#connection, { verb: 'preflight' }, () => undefined);
     return [];
   }
 
   async createTables(): Promise<void> {
-    await this.identify();
+    await callMemory(this.#connection, { verb: 'preflight' }, () => undefined);
+  }
+
+  showToken(instance: string, token: string): Promise<void> {
+    return callMemory(
+      this.#connection,
+      { verb: 'show-token' },
+      () => void this.#connection.engine.tokens.set(instance, token),
+    );
+  }
+
+  readToken(instance: string): Promise<string | undefined> {
+    return callMemory(this.#connection, { verb: 'read-token' }, () => this.#connection.engine.tokens.get(instance));
   }
 
   raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {

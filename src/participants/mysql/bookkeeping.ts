@@ -6,10 +6,11 @@ import { EngineError, type EngineIdentity } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import { type Engine, engineKind } from './engine.ts';
 import { parse } from './listing.ts';
-import { EPOCH_TABLE, IDENTITY_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
+import { EPOCH_TABLE, IDENTITY_TABLE, PARTICIPANT_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
 import {
   BRANCH_TABLE,
   behindCondition,
+  hex,
   identityCondition,
   type MarkerKey,
   markersCondition,
@@ -109,6 +110,23 @@ export async function raiseEpoch(
       `SELECT epoch FROM ${name} WHERE identity='${identity}'`,
   );
   return Number(answer[1]?.[0]?.[0]?.toString('latin1'));
+}
+
+/** @throws {EngineError} */
+export async function showToken(control: Control, engine: Engine, instance: string, token: string): Promise<void> {
+  const name = table(engine, PARTICIPANT_TABLE);
+  const row = `${hex(instance)},${hex(token)},CURRENT_TIMESTAMP`;
+  await control.rows(
+    `REPLACE INTO ${name} (instance,token,at) VALUES (${row});` +
+      `DELETE FROM ${name} WHERE at<CURRENT_TIMESTAMP - INTERVAL 1 DAY`,
+  );
+}
+
+/** @throws {EngineError} */
+export async function readToken(control: Control, engine: Engine, instance: string): Promise<string | undefined> {
+  const name = table(engine, PARTICIPANT_TABLE);
+  const [rows] = await control.rows(`SELECT token FROM ${name} WHERE instance=${hex(instance)}`);
+  return rows?.[0]?.[0]?.toString('latin1');
 }
 
 /** A part of the evidence rows, in the order of their keys, and the key that it ends with; undefined: it reaches the end. */

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { EngineError } from '../resource-manager.ts';
 import { ERRNO, lostReason, refusedError } from './errors.ts';
 import type { Answer, Result } from './exchange.ts';
+import { checkAgainst } from './identity.ts';
 import type { ServerError } from './packets.ts';
 import { errorOf, isLost, textRequest, within } from './session.ts';
 import { connectWire, type Wire } from './wire.ts';
@@ -36,7 +37,10 @@ export interface ControlOptions {
 export class Control {
   readonly #options: ControlOptions;
   readonly #idle: Wire[] = [];
+  /** All that are open, idle or not. */
+  readonly #wires = new Set<Wire>();
   readonly #waiting: ((wire: Wire | undefined) => void)[] = [];
+  #expected: string | undefined;
   #open = 0;
   #closed = false;
 
@@ -92,6 +96,18 @@ export class Control {
     throw refusedError(error, 'PREFLIGHT_FAILED');
   }
 
+  /** See `ResourceManager.expectIdentity`. */
+  expectIdentity(identity: string): void {
+    if (this.#expected === identity) {
+      return;
+    }
+    this.#expected = identity;
+    // One that is idle is taken out by its own listener, one in use is given back by its user.
+    for (const wire of this.#wires) {
+      wire.fail({ ...lostReason(undefined), message: 'another database is expected from now on' });
+    }
+  }
+
   close(): void {
     this.#closed = true;
     for (const wire of this.#idle.splice(0)) {
@@ -132,12 +148,22 @@ export class Control {
     this.#open += 1;
     try {
       const wire = await connectWire(this.#options.connection);
-      const error = errorOf(await this.#exchange(wire, FIRST_TEXT));
-      if (error !== undefined) {
+      try {
+        const error = errorOf(await this.#exchange(wire, FIRST_TEXT));
+        if (error !== undefined) {
+          throw refusedError(error, 'ENGINE_UNAVAILABLE');
+        }
+        await checkAgainst(
+          () => this.#expected,
+          (sql) => this.#exchange(wire, sql),
+        );
+      } catch (error) {
         wire.destroy();
-        throw refusedError(error, 'ENGINE_UNAVAILABLE');
+        throw error;
       }
+      this.#wires.add(wire);
       wire.onLost(() => {
+        this.#wires.delete(wire);
         const index = this.#idle.indexOf(wire);
         if (index !== -1) {
           this.#idle.splice(index, 1);
@@ -155,6 +181,7 @@ export class Control {
 
   #give(wire: Wire): void {
     if (wire.lost !== undefined || this.#closed) {
+      this.#wires.delete(wire);
       wire.destroy();
       this.#open -= 1;
       this.#waiting.shift()?.(undefined);

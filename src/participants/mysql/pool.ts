@@ -1,5 +1,6 @@
 // The sessions for branches: taken one for each branch, and given back only when their XA state is provably clean.
 import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
 import type { Session } from './session.ts';
 
@@ -83,6 +84,13 @@ export class Pool {
     session.destroy();
     if (this.#taken.delete(session)) {
       this.#serveNext();
+    }
+  }
+
+  /** Ends every session that is open now, as if the server had: another server is expected from now on. */
+  failAll(reason: Reason): void {
+    for (const session of [...this.#idle.splice(0), ...this.#taken]) {
+      session.wire.fail(reason);
     }
   }
 

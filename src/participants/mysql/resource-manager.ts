@@ -14,11 +14,22 @@ import {
 } from '../resource-manager.ts';
 import { Association } from './association.ts';
 import { blockedSessions } from './blocked.ts';
-import { createTables, forget, identify, markers, raiseEpoch, readEngine } from './bookkeeping.ts';
+import {
+  createTables,
+  forget,
+  identify,
+  markers,
+  raiseEpoch,
+  readEngine,
+  readToken,
+  showToken,
+} from './bookkeeping.ts';
 import { MysqlBranch } from './branch.ts';
 import { Control } from './control.ts';
 import type { Engine } from './engine.ts';
+import { lostReason } from './errors.ts';
 import { Finisher } from './finish.ts';
+import { checkAgainst } from './identity.ts';
 import { readRecoverRow } from './listing.ts';
 import { findOwner } from './look.ts';
 import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './options.ts';
@@ -63,6 +74,7 @@ export function openMysqlResourceManager(options: MysqlOptions): ResourceManager
 class MysqlResourceManager implements ResourceManager {
   readonly #clock: Clock;
   readonly #detach: boolean;
+  readonly #openControl: () => Control;
   readonly #control: Control;
   readonly #pool: Pool;
   readonly #pinned: Pinned;
@@ -70,6 +82,7 @@ class MysqlResourceManager implements ResourceManager {
   /** Branches that are open and not prepared. */
   readonly #active = new Set<string>();
   #engine: Promise<Engine> | undefined;
+  #expected: string | undefined;
   /** How far the sweep of evidence rows has come; undefined: it begins anew. */
   #sweptTo: MarkerKey | undefined;
 
@@ -80,18 +93,26 @@ class MysqlResourceManager implements ResourceManager {
     const connection = connectionOptions(address, { instance, connectTimeoutMs });
     this.#clock = clock;
     this.#detach = options.detach ?? false;
-    this.#control = new Control({ connection, clock, callTimeoutMs });
+    this.#openControl = () => new Control({ connection, clock, callTimeoutMs });
+    this.#control = this.#openControl();
     this.#pool = new Pool({
       max: options.poolMax ?? SIDECAR_BRANCHES_MAX,
       clock,
-      connect: async () =>
-        openSession(connection, {
-          engine: (await this.#known()).kind,
-          detach: this.#detach,
-          lockTimeoutMs,
-          callTimeoutMs,
-          clock,
-        }),
+      connect: async () => {
+        const engine = (await this.#known()).kind;
+        const settings = { engine, detach: this.#detach, lockTimeoutMs, callTimeoutMs, clock };
+        const session = await openSession(connection, settings);
+        try {
+          await checkAgainst(
+            () => this.#expected,
+            (sql) => session.text(sql),
+          );
+        } catch (error) {
+          session.destroy();
+          throw error;
+        }
+        return session;
+      },
     });
     this.#pinned = new Pinned(this.#pool);
     this.#finisher = new Finisher({
@@ -105,7 +126,21 @@ class MysqlResourceManager implements ResourceManager {
   }
 
   async identify(): Promise<EngineIdentity> {
-    return await identify(this.#control, await this.#ask());
+    const fresh = this.#openControl();
+    try {
+      return await identify(fresh, await readEngine(fresh));
+    } finally {
+      fresh.close();
+    }
+  }
+
+  expectIdentity(identity: string): void {
+    if (this.#expected !== identity) {
+      this.#expected = identity;
+      this.#engine = undefined;
+      this.#control.expectIdentity(identity);
+      this.#pool.failAll({ ...lostReason(undefined), message: 'another database is expected from now on' });
+    }
   }
 
   async preflight(): Promise<readonly PreflightFinding[]> {
@@ -114,6 +149,14 @@ class MysqlResourceManager implements ResourceManager {
 
   async createTables(): Promise<void> {
     await createTables(this.#control, await this.#ask());
+  }
+
+  async showToken(instance: string, token: string): Promise<void> {
+    await showToken(this.#control, await this.#known(), instance, token);
+  }
+
+  async readToken(instance: string): Promise<string | undefined> {
+    return await readToken(this.#control, await this.#known(), instance);
   }
 
   async raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {

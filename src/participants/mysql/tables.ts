@@ -5,6 +5,8 @@ import { BRANCH_TABLE } from './texts.ts';
 
 export const EPOCH_TABLE = 'concordat_epoch';
 export const IDENTITY_TABLE = 'concordat_identity';
+/** A row of each participant, which the others of its resource read: see `showToken`. */
+export const PARTICIPANT_TABLE = 'concordat_participant';
 
 const BRANCHES = `CREATE TABLE IF NOT EXISTS ${BRANCH_TABLE} (
   gtrid VARBINARY(64) NOT NULL,
@@ -18,18 +20,26 @@ const EPOCHS = `CREATE TABLE IF NOT EXISTS ${EPOCH_TABLE} (
   epoch BIGINT UNSIGNED NOT NULL
 ) ENGINE=InnoDB COMMENT='Concordat: the newest life of each coordinator log that was served here'`;
 
+const PARTICIPANTS = `CREATE TABLE IF NOT EXISTS ${PARTICIPANT_TABLE} (
+  instance VARBINARY(64) NOT NULL PRIMARY KEY,
+  token VARBINARY(64) NOT NULL,
+  at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE=InnoDB COMMENT='Concordat: by these rows participants of one resource know that they see one database'`;
+
 const IDENTITY = `CREATE TABLE IF NOT EXISTS ${IDENTITY_TABLE} (
   only_row TINYINT NOT NULL PRIMARY KEY,
   identity VARBINARY(32) NOT NULL
 ) ENGINE=InnoDB COMMENT='Concordat: what this database is, since MariaDB has no identity of its own'`;
 
 export function tableNames(engine: EngineKind): readonly string[] {
-  return engine === 'mariadb' ? [BRANCH_TABLE, EPOCH_TABLE, IDENTITY_TABLE] : [BRANCH_TABLE, EPOCH_TABLE];
+  const names = [BRANCH_TABLE, EPOCH_TABLE, PARTICIPANT_TABLE];
+  return engine === 'mariadb' ? [...names, IDENTITY_TABLE] : names;
 }
 
 /** The statements that create what is missing, in the current database. */
 export function tableStatements(engine: EngineKind): readonly string[] {
-  return engine === 'mariadb' ? [BRANCHES, EPOCHS, IDENTITY] : [BRANCHES, EPOCHS];
+  const statements = [BRANCHES, EPOCHS, PARTICIPANTS];
+  return engine === 'mariadb' ? [...statements, IDENTITY] : statements;
 }
 
 /** The same as a script for the person who may create tables, with what the participant's account then needs. */

@@ -13,7 +13,8 @@ const LOCK_PREFIX = 'concordat:';
 /** What MySQL takes. Names are compared without regard to case, and ids of ours have no upper case. */
 const LOCK_NAME_MAX = 64;
 
-function hex(text: string): string {
+/** A value as a literal that needs no quoting. */
+export function hex(text: string): string {
   return `X'${Buffer.from(text, 'latin1').toString('hex')}'`;
 }
 

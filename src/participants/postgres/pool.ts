@@ -36,9 +36,10 @@ export class SessionPool {
     if (this.#closed) {
       throw refusal('ENGINE_UNAVAILABLE', 'the adapter is closed');
     }
-    const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      return idle;
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.usable) {
+        return idle;
+      }
     }
     if (this.#count >= this.#options.sessionsMax) {
       const session = await this.#wait();
@@ -63,6 +64,13 @@ export class SessionPool {
     } else {
       waiter.timer.cancel();
       waiter.go(session);
+    }
+  }
+
+  /** Ends sessions at once, in use or not. */
+  destroy(which: (session: PgSession) => boolean): void {
+    for (const session of [...this.#all].filter(which)) {
+      session.destroy();
     }
   }
 

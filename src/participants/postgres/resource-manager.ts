@@ -9,6 +9,7 @@ import {
   type BranchSession,
   EngineError,
   type EngineIdentity,
+  otherEngine,
   type PreflightFinding,
   type PreparedBranch,
   type ResourceManager,
@@ -18,11 +19,11 @@ import { PgBranch } from './branch.ts';
 import { type BranchHost, wholeMs } from './branch-wire.ts';
 import { countBlocked, fenceBranch, listPrepared, query } from './catalogue.ts';
 import { lostReason } from './errors.ts';
-import { commitPrepared, rollbackPrepared, standingOf, xactStatus } from './finish.ts';
+import { type Control, commitPrepared, rollbackPrepared, standingOf, xactStatus } from './finish.ts';
 import { SessionPool } from './pool.ts';
 import { preflight } from './preflight.ts';
 import { type Backend, openSession, type PgSession, type SessionSettings } from './session.ts';
-import { createPostgresTables, raiseEpoch } from './tables.ts';
+import { createPostgresTables, raiseEpoch, readToken, showToken } from './tables.ts';
 
 export interface PostgresOptions {
   /** `postgresql://user:password@host:port/database?sslmode=…`; fields of `connection` win over it. */
@@ -68,6 +69,9 @@ class PostgresResourceManager implements ResourceManager {
   /** What the newest branch asked for: new sessions start with it, so that branches like it need no SET of their own. */
   #usualIdleTimeoutMs = TRANSACTION_TIMEOUT_DEFAULT_MS;
   readonly #callTimeoutMs: number;
+  /** Opens a session, of whichever engine answers. */
+  readonly #connect: () => Promise<PgSession>;
+  #expected: string | undefined;
 
   constructor(options: PostgresOptions) {
     const settings: Omit<SessionSettings, 'idleTimeoutMs'> = {
@@ -78,8 +82,13 @@ class PostgresResourceManager implements ResourceManager {
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.callTimeoutMs ?? CALL_TIMEOUT_MS),
       clock: options.clock,
     };
+    this.#connect = () => openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
     const connect = async () => {
-      const session = await openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
+      const session = await this.#connect();
+      if (this.#expected !== undefined && session.identity !== this.#expected) {
+        session.destroy();
+        throw otherEngine(this.#expected, session.identity);
+      }
       session.onEnd(() => void this.#open.delete(session));
       return session;
     };
@@ -110,14 +119,21 @@ class PostgresResourceManager implements ResourceManager {
   }
 
   async identify(): Promise<EngineIdentity> {
-    const [result] = await query(this.#control, [
-      {
-        text: `select current_setting('server_version'), (select system_identifier::text from pg_control_system()),
-          (select oid::text from pg_database where datname = current_database())`,
-      },
-    ]);
-    const [version, system, database] = result?.rows[0] ?? [];
-    return { engine: 'postgresql', version: version ?? '', identity: `postgresql:${system}:${database}` };
+    const session = await this.#connect();
+    const control: Control = (request) => session.run(request, { timeoutMs: this.#callTimeoutMs });
+    try {
+      const [result] = await query(control, [{ text: `select current_setting('server_version')` }]);
+      return { engine: 'postgresql', version: result?.rows[0]?.[0] ?? '', identity: session.identity };
+    } finally {
+      void session.close();
+    }
+  }
+
+  expectIdentity(identity: string): void {
+    this.#expected = identity;
+    const isOther = (session: PgSession) => session.identity !== identity;
+    this.#branches.destroy(isOther);
+    this.#controls.destroy(isOther);
   }
 
   async preflight(): Promise<readonly PreflightFinding[]> {
@@ -134,6 +150,14 @@ class PostgresResourceManager implements ResourceManager {
 
   createTables(): Promise<void> {
     return createPostgresTables(this.#control);
+  }
+
+  showToken(instance: string, token: string): Promise<void> {
+    return showToken(this.#control, instance, token);
+  }
+
+  readToken(instance: string): Promise<string | undefined> {
+    return readToken(this.#control, instance);
   }
 
   raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {

@@ -59,12 +59,14 @@ export async function openSession(settings: SessionSettings): Promise<PgSession>
     { timeoutMs: settings.connectTimeoutMs },
   );
   const row = setUp.kind === 'answered' ? setUp.results[0]?.rows[0] : undefined;
+  const refused = setUp.kind === 'answered' ? setUp.error : undefined;
   if (setUp.kind !== 'answered' || row === undefined) {
     session.destroy();
-    const cause = setUp.kind === 'too-large' ? undefined : setUp.error;
+    const cause = setUp.kind === 'lost' ? setUp.error : refused;
     throw new EngineError(connectReason(cause), { sessionLost: true, cause });
   }
   session.backend = { pid: Number(row[0]), startedAt: row[1] ?? '' };
+  session.identity = row[2] ?? '';
   // Not every platform of the server has it; where it is refused, `fence` ends such sessions instead.
   const check = `set client_connection_check_interval = ${CLIENT_CHECK_INTERVAL_MS}`;
   await session.run({ kind: 'simple', text: check }, { timeoutMs: settings.connectTimeoutMs });
@@ -72,10 +74,14 @@ export async function openSession(settings: SessionSettings): Promise<PgSession>
   return session;
 }
 
+/** What the engine says it is: the cluster, and the database in it. */
+const IDENTITY = `'postgresql:' || (select system_identifier from pg_control_system())
+  || ':' || (select oid from pg_database where datname = current_database())`;
+
 /** The formats that the value decoder reads, whatever the role's defaults are; and no limit on idle pooled sessions. */
 function setUpStep(settings: SessionSettings): { readonly text: string; readonly values: readonly (string | null)[] } {
   return {
-    text: `select a.pid::text, a.backend_start::text,
+    text: `select a.pid::text, a.backend_start::text, ${IDENTITY},
       set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false),
       set_config('bytea_output', 'hex', false), set_config('extra_float_digits', '1', false),
       set_config('idle_session_timeout', '0', false), set_config('role', coalesce($1::text, 'none'), false)
@@ -99,6 +105,8 @@ export interface SessionEnd {
 export class PgSession {
   readonly idleTimeoutMs: number;
   backend: Backend = { pid: 0, startedAt: '' };
+  /** Of the engine, as it said when the session was opened. */
+  identity = '';
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #names = new NamedStatements();

@@ -1,0 +1,47 @@
+// Which server a connection leads to: asked of each one that is opened, before anything else is done on it.
+import { EngineError, otherEngine } from '../resource-manager.ts';
+import { ERRNO, refusedError } from './errors.ts';
+import type { Answer } from './exchange.ts';
+import { errorOf } from './session.ts';
+import { IDENTITY_TABLE } from './tables.ts';
+
+/** The server is one that cannot know this text: MariaDB has no server_uuid, and another database no row of ours. */
+const STRANGE: readonly number[] = [ERRNO.unknownSystemVariable, ERRNO.noSuchTable];
+
+/** Answers one cell: what `identify` would say. Of the engine that is expected, which tells the two servers apart, too. */
+function identityText(expected: string): string {
+  return expected.startsWith('mysql:')
+    ? "SELECT CONCAT('mysql:',@@GLOBAL.server_uuid,':',DATABASE()),VERSION()"
+    : `SELECT CONCAT('mariadb:',identity,':',@@GLOBAL.server_id,':',DATABASE()),VERSION() FROM ${IDENTITY_TABLE}`;
+}
+
+/**
+ * Until a new connection is known to lead to the engine that is expected now: that may change while it is asked. Undefined: any will do.
+ * @throws {EngineError} `RESOURCE_IDENTITY`: another server; or it cannot say now.
+ */
+export async function checkAgainst(
+  expected: () => string | undefined,
+  ask: (sql: string) => Promise<Answer>,
+): Promise<void> {
+  for (let checked: string | undefined; checked !== expected(); ) {
+    checked = expected();
+    if (checked !== undefined) {
+      await checkIdentity(ask, checked);
+    }
+  }
+}
+
+async function checkIdentity(ask: (sql: string) => Promise<Answer>, expected: string): Promise<void> {
+  // A read of a table begins a transaction where `autocommit` is off, and XA START is refused inside of one.
+  const answer = await ask(`${identityText(expected)};ROLLBACK`);
+  const error = errorOf(answer);
+  if (error !== undefined && !STRANGE.includes(error.errno)) {
+    const { reason } = refusedError(error, 'ENGINE_UNAVAILABLE');
+    throw new EngineError(reason, { sessionLost: true });
+  }
+  const [result] = answer;
+  const found = result?.kind === 'cells' ? result.rows[0]?.[0]?.toString('utf8') : undefined;
+  if (found !== expected) {
+    throw otherEngine(expected, found ?? 'one that does not know it');
+  }
+}
