@@ -9,9 +9,10 @@ import type { SessionWelcome__Output as Welcome } from '../gen/concordat/v1/Sess
 import type { TransactionEnded__Output as TransactionEnded } from '../gen/concordat/v1/TransactionEnded.ts';
 import type { TransactionServiceClient } from '../gen/concordat/v1/TransactionService.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { FrameWriter } from '../wire/frames.ts';
+import { type FrameWeights, FrameWriter } from '../wire/frames.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { LIST_ENTRIES_MAX } from '../xa/limits.ts';
 import type { Gtrid } from '../xa/xid.ts';
 import { parseLogIdentity } from '../xa/xid.ts';
 import { RefusedError, streamFailure } from './failures.ts';
@@ -42,6 +43,13 @@ export interface LinkListener {
   onLost(error: CoordinatorError): void;
 }
 
+/** Frames of commits with many branches are cut well before the coordinator would refuse them. */
+const BY_ENTRIES: FrameWeights<ClientMessage> = {
+  weigh: ({ commit, rollback }) => 2 + (commit?.branches?.length ?? 0) + (rollback?.branches?.length ?? 0),
+  frameMax: LIST_ENTRIES_MAX / 2,
+  queueMax: Number.POSITIVE_INFINITY,
+};
+
 interface Waiter {
   readonly resolve: (message: ServerMessage) => void;
   readonly reject: (error: unknown) => void;
@@ -68,6 +76,7 @@ export class CoordinatorLink {
       this.#stream,
       (messages) => ({ messages }),
       () => this.#lose(new CoordinatorError('CONNECTION_LOST', 'The coordinator does not read its session.')),
+      BY_ENTRIES,
     );
     this.#stream.on('data', (frame: SessionResponse) => {
       for (const message of frame.messages) {

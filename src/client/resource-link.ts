@@ -11,6 +11,7 @@ import type { ResourceSessionResponse__Output as ResourceSessionResponse } from 
 import { FrameWriter } from '../wire/frames.ts';
 import { wire } from '../wire/proto.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { LIST_ENTRIES_MAX } from '../xa/limits.ts';
 import { channelCredentials, RESOURCE_CHANNEL } from './channel.ts';
 import { streamFailure } from './failures.ts';
 
@@ -25,6 +26,8 @@ export interface StatementListener {
 const ID_MAX = 0xffff_ffff;
 /** A frame of statements is about this large at most, and a queue beyond the other means that the sidecar does not read. */
 const FRAME_BYTES_MAX = 1024 * 1024;
+/** Added for each parameter, so that a frame of many small ones stays below LIST_ENTRIES_MAX as well. */
+const PARAMETER_SHARE_BYTES = Math.ceil(FRAME_BYTES_MAX / (LIST_ENTRIES_MAX / 2));
 const QUEUE_BYTES_MAX = 256 * 1024 * 1024;
 const OVERHEAD_BYTES = 128;
 const PARAMETER_OVERHEAD_BYTES = 16;
@@ -62,7 +65,8 @@ export class ResourceLink {
       (calls) => ({ calls }),
       () => this.#lose(new CoordinatorError('CONNECTION_LOST', 'The participant does not read its session.')),
       {
-        weigh: (call) => requestBytes(call.execute ?? {}),
+        weigh: (call) =>
+          requestBytes(call.execute ?? {}) + (call.execute?.parameters?.length ?? 0) * PARAMETER_SHARE_BYTES,
         frameMax: FRAME_BYTES_MAX,
         queueMax: QUEUE_BYTES_MAX,
       },

@@ -5,12 +5,14 @@ import type { ResourceDirectory } from '../gen/concordat/v1/ResourceDirectory.ts
 import type { ServerMessage } from '../gen/concordat/v1/ServerMessage.ts';
 import type { SessionRequest__Output as SessionRequest } from '../gen/concordat/v1/SessionRequest.ts';
 import type { SessionResponse } from '../gen/concordat/v1/SessionResponse.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { checkFrame, noHello } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { FRAME_MESSAGES_MAX, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../xa/limits.ts';
+import { HELLO_MAX_MS, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../xa/limits.ts';
 import type { LogIdentity } from '../xa/xid.ts';
 import { reasonOf } from './answers.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
@@ -31,6 +33,7 @@ export interface SessionParts {
   readonly identity: LogIdentity;
   readonly epoch: number;
   readonly defaultTimeoutMs: number;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -77,6 +80,7 @@ class ClientSession implements Owner {
   readonly #parts: SessionParts;
   readonly #out: FrameWriter<ServerMessage, SessionResponse>;
   readonly #onEnd: () => void;
+  readonly #greeting: Timer;
   #greeted = false;
   #ended = false;
 
@@ -89,6 +93,9 @@ class ClientSession implements Owner {
       (messages) => ({ messages }),
       () => this.#end(),
       TO_CLIENT,
+    );
+    this.#greeting = parts.clock.after(HELLO_MAX_MS, () =>
+      this.#fail(new CoordinatorError('PROTOCOL', noHello('client'))),
     );
     stream.on('data', (frame: SessionRequest) => this.#receive(frame));
     stream.on('end', () => this.#end());
@@ -117,10 +124,10 @@ class ClientSession implements Owner {
     if (this.#ended) {
       return;
     }
-    if (frame.messages.length > FRAME_MESSAGES_MAX) {
-      const error = new CoordinatorError('LIMIT_FRAME', `a frame carries at most ${FRAME_MESSAGES_MAX} messages`);
-      this.#stream.emit('error', toStatus(error));
-      this.#end();
+    try {
+      checkFrame(frame, frame.messages);
+    } catch (error) {
+      this.#fail(error);
       return;
     }
     for (const message of frame.messages) {
@@ -130,6 +137,12 @@ class ClientSession implements Owner {
         this.#refuse(message.id, error);
       }
     }
+  }
+
+  /** Ends the stream with its reason. */
+  #fail(error: unknown): void {
+    this.#stream.emit('error', toStatus(error));
+    this.#end();
   }
 
   #dispatch(message: ClientMessage): void {
@@ -176,6 +189,7 @@ class ClientSession implements Owner {
         `this coordinator speaks protocol ${PROTOCOL_VERSION}, the client ${protocolVersion}`,
       );
     }
+    this.#greeting.cancel();
     this.#greeted = true;
     this.#out.send({
       id,
@@ -219,6 +233,7 @@ class ClientSession implements Owner {
       return;
     }
     this.#ended = true;
+    this.#greeting.cancel();
     this.#out.close();
     this.#stream.end();
     this.#parts.leases.release(this);

@@ -54,7 +54,7 @@ export function openCore(options: CoreOptions): Core {
   const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
   const markers = new Markers(driver, log);
   const sessions = new ClientSessions({
-    ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, logger },
+    ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
   });
   const participants = { driver, directory, strays, markers, log, clock, logger };
   recover(log, driver, directory, logger);

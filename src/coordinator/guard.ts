@@ -2,6 +2,7 @@
 import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { checkRequest } from '../wire/request.ts';
 import { toCoordinatorError, toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
@@ -16,7 +17,7 @@ export interface GuardParts {
  * A unary handler from a function. grpc-js lets handlers run on after the caller's deadline; here the caller gets its answer or
  * `DEADLINE` in bounded time, and the transaction goes on either way: a deadline bounds the wait, never the outcome (D2).
  */
-export function unary<Request, Response>(
+export function unary<Request extends object, Response>(
   parts: GuardParts,
   handle: (request: Request) => Response | Promise<Response>,
 ): handleUnaryCall<Request, Response> {
@@ -37,6 +38,7 @@ export function unary<Request, Response>(
     call.on('cancelled', () => answer(() => undefined));
     try {
       checkMetadata(call.metadata);
+      checkRequest(call.request);
       const result = handle(call.request);
       if (result instanceof Promise) {
         result.then((value) => answer(() => callback(null, value)), refuse);

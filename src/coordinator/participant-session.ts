@@ -9,8 +9,10 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { checkFrame, noHello } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { HELLO_MAX_MS } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import type { Directory, Link, Probe, Scan } from './directory.ts';
 import type { Driver } from './driver.ts';
@@ -55,6 +57,7 @@ export class ParticipantSession {
   readonly #out: FrameWriter<CoordinatorMessage, AttachResponse>;
   readonly #answers: PendingAnswers;
   #phase: Phase = { kind: 'greeting' };
+  readonly #greeting: Timer;
   #heartbeat: Timer;
   #heardAt: number;
   #beatAt: number;
@@ -72,6 +75,9 @@ export class ParticipantSession {
     this.#heardAt = parts.clock.now();
     this.#beatAt = this.#heardAt;
     this.#heartbeat = parts.clock.after(HEARTBEAT_MS, this.#beat);
+    this.#greeting = parts.clock.after(HELLO_MAX_MS, () =>
+      this.#refuse(new CoordinatorError('PROTOCOL', noHello('participant'))),
+    );
     stream.on('data', (frame: AttachRequest) => this.#receive(frame));
     stream.on('end', () => this.#end());
     stream.on('cancelled', () => this.#end());
@@ -86,8 +92,17 @@ export class ParticipantSession {
 
   #receive(frame: AttachRequest): void {
     this.#heardAt = this.#parts.clock.now();
+    if (this.#hasEnded()) {
+      return;
+    }
+    try {
+      checkFrame(frame, frame.messages);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
     for (const message of frame.messages) {
-      if (this.#phase.kind === 'ended') {
+      if (this.#hasEnded()) {
         return;
       }
       try {
@@ -97,6 +112,10 @@ export class ParticipantSession {
         return;
       }
     }
+  }
+
+  #hasEnded(): boolean {
+    return this.#phase.kind === 'ended';
   }
 
   #dispatch(message: ParticipantMessage): void {
@@ -122,6 +141,7 @@ export class ParticipantSession {
   }
 
   #greet(hello: AttachHello): void {
+    this.#greeting.cancel();
     const { directory, log, logger } = this.#parts;
     const link = this.#link(hello);
     const { resource, engine, engineIdentity } = link;
@@ -229,6 +249,7 @@ export class ParticipantSession {
       return;
     }
     this.#phase = { kind: 'ended' };
+    this.#greeting.cancel();
     this.#heartbeat.cancel();
     this.#out.close();
     this.#stream.end();

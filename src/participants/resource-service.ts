@@ -6,6 +6,7 @@ import type { PrepareRequest__Output } from '../gen/concordat/v1/PrepareRequest.
 import type { ResourceServiceHandlers } from '../gen/concordat/v1/ResourceService.ts';
 import type { Clock } from '../lib/clock.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { checkRequest } from '../wire/request.ts';
 import { toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
@@ -117,6 +118,7 @@ export class ResourceService {
     call.on('cancelled', () => answer(() => undefined));
     try {
       checkMetadata(call.metadata);
+      checkRequest(call.request);
     } catch (error) {
       refuse(error);
       return;

@@ -10,9 +10,9 @@ import type { ResourceSessionRequest__Output } from '../gen/concordat/v1/Resourc
 import type { ResourceSessionResponse } from '../gen/concordat/v1/ResourceSessionResponse.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { checkFrame } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { FRAME_MESSAGES_MAX } from '../xa/limits.ts';
 import type { Weighed } from './resource-service.ts';
 
 export type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
@@ -74,9 +74,13 @@ export class ResourceSession {
   }
 
   #receive(frame: ResourceSessionRequest__Output): void {
-    if (frame.calls.length > FRAME_MESSAGES_MAX) {
-      const message = `a frame carries ${frame.calls.length} calls, more than ${FRAME_MESSAGES_MAX}`;
-      this.#refuse(new CoordinatorError('LIMIT_FRAME', message));
+    if (this.#isOver) {
+      return;
+    }
+    try {
+      checkFrame(frame, frame.calls, 'calls');
+    } catch (error) {
+      this.#refuse(error);
       return;
     }
     for (const call of frame.calls) {

@@ -1,14 +1,31 @@
 // Codecs made for each type of message: between an object and its bytes without the second object that proto-loader makes each way, which
 // costs more than the bytes do (ADR 9). What they take and give is what proto-loader's take and give with the options in proto.ts.
 import protobuf, { type Enum, type Field, type Reader, type Type } from 'protobufjs';
-import { ENTRY_KEY, ENTRY_VALUE, readEntry, readName, readSigned, readUnsigned } from './wire-reading.ts';
+import {
+  checkEnd,
+  countEntries,
+  ENTRY_KEY,
+  ENTRY_VALUE,
+  endOfPart,
+  one,
+  readEntry,
+  readName,
+  readSigned,
+  readText,
+  readUnsigned,
+} from './wire-reading.ts';
 import { WireWriter } from './wire-writer.ts';
 
 export interface Codec {
   /** @throws {TypeError} for what has not the type's shape. */
   readonly encode: (message: object) => Buffer;
-  /** @throws {Error} for bytes that are no message. Fields of a newer protocol are skipped. */
-  readonly decode: (bytes: Buffer) => object;
+  /**
+   * Fields of a newer protocol are skipped. `entriesMax` bounds the entries of all lists and the messages within this one, counted while
+   * they are read: two bytes on the wire are a hundred in memory.
+   * @throws {Error} for bytes that are no message, or where anything in it is cut short.
+   * @throws {CoordinatorError} `LIMIT_FRAME` as soon as there are more.
+   */
+  readonly decode: (bytes: Buffer, entriesMax?: number) => object;
 }
 
 /** What JavaScript is made of for a kind of field. */
@@ -33,7 +50,7 @@ const SCALARS: Readonly<Record<string, Kind>> = {
   uint64: { wireType: VARINT, write: 'w.uint64(value);', read: 'readUnsigned(r)', absent: '"0"' },
   sint64: { wireType: VARINT, write: 'w.sint64(value);', read: 'readSigned(r)', absent: '"0"' },
   double: { wireType: FIXED64, write: 'w.double(value);', read: 'r.double()', absent: '0' },
-  string: { wireType: LENGTH, write: 'w.string(value);', read: 'r.string()', absent: '""' },
+  string: { wireType: LENGTH, write: 'w.string(value);', read: 'readText(r)', absent: '""' },
   bytes: { wireType: LENGTH, write: 'w.bytes(value);', read: 'r.bytes()', absent: 'NO_BYTES' },
 };
 /** The one map that there is; each entry is a message of its own. */
@@ -45,7 +62,17 @@ const TEXTS: Kind = {
 };
 
 /** What the made functions use by name: helpers, and each other. */
-const scope: Record<string, unknown> = { readUnsigned, readSigned, readName, readEntry, NO_BYTES: Buffer.alloc(0) };
+const scope: Record<string, unknown> = {
+  readUnsigned,
+  readSigned,
+  readName,
+  readEntry,
+  readText,
+  endOfPart,
+  checkEnd,
+  one,
+  NO_BYTES: Buffer.alloc(0),
+};
 const made = new Set<string>();
 const writer = new WireWriter();
 
@@ -60,7 +87,10 @@ export function codecOf(type: Type): Codec {
       write(writer, message);
       return writer.finish();
     },
-    decode: (bytes) => read(protobuf.Reader.create(bytes), bytes.length),
+    decode(bytes, entriesMax = Number.POSITIVE_INFINITY) {
+      countEntries(entriesMax);
+      return read(protobuf.Reader.create(bytes), bytes.length);
+    },
   };
 }
 
@@ -83,10 +113,11 @@ function make(type: Type): void {
 while (r.pos < end) {
   const tag = r.uint32();
   switch (tag) {
-    ${fields.map(({ field, kind }) => `case ${tagOf(field, kind)}: ${reading(field, kind)} break;`).join('\n    ')}
+    ${fields.flatMap(({ field, kind }) => cases(field, kind)).join('\n    ')}
     default: r.skipType(tag & 7);
   }
 }
+checkEnd(r, end);
 return m;`,
   );
 }
@@ -105,11 +136,11 @@ function kindOf(field: Field): Kind {
     return {
       wireType: LENGTH,
       write: `const start = w.open(); write${id}(w, value); w.close(start);`,
-      read: `read${id}(r, r.uint32() + r.pos)`,
+      read: `read${id}(r, endOfPart(r))`,
       absent: 'null',
     };
   }
-  if (resolvedType instanceof protobuf.Enum && !field.repeated) {
+  if (resolvedType instanceof protobuf.Enum) {
     const { values, valuesById } = resolvedType;
     const id = idOf(resolvedType);
     scope[`numbers${id}`] = values;
@@ -142,6 +173,10 @@ function writing(field: Field, kind: Kind): string {
   if (field.map) {
     return `if (m.${field.name}) { for (const [key, value] of Object.entries(m.${field.name})) { ${put} } }`;
   }
+  if (isPacked(field)) {
+    const values = `for (const value of m.${field.name}) { ${kind.write} }`;
+    return `if (m.${field.name}?.length > 0) { w.uint32(${packedTag(field)}); const start = w.open(); ${values} w.close(start); }`;
+  }
   if (field.repeated) {
     return `if (m.${field.name}) { for (const value of m.${field.name}) { ${put} } }`;
   }
@@ -150,12 +185,29 @@ function writing(field: Field, kind: Kind): string {
   return `{ const value = m.${field.name}; if (${isThere}) { ${put} } }`;
 }
 
+function cases(field: Field, kind: Kind): string[] {
+  const own = `case ${tagOf(field, kind)}: ${reading(field, kind)} break;`;
+  // Whoever wrote it may have packed the list or not; both are to be read (protobuf's encoding guide).
+  const packed = `case ${packedTag(field)}: { const end = endOfPart(r); while (r.pos < end) { ${reading(field, kind)} } checkEnd(r, end); break; }`;
+  return isPacked(field) ? [own, packed] : [own];
+}
+
+/** A list of numbers: one field with all of them. Of these our protocol has enum values only. */
+function isPacked(field: Field): boolean {
+  return field.repeated && field.resolvedType instanceof protobuf.Enum;
+}
+
+function packedTag(field: Field): number {
+  return (field.id << 3) | LENGTH;
+}
+
 function reading(field: Field, { read }: Kind): string {
   if (field.map) {
     return `{ const [key, value] = ${read}; m.${field.name}[key] = value; }`;
   }
   if (field.repeated) {
-    return `m.${field.name}.push(${read});`;
+    // A message counts itself.
+    return `${field.resolvedType instanceof protobuf.Type ? '' : 'one(); '}m.${field.name}.push(${read});`;
   }
   return field.partOf === null
     ? `m.${field.name} = ${read};`

@@ -10,6 +10,7 @@ import type { ProtoGrpcType as ParticipantTypes } from '../gen/participant.ts';
 import type { ProtoGrpcType as ResourceTypes } from '../gen/resource.ts';
 import type { ProtoGrpcType as TransactionTypes } from '../gen/transaction.ts';
 import { codecOf } from './codec.ts';
+import { readRequest } from './request.ts';
 
 /** Kept equal to the flags of `npm run gen`: 64-bit integers and enum values are strings, absent scalars their defaults. */
 const OPTIONS: Options = { longs: String, enums: String, defaults: true, oneofs: true };
@@ -33,9 +34,11 @@ const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => join(protoFolder(), target);
 root.loadSync([...FILES, 'google/rpc/status.proto']).resolveAll();
 const definition = fromJSON(root.toJSON(), OPTIONS);
-useCodecs('TransactionService', 'Session');
-useCodecs('ResourceService', 'Session');
-useCodecs('ParticipantService', 'Attach');
+for (const service of ['TransactionService', 'ParticipantService', 'ResourceService', 'AdminService']) {
+  for (const method of Object.values(definition[`concordat.v1.${service}`] ?? {})) {
+    useCodecs(service, method);
+  }
+}
 const loaded = loadPackageDefinition(definition) as unknown as AdminTypes &
   ParticipantTypes &
   ResourceTypes &
@@ -46,20 +49,20 @@ export const wire: AdminTypes['concordat']['v1'] &
   ResourceTypes['concordat']['v1'] &
   TransactionTypes['concordat']['v1'] = loaded.concordat.v1 as never;
 
-/** The frames of a batched stream are written and read by our own codecs, since that is where the messages are. */
-function useCodecs(service: string, stream: string): void {
-  const method = (definition[`concordat.v1.${service}`] as Record<string, MethodDefinition<object, object>>)[stream];
+/** Our own codecs: cheaper where the messages are, in the batched streams, and counting what they read wherever somebody else wrote it. */
+function useCodecs(service: string, method: MethodDefinition<object, object>): void {
   const { resolvedRequestType, resolvedResponseType } =
-    root.lookupService(`concordat.v1.${service}`).methods[stream] ?? {};
-  if (!method || !resolvedRequestType || !resolvedResponseType) {
-    throw new Error(`The proto folder does not define ${stream} of ${service}: reinstall the package.`);
+    root.lookupService(`concordat.v1.${service}`).methods[method.path.slice(method.path.lastIndexOf('/') + 1)] ?? {};
+  if (!resolvedRequestType || !resolvedResponseType) {
+    throw new Error(`The proto folder does not define ${method.path}: reinstall the package.`);
   }
   const request = codecOf(resolvedRequestType);
   const response = codecOf(resolvedResponseType);
   method.requestSerialize = request.encode;
-  method.requestDeserialize = request.decode;
+  method.requestDeserialize = (bytes) => readRequest(request, bytes);
   method.responseSerialize = response.encode;
-  method.responseDeserialize = response.decode;
+  // What a peer answers that we chose ourselves is bounded by its bytes.
+  method.responseDeserialize = (bytes) => response.decode(bytes);
 }
 
 /** Codec of a message by its full name, for the messages that travel inside others. */

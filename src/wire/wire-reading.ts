@@ -1,5 +1,62 @@
-// What protobufjs's reader does not give as our messages have it: 64-bit integers as text, enum values by name, entries of a map of texts.
+// What protobufjs's reader does not give as our messages have it: 64-bit integers as text, enum values by name, entries of a map of texts;
+// and what it does not check: a text that is cut short, a part that is longer than its message, the number of parts.
 import type { Reader } from 'protobufjs';
+import { CoordinatorError } from '../xa/errors.ts';
+
+/** Of the message that is being read: reading is synchronous, so there is one at a time. */
+let entries = 0;
+let entriesMax = 0;
+
+/** Starts the count for the next message. */
+export function countEntries(max: number): void {
+  entries = 0;
+  entriesMax = max;
+}
+
+/** Counts an entry of a list, or a message within. @throws {CoordinatorError} `LIMIT_FRAME` */
+export function one(): void {
+  entries += 1;
+  if (entries > entriesMax) {
+    throw new CoordinatorError(
+      'LIMIT_FRAME',
+      `a message carries at most ${entriesMax} list entries and messages within it, all lists together`,
+    );
+  }
+}
+
+export function isTooMany(error: unknown): error is CoordinatorError {
+  return error instanceof CoordinatorError && error.code === 'LIMIT_FRAME';
+}
+
+/** Where the message ends whose length comes next, which is counted. @throws {RangeError} beyond the bytes that there are. */
+export function endOfPart(reader: Reader): number {
+  one();
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  if (end > reader.len) {
+    throw new RangeError(`a part of ${length} bytes is cut short`);
+  }
+  return end;
+}
+
+/** @throws {RangeError} the last field went beyond the end of its message. */
+export function checkEnd(reader: Reader, end: number): void {
+  if (reader.pos !== end) {
+    throw new RangeError('a field is longer than its message');
+  }
+}
+
+/** protobufjs gives what there is of a text that is cut short (`BufferReader.string`). @throws {RangeError} */
+export function readText(reader: Reader): string {
+  const length = reader.uint32();
+  const start = reader.pos;
+  const end = start + length;
+  if (end > reader.len) {
+    throw new RangeError(`a text of ${length} bytes is cut short`);
+  }
+  reader.pos = end;
+  return (reader.buf as Buffer).toString('utf8', start, end);
+}
 
 /** A `uint64` in decimal. */
 export function readUnsigned(reader: Reader): string {
@@ -24,17 +81,18 @@ export function readName(reader: Reader, names: Readonly<Record<number, string>>
 export function readEntry(reader: Reader): readonly [key: string, value: string] {
   let key = '';
   let value = '';
-  const end = reader.uint32() + reader.pos;
+  const end = endOfPart(reader);
   while (reader.pos < end) {
     const tag = reader.uint32();
     if (tag === ENTRY_KEY) {
-      key = reader.string();
+      key = readText(reader);
     } else if (tag === ENTRY_VALUE) {
-      value = reader.string();
+      value = readText(reader);
     } else {
       reader.skipType(tag & 7);
     }
   }
+  checkEnd(reader, end);
   return [key, value];
 }
 

@@ -18,8 +18,15 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
 export const SESSIONS_MAX = 1_000;
 /** Participant instances attached to one coordinator. */
 export const PARTICIPANTS_MAX = 1_000;
+/** From the opening of a Session or Attach stream to its hello, whatever else is said on it: it holds a place meanwhile. */
+export const HELLO_MAX_MS = 5_000;
 /** Messages in one stream frame; a frame of the largest ones stays below COORDINATOR_MESSAGE_BYTES_MAX. */
 export const FRAME_MESSAGES_MAX = 200;
+/**
+ * Entries of all lists in one request, and messages within it, counted while it is read: two bytes on the wire are a hundred in memory.
+ * Room for a frame of FRAME_MESSAGES_MAX commits of dozens of branches, and for thousands of parameters.
+ */
+export const LIST_ENTRIES_MAX = 10_000;
 /** Branches in one Reconcile or Forget message; longer lists go as several. */
 export const BRANCHES_PER_MESSAGE_MAX = 500;
 export const REQUEST_ID_BYTES_MAX = 64;
