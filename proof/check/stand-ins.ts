@@ -65,7 +65,7 @@ export function standIn(circumstances: Circumstances): StandIn {
 function logOf({ epoch, logged, unfinished }: Circumstances, appended: (record: LogRecord) => void): Log {
   const never = new Promise<never>(() => undefined);
   const log: Pick<Log, 'recovered' | 'outcome' | 'history' | 'append' | 'failed'> = {
-    recovered: { identity: IDENTITY, epoch, unfinished, resources: [] },
+    recovered: { identity: IDENTITY, epoch, token: '', unfinished, resources: [] },
     outcome: () => logged,
     history: () => unfinished,
     append: (records) => {

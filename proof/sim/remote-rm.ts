@@ -4,8 +4,10 @@ import {
   type BranchSession,
   EngineError,
   type EngineIdentity,
+  type KnownLog,
   type PreflightFinding,
   type PreparedBranch,
+  type RecordedLife,
   type ResourceManager,
 } from '../../src/participants/resource-manager.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../src/xa/vocabulary.ts';
@@ -44,8 +46,12 @@ export class RemoteResourceManager implements ResourceManager {
     return this.#control('read-token', () => this.#wire.server.readToken(instance), instance);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
-    return this.#control('epoch', () => this.#wire.server.raiseEpoch(identity, epoch), `${identity}.${epoch}`);
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
+    return this.#control('epoch', () => this.#wire.server.raiseEpoch(identity, epoch, token), `${identity}.${epoch}`);
+  }
+
+  knownLogs(): Promise<readonly KnownLog[]> {
+    return this.#control('logs', () => this.#wire.server.knownLogs());
   }
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {

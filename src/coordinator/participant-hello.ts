@@ -1,8 +1,11 @@
 // A participant's hello, decoded once: who speaks for which engine. What goes to the log, the directory and people is bounded here.
 import type { AttachHello__Output as AttachHello } from '../gen/concordat/v1/AttachHello.ts';
+import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
+import type { RecoveredLog } from '../log/log.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { REASON_CHARS_MAX } from '../xa/limits.ts';
+import { EPOCH_LEAP_MAX } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import { decodeInstance, decodeResource, decodeText, invalid } from './requests.ts';
 
@@ -43,15 +46,23 @@ export function decodeHello(hello: AttachHello): Introduction {
 }
 
 /**
- * `served`: the highest epoch of this log that the participant's engine has recorded. It may learn later, too, that it is newer than
- * ours: then another coordinator has taken over.
- * @throws {CoordinatorError} EPOCH_STALE
+ * `served`: the newest life of this log that the participant's engine has recorded. It may learn later, too, that it is another one than
+ * ours: then another coordinator has taken over. A participant that tells no token is judged by the epoch.
+ * @throws {CoordinatorError} EPOCH_STALE, EPOCH_LEAP
  */
-export function checkEpoch({ resource }: Pick<Link, 'resource'>, served: number, own: number): void {
-  if (served > own) {
+export function checkLife({ resource }: Pick<Link, 'resource'>, served: Ready, own: RecoveredLog): void {
+  const epoch = Number(served.epoch);
+  if (epoch < own.epoch) {
+    throw new CoordinatorError(
+      'EPOCH_LEAP',
+      `the database of ${resource} knows epoch ${epoch} of this log, and this coordinator runs epoch ${own.epoch}; a leap of more than ${EPOCH_LEAP_MAX} is not believed`,
+    );
+  }
+  if (epoch > own.epoch || (served.lifeToken !== '' && served.lifeToken !== own.token)) {
+    const known = epoch > own.epoch ? `epoch ${epoch}` : `another life with epoch ${epoch}`;
     throw new CoordinatorError(
       'EPOCH_STALE',
-      `the engine of ${resource} has served epoch ${served} of this log, and this coordinator runs epoch ${own}: it runs on an old copy`,
+      `the database of ${resource} has served ${known} of this log, and this coordinator runs epoch ${own.epoch}: it runs on an old copy`,
     );
   }
 }

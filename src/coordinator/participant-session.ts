@@ -5,6 +5,7 @@ import type { AttachRequest__Output as AttachRequest } from '../gen/concordat/v1
 import type { AttachResponse } from '../gen/concordat/v1/AttachResponse.ts';
 import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
+import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
@@ -20,7 +21,7 @@ import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
-import { checkEpoch, decodeHello } from './participant-hello.ts';
+import { checkLife, decodeHello } from './participant-hello.ts';
 import { decodeProof, WIRE_VERB } from './participant-messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Strays } from './strays.ts';
@@ -129,9 +130,9 @@ export class ParticipantSession {
       }
       this.#greet(message.hello);
     } else if (phase.kind === 'readying' && message.ready) {
-      this.#ready(phase, Number(message.ready.epoch));
+      this.#ready(phase, message.ready);
     } else if (phase.kind === 'attached' && message.ready) {
-      checkEpoch(phase.link, Number(message.ready.epoch), this.#parts.log.recovered.epoch);
+      checkLife(phase.link, message.ready, this.#parts.log.recovered);
     } else if (phase.kind === 'attached') {
       receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
     } else if (phase.kind === 'greeting') {
@@ -166,7 +167,7 @@ export class ParticipantSession {
     if (this.#phase.kind === 'ended') {
       return;
     }
-    const { identity, epoch } = this.#parts.log.recovered;
+    const { identity, epoch, token } = this.#parts.log.recovered;
     this.#phase = { kind: 'readying', hello, link };
     this.#out.send({
       welcome: {
@@ -174,14 +175,15 @@ export class ParticipantSession {
         epoch,
         heartbeatIntervalMs: HEARTBEAT_MS,
         reconcileIntervalMs: RECONCILE_MS,
+        lifeToken: token,
       },
     });
   }
 
-  #ready(phase: Extract<Phase, { kind: 'readying' }>, epoch: number): void {
+  #ready(phase: Extract<Phase, { kind: 'readying' }>, ready: Ready): void {
     const { directory, driver, logger } = this.#parts;
     const { link, hello } = phase;
-    checkEpoch(link, epoch, this.#parts.log.recovered.epoch);
+    checkLife(link, ready, this.#parts.log.recovered);
     this.#phase = { kind: 'attached', link };
     directory.attach(link);
     const { resource, instance, kind } = link;

@@ -99,11 +99,13 @@ export interface Life {
   readonly watermarkSequence: number;
   /** Of lives up to this one decisions may be missing here, however far the watermark has risen since. -1: nothing is missing. */
   readonly lostTo: number;
+  /** Random, made by each start; empty: none since a version that had none, or the file is a backup. */
+  readonly token: string;
 }
 
 /** SHA-256 over every field, as a log of `format` has them: a row with one changed bit does not match its seal. */
-export function lifeSeal(life: Life, format: 1 | 2 = 2): Uint8Array {
-  const numbers = [
+export function lifeSeal(life: Life, format: 1 | 2 | 3 = 3): Uint8Array {
+  const values: (number | string)[] = [
     life.epoch,
     life.nextEpoch,
     life.anchorFrame,
@@ -113,9 +115,10 @@ export function lifeSeal(life: Life, format: 1 | 2 = 2): Uint8Array {
     life.watermarkEpoch,
     life.watermarkSequence,
     ...(format === 1 ? [] : [life.lostTo]),
+    ...(format < 3 ? [] : [life.token]),
   ];
   return createHash('sha256')
-    .update(`concordat life ${format}\n${life.identity} ${numbers.join(' ')}\n`)
+    .update(`concordat life ${format}\n${life.identity} ${values.join(' ')}\n`)
     .update(life.anchorHash)
     .update(life.droppedHash)
     .update(life.newestHash)

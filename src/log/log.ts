@@ -9,6 +9,8 @@ export interface RecoveredLog {
   readonly identity: LogIdentity;
   /** This life's epoch, already durable. */
   readonly epoch: number;
+  /** Random, one for each life: a copy of the log may be in the same epoch, and is told apart by it. */
+  readonly token: string;
   /** Decisions without a `finished` record, in log order, and every heuristic and operator record that is not forgotten. */
   readonly unfinished: readonly LogRecord[];
   /** The newest registration of each resource. */

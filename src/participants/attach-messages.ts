@@ -16,6 +16,7 @@ export type FinishVerb = 'commit' | 'rollback' | 'commit-one-phase';
 export interface Welcome {
   readonly identity: LogIdentity;
   readonly epoch: number;
+  readonly token: string;
   readonly heartbeatMs: number;
   readonly reconcileMs: number;
 }
@@ -43,6 +44,8 @@ const HEARTBEAT_DEFAULT_MS = 1_000;
 const RECONCILE_DEFAULT_MS = 5_000;
 const INTERVAL_MIN_MS = 10;
 const INTERVAL_MAX_MS = 60_000;
+/** What goes into a table of the database. */
+const LIFE_TOKEN = /^[a-z0-9]{0,16}$/;
 
 const VERBS: Readonly<Record<string, FinishVerb>> = {
   FINISH_VERB_COMMIT: 'commit',
@@ -93,7 +96,11 @@ function decodeWelcome(welcome: NonNullable<CoordinatorMessage__Output['welcome'
   }
   const heartbeatMs = interval(welcome.heartbeatIntervalMs, HEARTBEAT_DEFAULT_MS);
   const reconcileMs = interval(welcome.reconcileIntervalMs, RECONCILE_DEFAULT_MS);
-  return { kind: 'welcome', welcome: { identity, epoch, heartbeatMs, reconcileMs } };
+  const token = welcome.lifeToken;
+  if (!LIFE_TOKEN.test(token)) {
+    return malformed('welcome');
+  }
+  return { kind: 'welcome', welcome: { identity, epoch, token, heartbeatMs, reconcileMs } };
 }
 
 function interval(wanted: number, standard: number): number {

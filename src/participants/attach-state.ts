@@ -11,6 +11,7 @@ import type { Command, Welcome } from './attach-messages.ts';
 import type { EngineWatch } from './engine-watch.ts';
 import type { EventLogger } from './event-logger.ts';
 import type { Pulse } from './pulse.ts';
+import type { RecordedLife } from './resource-manager.ts';
 
 export interface AttachOptions {
   readonly dial: DialCoordinator;
@@ -21,9 +22,9 @@ export interface AttachOptions {
   /** What this participant and its engine are. @throws {EngineError} the engine cannot be asked. */
   readonly introduce: () => Promise<AttachHello>;
   readonly held: () => HeldBranch[];
-  /** Raises the engine's epoch and answers the highest. @throws {EngineError} */
-  readonly raiseEpoch: (identity: LogIdentity, epoch: number) => Promise<number>;
-  /** A life of a log spoke: once by its welcome, once more by what the engine has recorded. */
+  /** As the port says. @throws {EngineError} */
+  readonly raiseEpoch: (identity: LogIdentity, epoch: number, token: string) => Promise<RecordedLife>;
+  /** A life of a log spoke: by its welcome, unless that is a leap, and once more by what the engine has recorded. */
   readonly onLife: (identity: LogIdentity, epoch: number) => void;
   readonly onReady: (welcome: Welcome) => void;
   /** The participant does not take part any more, until the next `onReady`. */
@@ -45,5 +46,5 @@ export type AttachState =
       readonly pulse: Pulse;
     }
   | { readonly kind: 'ready'; readonly link: AttachLink; readonly welcome: Welcome; readonly pulse: Pulse }
-  /** The engine has served a newer life of the log: nothing is done for this coordinator, which will say so and end the stream. */
+  /** The engine's record speaks against the coordinator: nothing is done for this coordinator, which will say so and end the stream. */
   | { readonly kind: 'stale'; readonly link: AttachLink; readonly pulse: Pulse };

@@ -4,9 +4,12 @@ import type { CoordinatorMessage__Output } from '../gen/concordat/v1/Coordinator
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import { backoffDelayMs } from '../lib/backoff.ts';
 import type { Timer } from '../lib/clock.ts';
+import { EPOCH_LEAP_MAX, type LogIdentity } from '../xa/xid.ts';
 import { type Command, decodeCommand, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
 import { Pulse } from './pulse.ts';
+import type { RecordedLife } from './resource-manager.ts';
+import { refusalText, standingOf } from './served-life.ts';
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 } as const;
 /** From the dial to the welcome, and from a stale epoch to the coordinator's refusal. */
@@ -21,6 +24,10 @@ export class Attach {
   #generation = 0;
   #attempts = 0;
   #timer: Timer | undefined;
+  /** What the engine is, as it was introduced last. */
+  #engine = '';
+  /** What the engine had recorded when it was asked last. */
+  #recorded: { readonly identity: LogIdentity; readonly epoch: number } | undefined;
 
   constructor(options: AttachOptions) {
     this.#options = options;
@@ -65,14 +72,16 @@ export class Attach {
     }
   }
 
-  /** The engine has recorded a newer life than the coordinator's: says so and does nothing more for it. */
-  stale(epoch: number): void {
+  /** What the engine has recorded speaks against the coordinator: says so and does nothing more for it. */
+  refuse(life: Welcome, recorded: RecordedLife): void {
     const state = this.#state;
     if (state.kind === 'ready' || state.kind === 'raising') {
-      const message = `the database has served epoch ${epoch}: this coordinator runs on an older copy of the log`;
-      this.#options.logger.error({ evt: 'epoch-stale', epoch, message });
+      const evt = standingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
+      const { epoch } = recorded;
+      this.#options.logger.error({ evt, epoch, message: refusalText(life, recorded, this.#engine) });
       this.#state = { kind: 'stale', link: state.link, pulse: state.pulse };
-      state.link.send({ ready: { epoch } });
+      // A row of an older version has no token, and none would mean that nothing is told.
+      state.link.send({ ready: { epoch, lifeToken: recorded.token || 'none' } });
       this.#timer = this.#options.clock.after(GREETING_MS, () => this.restart('the epoch is stale'));
       if (state.kind === 'ready') {
         this.#options.onDetached();
@@ -97,6 +106,7 @@ export class Attach {
     if (generation !== this.#generation) {
       return;
     }
+    this.#engine = hello.engine ?? '';
     const link = dial({
       onMessages: (messages) => this.#heard(generation, messages),
       onClosed: (why) => {
@@ -161,10 +171,14 @@ export class Attach {
       onSilence: () => this.restart('the coordinator is silent'),
     });
     this.#state = { kind: 'raising', link, untold, pulse };
-    onLife(welcome.identity, welcome.epoch);
-    let highest: number;
+    const known = this.#recorded?.identity === welcome.identity ? this.#recorded.epoch : undefined;
+    if (known !== undefined && welcome.epoch <= known + EPOCH_LEAP_MAX) {
+      // Before the engine answers: it may be away, and branches of an older life would keep their locks.
+      onLife(welcome.identity, welcome.epoch);
+    }
+    let recorded: RecordedLife;
     try {
-      highest = await raiseEpoch(welcome.identity, welcome.epoch);
+      recorded = await raiseEpoch(welcome.identity, welcome.epoch, welcome.token);
     } catch (error) {
       if (generation === this.#generation) {
         this.#options.engine.failed(error);
@@ -175,14 +189,15 @@ export class Attach {
     if (generation !== this.#generation) {
       return;
     }
-    onLife(welcome.identity, highest);
-    if (highest > welcome.epoch) {
-      this.stale(highest);
+    this.#recorded = { identity: welcome.identity, epoch: recorded.epoch };
+    onLife(welcome.identity, recorded.epoch);
+    if (standingOf(welcome, recorded) !== 'served') {
+      this.refuse(welcome, recorded);
       return;
     }
     this.#attempts = 0;
     this.#state = { kind: 'ready', link, welcome, pulse };
-    link.send({ ready: { epoch: highest } });
+    link.send({ ready: { epoch: recorded.epoch, lifeToken: recorded.token } });
     for (const message of untold) {
       link.send(message);
     }

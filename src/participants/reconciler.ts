@@ -4,10 +4,12 @@ import type { PreparedBranch as WirePrepared } from '../gen/concordat/v1/Prepare
 import type { Clock, Timer } from '../lib/clock.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
+import type { Welcome } from './attach-messages.ts';
 import type { Branches } from './branches.ts';
 import type { EngineWatch } from './engine-watch.ts';
 import type { Finisher } from './finisher.ts';
-import type { PreparedBranch, ResourceManager } from './resource-manager.ts';
+import type { PreparedBranch, RecordedLife, ResourceManager } from './resource-manager.ts';
+import { standingOf } from './served-life.ts';
 
 export interface ReconcilerOptions {
   readonly rm: ResourceManager;
@@ -18,22 +20,16 @@ export interface ReconcilerOptions {
   /** An embedded participant speaks only for its own branches: it watches the epoch, and reports nothing. */
   readonly reports: boolean;
   readonly report: (message: ParticipantMessage) => void;
-  /** The engine has recorded a newer life of the log than the one that is served. */
-  readonly onNewerEpoch: (identity: LogIdentity, epoch: number) => void;
+  /** What the engine has recorded speaks against the life that is served. */
+  readonly onRefused: (life: Welcome, recorded: RecordedLife) => void;
   readonly engine: EngineWatch;
-}
-
-export interface ServedLife {
-  readonly identity: LogIdentity;
-  readonly epoch: number;
-  readonly reconcileMs: number;
 }
 
 const MARKERS_EVERY_MS = 60_000;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  #life: ServedLife | undefined;
+  #life: Welcome | undefined;
   #timer: Timer | undefined;
   #markersDueMs = 0;
 
@@ -42,7 +38,7 @@ export class Reconciler {
   }
 
   /** Reconciles now and every interval from now on, until `stop` or the next `start`. */
-  start(life: ServedLife): void {
+  start(life: Welcome): void {
     this.stop();
     this.#life = life;
     this.#markersDueMs = this.#options.clock.now();
@@ -56,15 +52,15 @@ export class Reconciler {
   }
 
   /** One at a time: the next is due an interval after this one has ended, however long the engine took. */
-  async #tick(life: ServedLife): Promise<void> {
-    const { rm, clock, reports, onNewerEpoch, engine } = this.#options;
+  async #tick(life: Welcome): Promise<void> {
+    const { rm, clock, reports, onRefused, engine } = this.#options;
     try {
-      const highest = await rm.raiseEpoch(life.identity, life.epoch);
+      const recorded = await rm.raiseEpoch(life.identity, life.epoch, life.token);
       if (this.#life !== life) {
         return;
       }
-      if (highest > life.epoch) {
-        onNewerEpoch(life.identity, highest);
+      if (standingOf(life, recorded) !== 'served') {
+        onRefused(life, recorded);
         return;
       }
       if (reports) {
@@ -80,7 +76,7 @@ export class Reconciler {
     }
   }
 
-  async #reportPrepared(life: ServedLife): Promise<void> {
+  async #reportPrepared(life: Welcome): Promise<void> {
     const { rm, clock, branches } = this.#options;
     const listedMs = clock.now();
     const listed = await rm.list();
@@ -120,7 +116,7 @@ export class Reconciler {
     }
   }
 
-  async #reportMarkers(life: ServedLife): Promise<void> {
+  async #reportMarkers(life: Welcome): Promise<void> {
     const { rm, clock, branches, report } = this.#options;
     if (clock.now() < this.#markersDueMs) {
       return;

@@ -117,6 +117,18 @@ export interface EngineIdentity {
   readonly identity: string;
 }
 
+/** The newest life of a log that a database has served. */
+export interface RecordedLife {
+  readonly epoch: number;
+  /** Random, one for each life: a copy of the log has the same epoch and another token. Empty: written by an older version. */
+  readonly token: string;
+}
+
+/** A log of Concordat that a database has served. */
+export interface KnownLog extends RecordedLife {
+  readonly identity: LogIdentity;
+}
+
 /** One database, for the participant that speaks for it. Every verb may be called twice. */
 export interface ResourceManager extends AsyncDisposable {
   /**
@@ -144,10 +156,14 @@ export interface ResourceManager extends AsyncDisposable {
   /** The token that the database in front of us holds for a participant; undefined: none. @throws {EngineError} */
   readToken(instance: string): Promise<string | undefined>;
   /**
-   * Raises the epoch that this engine has recorded for the log, durably, and answers the highest: the argument, or a newer one,
-   * which means that an older copy of the log is at work. @throws {EngineError}
+   * Records the life of a log, durably, if it follows what this database knows: a higher epoch, and by at most `EPOCH_LEAP_MAX` (a log
+   * that it does not know counts as epoch 0). Compared and set in one step.
+   * @returns what is recorded then: the arguments, or what speaks against them. `standingOf` tells which.
+   * @throws {EngineError}
    */
-  raiseEpoch(identity: LogIdentity, epoch: number): Promise<number>;
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife>;
+  /** Every log that this database has served. @throws {EngineError} */
+  knownLogs(): Promise<readonly KnownLog[]>;
   /** Opens a branch. @throws {EngineError} code LIMIT_CONNECTIONS when no session is free; ENGINE_UNAVAILABLE. */
   open(xid: Xid, options: BranchOptions): Promise<BranchSession>;
   /** Finishes a prepared branch, from whichever session can, and proves it. Never rejects. */

@@ -62,18 +62,18 @@ export class ParticipantRuntime implements AsyncDisposable {
       ...{ rm, clock, branches, resource, report, engine },
       finisher: this.#commands.finisher,
       reports: options.kind === 'sidecar',
-      onNewerEpoch: (identity, epoch) => {
-        supersedeOlder(branches, identity, epoch);
-        this.#attach.stale(epoch);
+      onRefused: (life, recorded) => {
+        supersedeOlder(branches, life.identity, recorded.epoch);
+        this.#attach.refuse(life, recorded);
       },
     });
     this.#attach = new Attach({
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
       held: () => heldBranches(branches, (key) => this.#commands.finisher.isAtWork(key)),
-      raiseEpoch: async (identity, epoch) => {
+      raiseEpoch: async (identity, epoch, token) => {
         await engine.welcomed();
-        return await rm.raiseEpoch(identity, epoch);
+        return await rm.raiseEpoch(identity, epoch, token);
       },
       onLife: (identity, epoch) => supersedeOlder(branches, identity, epoch),
       onReady: this.#onReady,

@@ -225,6 +225,12 @@ export const CATALOGUE = {
     advice:
       'The database has served a newer epoch of this log: this coordinator runs on an old copy. Stop it and find the right log.',
   },
+  EPOCH_LEAP: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice:
+      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed. The log line epoch-leap of the participant has the statement that mends it, if the coordinator is yours.',
+  },
   PROTOCOL: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',

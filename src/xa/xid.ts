@@ -30,6 +30,13 @@ export const IDENTITY_LENGTH = 10;
 /** Every id stays an exact JavaScript number. */
 export const SEQUENCE_MAX = 36 ** 10 - 1;
 export const EPOCH_MAX = 36 ** 7 - 1;
+/** Characters of the random token that tells the lives of a log apart which have the same epoch: copies of one log. */
+export const LIFE_TOKEN_LENGTH = 12;
+/**
+ * How far above the epoch that a database knows the next one may be. A log rises by one at each start; a leap is somebody else's, and
+ * would keep the real coordinator away for good.
+ */
+export const EPOCH_LEAP_MAX = 10_000;
 
 const IDENTITY = /^[a-z2-7]{10}$/;
 const RESOURCE = /^[a-z][a-z0-9-]{0,29}$/;

@@ -130,6 +130,20 @@ describe('epochs and identities', () => {
     expect(system.events.named('participant-refused')).toHaveLength(1);
   });
 
+  it('a database that has served another life of the same epoch refuses this coordinator as a copy (field R5)', async () => {
+    await using system = await openSystem();
+    const orders = system.dial('orders', { ready: { lifeToken: 'theother' } });
+    expect(await orders.hears('refused')).toMatchObject({ reason: 'EPOCH_STALE' });
+    expect((await system.api.resources({})).resources).toMatchObject([{ name: 'orders', participants: [] }]);
+  });
+
+  it('a participant that did not believe the epoch does not take part (security X8)', async () => {
+    await using system = await openSystem();
+    const orders = system.dial('orders', { epoch: () => 0 });
+    expect(await orders.hears('refused')).toMatchObject({ reason: 'EPOCH_LEAP' });
+    await orders.ended();
+  });
+
   it('a participant that finds the newer epoch later is refused then (conformance H4)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');

@@ -10,6 +10,7 @@ import type { FinishBranch__Output as FinishBranch } from '../../src/gen/concord
 import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';
 import type { ParticipantServiceClient } from '../../src/gen/concordat/v1/ParticipantService.ts';
 import type { PrepareBranch__Output as PrepareBranch } from '../../src/gen/concordat/v1/PrepareBranch.ts';
+import type { Ready } from '../../src/gen/concordat/v1/Ready.ts';
 import { wire } from '../../src/wire/proto.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { eventually } from '../support/eventually.ts';
@@ -38,6 +39,8 @@ export interface ParticipantSettings extends Partial<Script> {
   readonly hello?: Partial<AttachHello>;
   /** The epoch that the engine has recorded; by default the coordinator's own. */
   readonly epoch?: (welcomed: number) => number;
+  /** What `ready` says instead. */
+  readonly ready?: Partial<Ready>;
 }
 
 export class ScriptedParticipant implements AsyncDisposable {
@@ -50,10 +53,12 @@ export class ScriptedParticipant implements AsyncDisposable {
   readonly #client: ParticipantServiceClient;
   readonly #stream: ClientDuplexStream<AttachRequest, AttachResponse>;
   readonly #epoch: (welcomed: number) => number;
+  readonly #life: Partial<Ready>;
   #heartbeats: NodeJS.Timeout | undefined;
 
   constructor(address: string, resource: string, settings: ParticipantSettings = {}) {
-    const { hello, epoch = (welcomed) => welcomed, ...script } = settings;
+    const { hello, epoch = (welcomed) => welcomed, ready = {}, ...script } = settings;
+    this.#life = ready;
     instances += 1;
     this.resource = resource;
     this.instance = hello?.instance ?? `i${instances}`;
@@ -134,7 +139,8 @@ export class ScriptedParticipant implements AsyncDisposable {
     this.received.push(message);
     const { prepare, finish, probe, scan, welcome } = message;
     if (welcome) {
-      this.send({ ready: { epoch: this.#epoch(Number(welcome.epoch)) } });
+      const { lifeToken } = welcome;
+      this.send({ ready: { lifeToken, epoch: this.#epoch(Number(welcome.epoch)), ...this.#life } });
     } else if (prepare) {
       void this.#answer(this.script.prepare(prepare), (vote) => ({ vote: { ...prepare, ...vote } }));
     } else if (finish) {

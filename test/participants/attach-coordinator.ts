@@ -50,6 +50,8 @@ export class AttachSession {
 export class AttachCoordinator implements AsyncDisposable {
   identity: LogIdentity = identityOf('abcdefghij');
   epoch = 1;
+  /** Of the life of the log; none by default, as a coordinator of an older version. */
+  token = '';
   heartbeatIntervalMs = 500;
   reconcileIntervalMs = 500;
   /** A heartbeat is answered with one. */
@@ -65,8 +67,8 @@ export class AttachCoordinator implements AsyncDisposable {
   }
 
   welcome(): CoordinatorMessage {
-    const { identity, epoch, heartbeatIntervalMs, reconcileIntervalMs } = this;
-    return { welcome: { logIdentity: identity, epoch, heartbeatIntervalMs, reconcileIntervalMs } };
+    const { identity, epoch, token: lifeToken, heartbeatIntervalMs, reconcileIntervalMs } = this;
+    return { welcome: { logIdentity: identity, epoch, heartbeatIntervalMs, reconcileIntervalMs, lifeToken } };
   }
 
   refuseWith(error: CoordinatorError): void {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { printSql } from '../../src/participants/mysql/tables.ts';
 import type { PreflightFinding, ResourceManager } from '../../src/participants/resource-manager.ts';
+import type { LogIdentity } from '../../src/xa/xid.ts';
 import { errno } from './mysql-by-hand.ts';
 import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
 import { freshXid, steps, until } from './resource-manager-contract.ts';
@@ -50,6 +51,23 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
         await Promise.all(managers.map((each) => each[Symbol.asyncDispose]()));
         expect(new Set(identities.map(({ identity }) => identity)).size).toBe(1);
       }
+    });
+
+    it('a table of an older version gets its new column, from participants that start at once', async () => {
+      await harness.raw(
+        `drop database if exists old; create database old; use old; ${printSql(isMariadb() ? 'mariadb' : 'mysql')}`,
+      );
+      await harness.raw(
+        "alter table old.concordat_epoch drop column token; insert into old.concordat_epoch values ('abcdefghij', 3)",
+      );
+      const url = server().url.replace(/\/concordat$/, '/old');
+      await using first = harness.openWith({ url });
+      await using second = harness.openWith({ url });
+      await Promise.all([first.createTables(), second.createTables()]);
+      const identity = 'abcdefghij' as LogIdentity;
+      expect(await first.knownLogs()).toEqual([{ identity, epoch: 3, token: '' }]);
+      expect(await first.raiseEpoch(identity, 3, 'three')).toEqual({ epoch: 3, token: '' });
+      expect(await second.raiseEpoch(identity, 4, 'four')).toEqual({ epoch: 4, token: 'four' });
     });
 
     it('a wrong password is said in the words of the server', async () => {

@@ -74,7 +74,7 @@ describe('a server with two prepared-transaction slots', () => {
       fix: expect.stringContaining('create table if not exists concordat.epoch'),
     });
     expect((await engineError(plain.createTables())).reason.sqlstate).toBe('42501');
-    expect((await engineError(plain.raiseEpoch(freshIdentity(), 1))).reason).toMatchObject({
+    expect((await engineError(plain.raiseEpoch(freshIdentity(), 1, 'one'))).reason).toMatchObject({
       code: 'PREFLIGHT_FAILED',
       message: expect.stringContaining('create schema'),
     });
@@ -87,7 +87,30 @@ describe('a server with two prepared-transaction slots', () => {
     await rawQuery(url, printPostgresSql('plain'));
     expect(await plain.preflight()).toEqual([]);
     await plain.createTables();
-    expect(await plain.raiseEpoch(freshIdentity(), 4)).toBe(4);
+    expect(await plain.raiseEpoch(freshIdentity(), 4, 'four')).toEqual({ epoch: 4, token: 'four' });
+  });
+
+  it('a table of an older version gets its new column, from whoever may change it', async () => {
+    const { url, port, database } = engine.server;
+    const identity = freshIdentity();
+    await using admin = open(url);
+    await admin.createTables();
+    await rawQuery(url, 'alter table concordat.epoch drop column token');
+    await rawQuery(url, `insert into concordat.epoch values ('${identity}', 3)`);
+    await rawQuery(url, `create role reader login password 'reader'`);
+    await rawQuery(url, 'grant usage on schema concordat to reader');
+    await rawQuery(url, 'grant select, insert, update on concordat.epoch to reader');
+    await using reader = open(`postgresql://reader:reader@127.0.0.1:${port}/${database}`);
+    expect((await engineError(reader.createTables())).reason.sqlstate).toBe('42501');
+    expect(find(await reader.preflight(), 'epoch-table')).toMatchObject({
+      fatal: true,
+      message: expect.stringContaining('older version'),
+      fix: expect.stringContaining('add column if not exists token'),
+    });
+    await Promise.all([admin.createTables(), admin.createTables()]);
+    expect(await reader.knownLogs()).toContainEqual({ identity, epoch: 3, token: '' });
+    expect(await reader.raiseEpoch(identity, 3, 'three')).toEqual({ epoch: 3, token: '' });
+    expect(await reader.raiseEpoch(identity, 4, 'four')).toEqual({ epoch: 4, token: 'four' });
   });
 
   it('the epoch is durable even where the role commits without waiting for the disk, and that is warned of', async () => {
@@ -101,10 +124,10 @@ describe('a server with two prepared-transaction slots', () => {
     });
     await hasty.createTables();
     const identity = freshIdentity();
-    expect(await hasty.raiseEpoch(identity, 7)).toBe(7);
+    expect(await hasty.raiseEpoch(identity, 7, 'seven')).toEqual({ epoch: 7, token: 'seven' });
     await engine.server.kill('SIGKILL');
     await engine.server.start();
-    expect(await hasty.raiseEpoch(identity, 1)).toBe(7);
+    expect(await hasty.raiseEpoch(identity, 1, 'one')).toEqual({ epoch: 7, token: 'seven' });
   });
 
   it('branches of ours that belong to another role are shown, with their owner', async () => {

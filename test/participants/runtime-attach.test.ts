@@ -25,11 +25,12 @@ describe('attaching', () => {
         address: '127.0.0.1:1',
         warnings: [],
         held: [],
+        logs: [],
       },
     ]);
     expect(runtime.instance).toMatch(/^[a-z2-7]{12}$/);
     expect(session.heard('ready')[0]?.epoch).toBe('7');
-    expect(fixture.engine.raiseEpoch(fixture.coordinator.identity, 1)).toBe(7);
+    expect(fixture.engine.raiseEpoch(fixture.coordinator.identity, 1, '').epoch).toBe(7);
     await runtime.firstReady;
     expect(runtime.status).toEqual({ ready: true, engineAnswers: true, draining: false });
   });

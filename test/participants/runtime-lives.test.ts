@@ -172,7 +172,7 @@ describe('another life of the coordinator', () => {
 
   it('an older epoch than the engine has served is told so, and nothing is done for it', async () => {
     await using fixture = await openFixture({
-      prepare: (coordinator, engine) => void engine.raiseEpoch(coordinator.identity, 5),
+      prepare: (coordinator, engine) => void engine.raiseEpoch(coordinator.identity, 5, 'five'),
     });
     fixture.coordinator.epoch = 3;
     const { runtime, session } = await fixture.attach();
@@ -188,13 +188,44 @@ describe('another life of the coordinator', () => {
     expect(fixture.log.named('epoch-stale').length).toBeGreaterThan(0);
   });
 
+  it('another life of the same epoch is not served, and the coordinator is told whose it is (field R5)', async () => {
+    await using fixture = await openFixture({
+      prepare: (coordinator, engine) => void engine.raiseEpoch(coordinator.identity, coordinator.epoch, 'original'),
+    });
+    fixture.coordinator.token = 'copy';
+    const { session } = await fixture.attach();
+    expect(session.heard('ready')[0]).toMatchObject({ lifeToken: 'original' });
+    session.send({ prepare: ref(fixture.xid()) });
+    session.end();
+    await fixture.coordinator.attached(2);
+    expect(session.heard('vote')).toEqual([]);
+    expect(fixture.log.named('epoch-stale')[0]?.['message']).toContain('a copy of the log');
+  });
+
+  it('an epoch that leaps ends no branch and is not recorded, and the log line says how to mend it (security X8)', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    const { epoch } = fixture.coordinator;
+    fixture.coordinator.epoch = 36 ** 7 - 1;
+    session.break();
+    const rogue = await fixture.coordinator.attached(2);
+    expect(rogue.heard('ready')[0]?.epoch).toBe(String(epoch));
+    expect(fixture.log.named('epoch-leap')[0]?.['message']).toContain('insert into concordat.epoch');
+    fixture.coordinator.epoch = epoch;
+    rogue.end();
+    await fixture.coordinator.attached(3);
+    await runtime.execute(statement(xid, 2, 'set b 1'));
+  });
+
   it('an epoch that becomes old while it is served is not served any more', async () => {
     await using fixture = await openFixture();
     fixture.coordinator.reconcileIntervalMs = 20;
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
-    fixture.engine.raiseEpoch(fixture.coordinator.identity, 9);
+    fixture.engine.raiseEpoch(fixture.coordinator.identity, 9, 'nine');
     expect((await session.hears('ready', 2)).epoch).toBe('9');
     expect(runtime.status.ready).toBe(false);
     expect((await refusal(runtime.execute(statement(xid, 2, 'set a 2')))).code).toBe('BRANCH_UNKNOWN');

@@ -26,7 +26,8 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     createTables: () => base.createTables(),
     showToken: (instance, token) => base.showToken(instance, token),
     readToken: (instance) => base.readToken(instance),
-    raiseEpoch: (identity, epoch) => base.raiseEpoch(identity, epoch),
+    raiseEpoch: (identity, epoch, token) => base.raiseEpoch(identity, epoch, token),
+    knownLogs: () => base.knownLogs(),
     open: () => {
       const message = 'statements of an embedded participant are executed by the application';
       throw new EngineError({ code: 'INTERNAL', message, retryable: false }, { sessionLost: false });

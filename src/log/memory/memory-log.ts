@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { OUTCOMES_RETAINED_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import { gtridParts, IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
+import { gtridParts, IDENTITY_LENGTH, LIFE_TOKEN_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Id } from '../horizon.ts';
 import { compareIds, silence } from '../horizon.ts';
@@ -70,6 +70,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
     this.recovered = {
       identity,
       epoch,
+      token: random.base32(LIFE_TOKEN_LENGTH),
       unfinished: this.#ledger.unfinished(),
       resources: this.#ledger.resources(),
       lostTo: disk.lostTo,

@@ -45,7 +45,7 @@ function markAsCopy(): void {
     const life = readLife(db);
     assert(typeof life !== 'string', `the copy is damaged: ${String(life)}`);
     const { epoch } = life;
-    const copied: Life = { ...life, nextEpoch: epoch + 1, ...lackingUpTo(epoch) };
+    const copied: Life = { ...life, nextEpoch: epoch + 1, token: '', ...lackingUpTo(epoch) };
     db.prepare(UPDATE_LIFE).run(...lifeValues(copied), epoch);
   } finally {
     // The last connection checkpoints and removes the WAL of the copy.

@@ -24,6 +24,7 @@ export function newLife(identity: LogIdentity): Life {
     watermarkEpoch: 0,
     watermarkSequence: 0,
     lostTo: -1,
+    token: '',
   };
 }
 

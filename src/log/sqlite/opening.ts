@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { assert } from '../../lib/assert.ts';
 import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import { IDENTITY_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
+import { IDENTITY_LENGTH, LIFE_TOKEN_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
 import { lackingUpTo } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
@@ -65,7 +65,8 @@ export async function beginLife(settings: OpeningSettings): Promise<OpenedLog> {
     await writeHighWater(files.highWater, { identity: image.life.identity, ...headOf(image) });
     await syncDirectory(files.directory);
   }
-  const life = nextLife(image.life, mark === undefined && image.life.epoch > 0);
+  const endUnknown = mark === undefined && image.life.epoch > 0;
+  const life = nextLife(image.life, endUnknown, settings.random.base32(LIFE_TOKEN_LENGTH));
   await worker.request({ kind: 'open' });
   await perform(worker, { kind: 'change-life', life, from: image.life.epoch });
   await perform(worker, { kind: 'checkpoint', mode: 'TRUNCATE' });
@@ -95,9 +96,10 @@ async function findLog(settings: OpeningSettings): Promise<HighWater | undefined
 /**
  * The next life. When the end of the log is unknown, nothing can be concluded from its silence about the lives before.
  */
-function nextLife(life: Life, endUnknown: boolean): Life {
+function nextLife(life: Life, endUnknown: boolean, token: string): Life {
   return {
     ...life,
+    token,
     epoch: life.nextEpoch,
     nextEpoch: life.nextEpoch + 1,
     ...(endUnknown && lackingUpTo(life.epoch)),

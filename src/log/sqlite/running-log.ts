@@ -87,6 +87,7 @@ export class RunningLog implements Log {
     this.recovered = {
       identity: life.identity,
       epoch: life.epoch,
+      token: life.token,
       unfinished: ledger.unfinished(),
       resources: ledger.resources(),
       lostTo: life.lostTo,

@@ -9,7 +9,7 @@ import type { Id } from '../horizon.ts';
 /** "CDLG" in ASCII, in the file header: tells a log from every other SQLite database. */
 export const APPLICATION_ID = 0x43444c47;
 /** In the file header as user_version. A file with a higher one is refused; lower ones are read. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 const LIFE_COLUMNS = `
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -29,6 +29,7 @@ const LIFE_COLUMNS = `
 export const TABLES: Readonly<Record<string, string>> = {
   life: `CREATE TABLE life (${LIFE_COLUMNS}
   lost_to INTEGER NOT NULL,
+  token TEXT NOT NULL,
   seal BLOB NOT NULL
 ) STRICT`,
   frame: `CREATE TABLE frame (
@@ -54,17 +55,23 @@ export const TABLES: Readonly<Record<string, string>> = {
 ) STRICT`,
 };
 
-/** Format 1 did not say what a restored log lacks. `upgradeLog` makes it format 2 at the next start. */
-const TABLES_1: Readonly<Record<string, string>> = {
-  ...TABLES,
-  life: `CREATE TABLE life (${LIFE_COLUMNS}
+/** Format 1 did not say what a restored log lacks, format 2 had no token. `upgradeLog` makes them format 3 at the next start. */
+const OLDER_LIFE: Readonly<Record<1 | 2, string>> = {
+  1: `CREATE TABLE life (${LIFE_COLUMNS}
+  seal BLOB NOT NULL
+) STRICT`,
+  2: `CREATE TABLE life (${LIFE_COLUMNS}
+  lost_to INTEGER NOT NULL,
   seal BLOB NOT NULL
 ) STRICT`,
 };
 
 /** The tables of a log by its `user_version`; undefined: there never was such a format. */
 export function tablesOf(format: unknown): Readonly<Record<string, string>> | undefined {
-  return format === 1 ? TABLES_1 : format === FORMAT_VERSION ? TABLES : undefined;
+  if (format === 1 || format === 2) {
+    return { ...TABLES, life: OLDER_LIFE[format] };
+  }
+  return format === FORMAT_VERSION ? TABLES : undefined;
 }
 
 interface LifeRow {
@@ -82,6 +89,8 @@ interface LifeRow {
   readonly watermark_sequence: number;
   /** Absent in format 1. */
   readonly lost_to?: number;
+  /** Absent in formats 1 and 2. */
+  readonly token?: string;
   readonly seal: Uint8Array;
 }
 
@@ -101,17 +110,18 @@ export function lifeValues(life: Life): readonly (string | number | Uint8Array)[
     life.watermarkEpoch,
     life.watermarkSequence,
     life.lostTo,
+    life.token,
     lifeSeal(life),
   ];
 }
 
-export const INSERT_LIFE = 'INSERT INTO life VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+export const INSERT_LIFE = 'INSERT INTO life VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 
 /** Takes `lifeValues` and the epoch that the row must still have; zero changed rows: another life has begun. */
 export const UPDATE_LIFE = `UPDATE life SET identity = ?, epoch = ?, next_epoch = ?,
   anchor_frame = ?, anchor_sequence = ?, anchor_hash = ?, dropped_segment = ?, dropped_hash = ?,
   newest_segment = ?, newest_hash = ?, watermark_epoch = ?, watermark_sequence = ?,
-  lost_to = ?, seal = ?
+  lost_to = ?, token = ?, seal = ?
   WHERE id = 1 AND epoch = ?`;
 
 /** Its watermark said it: the whole of a life, and not the id of a transaction that was removed. What rose above it hid it. */
@@ -161,7 +171,8 @@ export function readLife(db: Database.Database): Life | string {
     watermarkEpoch: row.watermark_epoch,
     watermarkSequence: row.watermark_sequence,
     lostTo: row.lost_to ?? lostToOfFormat1({ epoch: row.watermark_epoch, sequence: row.watermark_sequence }),
+    token: row.token ?? '',
   };
-  const seal = lifeSeal(life, row.lost_to === undefined ? 1 : FORMAT_VERSION);
+  const seal = lifeSeal(life, row.lost_to === undefined ? 1 : row.token === undefined ? 2 : FORMAT_VERSION);
   return sameHash(row.seal, seal) ? life : 'the row of the table life does not match its seal';
 }

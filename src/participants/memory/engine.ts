@@ -1,7 +1,7 @@
 // A database in memory with two-phase commit: what survives a restart of its "server" and what does not. No clock, no dice.
 import type { Isolation } from '../../xa/vocabulary.ts';
-import type { LogIdentity } from '../../xa/xid.ts';
-import type { SqlValue } from '../resource-manager.ts';
+import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
+import type { KnownLog, RecordedLife, SqlValue } from '../resource-manager.ts';
 import { type LockOwner, LockTable } from './locks.ts';
 
 /** Outcomes that the engine can still prove; older ones are forgotten, as PostgreSQL truncates its commit log. */
@@ -36,9 +36,9 @@ export class MemoryEngine {
   readonly identity: string;
   readonly locks = new LockTable();
   readonly #rows = new Map<string, SqlValue>();
-  readonly #epochs = new Map<LogIdentity, number>();
   /** The newest token of each participant. */
   readonly tokens = new Map<string, string>();
+  readonly #lives = new Map<LogIdentity, RecordedLife>();
   readonly #prepared = new Map<string, PreparedTransaction>();
   readonly #outcomes = new Map<number, MemoryOutcome>();
   readonly #active = new Set<MemoryTransaction>();
@@ -160,10 +160,17 @@ export class MemoryEngine {
     return this.#outcomes.get(number);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number): number {
-    const highest = Math.max(epoch, this.#epochs.get(identity) ?? 0);
-    this.#epochs.set(identity, highest);
-    return highest;
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string): RecordedLife {
+    const known = this.#lives.get(identity) ?? { epoch: 0, token: '' };
+    if (epoch <= known.epoch || epoch > known.epoch + EPOCH_LEAP_MAX) {
+      return known;
+    }
+    this.#lives.set(identity, { epoch, token });
+    return { epoch, token };
+  }
+
+  knownLogs(): readonly KnownLog[] {
+    return [...this.#lives].map(([identity, life]) => ({ identity, ...life }));
   }
 
   #end(transaction: MemoryTransaction, outcome: MemoryOutcome): void {

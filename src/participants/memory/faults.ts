@@ -8,6 +8,7 @@ export type MemoryVerb =
   | 'raise-epoch'
   | 'show-token'
   | 'read-token'
+  | 'known-logs'
   | 'open'
   | 'execute'
   | 'prepare'

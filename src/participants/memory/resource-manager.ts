@@ -8,8 +8,10 @@ import {
   type BranchSession,
   EngineError,
   type EngineIdentity,
+  type KnownLog,
   type PreflightFinding,
   type PreparedBranch,
+  type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
 import { evidenceOf, MemoryBranch } from './branch.ts';
@@ -93,10 +95,14 @@ class MemoryResourceManager implements ResourceManager {
     return callMemory(this.#connection, { verb: 'read-token' }, () => this.#connection.engine.tokens.get(instance));
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
     return callMemory(this.#connection, { verb: 'raise-epoch' }, () =>
-      this.#connection.engine.raiseEpoch(identity, epoch),
+      this.#connection.engine.raiseEpoch(identity, epoch, token),
     );
+  }
+
+  knownLogs(): Promise<readonly KnownLog[]> {
+    return callMemory(this.#connection, { verb: 'known-logs' }, () => this.#connection.engine.knownLogs());
   }
 
   open(xid: Xid, options: BranchOptions): Promise<BranchSession> {

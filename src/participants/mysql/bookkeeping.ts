@@ -1,12 +1,13 @@
 // What the adapter keeps in its own tables: who the database is, the epochs of logs, evidence rows and their removal.
 import { assert } from '../../lib/assert.ts';
 import { systemRandom } from '../../lib/random.ts';
-import type { LogIdentity, Xid } from '../../xa/xid.ts';
-import { EngineError, type EngineIdentity } from '../resource-manager.ts';
+import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity, type Xid } from '../../xa/xid.ts';
+import { EngineError, type EngineIdentity, type KnownLog, type RecordedLife } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import { type Engine, engineKind } from './engine.ts';
+import { ERRNO } from './errors.ts';
 import { parse } from './listing.ts';
-import { EPOCH_TABLE, IDENTITY_TABLE, PARTICIPANT_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
+import { EPOCH_TABLE, IDENTITY_TABLE, LATER_COLUMNS, PARTICIPANT_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
 import {
   BRANCH_TABLE,
   behindCondition,
@@ -78,15 +79,27 @@ export async function missingTables(control: Control, engine: Engine): Promise<r
   return names.filter((name) => !present.includes(name));
 }
 
+/** The statements that bring tables of older versions up to date; none where they are, or are missing. @throws {EngineError} */
+export async function missingColumns(control: Control): Promise<readonly string[]> {
+  const quoted = LATER_COLUMNS.map(({ table }) => `'${table}'`).join(',');
+  const [rows = []] = await control.rows(
+    `SELECT TABLE_NAME,COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${quoted})`,
+  );
+  const present = rows.map(([name, column]) => `${name?.toString('utf8')}.${column?.toString('utf8')}`);
+  const exists = (table: string): boolean => present.some((name) => name.startsWith(`${table}.`));
+  return LATER_COLUMNS.filter(({ table, column }) => exists(table) && !present.includes(`${table}.${column}`)).map(
+    ({ add }) => add,
+  );
+}
+
 /** @throws {EngineError} PREFLIGHT_FAILED: the account may not; the message carries the statements. */
 export async function createTables(control: Control, engine: Engine): Promise<void> {
-  if ((await missingTables(control, engine)).length === 0) {
-    return;
-  }
-  for (const statement of tableStatements(engine.kind)) {
+  const missing = (await missingTables(control, engine)).length === 0 ? [] : tableStatements(engine.kind);
+  for (const statement of [...missing, ...(await missingColumns(control))]) {
     const error = await control.refusal(statement);
-    if (error !== undefined) {
-      const message = `${error.message}. Let someone who may run:\n${printSql(engine.kind)}`;
+    // Two participants may start at once: what the other one has added is there.
+    if (error !== undefined && error.errno !== ERRNO.duplicateColumn) {
+      const message = `${error.message}. Let someone who may run:\n${missing.length > 0 ? printSql(engine.kind) : statement}`;
       const { sqlstate, errno } = error;
       throw new EngineError(
         { code: 'PREFLIGHT_FAILED', message, sqlstate, errno, retryable: false },
@@ -102,14 +115,32 @@ export async function raiseEpoch(
   engine: Engine,
   identity: LogIdentity,
   epoch: number,
-): Promise<number> {
+  token: string,
+): Promise<RecordedLife> {
   assert(Number.isSafeInteger(epoch) && epoch >= 0, 'an epoch is a counted number');
+  assert(/^[a-z0-9]{0,16}$/.test(token), 'a token needs no quoting');
   const name = table(engine, EPOCH_TABLE);
+  // Each statement is judged on the row as it is when it is locked: of two lives that come at once one is second.
   const answer = await control.rows(
-    `INSERT INTO ${name} (identity,epoch) VALUES ('${identity}',${epoch}) ON DUPLICATE KEY UPDATE epoch=GREATEST(epoch,${epoch});` +
-      `SELECT epoch FROM ${name} WHERE identity='${identity}'`,
+    `INSERT IGNORE INTO ${name} (identity,epoch,token) SELECT '${identity}',${epoch},'${token}' FROM DUAL WHERE ${epoch}<=${EPOCH_LEAP_MAX};` +
+      `UPDATE ${name} SET token='${token}',epoch=${epoch} WHERE identity='${identity}' AND epoch<${epoch} AND epoch+${EPOCH_LEAP_MAX}>=${epoch};` +
+      `SELECT epoch,token FROM ${name} WHERE identity='${identity}'`,
   );
-  return Number(answer[1]?.[0]?.[0]?.toString('latin1'));
+  const [known, itsToken] = answer[2]?.[0] ?? [];
+  return { epoch: Number(known?.toString('latin1') ?? 0), token: itsToken?.toString('latin1') ?? '' };
+}
+
+/** @throws {EngineError} */
+export async function knownLogs(control: Control, engine: Engine): Promise<readonly KnownLog[]> {
+  const [rows = []] = await control.rows(
+    `SELECT identity,epoch,token FROM ${table(engine, EPOCH_TABLE)} ORDER BY identity`,
+  );
+  return rows.flatMap(([text, epoch, token]) => {
+    const identity = parseLogIdentity(text?.toString('latin1') ?? '');
+    return identity === undefined
+      ? []
+      : [{ identity, epoch: Number(epoch?.toString('latin1')), token: token?.toString('latin1') ?? '' }];
+  });
 }
 
 /** @throws {EngineError} */

@@ -10,6 +10,7 @@ export const ERRNO = {
   unsupportedPrepared: 1295,
   syntax: 1064,
   columnNull: 1048,
+  duplicateColumn: 1060,
   noSuchThread: 1094,
   killDenied: 1095,
   noSuchTable: 1146,

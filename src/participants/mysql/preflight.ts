@@ -1,6 +1,6 @@
 // Everything at the server that would break later, found when the participant starts: each with its reason and its mend.
 import type { PreflightFinding } from '../resource-manager.ts';
-import { missingTables } from './bookkeeping.ts';
+import { missingColumns, missingTables } from './bookkeeping.ts';
 import { type Control, cellsOf } from './control.ts';
 import { type Engine, isAtLeast } from './engine.ts';
 import { ERRNO } from './errors.ts';
@@ -164,6 +164,11 @@ async function checkRecover(control: Control, engine: Engine): Promise<Preflight
 async function checkTables(control: Control, engine: Engine): Promise<PreflightFinding | undefined> {
   const missing = await missingTables(control, engine);
   if (missing.length === 0) {
+    const outdated = await missingColumns(control);
+    if (outdated.length > 0) {
+      const message = 'a table is of an older version, and the account could not change it';
+      return fatal('tables', message, outdated.map((statement) => `${statement};`).join(' '));
+    }
     const reads = tableNames(engine.kind).map((name) => `DELETE FROM ${name} WHERE 1=0`);
     const error = await control.refusal(reads.join(';'));
     return error === undefined ? undefined : fatal('tables', error.message, printSql(engine.kind));

@@ -8,8 +8,10 @@ import {
   type BranchSession,
   EngineError,
   type EngineIdentity,
+  type KnownLog,
   type PreflightFinding,
   type PreparedBranch,
+  type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
 import { Association } from './association.ts';
@@ -18,6 +20,7 @@ import {
   createTables,
   forget,
   identify,
+  knownLogs,
   markers,
   raiseEpoch,
   readEngine,
@@ -159,8 +162,12 @@ class MysqlResourceManager implements ResourceManager {
     return await readToken(this.#control, await this.#known(), instance);
   }
 
-  async raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
-    return await raiseEpoch(this.#control, await this.#known(), identity, epoch);
+  async raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
+    return await raiseEpoch(this.#control, await this.#known(), identity, epoch, token);
+  }
+
+  async knownLogs(): Promise<readonly KnownLog[]> {
+    return await knownLogs(this.#control, await this.#known());
   }
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {

@@ -17,7 +17,8 @@ const BRANCHES = `CREATE TABLE IF NOT EXISTS ${BRANCH_TABLE} (
 
 const EPOCHS = `CREATE TABLE IF NOT EXISTS ${EPOCH_TABLE} (
   identity VARBINARY(16) NOT NULL PRIMARY KEY,
-  epoch BIGINT UNSIGNED NOT NULL
+  epoch BIGINT UNSIGNED NOT NULL,
+  token VARBINARY(16) NOT NULL DEFAULT ''
 ) ENGINE=InnoDB COMMENT='Concordat: the newest life of each coordinator log that was served here'`;
 
 const PARTICIPANTS = `CREATE TABLE IF NOT EXISTS ${PARTICIPANT_TABLE} (
@@ -35,6 +36,15 @@ export function tableNames(engine: EngineKind): readonly string[] {
   const names = [BRANCH_TABLE, EPOCH_TABLE, PARTICIPANT_TABLE];
   return engine === 'mariadb' ? [...names, IDENTITY_TABLE] : names;
 }
+
+/** Columns that tables of older versions lack, and what adds each. MySQL knows no ADD COLUMN IF NOT EXISTS. */
+export const LATER_COLUMNS: readonly { readonly table: string; readonly column: string; readonly add: string }[] = [
+  {
+    table: EPOCH_TABLE,
+    column: 'token',
+    add: `ALTER TABLE ${EPOCH_TABLE} ADD COLUMN token VARBINARY(16) NOT NULL DEFAULT ''`,
+  },
+];
 
 /** The statements that create what is missing, in the current database. */
 export function tableStatements(engine: EngineKind): readonly string[] {

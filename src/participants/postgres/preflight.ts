@@ -3,7 +3,7 @@ import type { PreflightFinding } from '../resource-manager.ts';
 import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 import { parseGid } from './gid.ts';
-import { EPOCH_TABLE, printPostgresSql } from './tables.ts';
+import { EPOCH_TABLE, printPostgresSql, TABLES_COMPLETE } from './tables.ts';
 
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
 const VERSION_FLOOR = 140_000;
@@ -16,13 +16,15 @@ export interface PreflightSubject {
   readonly backendPid: number;
 }
 
+const EPOCH_TABLE_STATES = ['usable', 'forbidden', 'creatable', 'missing', 'outdated'] as const;
+
 interface Facts {
   readonly setting: (name: string) => string;
   readonly inRecovery: boolean;
   readonly slotsUsed: number;
   readonly role: string;
   readonly superuser: boolean;
-  readonly epochTable: 'usable' | 'forbidden' | 'creatable' | 'missing';
+  readonly epochTable: (typeof EPOCH_TABLE_STATES)[number];
   /** Owners of prepared branches in our grammar that this role cannot finish, with their number. */
   readonly strangers: ReadonlyMap<string, number>;
 }
@@ -130,6 +132,10 @@ function roleFindings(facts: Facts): readonly PreflightFinding[] {
     const message = `the table ${EPOCH_TABLE} is missing, and the role ${facts.role} may not create it`;
     findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
   }
+  if (facts.epochTable === 'outdated') {
+    const message = `the table ${EPOCH_TABLE} is of an older version, and the role ${facts.role} may not change it`;
+    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+  }
   if (facts.epochTable === 'forbidden') {
     const message = `the role ${facts.role} may not read and write ${EPOCH_TABLE}`;
     findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
@@ -157,6 +163,7 @@ async function askFacts(control: Control): Promise<Facts> {
         when not has_schema_privilege('concordat', 'usage') then 'forbidden'
         when to_regclass('${EPOCH_TABLE}') is null then
           case when has_schema_privilege('concordat', 'create') then 'creatable' else 'missing' end
+        when not ${TABLES_COMPLETE} then 'outdated'
         when (select bool_and(has_table_privilege('${EPOCH_TABLE}', p)) from unnest(array['select', 'insert', 'update']) p)
           then 'usable' else 'forbidden' end`,
     },
@@ -178,8 +185,7 @@ async function askFacts(control: Control): Promise<Facts> {
     slotsUsed: Number(slotsUsed),
     role: role ?? '',
     superuser: superuser === 'true',
-    epochTable:
-      epochTable === 'usable' || epochTable === 'creatable' || epochTable === 'forbidden' ? epochTable : 'missing',
+    epochTable: EPOCH_TABLE_STATES.find((state) => state === epochTable) ?? 'missing',
     strangers,
   };
 }

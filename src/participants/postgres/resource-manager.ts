@@ -9,9 +9,11 @@ import {
   type BranchSession,
   EngineError,
   type EngineIdentity,
+  type KnownLog,
   otherEngine,
   type PreflightFinding,
   type PreparedBranch,
+  type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
 import type { BatchOutcome, Request } from './batch.ts';
@@ -23,7 +25,7 @@ import { type Control, commitPrepared, rollbackPrepared, standingOf, xactStatus 
 import { SessionPool } from './pool.ts';
 import { preflight } from './preflight.ts';
 import { type Backend, openSession, type PgSession, type SessionSettings } from './session.ts';
-import { createPostgresTables, raiseEpoch, readToken, showToken } from './tables.ts';
+import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables.ts';
 
 export interface PostgresOptions {
   /** `postgresql://user:password@host:port/database?sslmode=…`; fields of `connection` win over it. */
@@ -160,8 +162,12 @@ class PostgresResourceManager implements ResourceManager {
     return readToken(this.#control, instance);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number): Promise<number> {
-    return raiseEpoch(this.#control, identity, epoch);
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
+    return raiseEpoch(this.#control, identity, epoch, token);
+  }
+
+  knownLogs(): Promise<readonly KnownLog[]> {
+    return knownLogs(this.#control);
   }
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {

@@ -1,6 +1,6 @@
-// The adapter's own table: the highest epoch of each log that this database has served (it refuses older copies of the log).
-import type { LogIdentity } from '../../xa/xid.ts';
-import { EngineError } from '../resource-manager.ts';
+// The adapter's own table: the newest life of each log that this database has served (it refuses every other copy of the log).
+import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../xa/xid.ts';
+import { EngineError, type KnownLog, type RecordedLife } from '../resource-manager.ts';
 import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 
@@ -11,9 +11,16 @@ export const PARTICIPANT_TABLE = 'concordat.participant';
 
 const CREATE = [
   'create schema if not exists concordat',
-  `create table if not exists ${EPOCH_TABLE} (identity text primary key, epoch bigint not null)`,
+  `create table if not exists ${EPOCH_TABLE} (identity text primary key, epoch bigint not null, token text not null default '')`,
   `create table if not exists ${PARTICIPANT_TABLE} (instance text primary key, token text not null, at timestamptz not null)`,
+  // Tables of versions before 0.2 have no token.
+  `alter table ${EPOCH_TABLE} add column if not exists token text not null default ''`,
 ] as const;
+
+/** Whether the tables are there with all columns. By names: asking for them by `to_regclass` takes the right to use their schema. */
+export const TABLES_COMPLETE = `(select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'concordat' and (c.relname, a.attname) in (('epoch', 'token'), ('participant', 'token'))) = 2`;
 
 /** What `createTables` executes, for an administrator to run where the participant's role may not; with the grants that it then needs. */
 export function printPostgresSql(role = 'concordat'): string {
@@ -29,9 +36,8 @@ export function printPostgresSql(role = 'concordat'): string {
 /** @throws {EngineError} the role may not create it. */
 export async function createPostgresTables(control: Control): Promise<void> {
   // Looked for first: CREATE … IF NOT EXISTS needs the right to create even where there is nothing to do.
-  const names = `to_regclass('${EPOCH_TABLE}')::text, to_regclass('${PARTICIPANT_TABLE}')::text`;
-  const [found] = await query(control, [{ text: `select ${names}` }]);
-  if (found?.rows[0]?.every((name) => name !== null)) {
+  const [found] = await query(control, [{ text: `select (${TABLES_COMPLETE})::text` }]);
+  if (found?.rows[0]?.[0] === 'true') {
     return;
   }
   // Two lives may start at once, and IF NOT EXISTS is not atomic (23505): the lock makes the second one wait and find the table.
@@ -44,21 +50,47 @@ export async function createPostgresTables(control: Control): Promise<void> {
 }
 
 /** Durable before it answers, whatever `synchronous_commit` the role has. @throws {EngineError} */
-export async function raiseEpoch(control: Control, identity: LogIdentity, epoch: number): Promise<number> {
-  let results: Awaited<ReturnType<typeof query>>;
+export async function raiseEpoch(
+  control: Control,
+  identity: LogIdentity,
+  epoch: number,
+  token: string,
+): Promise<RecordedLife> {
+  const results = await epochQuery(control, [
+    { text: 'begin' },
+    { text: 'set local synchronous_commit = on' },
+    {
+      // The condition of the update is judged on the row as it is when it is locked: of two lives that come at once one is second.
+      text: `insert into ${EPOCH_TABLE} as known (identity, epoch, token)
+        select $1, $2::bigint, $3 where $2::bigint <= ${EPOCH_LEAP_MAX} or exists (select from ${EPOCH_TABLE} where identity = $1)
+        on conflict (identity) do update set epoch = excluded.epoch, token = excluded.token
+        where excluded.epoch > known.epoch and excluded.epoch <= known.epoch + ${EPOCH_LEAP_MAX}`,
+      values: [identity, String(epoch), token],
+    },
+    { text: `select epoch::text, token from ${EPOCH_TABLE} where identity = $1`, values: [identity] },
+    { text: 'commit' },
+  ]);
+  const [known, itsToken] = results[3]?.rows[0] ?? [];
+  return { epoch: Number(known ?? 0), token: itsToken ?? '' };
+}
+
+/** @throws {EngineError} */
+export async function knownLogs(control: Control): Promise<readonly KnownLog[]> {
+  const [result] = await epochQuery(control, [
+    { text: `select identity, epoch::text, token from ${EPOCH_TABLE} order by identity` },
+  ]);
+  return (result?.rows ?? []).flatMap(([text, epoch, token]) => {
+    const identity = parseLogIdentity(text ?? '');
+    return identity === undefined ? [] : [{ identity, epoch: Number(epoch), token: token ?? '' }];
+  });
+}
+
+/** @throws {EngineError} with the statements that make the table as it must be, where it is not. */
+async function epochQuery(control: Control, steps: Parameters<typeof query>[1]): ReturnType<typeof query> {
   try {
-    results = await query(control, [
-      { text: 'begin' },
-      { text: 'set local synchronous_commit = on' },
-      {
-        text: `insert into ${EPOCH_TABLE} as known (identity, epoch) values ($1, $2::bigint)
-          on conflict (identity) do update set epoch = greatest(known.epoch, excluded.epoch) returning epoch::text`,
-        values: [identity, String(epoch)],
-      },
-      { text: 'commit' },
-    ]);
+    return await query(control, steps);
   } catch (error) {
-    if (error instanceof EngineError && (error.reason.sqlstate === '42P01' || error.reason.sqlstate === '42501')) {
+    if (error instanceof EngineError && TABLE_STATES.includes(error.reason.sqlstate ?? '')) {
       const message = `${error.reason.message}; run as an administrator: ${printPostgresSql().replaceAll('\n', ' ')}`;
       throw new EngineError(
         { ...error.reason, code: 'PREFLIGHT_FAILED', message },
@@ -67,7 +99,6 @@ export async function raiseEpoch(control: Control, identity: LogIdentity, epoch:
     }
     throw error;
   }
-  return Number(results[2]?.rows[0]?.[0]);
 }
 
 /** @throws {EngineError} */
@@ -88,3 +119,6 @@ export async function readToken(control: Control, instance: string): Promise<str
   const [found] = await query(control, [{ text, values: [instance] }]);
   return found?.rows[0]?.[0] ?? undefined;
 }
+
+/** No such table, no such column, not allowed. */
+const TABLE_STATES = ['42P01', '42703', '42501'];

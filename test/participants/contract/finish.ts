@@ -150,12 +150,34 @@ export function finishContract(harness: () => ContractHarness): void {
     it('the epoch of a log only rises, apart for each log, and survives the adapter', async () => {
       const [identity, other] = [freshIdentity(), freshIdentity()];
       await using first = await harness().open();
-      expect(await first.raiseEpoch(identity, 1)).toBe(1);
-      expect(await first.raiseEpoch(identity, 1)).toBe(1);
-      expect(await first.raiseEpoch(identity, 5)).toBe(5);
-      expect(await first.raiseEpoch(other, 2)).toBe(2);
+      expect(await first.raiseEpoch(identity, 1, 'one')).toEqual({ epoch: 1, token: 'one' });
+      expect(await first.raiseEpoch(identity, 1, 'one')).toEqual({ epoch: 1, token: 'one' });
+      expect(await first.raiseEpoch(identity, 5, 'five')).toEqual({ epoch: 5, token: 'five' });
+      expect(await first.raiseEpoch(other, 2, 'two')).toEqual({ epoch: 2, token: 'two' });
       await using second = await harness().open();
-      expect(await second.raiseEpoch(identity, 3)).toBe(5);
+      expect(await second.raiseEpoch(identity, 3, 'three')).toEqual({ epoch: 5, token: 'five' });
+      const known = await second.knownLogs();
+      expect(known).toContainEqual({ identity, epoch: 5, token: 'five' });
+      expect(known).toContainEqual({ identity: other, epoch: 2, token: 'two' });
+    });
+
+    it('of two copies of a log in one epoch only the first is recorded (field R5)', async () => {
+      const identity = freshIdentity();
+      await using one = await harness().open();
+      await using two = await harness().open();
+      const answers = await Promise.all([one.raiseEpoch(identity, 3, 'mine'), two.raiseEpoch(identity, 3, 'copy')]);
+      expect(answers[0]).toEqual(answers[1]);
+      expect(await two.raiseEpoch(identity, 3, 'later')).toEqual(answers[0]);
+    });
+
+    it('an epoch that leaps far above the known one is not recorded, also at first sight (security X8)', async () => {
+      const [identity, other] = [freshIdentity(), freshIdentity()];
+      await using manager = await harness().open();
+      expect(await manager.raiseEpoch(other, 36 ** 7 - 1, 'rogue')).toEqual({ epoch: 0, token: '' });
+      await manager.raiseEpoch(identity, 2, 'two');
+      expect(await manager.raiseEpoch(identity, 10_003, 'rogue')).toEqual({ epoch: 2, token: 'two' });
+      expect(await manager.raiseEpoch(identity, 36 ** 7 - 1, 'rogue')).toEqual({ epoch: 2, token: 'two' });
+      expect(await manager.raiseEpoch(identity, 10_002, 'far')).toEqual({ epoch: 10_002, token: 'far' });
     });
 
     it('two lives that raise the epoch at once agree on the highest', async () => {
@@ -163,10 +185,10 @@ export function finishContract(harness: () => ContractHarness): void {
       await using one = await harness().open();
       await using two = await harness().open();
       const answers = await Promise.all(
-        [3, 9, 4, 7].map((epoch, i) => (i % 2 === 0 ? one : two).raiseEpoch(identity, epoch)),
+        [3, 9, 4, 7].map((epoch, i) => (i % 2 === 0 ? one : two).raiseEpoch(identity, epoch, `t${epoch}`)),
       );
-      expect(Math.max(...answers)).toBe(9);
-      expect(await one.raiseEpoch(identity, 1)).toBe(9);
+      expect(answers).toContainEqual({ epoch: 9, token: 't9' });
+      expect(await one.raiseEpoch(identity, 1, 't1')).toEqual({ epoch: 9, token: 't9' });
     });
 
     it('evidence rows are of branches that are not prepared, and go when they are forgotten', async () => {
