@@ -35,7 +35,9 @@ export const PART_CANARIES: readonly Canary[] = [
     id: 'C11-coordinator',
     title: 'a coordinator serves a database that has served a newer epoch of its log',
     breaks: ['D8'],
-    patches: [{ file: 'src/coordinator/participant-hello.ts', find: 'if (served > own) {', put: 'if (served < 0) {' }],
+    patches: [
+      { file: 'src/coordinator/participant-hello.ts', find: 'if (epoch > own.epoch || ', put: 'if (epoch < 0 || ' },
+    ],
     caughtBy: {
       kind: 'test',
       file: 'test/coordinator/attach.test.ts',
@@ -49,7 +51,11 @@ export const PART_CANARIES: readonly Canary[] = [
     title: 'a participant obeys a coordinator of an older epoch than its database has served',
     breaks: ['D8'],
     patches: [
-      { file: 'src/participants/attach.ts', find: 'if (highest > welcome.epoch) {', put: 'if (highest < 0) {' },
+      {
+        file: 'src/participants/attach.ts',
+        find: "if (standingOf(welcome, recorded) !== 'served') {",
+        put: 'if (recorded.epoch < 0) {',
+      },
     ],
     caughtBy: {
       kind: 'test',
