@@ -143,7 +143,7 @@ describe('attaching', () => {
     fixture.coordinator.reconcileIntervalMs = 20;
     const { runtime } = await fixture.attach();
     const other = new MemoryEngine('at-the-same-address');
-    const epochs = () => other.raiseEpoch(fixture.coordinator.identity, 0);
+    const epochs = () => other.knownLogs().length;
     fixture.coordinator.refuseWith(new CoordinatorError('RESOURCE_IDENTITY', 'not that one'));
     fixture.answering = other;
     await eventually('it is told', () => fixture.log.named('other-engine').length > 1);

@@ -7,7 +7,15 @@ import type { Control } from './control.ts';
 import { type Engine, engineKind } from './engine.ts';
 import { ERRNO } from './errors.ts';
 import { parse } from './listing.ts';
-import { EPOCH_TABLE, IDENTITY_TABLE, LATER_COLUMNS, PARTICIPANT_TABLE, printSql, tableNames, tableStatements } from './tables.ts';
+import {
+  EPOCH_TABLE,
+  IDENTITY_TABLE,
+  LATER_COLUMNS,
+  PARTICIPANT_TABLE,
+  printSql,
+  tableNames,
+  tableStatements,
+} from './tables.ts';
 import {
   BRANCH_TABLE,
   behindCondition,

@@ -19,7 +19,8 @@ export function identityContract(harness: () => ContractHarness): void {
       const refused: (() => Promise<unknown>)[] = [
         () => manager.probe(xid, evidence),
         () => manager.open(freshXid(), OPTIONS),
-        () => manager.raiseEpoch(freshIdentity(), 1),
+        () => manager.raiseEpoch(freshIdentity(), 1, 'one'),
+        () => manager.knownLogs(),
         () => manager.list(),
         () => manager.showToken('i', 't'),
         () => manager.readToken('i'),
