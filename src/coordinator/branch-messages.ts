@@ -82,6 +82,8 @@ export function receiveBranchMessage(
     markers.swept(resource, message.reconcile.markers);
   } else if (message.scanResult) {
     answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);
+  } else if (message.tokenResult) {
+    answers.settle(message.tokenResult.id, message.tokenResult, null);
   } else if (message.probeResult) {
     answers.settle(message.probeResult.id, message.probeResult, message.probeResult.error);
   }

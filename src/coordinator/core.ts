@@ -16,6 +16,7 @@ import type { ParticipantParts } from './participant-session.ts';
 import { recover } from './recovery.ts';
 import { Resolutions } from './resolutions.ts';
 import { Strays } from './strays.ts';
+import { Witness } from './witness.ts';
 
 export interface CoreOptions {
   readonly log: Log;
@@ -56,7 +57,8 @@ export function openCore(options: CoreOptions): Core {
   const sessions = new ClientSessions({
     ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
   });
-  const participants = { driver, directory, strays, markers, log, clock, logger };
+  const witness = new Witness({ directory, clock, random, logger });
+  const participants = { driver, directory, witness, strays, markers, log, clock, logger };
   recover(log, driver, directory, logger);
   return { driver, directory, operations, application, admin, sessions, participants };
 }

@@ -30,6 +30,12 @@ export interface Link {
   probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;
   /** Everything the engine lists, and a preflight made now. @throws {CoordinatorError} as above. */
   scan(): Promise<Scan>;
+  /** Writes a token into the participant's database. @throws {CoordinatorError} when the participant does not answer in time. */
+  showToken(token: string): Promise<TokenAnswer>;
+  /** What the participant reads in its database as the token of another one. @throws {CoordinatorError} as above. */
+  readToken(instance: string): Promise<TokenAnswer>;
+  /** The participant may not take part any more: it hears why, and the stream ends. */
+  refuse(error: CoordinatorError): void;
   /** Ends the stream after what was sent: another one of the same instance has taken its place, or the coordinator leaves. */
   close(): void;
 }
@@ -38,6 +44,11 @@ export interface Probe {
   readonly proof: BranchProof;
   readonly blockedSessions: number;
 }
+
+/** `failed`: its database does not answer. */
+export type TokenAnswer =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'failed'; readonly message: string };
 
 /** Passed on to operators as it came over the wire. */
 export type Scan = Pick<ScanResult__Output, 'branches' | 'findings'>;

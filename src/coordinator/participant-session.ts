@@ -6,6 +6,7 @@ import type { AttachResponse } from '../gen/concordat/v1/AttachResponse.ts';
 import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
+import type { TokenResult__Output as TokenResult } from '../gen/concordat/v1/TokenResult.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
@@ -13,9 +14,9 @@ import { checkMetadata } from '../wire/metadata.ts';
 import { checkFrame, noHello } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { HELLO_MAX_MS } from '../xa/limits.ts';
+import { HELLO_MAX_MS, REASON_CHARS_MAX } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
-import type { Directory, Link, Probe, Scan } from './directory.ts';
+import type { Directory, Link, Probe, Scan, TokenAnswer } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
@@ -25,6 +26,7 @@ import { checkLife, decodeHello } from './participant-hello.ts';
 import { decodeProof, WIRE_VERB } from './participant-messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Strays } from './strays.ts';
+import type { Witness } from './witness.ts';
 
 /** A participant that is silent for three of these is gone. */
 const HEARTBEAT_MS = 2_000;
@@ -34,6 +36,7 @@ const RECONCILE_MS = 3_000;
 export interface ParticipantParts {
   readonly driver: Driver;
   readonly directory: Directory;
+  readonly witness: Witness;
   readonly strays: Strays;
   readonly markers: Markers;
   readonly log: Log;
@@ -49,6 +52,8 @@ type Phase =
   | { readonly kind: 'registering' }
   /** Welcomed; it is making the epoch durable in its engine. */
   | { readonly kind: 'readying'; readonly hello: AttachHello; readonly link: Link }
+  /** Ready; whether it is at the same database as those that are attached is looked at. */
+  | { readonly kind: 'comparing'; readonly link: Link }
   | { readonly kind: 'attached'; readonly link: Link }
   | { readonly kind: 'ended' };
 
@@ -131,7 +136,7 @@ export class ParticipantSession {
       this.#greet(message.hello);
     } else if (phase.kind === 'readying' && message.ready) {
       this.#ready(phase, message.ready);
-    } else if (phase.kind === 'attached' && message.ready) {
+    } else if ((phase.kind === 'attached' || phase.kind === 'comparing') && message.ready) {
       checkLife(phase.link, message.ready, this.#parts.log.recovered);
     } else if (phase.kind === 'attached') {
       receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
@@ -180,11 +185,24 @@ export class ParticipantSession {
     });
   }
 
-  #ready(phase: Extract<Phase, { kind: 'readying' }>, ready: Ready): void {
-    const { directory, driver, logger } = this.#parts;
-    const { link, hello } = phase;
+  #ready({ link, hello }: Extract<Phase, { kind: 'readying' }>, ready: Ready): void {
     checkLife(link, ready, this.#parts.log.recovered);
+    const admitted = this.#parts.witness.admit(link, ready.shownToken);
+    if (admitted === undefined) {
+      this.#attach(hello, link);
+      return;
+    }
+    this.#phase = { kind: 'comparing', link };
+    admitted.then(() => this.#attach(hello, link)).catch((error: unknown) => this.#refuse(error));
+  }
+
+  #attach(hello: AttachHello, link: Link): void {
+    const { directory, driver, logger } = this.#parts;
+    if (this.#phase.kind === 'ended') {
+      return;
+    }
     this.#phase = { kind: 'attached', link };
+    this.#out.send({ admitted: {} });
     directory.attach(link);
     const { resource, instance, kind } = link;
     logger.info({ evt: 'participant-attached', resource, instance, kind });
@@ -205,6 +223,9 @@ export class ParticipantSession {
       forget: (branches) => this.#out.send({ forget: { branches: [...branches] } }),
       probe: (gtrid, bqual, evidence) => this.#probe(gtrid, bqual, evidence),
       scan: () => this.#scan(),
+      showToken: (token) => this.#token((id) => ({ showToken: { id, token } })),
+      readToken: (instance) => this.#token((id) => ({ readToken: { id, instance } })),
+      refuse: (error) => this.#refuse(error),
       close: () => {
         this.#out.flushNow();
         this.#end();
@@ -223,6 +244,13 @@ export class ParticipantSession {
     return this.#answers.ask<Scan>((id) => this.#out.send({ scan: { id } }));
   }
 
+  async #token(question: (id: number) => CoordinatorMessage): Promise<TokenAnswer> {
+    const { token, error } = await this.#answers.ask<TokenResult>((id) => this.#out.send(question(id)));
+    return error === null
+      ? { kind: 'token', token }
+      : { kind: 'failed', message: error.message.slice(0, REASON_CHARS_MAX) };
+  }
+
   readonly #beat = (): void => {
     const now = this.#parts.clock.now();
     if (now - this.#beatAt > HEARTBEAT_MS * 2) {
@@ -238,6 +266,9 @@ export class ParticipantSession {
   };
 
   #refuse(error: unknown): void {
+    if (this.#phase.kind === 'ended') {
+      return;
+    }
     const refused = logged(this.#parts.logger, 'Attach', error);
     this.#parts.logger.error({ evt: 'participant-refused', code: refused.code, message: refused.message });
     this.#out.send({ refused: toWireError(refused) });

@@ -37,6 +37,9 @@ export type Command =
   | { readonly kind: 'scan'; readonly id: number }
   | { readonly kind: 'probe'; readonly id: number; readonly xid: Xid; readonly evidence: Evidence }
   | { readonly kind: 'refused'; readonly error: CoordinatorError }
+  | { readonly kind: 'admitted' }
+  | { readonly kind: 'show-token'; readonly id: number; readonly token: string }
+  | { readonly kind: 'read-token'; readonly id: number; readonly instance: string }
   /** Not in the grammar, or of a newer protocol: logged and left alone. */
   | { readonly kind: 'malformed'; readonly detail: string };
 
@@ -84,6 +87,15 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
   }
   if (message.refused) {
     return { kind: 'refused', error: fromWireError(message.refused) };
+  }
+  if (message.admitted) {
+    return { kind: 'admitted' };
+  }
+  if (message.showToken) {
+    return { kind: 'show-token', id: message.showToken.id, token: message.showToken.token };
+  }
+  if (message.readToken) {
+    return { kind: 'read-token', id: message.readToken.id, instance: message.readToken.instance };
   }
   return malformed('a message without a known body');
 }

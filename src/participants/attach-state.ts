@@ -24,6 +24,8 @@ export interface AttachOptions {
   readonly held: () => HeldBranch[];
   /** As the port says. @throws {EngineError} */
   readonly raiseEpoch: (identity: LogIdentity, epoch: number, token: string) => Promise<RecordedLife>;
+  /** Writes a new token into the engine and answers it. @throws {EngineError} */
+  readonly showToken: () => Promise<string>;
   /** A life of a log spoke: by its welcome, unless that is a leap, and once more by what the engine has recorded. */
   readonly onLife: (identity: LogIdentity, epoch: number) => void;
   readonly onReady: (welcome: Welcome) => void;
@@ -44,6 +46,14 @@ export type AttachState =
       readonly link: AttachLink;
       readonly untold: ParticipantMessage[];
       readonly pulse: Pulse;
+    }
+  /** Ready is sent; the coordinator looks whether it is at the same database as the others. */
+  | {
+      readonly kind: 'comparing';
+      readonly link: AttachLink;
+      readonly untold: ParticipantMessage[];
+      readonly pulse: Pulse;
+      readonly welcome: Welcome;
     }
   | { readonly kind: 'ready'; readonly link: AttachLink; readonly welcome: Welcome; readonly pulse: Pulse }
   /** The engine's record speaks against the coordinator: nothing is done for this coordinator, which will say so and end the stream. */

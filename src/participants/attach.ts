@@ -67,7 +67,7 @@ export class Attach {
   report(message: ParticipantMessage): void {
     if (this.#state.kind === 'ready') {
       this.#state.link.send(message);
-    } else if (this.#state.kind === 'greeting' || this.#state.kind === 'raising') {
+    } else if ('untold' in this.#state) {
       this.#state.untold.push(message);
     }
   }
@@ -75,7 +75,7 @@ export class Attach {
   /** What the engine has recorded speaks against the coordinator: says so and does nothing more for it. */
   refuse(life: Welcome, recorded: RecordedLife): void {
     const state = this.#state;
-    if (state.kind === 'ready' || state.kind === 'raising') {
+    if (state.kind === 'ready' || state.kind === 'raising' || state.kind === 'comparing') {
       const evt = standingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
       const { epoch } = recorded;
       this.#options.logger.error({ evt, epoch, message: refusalText(life, recorded, this.#engine) });
@@ -137,6 +137,9 @@ export class Attach {
       case 'welcome':
         void this.#raise(generation, command.welcome);
         return;
+      case 'admitted':
+        this.#takePart();
+        return;
       case 'refused': {
         const { logger, onRefused } = this.#options;
         logger.error({ evt: 'attach-refused', code: command.error.code, message: command.error.message });
@@ -161,7 +164,7 @@ export class Attach {
     if (this.#state.kind !== 'greeting') {
       return;
     }
-    const { clock, raiseEpoch, onLife, onReady, logger } = this.#options;
+    const { clock, raiseEpoch, onLife, showToken } = this.#options;
     const { link, untold } = this.#state;
     this.#timer?.cancel();
     const pulse = new Pulse({
@@ -177,12 +180,14 @@ export class Attach {
       onLife(welcome.identity, welcome.epoch);
     }
     let recorded: RecordedLife;
+    let shownToken: string;
     try {
       recorded = await raiseEpoch(welcome.identity, welcome.epoch, welcome.token);
+      shownToken = await showToken();
     } catch (error) {
       if (generation === this.#generation) {
         this.#options.engine.failed(error);
-        this.restart('the engine cannot record the epoch');
+        this.restart('the engine cannot record the epoch or the token');
       }
       return;
     }
@@ -195,14 +200,22 @@ export class Attach {
       this.refuse(welcome, recorded);
       return;
     }
+    this.#state = { kind: 'comparing', link, untold, pulse, welcome };
+    link.send({ ready: { epoch: recorded.epoch, lifeToken: recorded.token, shownToken } });
+  }
+
+  #takePart(): void {
+    if (this.#state.kind !== 'comparing') {
+      return;
+    }
+    const { link, untold, pulse, welcome } = this.#state;
     this.#attempts = 0;
     this.#state = { kind: 'ready', link, welcome, pulse };
-    link.send({ ready: { epoch: recorded.epoch, lifeToken: recorded.token } });
     for (const message of untold) {
       link.send(message);
     }
-    logger.info({ evt: 'attached', log: welcome.identity, epoch: welcome.epoch });
-    onReady(welcome);
+    this.#options.logger.info({ evt: 'attached', log: welcome.identity, epoch: welcome.epoch });
+    this.#options.onReady(welcome);
   }
 
   #again(why: string | undefined): void {

@@ -10,6 +10,7 @@ import { Finisher } from './finisher.ts';
 import { Forgetter } from './forgetter.ts';
 import { Inspector } from './inspector.ts';
 import type { ResourceManager } from './resource-manager.ts';
+import type { Tokens } from './tokens.ts';
 import { Voter } from './voter.ts';
 
 export interface CommandsOptions {
@@ -20,6 +21,7 @@ export interface CommandsOptions {
   readonly clock: Clock;
   readonly logger: EventLogger;
   readonly branches: Branches;
+  readonly tokens: Tokens;
   readonly report: (message: ParticipantMessage) => void;
 }
 
@@ -67,6 +69,12 @@ export class Commands {
         return;
       case 'scan':
         void this.#inspector.scan(command.id, welcome.identity);
+        return;
+      case 'show-token':
+        void this.#options.tokens.show(command.id, command.token);
+        return;
+      case 'read-token':
+        void this.#options.tokens.read(command.id, command.instance);
         return;
       case 'probe': {
         const { id, xid, evidence } = command;

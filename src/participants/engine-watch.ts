@@ -28,6 +28,11 @@ export class EngineWatch {
     this.#options = options;
   }
 
+  /** False: it did not answer when it was last asked, or another one did. */
+  get answers(): boolean {
+    return this.#answers !== false;
+  }
+
   /**
    * Asks the engine who it is and checks it anew. From the first time on the adapter works with that one alone; of another one the
    * coordinator is told, and it says whether that one may take its place (`welcomed`). @throws {EngineError} it does not answer.

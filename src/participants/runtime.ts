@@ -18,6 +18,7 @@ import type { BranchSession } from './resource-manager.ts';
 import type { RuntimeOptions, RuntimeStatus } from './runtime-options.ts';
 import type { StatementAnswer, StatementCall } from './statement-call.ts';
 import { Statements } from './statements.ts';
+import { Tokens } from './tokens.ts';
 
 /** A branch that the application itself opened and executes. */
 export interface AdoptedBranch {
@@ -51,13 +52,15 @@ export class ParticipantRuntime implements AsyncDisposable {
     const branches = new Branches({ clock, logger, report, maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX });
     this.#branches = branches;
     this.#statements = new Statements({ rm, branches, random, admit: this.#admit });
-    this.#commands = new Commands({ instance: this.instance, resource, rm, clock, logger, branches, report });
     const engine = new EngineWatch({
       rm,
       logger,
       onAnswers: (engineAnswers) => this.#setStatus({ engineAnswers }),
       onOtherEngine: (why) => this.#attach.restart(why),
     });
+    const { instance } = this;
+    const tokens = new Tokens({ rm, random, instance, engineAnswers: () => engine.answers, report });
+    this.#commands = new Commands({ instance, resource, rm, clock, logger, branches, tokens, report });
     this.#reconciler = new Reconciler({
       ...{ rm, clock, branches, resource, report, engine },
       finisher: this.#commands.finisher,
@@ -75,6 +78,7 @@ export class ParticipantRuntime implements AsyncDisposable {
         await engine.welcomed();
         return await rm.raiseEpoch(identity, epoch, token);
       },
+      showToken: () => tokens.fresh(),
       onLife: (identity, epoch) => supersedeOlder(branches, identity, epoch),
       onReady: this.#onReady,
       onDetached: this.#onDetached,

@@ -19,6 +19,7 @@ type Body = NonNullable<CoordinatorMessage['body']>;
 type Answer<T> = T | undefined | Promise<T | undefined>;
 
 let instances = 0;
+let tokens = 0;
 
 /** What the participant says to each command; undefined: nothing. The default is yes to everything, at once. */
 export interface Script {
@@ -41,6 +42,19 @@ export interface ParticipantSettings extends Partial<Script> {
   readonly epoch?: (welcomed: number) => number;
   /** What `ready` says instead. */
   readonly ready?: Partial<Ready>;
+  /** Where it writes its token and reads those of others; by default one for each engine. Undefined: it answers nothing of it. */
+  readonly database?: Database | undefined;
+}
+
+/** What participants that see one database share: the newest token of each instance. */
+export type Database = Map<string, string>;
+
+const databases = new Map<string, Database>();
+
+function databaseOf(engineIdentity: string): Database {
+  const database = databases.get(engineIdentity) ?? new Map<string, string>();
+  databases.set(engineIdentity, database);
+  return database;
 }
 
 export class ScriptedParticipant implements AsyncDisposable {
@@ -50,6 +64,8 @@ export class ScriptedParticipant implements AsyncDisposable {
   /** May be changed at any time: it counts for the commands that come then. */
   script: Script;
   status: StatusObject | undefined;
+  /** May be changed at any time, as by a database that is split in two. */
+  database: Database | undefined;
   readonly #client: ParticipantServiceClient;
   readonly #stream: ClientDuplexStream<AttachRequest, AttachResponse>;
   readonly #epoch: (welcomed: number) => number;
@@ -57,13 +73,15 @@ export class ScriptedParticipant implements AsyncDisposable {
   #heartbeats: NodeJS.Timeout | undefined;
 
   constructor(address: string, resource: string, settings: ParticipantSettings = {}) {
-    const { hello, epoch = (welcomed) => welcomed, ready = {}, ...script } = settings;
+    const { hello, epoch = (welcomed) => welcomed, ready = {}, database: _, ...script } = settings;
     this.#life = ready;
     instances += 1;
     this.resource = resource;
     this.instance = hello?.instance ?? `i${instances}`;
     this.script = { ...YES, ...script };
     this.#epoch = epoch;
+    const engineIdentity = hello?.engineIdentity ?? `engine-of-${resource}`;
+    this.database = 'database' in settings ? settings.database : databaseOf(engineIdentity);
     this.#client = new wire.ParticipantService(address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
     });
@@ -137,10 +155,18 @@ export class ScriptedParticipant implements AsyncDisposable {
 
   readonly #receive = (message: CoordinatorMessage): void => {
     this.received.push(message);
-    const { prepare, finish, probe, scan, welcome } = message;
+    const { prepare, finish, probe, scan, welcome, showToken, readToken } = message;
     if (welcome) {
+      tokens += 1;
+      this.database?.set(this.instance, `token${tokens}`);
       const { lifeToken } = welcome;
-      this.send({ ready: { lifeToken, epoch: this.#epoch(Number(welcome.epoch)), ...this.#life } });
+      const shownToken = `token${tokens}`;
+      this.send({ ready: { lifeToken, shownToken, epoch: this.#epoch(Number(welcome.epoch)), ...this.#life } });
+    } else if (showToken && this.database !== undefined) {
+      this.database.set(this.instance, showToken.token);
+      this.send({ tokenResult: { id: showToken.id, token: showToken.token } });
+    } else if (readToken && this.database !== undefined) {
+      this.send({ tokenResult: { id: readToken.id, token: this.database.get(readToken.instance) ?? '' } });
     } else if (prepare) {
       void this.#answer(this.script.prepare(prepare), (vote) => ({ vote: { ...prepare, ...vote } }));
     } else if (finish) {

@@ -58,6 +58,8 @@ export class AttachCoordinator implements AsyncDisposable {
   isAlive = true;
   /** What a hello is answered with, unless a test takes it over. */
   greet: (session: AttachSession) => void = (session) => session.send(this.welcome());
+  /** What a ready is answered with. */
+  admit: (session: AttachSession) => void = (session) => session.send({ admitted: {} });
   readonly sessions: AttachSession[] = [];
   port = 0;
   #server: Server | undefined;
@@ -117,6 +119,8 @@ export class AttachCoordinator implements AsyncDisposable {
         session.received.push(message);
         if (message.hello) {
           this.greet(session);
+        } else if (message.ready) {
+          this.admit(session);
         } else if (message.heartbeat && this.isAlive) {
           session.send({ heartbeat: {} });
         }
