@@ -5,10 +5,10 @@ import type { Acknowledgement } from '../xa/vocabulary.ts';
 import type { Gtrid } from '../xa/xid.ts';
 import type { CoordinatorLink } from './coordinator-link.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
-import { ConcordatError, TransactionRolledBackError } from './errors.ts';
+import { type BranchIdentity, ConcordatError, TransactionRolledBackError } from './errors.ts';
 import { RefusedError, rolledBackByRefusal } from './failures.ts';
 import { OVERDUE_GRACE_MS, ROLLBACK_WAIT_MS } from './options.ts';
-import { awaitOutcome, type CommitResult, heuristicOutcome } from './outcome.ts';
+import { awaitOutcome, type CommitResult, ensureCommitted, heuristicOutcome } from './outcome.ts';
 import { printable } from './printable.ts';
 import { within } from './wait.ts';
 import type { Work } from './work.ts';
@@ -61,7 +61,7 @@ export async function commitTransaction(settings: CommitSettings): Promise<Commi
     } as const;
     const bounds = { clock: session.settings.clock, timeoutMs: work.remainingMs + OVERDUE_GRACE_MS, signal };
     const answer = await within(link.request({ commit }), bounds, () => SILENCE);
-    return committed(gtrid, answer.commit);
+    return committed(gtrid, answer.commit, work.identities());
   } catch (error) {
     if (error instanceof ConcordatError) {
       throw error;
@@ -107,9 +107,14 @@ async function afterRefusal(settings: CommitSettings, refusal: RefusedError): Pr
   }
 }
 
-function committed(gtrid: string, answer: CommitResponse | null | undefined): CommitResult {
+function committed(
+  gtrid: string,
+  answer: CommitResponse | null | undefined,
+  opened: readonly BranchIdentity[],
+): CommitResult {
   switch (answer?.outcome) {
     case 'OUTCOME_COMMITTED':
+      ensureCommitted(gtrid, opened, answer.branches);
       return { outcome: 'committed', applied: answer.state === 'TRANSACTION_STATE_COMPLETED' };
     case 'OUTCOME_MIXED':
       throw heuristicOutcome(gtrid, 'mixed', answer.branches);

@@ -34,6 +34,8 @@ const OUTCOMES = {
   OUTCOME_EXPIRED: 'expired',
 } as const satisfies Record<TransactionInfo['outcome'], TransactionOutcome>;
 
+/** So long "not found" is asked again. */
+const NOT_FOUND_PATIENCE_MS = 5_000;
 const POLL: Backoff = { firstMs: 50, maxMs: 1_000 };
 
 /** One answer of the coordinator. @throws {RefusedError} TXN_NOT_FOUND, OUTCOME_EXPIRED; {CoordinatorError} the session broke. */
@@ -69,7 +71,8 @@ export interface OutcomeQuestion {
 export async function awaitOutcome(session: CoordinatorSession, question: OutcomeQuestion): Promise<CommitResult> {
   const { clock, random } = session.settings;
   const { gtrid, branches, signal } = question;
-  const endsAt = clock.now() + question.timeoutMs;
+  const begunAt = clock.now();
+  const endsAt = begunAt + question.timeoutMs;
   const request = { gtrid, branches: branches.map(({ bqual, instance }) => ({ bqual, instance })) };
   let committed = false;
   let cause = question.cause;
@@ -83,7 +86,7 @@ export async function awaitOutcome(session: CoordinatorSession, question: Outcom
         { clock, timeoutMs: endsAt - clock.now(), signal },
         late,
       );
-      const result = conclude(gtrid, info);
+      const result = conclude(gtrid, info, branches);
       committed ||= result !== undefined;
       if (result !== undefined && (result.applied || !question.untilApplied)) {
         return result;
@@ -92,9 +95,13 @@ export async function awaitOutcome(session: CoordinatorSession, question: Outcom
       if (error instanceof HeuristicOutcomeError || error instanceof TransactionRolledBackError) {
         throw error;
       }
+      if (error instanceof RefusedError && error.code === 'BRANCHES_DIFFER') {
+        throw otherBranches(gtrid, error.message, error);
+      }
       cause = error;
     }
-    const isFinal = cause instanceof RefusedError && cause.entry.retry === 'no';
+    const isFinal =
+      cause instanceof RefusedError && cause.entry.retry === 'no' && !isTooEarly(cause, begunAt, clock.now());
     if (isFinal || signal?.aborted === true || session.closed || clock.now() >= endsAt) {
       if (committed) {
         return { outcome: 'committed', applied: false };
@@ -107,11 +114,17 @@ export async function awaitOutcome(session: CoordinatorSession, question: Outcom
   }
 }
 
+/** The coordinator may hear of the transaction yet, or of the end of the session that it was to be begun on. */
+function isTooEarly({ code }: RefusedError, begunAt: number, now: number): boolean {
+  return code === 'TXN_NOT_FOUND' && now - begunAt < NOT_FOUND_PATIENCE_MS;
+}
+
 /** Undefined: not known yet. */
-function conclude(gtrid: string, info: TransactionInfo): CommitResult | undefined {
+function conclude(gtrid: string, info: TransactionInfo, opened: readonly BranchIdentity[]): CommitResult | undefined {
   const outcome = outcomeOf(info);
   switch (outcome) {
     case 'committed':
+      ensureCommitted(gtrid, opened, info.branches);
       return { outcome, applied: info.state === 'TRANSACTION_STATE_COMPLETED' };
     case 'rolled-back':
       throw rolledBackByReason(gtrid, info.reason, info.branches);
@@ -131,6 +144,30 @@ export function heuristicOutcome(
 ): HeuristicOutcomeError {
   const message = `The transaction ${gtrid} ended ${outcome}: look with concordat tx explain ${gtrid}.`;
   return new HeuristicOutcomeError(message, { gtrid, outcome, branches: branchCauses(branches), cause });
+}
+
+/**
+ * Whether every branch that was opened here is among the committed ones. There may be more: others have joined the transaction. A
+ * coordinator that names none does not tell, and has compared the request by itself.
+ * @throws {HeuristicOutcomeError} somebody has committed it without them.
+ */
+export function ensureCommitted(
+  gtrid: string,
+  opened: readonly BranchIdentity[],
+  committed: readonly WireBranch[],
+): void {
+  const names = new Set(committed.map(({ bqual }) => bqual));
+  const missing = opened.map(({ bqual }) => bqual).filter((bqual) => !names.has(bqual));
+  if (names.size > 0 && missing.length > 0) {
+    const what = `the commit is of ${[...names].join(', ')}, and ${missing.join(', ')} is not in it`;
+    throw otherBranches(gtrid, what, undefined);
+  }
+}
+
+/** A part of what was done here is committed, or nothing of it: somebody else has committed the transaction, with other branches. */
+function otherBranches(gtrid: string, what: string, cause: unknown): HeuristicOutcomeError {
+  const message = `The transaction ${gtrid} was committed with other branches than were opened here (${what}). Do not run it again before you have looked, with concordat tx explain ${gtrid}.`;
+  return new HeuristicOutcomeError(message, { gtrid, outcome: 'mixed', branches: [], cause });
 }
 
 export function unknownOutcome(

@@ -66,7 +66,7 @@ export class AdminApi {
     switch (found.kind) {
       case 'outcome':
         return {
-          transaction: wireEnded(gtrid, found.outcome),
+          transaction: wireEnded(gtrid, found.outcome, found.committed?.all),
           observations: [],
           explanation: [`It is over: ${found.outcome}. Nothing of it is left to do.`],
         };
@@ -175,8 +175,10 @@ export class AdminApi {
   /** Asks every branch's engine at once; one that does not answer is shown as such and holds up nobody (D11). */
   #probe(transaction: Transaction): Promise<BranchObservation[]> {
     const { directory, clock } = this.#parts;
+    const branches = wireBranches(transaction, clock.now()).filter(({ state }) => state !== 'BRANCH_STATE_READ_ONLY');
     return Promise.all(
-      wireBranches(transaction, clock.now()).map(async ({ bqual, evidence }): Promise<BranchObservation> => {
+      // A branch that only read has ended with its vote, and its engine knows nothing of it.
+      branches.map(async ({ bqual, evidence }): Promise<BranchObservation> => {
         const sidecar = directory.sidecarOf(resourceOf(decodeBqual(bqual)));
         if (sidecar === undefined) {
           return observationError(bqual, 'no participant is attached');

@@ -1,4 +1,5 @@
 // What a caller may be told of a transaction's end, from its state (D5).
+import { assert } from '../lib/assert.ts';
 import type { LoggedOutcome } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../xa/errors.ts';
@@ -87,6 +88,17 @@ export function rolledBackError(gtrid: Gtrid, reason: Reason | undefined): Coord
 export function decidedError(gtrid: Gtrid, outcome: Outcome): CoordinatorError {
   return new CoordinatorError('TXN_DECIDED', `${gtrid} cannot be rolled back: it is ${outcome}`, {
     metadata: { gtrid, outcome },
+  });
+}
+
+/**
+ * The request is about other branches than the commit. That is no rollback: those of the commit are committed, or may be, and of the
+ * others nothing is. So nothing is to be done again before somebody has looked.
+ */
+export function differError(gtrid: Gtrid, { code, message }: Reason): CoordinatorError {
+  assert(isErrorCode(code), 'the engine refuses with codes of the catalogue');
+  return new CoordinatorError(code, `${gtrid}: ${message}`, {
+    metadata: { gtrid, outcome: 'unknown', retryable: 'false' },
   });
 }
 

@@ -14,7 +14,7 @@ import type { SetRollbackOnlyResponse } from '../gen/concordat/v1/SetRollbackOnl
 import type { CoordinatorError } from '../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../xa/errors.ts';
 import { notFoundError } from './answers.ts';
-import { wireBranches, wireEnded, wireOutcome, wireState, wireTransaction } from './describe.ts';
+import { endedBranches, wireBranches, wireEnded, wireOutcome, wireState, wireTransaction } from './describe.ts';
 import type { End } from './ends.ts';
 import { RequestIds } from './idempotency.ts';
 import type { Operations } from './operations.ts';
@@ -122,15 +122,15 @@ export class ApplicationApi {
   }
 
   /** @throws {CoordinatorError} */
-  async getTransaction(request: GetTransactionRequest): Promise<GetTransactionResponse> {
+  async getTransaction(request: GetTransactionRequest, asker?: Owner): Promise<GetTransactionResponse> {
     const gtrid = decodeGtrid(request.gtrid);
-    const found = await this.#operations.find(gtrid, decodeClaimed(request.branches));
+    const found = await this.#operations.find(gtrid, decodeClaimed(request.branches), asker);
     if (found instanceof Transaction) {
       return { transaction: wireTransaction(found, this.#now()) };
     }
     switch (found.kind) {
       case 'outcome':
-        return { transaction: wireEnded(gtrid, found.outcome) };
+        return { transaction: wireEnded(gtrid, found.outcome, found.committed?.all) };
       case 'unknown':
         return { transaction: wireEnded(gtrid, 'unknown') };
       case 'expired':
@@ -144,12 +144,12 @@ export class ApplicationApi {
     if (end.kind === 'failed') {
       return { gtrid };
     }
-    const { transaction, outcome } = end;
+    const { transaction, outcome, branches } = end;
     return {
       gtrid,
       outcome: wireOutcome(outcome),
       state: transaction === undefined ? 'TRANSACTION_STATE_COMPLETED' : wireState(transaction.state),
-      branches: transaction === undefined ? [] : wireBranches(transaction, this.#now()),
+      branches: transaction === undefined ? endedBranches(branches, outcome) : wireBranches(transaction, this.#now()),
     };
   }
 }

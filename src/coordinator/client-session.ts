@@ -170,7 +170,7 @@ class ClientSession implements Owner {
     } else if (message.setRollbackOnly) {
       this.#answer({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly) });
     } else if (message.getTransaction) {
-      api.getTransaction(message.getTransaction).then(
+      api.getTransaction(message.getTransaction, this).then(
         (getTransaction) => this.#answer({ id, getTransaction }),
         (error: unknown) => this.#refuse(id, error),
       );

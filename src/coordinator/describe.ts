@@ -6,8 +6,9 @@ import type { TransactionInfo__Output as WireTransaction } from '../gen/concorda
 import type { TransactionState__Output as WireState } from '../gen/concordat/v1/TransactionState.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Outcome, Reason } from '../xa/vocabulary.ts';
-import { type Gtrid, resourceOf } from '../xa/xid.ts';
+import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
 import { outcomeOf, reasonOf } from './answers.ts';
+import type { CommitScope } from './engine/scope.ts';
 import type { FinishingBranch, OpenBranch, State } from './engine/state.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -79,20 +80,40 @@ export function wireTransaction(transaction: Transaction, now: number): WireTran
   };
 }
 
-/** What is left of a transaction that is not held any more: its id and how it ended. */
-export function wireEnded(gtrid: Gtrid, outcome: Outcome | 'unknown' | 'expired'): WireTransaction {
+/** What is left of a transaction that is not held any more: its id, how it ended, and which branches were committed. */
+export function wireEnded(
+  gtrid: Gtrid,
+  outcome: Outcome | 'unknown' | 'expired',
+  bquals: readonly Bqual[] = [],
+): WireTransaction {
   return {
     gtrid,
     state: outcome === 'unknown' ? 'TRANSACTION_STATE_UNSPECIFIED' : 'TRANSACTION_STATE_COMPLETED',
     outcome: wireOutcome(outcome),
     version: 0,
-    branches: [],
+    branches: endedBranches(bquals, outcome),
     reason: null,
     rollbackOnly: false,
     ageMs: '0',
     deadlineInMs: '0',
     operatorAction: false,
   };
+}
+
+/** Of branches whose transaction is not held any more no more than the end of all of them is known. */
+export function endedBranches(bquals: readonly Bqual[], outcome: Outcome | 'unknown' | 'expired'): WireBranch[] {
+  const state = outcome === 'committed' ? 'BRANCH_STATE_COMMITTED' : 'BRANCH_STATE_UNSPECIFIED';
+  return bquals.map((bqual) => bare(bqual, state));
+}
+
+/** A branch that nobody finishes. */
+function bare(bqual: Bqual, state: WireBranch['state']): WireBranch {
+  const resource = resourceOf(bqual);
+  return { bqual, resource, state, instance: '', evidence: '', reason: null, attempts: 0, nextAttemptInMs: 0 };
+}
+
+function readOnly(scope: CommitScope | undefined): WireBranch[] {
+  return (scope?.readOnly ?? []).map((bqual) => bare(bqual, 'BRANCH_STATE_READ_ONLY'));
 }
 
 export function wireBranches(transaction: Transaction, now: number): WireBranch[] {
@@ -104,13 +125,13 @@ export function wireBranches(transaction: Transaction, now: number): WireBranch[
     case 'one-phase':
       return [finishingBranch(state.branch, 'BRANCH_STATE_COMMITTING', 'BRANCH_STATE_COMMITTED', transaction, now)];
     case 'deciding':
-      return state.branches.map((branch) =>
-        finishingBranch(branch, 'BRANCH_STATE_PREPARED', 'BRANCH_STATE_COMMITTED', transaction, now),
+    case 'committing': {
+      const open = state.kind === 'deciding' ? 'BRANCH_STATE_PREPARED' : 'BRANCH_STATE_COMMITTING';
+      const branches = state.branches.map((branch) =>
+        finishingBranch(branch, open, 'BRANCH_STATE_COMMITTED', transaction, now),
       );
-    case 'committing':
-      return state.branches.map((branch) =>
-        finishingBranch(branch, 'BRANCH_STATE_COMMITTING', 'BRANCH_STATE_COMMITTED', transaction, now),
-      );
+      return [...branches, ...readOnly(state.scope)];
+    }
     case 'rolling-back':
       return state.branches.map((branch) =>
         finishingBranch(branch, 'BRANCH_STATE_ROLLING_BACK', 'BRANCH_STATE_ROLLED_BACK', transaction, now),
@@ -118,7 +139,8 @@ export function wireBranches(transaction: Transaction, now: number): WireBranch[
     case 'completed': {
       const end = state.decision === 'commit' ? 'BRANCH_STATE_COMMITTED' : 'BRANCH_STATE_ROLLED_BACK';
       const open = state.decision === 'commit' ? 'BRANCH_STATE_COMMITTING' : 'BRANCH_STATE_ROLLING_BACK';
-      return state.branches.map((branch) => finishingBranch(branch, open, end, transaction, now));
+      const branches = state.branches.map((branch) => finishingBranch(branch, open, end, transaction, now));
+      return [...branches, ...readOnly(state.scope)];
     }
     default:
       return unreachable(state);

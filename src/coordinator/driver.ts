@@ -29,6 +29,8 @@ export interface DriverParts {
   readonly outcomesMax: number;
 }
 
+type Refusal = Extract<Effect, { kind: 'refuse-enlist' | 'refuse-end' }>;
+
 export class Driver {
   readonly registry: Registry;
   readonly calls: Calls;
@@ -91,6 +93,7 @@ export class Driver {
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
     const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
     transaction.presumed = options.presumed ?? false;
+    transaction.neverBegun = options.neverBegun ?? false;
     this.registry.add(transaction);
     if (options.timeoutMs !== undefined) {
       this.#timers.deadline(transaction, options.timeoutMs);
@@ -133,12 +136,20 @@ export class Driver {
     this.#waiting.add(transaction, waiter);
   }
 
+  /** No answer any more: the request was refused. */
+  leave(transaction: Transaction, waiter: Waiter): void {
+    transaction.waiters = transaction.waiters.filter((other) => other !== waiter);
+  }
+
   /** Applies the event and gives back what the engine refuses at once. */
-  request(transaction: Transaction, event: Event): Extract<Effect, { kind: 'refuse-enlist' }> | undefined {
+  request(transaction: Transaction, event: Event): Refusal | undefined {
+    if (this.#closed) {
+      return undefined; // As with `apply`.
+    }
     const { state, effects } = step(transaction.state, event);
     this.#enter(transaction, state, effects);
     this.#drain();
-    return effects.find((effect) => effect.kind === 'refuse-enlist');
+    return effects.find((effect) => effect.kind === 'refuse-enlist' || effect.kind === 'refuse-end');
   }
 
   /** The next call of every branch that waits for a retry is made now. @returns how many. */

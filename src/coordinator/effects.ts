@@ -57,6 +57,7 @@ export class Effects {
         logger.error({ evt: 'branch-alarm', txn: transaction.gtrid, branch: effect.bqual, message: effect.message });
         break;
       case 'refuse-enlist':
+      case 'refuse-end':
         break; // The driver has told its caller.
       default:
         unreachable(effect);

@@ -82,11 +82,20 @@ export class Leases {
       : undefined;
   }
 
-  /** Whether a transaction of this epoch may have been begun under the id. As long as its lease lives that is known for certain. */
+  /**
+   * Whether a transaction of this epoch may have been begun under the id. As long as its lease lives that is known for certain. If it is
+   * not held any more, it is over, and none will be begun under it again.
+   */
   mayHaveBegun(gtrid: Gtrid): boolean {
     const { identity, epoch, sequence } = gtridParts(gtrid);
     const isIssued = identity === this.#identity && epoch === this.#epoch && sequence < this.#nextBlock * LEASE_SIZE;
-    return isIssued && (this.ownerOf(gtrid) === undefined || this.wasBegun(gtrid));
+    const isToCome = sequence >= this.#unaryNext && sequence < this.#unaryEnd;
+    return isIssued && !isToCome && (this.ownerOf(gtrid) === undefined || this.wasBegun(gtrid));
+  }
+
+  /** Whether the session that the id was leased to may still begin a transaction under it: its Begin may be on its way. */
+  mayBeginYet(gtrid: Gtrid): boolean {
+    return this.ownerOf(gtrid) !== undefined && !this.wasBegun(gtrid) && !this.wasRefused(gtrid);
   }
 
   /** An id for a caller without a session. */

@@ -3,6 +3,7 @@
 import type { Log } from '../log/log.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { gtridParts, parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
+import { recordedOutcome } from './answers.ts';
 import type { Driver } from './driver.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -57,6 +58,11 @@ export class Markers {
     }
     if (asked.epoch <= (this.#log.recovered.lostTo ?? -1)) {
       return false; // Its decision may be missing here, and whoever settles its other branches needs the row.
+    }
+    const history = this.#log.history(gtrid);
+    if (recordedOutcome(logged, history) !== undefined) {
+      // Damage: people look for the row until they have mended it, and say so by forgetting it. It is no proof of a commit (D5).
+      return history.some((record) => record.kind === 'operator-action' && record.action === 'forget');
     }
     if (registry.outcomes.outcome(gtrid) === undefined) {
       // The row was committed, and nothing is known against it: a one-phase commit, whose only proof this is.

@@ -5,11 +5,19 @@ import { CoordinatorError } from '../xa/errors.ts';
 import type { Acknowledgement } from '../xa/vocabulary.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import { Admission } from './admission.ts';
-import { decidedError, notFoundError, outcomeOf, reasonOf, rolledBackError, unknownOutcomeError } from './answers.ts';
+import {
+  decidedError,
+  differError,
+  notFoundError,
+  outcomeOf,
+  reasonOf,
+  rolledBackError,
+  unknownOutcomeError,
+} from './answers.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
-import { type End, endOf, endOfFound } from './ends.ts';
-import type { ClaimedBranch } from './engine/event.ts';
+import { type Asked, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
+import type { ClaimedBranch, Event } from './engine/event.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import { type Found, lookUp } from './lookup.ts';
@@ -118,7 +126,7 @@ export class Operations {
       throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the participant of ${resource} is not attached just now`);
     }
     const refused = driver.request(transaction, { kind: 'enlist-requested', bqual, instance: link.instance });
-    if (refused !== undefined) {
+    if (refused?.kind === 'refuse-enlist') {
       throw new CoordinatorError(refused.code, `${gtrid} takes no branch ${bqual}: it is ${transaction.state.kind}`, {
         metadata: { gtrid, state: transaction.state.kind },
       });
@@ -140,16 +148,13 @@ export class Operations {
         this.#checkRegistered(resourceOf(bqual));
       }
     }
-    this.#end(gtrid, claimed, level, done, 'committed', (transaction) =>
-      this.#parts.driver.apply(transaction, { kind: 'commit-requested', claimed, requestId }),
-    );
+    this.#end(gtrid, level, done, { claimed, wanted: 'committed' }, { kind: 'commit-requested', claimed, requestId });
   }
 
   rollback(gtrid: Gtrid, claimed: readonly ClaimedBranch[], message: string, done: (end: End) => void): void {
     const reason = { code: 'TXN_ROLLED_BACK', message: message || 'its client asked for it', retryable: false };
-    this.#end(gtrid, claimed, 'applied', done, 'rolled-back', (transaction) =>
-      this.#parts.driver.apply(transaction, { kind: 'rollback-requested', claimed, reason }),
-    );
+    const event = { kind: 'rollback-requested', claimed, reason } as const;
+    this.#end(gtrid, 'applied', done, { claimed, wanted: 'rolled-back' }, event);
   }
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_DECIDED: the mark would contradict a decision. */
@@ -169,9 +174,23 @@ export class Operations {
     this.#parts.driver.apply(transaction, { kind: 'rollback-only-requested', reason });
   }
 
-  /** The transaction if it is held in memory, else what can be told of it. */
-  async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Transaction | Found> {
-    return this.#parts.driver.registry.findKnown(gtrid) ?? (await this.#lookUp(gtrid, claimed));
+  /**
+   * The transaction if it is held in memory, else what can be told of it.
+   * @throws {CoordinatorError} BRANCHES_DIFFER: it is committed, and not with every branch that the asker names.
+   */
+  async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[], asker?: Owner): Promise<Transaction | Found> {
+    const held = this.#parts.driver.registry.findKnown(gtrid);
+    if (held !== undefined) {
+      throwIf(otherThanHeld(held, claimed));
+      return held;
+    }
+    const found = await this.#lookUp(gtrid, claimed);
+    throwIf(otherThanFound(gtrid, found, claimed));
+    // Whoever asks elsewhere than on the session that may begin it has perhaps lost that, and its end was not noticed yet.
+    const { leases } = this.#parts;
+    return found.kind === 'not-found' && leases.mayBeginYet(gtrid) && leases.ownerOf(gtrid) !== asker
+      ? { kind: 'unknown', why: 'its session may still begin it' }
+      : found;
   }
 
   #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
@@ -181,28 +200,26 @@ export class Operations {
     return lookUp({ log, directory, outcomes, unreadable, mayHaveBegun }, gtrid, claimed);
   }
 
-  #end(
-    gtrid: Gtrid,
-    claimed: readonly ClaimedBranch[],
-    level: Acknowledgement,
-    done: (end: End) => void,
-    wanted: 'committed' | 'rolled-back',
-    ask: (transaction: Transaction) => void,
-  ): void {
+  #end(gtrid: Gtrid, level: Acknowledgement, done: (end: End) => void, asked: Asked, event: Event): void {
     const { driver } = this.#parts;
     const transaction = driver.registry.findKnown(gtrid);
     if (transaction === undefined) {
-      this.#lookUp(gtrid, claimed).then(
-        (found) => done(endOfFound(gtrid, found, wanted)),
+      this.#lookUp(gtrid, asked.claimed).then(
+        (found) => done(endOfFound(gtrid, found, asked)),
         (error: unknown) =>
           done({ kind: 'failed', error: unknownOutcomeError(gtrid, toCoordinatorError(error).message) }),
       );
       return;
     }
     driver.ensureUsable();
+    const waiter = { level, settle: () => done(endOf(transaction, asked)) };
     transaction.endRequested = true;
-    driver.wait(transaction, { level, settle: () => done(endOf(transaction, wanted)) });
-    ask(transaction);
+    driver.wait(transaction, waiter);
+    const refused = driver.request(transaction, event);
+    if (refused?.kind === 'refuse-end') {
+      driver.leave(transaction, waiter);
+      done({ kind: 'failed', error: differError(gtrid, refused.reason) });
+    }
   }
 
   #checkRegistered(resource: ResourceName): void {
@@ -215,6 +232,12 @@ export class Operations {
         { metadata: { known: names.join(',') } },
       );
     }
+  }
+}
+
+function throwIf(error: CoordinatorError | undefined): void {
+  if (error !== undefined) {
+    throw error;
   }
 }
 

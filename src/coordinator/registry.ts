@@ -30,7 +30,8 @@ export class Registry {
   /** The same, if its state says how the transaction ends. */
   findKnown(gtrid: Gtrid): Transaction | undefined {
     const transaction = this.find(gtrid);
-    return transaction?.presumed && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
+    const isPresumed = transaction?.presumed && !transaction.neverBegun;
+    return isPresumed && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
   }
 
   get liveCount(): number {

@@ -54,6 +54,7 @@ export function decodeTimeoutMs(value: number, defaultMs: number): number {
   return value === 0 ? defaultMs : value;
 }
 
+/** A branch that is named twice is one branch: an instance that one of them leaves out is not another instance. */
 export function decodeClaimed(branches: readonly WireBranchRef[]): readonly ClaimedBranch[] {
   if (branches.length > BRANCHES_MAX) {
     throw new CoordinatorError(
@@ -61,11 +62,20 @@ export function decodeClaimed(branches: readonly WireBranchRef[]): readonly Clai
       `a transaction has at most ${BRANCHES_MAX} branches, not ${branches.length}`,
     );
   }
-  return branches.map(({ bqual, instance, asked }) => ({
-    bqual: decodeBqual(bqual),
-    instance: decodeInstance(instance),
-    asked,
-  }));
+  const claimed = new Map<string, ClaimedBranch>();
+  for (const branch of branches) {
+    const [bqual, instance] = [decodeBqual(branch.bqual), decodeInstance(branch.instance)];
+    const known = claimed.get(bqual);
+    if (known !== undefined && known.instance !== '' && instance !== '' && known.instance !== instance) {
+      throw invalid(
+        'branches',
+        `name ${bqual} at the two instances ${known.instance} and ${instance}: a branch has one`,
+      );
+    }
+    const asked = branch.asked || known?.asked === true;
+    claimed.set(bqual, { bqual, instance: instance || (known?.instance ?? ''), asked });
+  }
+  return [...claimed.values()];
 }
 
 export function decodeInstance(text: string): string {

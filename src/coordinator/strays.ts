@@ -2,6 +2,7 @@
 import type { Log } from '../log/log.ts';
 import type { FinishResult } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
+import { recordedOutcome } from './answers.ts';
 import type { Driver } from './driver.ts';
 import type { Effect, Event } from './engine/event.ts';
 import { decidedLongAgo, orphan } from './engine/recovered.ts';
@@ -54,15 +55,20 @@ export class Strays {
    * can be said: it may have been decided, and an instance that was cut off has not heard of it (D7).
    */
   judged(transaction: Transaction, { bqual, verb, result }: BranchResultEvent): FinishResult {
-    const { gtrid, presumed, state } = transaction;
-    const isOrphan = presumed && (state.kind === 'rolling-back' || state.kind === 'completed');
+    const { gtrid, presumed, neverBegun, state } = transaction;
+    const isOrphan = presumed && !neverBegun && (state.kind === 'rolling-back' || state.kind === 'completed');
     if (!isOrphan || verb !== 'rollback' || result.kind !== 'done-otherwise') {
       return result;
     }
-    const isExpired = this.#parts.log.outcome(gtrid).kind === 'expired';
+    const { log } = this.#parts;
+    const logged = log.outcome(gtrid);
+    const isExpired = logged.kind === 'expired';
     const others = state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged');
     if (others && !isExpired) {
       return result;
+    }
+    if (recordedOutcome(logged, log.history(gtrid)) !== undefined) {
+      return { kind: 'done' }; // Its damage was recorded, and forgotten by an operator: that is no news, and nothing else either (D5).
     }
     this.#parts.logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });
     this.#parts.driver.registry.outcomes.noteProof(gtrid, bqual, 'committed');
@@ -124,7 +130,9 @@ export class Strays {
   #rollBack(gtrid: Gtrid, event: BranchEvent): void {
     const { state, effects } = orphan(gtrid, event.bqual, event.instance, evidenceOf(event));
     this.#parts.logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
-    this.#parts.driver.admit(gtrid, state, { effects, presumed: true });
+    const { leases, driver } = this.#parts;
+    const neverBegun = leases.mayHaveBegun(gtrid) && driver.registry.outcomes.isComplete;
+    driver.admit(gtrid, state, { effects, presumed: true, neverBegun });
   }
 
   #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName, message: string): void {

@@ -24,6 +24,8 @@ export interface Admission {
   readonly effects?: readonly Effect[];
   /** See `Transaction`. */
   readonly presumed?: boolean;
+  /** See `Transaction`. */
+  readonly neverBegun?: boolean;
 }
 
 export class Transaction {
@@ -46,6 +48,11 @@ export class Transaction {
    * may have been one phase of another branch: whoever asks names its branches, as if it were not held (D5).
    */
   presumed = false;
+  /**
+   * No transaction was begun under its id in this life, and none will be: what was presumed of it is its end, whatever its asker knows of
+   * its branches.
+   */
+  neverBegun = false;
   /** The owner asked for an end: it is answered, not notified. */
   endRequested = false;
 

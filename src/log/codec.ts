@@ -29,9 +29,9 @@ function encodeRecord(record: LogRecord): string {
       return JSON.stringify({ kind, resource, engine, engineIdentity });
     }
     case 'decided': {
-      const { kind, gtrid, requestId } = record;
+      const { kind, gtrid, readOnly, unnamed, requestId } = record;
       const branches = record.branches.map((branch) => [branch.bqual, branch.evidence]);
-      return JSON.stringify({ kind, gtrid, branches, requestId });
+      return JSON.stringify({ kind, gtrid, branches, readOnly, unnamed, requestId });
     }
     case 'finished': {
       return JSON.stringify({ kind: record.kind, gtrid: record.gtrid });

@@ -1,6 +1,6 @@
 // A record from JSON. Pure and total: what is not a record says why.
 import { unreachable } from '../lib/assert.ts';
-import { parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
+import { type Bqual, parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
 import type { Damage, DecidedBranch, LogRecord } from './record.ts';
 
 export type Decoded<T> =
@@ -13,7 +13,7 @@ export type Decoded<T> =
 const FIELDS: Readonly<Record<LogRecord['kind'], readonly string[]>> = {
   'epoch-started': ['kind', 'epoch', 'version', 'wallTime'],
   'resource-registered': ['kind', 'resource', 'engine', 'engineIdentity'],
-  decided: ['kind', 'gtrid', 'branches', 'requestId'],
+  decided: ['kind', 'gtrid', 'branches', 'readOnly', 'unnamed', 'requestId'],
   finished: ['kind', 'gtrid'],
   heuristic: ['kind', 'gtrid', 'decision', 'damage'],
   'operator-action': ['kind', 'gtrid', 'action', 'bqual', 'operator', 'reason', 'requestId', 'wallTime'],
@@ -81,6 +81,8 @@ function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
         kind,
         gtrid: gtrid(fields),
         branches: list(fields, 'branches').map(decidedBranch),
+        ...names(fields, 'readOnly'),
+        ...names(fields, 'unnamed'),
         requestId: text(fields, 'requestId'),
       };
     case 'finished':
@@ -140,6 +142,11 @@ function list(fields: Fields, name: string): readonly unknown[] {
     throw new Refused('malformed', `${name} is not a list`);
   }
   return value;
+}
+
+/** A list of branches that is left out when it is empty. */
+function names<Name extends string>(fields: Fields, name: Name): { readonly [N in Name]?: readonly Bqual[] } {
+  return fields[name] === undefined ? {} : ({ [name]: list(fields, name).map(bqual) } as { [N in Name]: Bqual[] });
 }
 
 function gtrid(fields: Fields) {

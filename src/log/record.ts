@@ -31,6 +31,10 @@ export type LogRecord =
       readonly kind: 'decided';
       readonly gtrid: Gtrid;
       readonly branches: readonly DecidedBranch[];
+      /** Branches that only read and have ended with their votes: they are part of what was committed. Absent: none. */
+      readonly readOnly?: readonly Bqual[];
+      /** Branches that the commit request did not name, since they had been enlisted. Absent: it named every one. */
+      readonly unnamed?: readonly Bqual[];
       /** The idempotency key of the commit request; empty: none. */
       readonly requestId: string;
     }

@@ -59,10 +59,24 @@ export function toWireError(failure: unknown): WireError {
     reason: error.code,
     message: error.message.slice(0, MESSAGE_CHARS_MAX),
     metadata: { ...error.metadata },
-    retryable: error.entry.retry === 'new-transaction' || error.entry.retry === 'same-call',
-    outcome: 'OUTCOME_UNSPECIFIED',
+    retryable: isRetryable(error),
+    outcome: OUTCOMES[error.metadata['outcome'] ?? ''] ?? 'OUTCOME_UNSPECIFIED',
     branches: [],
   };
+}
+
+const OUTCOMES: Readonly<Record<string, WireError['outcome']>> = {
+  committed: 'OUTCOME_COMMITTED',
+  'rolled-back': 'OUTCOME_ROLLED_BACK',
+  mixed: 'OUTCOME_MIXED',
+  hazard: 'OUTCOME_HAZARD',
+  unknown: 'OUTCOME_UNKNOWN',
+};
+
+/** The catalogue's advice is for the code as such; of this one case more may be known. */
+function isRetryable({ entry, metadata }: CoordinatorError): boolean {
+  const known = metadata['retryable'];
+  return known === undefined ? entry.retry === 'new-transaction' || entry.retry === 'same-call' : known === 'true';
 }
 
 /** A failed call, as its caller sees it: our own error again, or CONNECTION_LOST / DEADLINE for what the transport says. */

@@ -72,7 +72,7 @@ export const CATALOGUE = {
     status: 'ABORTED',
     retry: 'new-transaction',
     advice:
-      'A participant opened a branch that the commit request does not name; the transaction was rolled back. Commit only after every statement was answered.',
+      'The commit request names other branches than the transaction has. Outcome rolled-back: it was rolled back; commit only after every statement was answered. Outcome unknown: it is being committed, or is committed, with the branches that the message names; look at each before you run anything again.',
   },
   BRANCH_VOTED_NO: {
     status: 'ABORTED',

@@ -1,5 +1,6 @@
 // Heuristic outcomes: they stay over restarts until they are forgotten, and stay true afterwards.
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
 import { BOTH, completed } from './restarted.ts';
 import { refusal } from './unary.ts';
@@ -61,5 +62,31 @@ describe('heuristic outcomes', () => {
     await system.restart();
     expect((await system.api.list({})).transactions).toEqual([]);
     expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_MIXED');
+  });
+
+  it('that were forgotten are not told as a commit, whatever is found of them afterwards (field R4)', async () => {
+    await using system = await openSystem();
+    const finish = () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE' as const, reason });
+    const orders = await system.participant('orders', { finish });
+    const { gtrid } = await system.transaction(await system.participant('accounts'), orders);
+    await refusal(system.api.rollback({ gtrid }));
+    await system.api.forget({ gtrid, ...act });
+    await system.restart();
+    const committed = () => ({ proof: 'BRANCH_PROOF_COMMITTED' });
+    const back = await system.participant('orders', { finish, probe: committed });
+    const mixed = async (): Promise<void> => {
+      for (const branches of [[{ bqual: 'orders' }], BOTH, []]) {
+        expect((await system.info(gtrid, branches)).outcome).toBe('OUTCOME_MIXED');
+      }
+    };
+    // Its marker row is swept.
+    back.send({ reconcile: { markers: [`${gtrid}:orders`] } });
+    await mixed();
+    // A list that was made before the branch was committed by hand brings it up as prepared.
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'e1' }] } });
+    await back.hears('finish');
+    await eventually('nothing is open', async () => (await system.api.list({})).transactions.length === 0);
+    await mixed();
+    expect(system.events.named('one-phase-commit-found')).toEqual([]);
   });
 });

@@ -96,7 +96,7 @@ function checkStep(before: State, event: Event, { state, effects }: Step<State>)
     );
   }
   for (const effect of effects) {
-    fact(isLawful(effect, before, state), `asks for ${JSON.stringify(effect)}`);
+    fact(isLawful(effect, before, { state, effects }), `asks for ${JSON.stringify(effect)}`);
   }
 }
 
@@ -105,7 +105,7 @@ function checkData(before: State, event: Event, state: State, json: string): voi
   check(isUnique(state), before, event, 'a branch is there twice');
 }
 
-function isLawful(effect: Effect, before: State, state: State): boolean {
+function isLawful(effect: Effect, before: State, { state, effects }: Step<State>): boolean {
   const isDecided = state.kind === 'committing' || (state.kind === 'completed' && isCommitLogged(state));
   switch (effect.kind) {
     case 'prepare':
@@ -117,7 +117,8 @@ function isLawful(effect: Effect, before: State, state: State): boolean {
     case 'answer':
       return told(state) !== undefined;
     case 'refuse-enlist':
-      return state === before;
+    case 'refuse-end':
+      return state === before && effects.length === 1;
     case 'finish':
       switch (effect.verb) {
         case 'commit':
@@ -163,7 +164,7 @@ function isUnique(state: State): boolean {
   return new Set(names).size === names.length;
 }
 
-/** The three fields that may be undefined are left out, as JSON does; any other one is a surprise. */
+/** The four fields that may be undefined are left out, as JSON does; any other one is a surprise. */
 function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.map(withoutUndefined);
@@ -172,7 +173,7 @@ function withoutUndefined(value: unknown): unknown {
     return value;
   }
   const entries = Object.entries(value).filter(
-    ([key, field]) => field !== undefined || !['vote', 'reason', 'rollbackOnly'].includes(key),
+    ([key, field]) => field !== undefined || !['vote', 'reason', 'rollbackOnly', 'scope'].includes(key),
   );
   return Object.fromEntries(entries.map(([key, field]) => [key, withoutUndefined(field)]));
 }

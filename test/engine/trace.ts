@@ -70,6 +70,8 @@ export function describeEffect(effect: Effect, state: State): string {
       return `append ${describeRecord(effect.record)}`;
     case 'answer':
       return `answer ${effect.level}: ${told(state) ?? 'NOTHING CAN BE TOLD'}`;
+    case 'refuse-end':
+      return `refuse this end: ${effect.reason.code}: ${effect.reason.message}`;
     case 'refuse-enlist':
       return `refuse ${effect.bqual}: ${effect.code}`;
     case 'alarm':
@@ -97,7 +99,12 @@ export function describeRecord(record: LogRecord): string {
   switch (record.kind) {
     case 'decided': {
       const branches = record.branches.map(({ bqual, evidence }) => `${bqual}=${evidence}`);
-      return `decided${request(record.requestId)} ${list(branches)}`;
+      const { readOnly = [], unnamed = [] } = record;
+      const beside = [
+        ...readOnly.map((bqual) => `, ${bqual} only read`),
+        ...unnamed.map((bqual) => `, ${bqual} not named`),
+      ];
+      return `decided${request(record.requestId)} ${list(branches)}${beside.join('')}`;
     }
     case 'heuristic': {
       const damage = record.damage.map(({ bqual, kind, proof }) => `${bqual} ${kind} "${proof}"`);

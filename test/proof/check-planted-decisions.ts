@@ -87,7 +87,7 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
       before.kind === 'committing' && event.kind === 'branch-result' && event.result.kind === 'done'
         ? {
             state: {
-              ...{ kind: 'completed', gtrid: before.gtrid, decision: 'commit', outcome: 'committed' },
+              ...{ kind: 'completed', gtrid: before.gtrid, decision: 'commit', outcome: 'committed', scope: undefined },
               ...{ branches: before.branches, reason: undefined, logged: true },
             },
             effects: [
@@ -111,7 +111,7 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
       const { bqual, instance } = first;
       const branch = { bqual, instance, evidence: '', status: { kind: 'pending', attempts: 0 } } as const;
       return {
-        state: { kind: 'one-phase', gtrid: before.gtrid, branch },
+        state: { kind: 'one-phase', gtrid: before.gtrid, branch, unnamed: [] },
         effects: [{ kind: 'finish', verb: 'commit-one-phase', bqual, instance, evidence: '' }],
       };
     }),

@@ -17,6 +17,7 @@ import {
   withVote,
 } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
+import { scopeOf } from './scope.ts';
 import type { Active, OpenBranch, State } from './state.ts';
 
 export function stepActive(state: Active, event: Event): Step<State> {
@@ -123,21 +124,22 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
   }
   const [first, second] = branches;
   if (first === undefined) {
-    return committedWithoutRecord(state.gtrid);
+    return committedWithoutRecord(state.gtrid, { readOnly: [], unnamed: [] });
   }
+  const scope = scopeOf(branches, event.claimed);
   if (second === undefined && first.vote === undefined) {
     const branch = finishing(first, { kind: 'pending', attempts: 0 });
     return {
-      state: { kind: 'one-phase', gtrid: state.gtrid, branch },
+      state: { kind: 'one-phase', gtrid: state.gtrid, branch, unnamed: scope.unnamed },
       effects: [finishEffect(branch, 'commit-one-phase')],
     };
   }
   const awaited = branches.filter((branch) => branch.vote === undefined);
   if (awaited.length === 0) {
-    return decide(state, branches, event.requestId);
+    return decide(state, branches, scope, event.requestId);
   }
   return {
-    state: { kind: 'preparing', gtrid: state.gtrid, branches, requestId: event.requestId },
+    state: { kind: 'preparing', gtrid: state.gtrid, branches, unnamed: scope.unnamed, requestId: event.requestId },
     effects: awaited.map(({ bqual, instance }): Effect => {
       const asked = event.claimed.some((claimed) => claimed.bqual === bqual && claimed.asked === true);
       return { kind: 'prepare', bqual, instance, asked };

@@ -1,8 +1,10 @@
 // Small operations on lists of branches that several states share.
 import { assert } from '../../lib/assert.ts';
+import type { LogRecord } from '../../log/record.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
+import type { CommitScope } from './scope.ts';
 import {
   decidedBranches,
   type FinishingBranch,
@@ -111,6 +113,7 @@ export function rollBack(
         decision: 'rollback',
         outcome: 'rolled-back',
         branches: [],
+        scope: undefined,
         reason,
         logged: false,
       },
@@ -131,6 +134,7 @@ function isSame(one: OpenBranch, other: OpenBranch): boolean {
 export function decide(
   state: Extract<State, { kind: 'active' | 'preparing' }>,
   branches: readonly OpenBranch[],
+  scope: CommitScope,
   requestId: string,
 ): Step<State> {
   assert(
@@ -141,21 +145,25 @@ export function decide(
     .filter((branch) => branch.vote?.kind === 'prepared')
     .map((branch) => finishing(branch, { kind: 'pending', attempts: 0 }));
   if (prepared.length === 0) {
-    return committedWithoutRecord(state.gtrid);
+    return committedWithoutRecord(state.gtrid, scope);
   }
+  const { readOnly, unnamed } = scope;
+  const record: LogRecord = {
+    kind: 'decided',
+    gtrid: state.gtrid,
+    branches: decidedBranches(prepared),
+    ...(readOnly.length > 0 && { readOnly }),
+    ...(unnamed.length > 0 && { unnamed }),
+    requestId,
+  };
   return {
-    state: { kind: 'deciding', gtrid: state.gtrid, branches: prepared, requestId },
-    effects: [
-      {
-        kind: 'decide',
-        record: { kind: 'decided', gtrid: state.gtrid, branches: decidedBranches(prepared), requestId },
-      },
-    ],
+    state: { kind: 'deciding', gtrid: state.gtrid, branches: prepared, scope, requestId },
+    effects: [{ kind: 'decide', record }],
   };
 }
 
 /** No branch, or none that wrote: there is nothing to make durable. */
-export function committedWithoutRecord(gtrid: State['gtrid']): Step<State> {
+export function committedWithoutRecord(gtrid: State['gtrid'], scope: CommitScope): Step<State> {
   return {
     state: {
       kind: 'completed',
@@ -163,6 +171,7 @@ export function committedWithoutRecord(gtrid: State['gtrid']): Step<State> {
       decision: 'commit',
       outcome: 'committed',
       branches: [],
+      scope,
       reason: undefined,
       logged: false,
     },

@@ -5,6 +5,7 @@ import type { Bqual } from '../../xa/xid.ts';
 import { find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { isOtherWork, rollbackStray } from './reports.ts';
+import { refuseIfOther } from './scope.ts';
 import type { Committing, FinishingBranch, State } from './state.ts';
 
 export function stepCommitting(state: Committing, event: Event): Step<State> {
@@ -27,12 +28,17 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     case 'commit-requested':
+      return { state, effects: answered(refuseIfOther(state, event.claimed, 'commit')) };
     case 'rollback-requested':
-      // Whoever asks now hears the decision; the driver answers from the state.
-      return { state, effects: [{ kind: 'answer', level: 'decided' }] };
+      return { state, effects: answered(refuseIfOther(state, event.claimed, 'other')) };
     default:
       return ignore(state);
   }
+}
+
+/** Whoever asks now hears the decision, which the driver answers from the state; or that it is not of the branches that he names. */
+function answered(refusal: readonly Effect[]): readonly Effect[] {
+  return refusal.length > 0 ? refusal : [{ kind: 'answer', level: 'decided' }];
 }
 
 function result(state: Committing, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
@@ -130,13 +136,13 @@ function isOpen(kind: FinishingBranch['status']['kind']): boolean {
 
 /** D7: the decision is accounted for when every branch is; a heuristic one stays in the log until an operator forgets it. */
 export function completeCommit(state: Committing, effects: readonly Effect[]): Step<State> {
-  const { gtrid, branches } = state;
+  const { gtrid, branches, scope } = state;
   const isDamaged = branches.some(({ status }) => status.kind === 'damaged');
   const isVouched = branches.some(({ status }) => status.kind === 'vouched');
   const outcome = isDamaged ? 'mixed' : isVouched ? 'hazard' : 'committed';
   const answer: Effect = { kind: 'answer', level: 'applied' };
   return {
-    state: { kind: 'completed', gtrid, decision: 'commit', outcome, branches, reason: undefined, logged: true },
+    state: { kind: 'completed', gtrid, decision: 'commit', outcome, branches, scope, reason: undefined, logged: true },
     effects:
       outcome === 'committed'
         ? [...effects, { kind: 'finished', record: { kind: 'finished', gtrid } }, answer]

@@ -2,22 +2,18 @@
 import { assert } from '../../lib/assert.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import { disproof } from './committing.ts';
-import type { Event, Step } from './event.ts';
+import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, isOtherWork, rollbackStray } from './reports.ts';
 import { foundCommitted } from './rolling-back.ts';
+import { refuseIfOther } from './scope.ts';
 import type { Completed, State } from './state.ts';
 
 export function stepCompleted(state: Completed, event: Event): Step<State> {
   switch (event.kind) {
     case 'commit-requested':
+      return { state, effects: answered(refuseIfOther(state, event.claimed, 'commit')) };
     case 'rollback-requested':
-      return {
-        state,
-        effects: [
-          { kind: 'answer', level: 'decided' },
-          { kind: 'answer', level: 'applied' },
-        ],
-      };
+      return { state, effects: answered(refuseIfOther(state, event.claimed, 'other')) };
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     case 'branch-opened':
@@ -35,6 +31,14 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     default:
       return ignore(state);
   }
+}
+
+function answered(refusal: readonly Effect[]): readonly Effect[] {
+  const answers: readonly Effect[] = [
+    { kind: 'answer', level: 'decided' },
+    { kind: 'answer', level: 'applied' },
+  ];
+  return refusal.length > 0 ? refusal : answers;
 }
 
 /**

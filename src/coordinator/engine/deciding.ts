@@ -3,6 +3,7 @@ import { assert } from '../../lib/assert.ts';
 import { find, finishEffect, ignore } from './branches.ts';
 import type { Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
+import { refuseIfOther } from './scope.ts';
 import type { Deciding, State } from './state.ts';
 
 export function stepDeciding(state: Deciding, event: Event): Step<State> {
@@ -22,6 +23,8 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
     case 'vote':
       // A branch that the decision does not name came too late; it is rolled back alone.
       return find(state.branches, event.bqual) === undefined ? rollbackStray(state, event) : ignore(state);
+    case 'commit-requested':
+      return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     default:

@@ -77,6 +77,8 @@ export type Effect =
   | { readonly kind: 'finished'; readonly record: Extract<LogRecord, { kind: 'finished' }> }
   /** Whoever waits for this level may be told the state's outcome now. */
   | { readonly kind: 'answer'; readonly level: 'decided' | 'applied' }
+  /** To the one who asked for this end: what is committed is not what the request names. Whoever else waits goes on waiting. */
+  | { readonly kind: 'refuse-end'; readonly reason: Reason }
   | { readonly kind: 'refuse-enlist'; readonly bqual: Bqual; readonly code: ErrorCode }
   | { readonly kind: 'alarm'; readonly bqual: Bqual; readonly message: string };
 

@@ -7,6 +7,7 @@ import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
+import { refuseIfOther } from './scope.ts';
 import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
 
 export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
@@ -25,6 +26,8 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
       return event.bqual === state.branch.bqual ? opened(state, event.instance) : rollbackStray(state, event);
     case 'branch-found':
       return event.bqual === state.branch.bqual ? ignore(state) : rollbackStray(state, event);
+    case 'commit-requested':
+      return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
     default:
@@ -124,8 +127,9 @@ function complete(
     { kind: 'answer', level: 'decided' },
     { kind: 'answer', level: 'applied' },
   ];
+  const scope = decision === 'commit' ? { readOnly: [], unnamed: state.unnamed } : undefined;
   return {
-    state: { kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, reason, logged: false },
+    state: { kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope, reason, logged: false },
     effects,
   };
 }

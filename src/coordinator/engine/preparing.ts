@@ -4,6 +4,7 @@ import { assert, unreachable } from '../../lib/assert.ts';
 import { openedTwice, unnamed } from './active.ts';
 import { decide, everyone, find, ignore, replace, rollBack, withVote } from './branches.ts';
 import type { Event, Step } from './event.ts';
+import { readOnlyIn, refuseIfOther } from './scope.ts';
 import type { Preparing, State } from './state.ts';
 
 export function stepPreparing(state: Preparing, event: Event): Step<State> {
@@ -28,6 +29,7 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
       assert(false, `D1: ${event.kind} before any decision`);
       return ignore(state);
     case 'commit-requested': // Repeated: the first one is being carried out.
+      return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'client-lost': // It had asked for the commit; whether it hears the answer does not matter.
     case 'one-phase-evidence':
     case 'branch-result':
@@ -57,7 +59,7 @@ function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<S
     return rollBack(state, openedTwice(bqual), [...state.branches, other]);
   }
   return branches.every((other) => other.vote !== undefined)
-    ? decide(state, branches, state.requestId)
+    ? decide(state, branches, { readOnly: readOnlyIn(branches), unnamed: state.unnamed }, state.requestId)
     : { state: { ...state, branches }, effects: [] };
 }
 

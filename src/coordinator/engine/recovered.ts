@@ -6,6 +6,7 @@ import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { finishEffect } from './branches.ts';
 import { completeCommit } from './committing.ts';
 import type { Step } from './event.ts';
+import { recordedScope } from './scope.ts';
 import type { Committing, FinishingBranch, FinishStatus, State } from './state.ts';
 
 /**
@@ -45,7 +46,8 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
       status: damaged.get(bqual) ?? statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
     }),
   );
-  const state: Committing = { kind: 'committing', gtrid, branches, requestId: decided.requestId };
+  const { requestId } = decided;
+  const state: Committing = { kind: 'committing', gtrid, branches, scope: recordedScope(decided), requestId };
   const pending = branches.filter(({ status }) => status.kind === 'pending');
   return pending.length === 0
     ? completeCommit(state, [])
@@ -63,6 +65,7 @@ function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual
       decision,
       outcome: 'mixed',
       branches,
+      scope: undefined,
       reason: decision === 'commit' ? undefined : reason,
       logged: true,
     },
@@ -100,6 +103,7 @@ export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>, 
     decision: 'commit',
     outcome: 'committed',
     branches,
+    scope: recordedScope(record),
     reason: undefined,
     logged: true,
   };

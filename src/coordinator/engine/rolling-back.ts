@@ -102,6 +102,7 @@ function settle(state: RollingBack, changed: FinishingBranch, effects: readonly 
       decision: 'rollback',
       outcome: isDamaged ? 'mixed' : 'rolled-back',
       branches,
+      scope: undefined,
       reason: state.reason,
       logged: isDamaged,
     },

@@ -2,6 +2,7 @@
 import type { DecidedBranch } from '../../log/record.ts';
 import type { Decision, Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
+import type { CommitScope } from './scope.ts';
 
 /** A vote that still counts for a commit; a rollback vote ends the transaction at once and is never kept. */
 export type YesVote = { readonly kind: 'prepared'; readonly evidence: Evidence } | { readonly kind: 'read-only' };
@@ -48,6 +49,8 @@ export interface Preparing {
   readonly kind: 'preparing';
   readonly gtrid: Gtrid;
   readonly branches: readonly OpenBranch[];
+  /** As in `CommitScope`. */
+  readonly unnamed: readonly Bqual[];
   readonly requestId: string;
 }
 
@@ -56,6 +59,8 @@ export interface OnePhase {
   readonly kind: 'one-phase';
   readonly gtrid: Gtrid;
   readonly branch: FinishingBranch;
+  /** As in `CommitScope`. */
+  readonly unnamed: readonly Bqual[];
 }
 
 /** The commit record is with the log; nobody may turn it any more (D2), nobody may act on it yet (D1). */
@@ -63,6 +68,7 @@ export interface Deciding {
   readonly kind: 'deciding';
   readonly gtrid: Gtrid;
   readonly branches: readonly FinishingBranch[];
+  readonly scope: CommitScope;
   readonly requestId: string;
 }
 
@@ -70,6 +76,7 @@ export interface Committing {
   readonly kind: 'committing';
   readonly gtrid: Gtrid;
   readonly branches: readonly FinishingBranch[];
+  readonly scope: CommitScope;
   readonly requestId: string;
 }
 
@@ -87,6 +94,8 @@ export interface Completed {
   readonly decision: Decision;
   readonly outcome: Outcome;
   readonly branches: readonly FinishingBranch[];
+  /** Undefined: it was rolled back, or no more than its damage is known. */
+  readonly scope: CommitScope | undefined;
   /** Why it was rolled back; undefined when it was decided to commit. */
   readonly reason: Reason | undefined;
   /** The log holds a decision or a heuristic record of it, which `forget` has to account for. */

@@ -1,0 +1,24 @@
+// Bugs of what is answered: whose commit it was, and whose word of an end counts.
+import type { Canary } from './canary.ts';
+
+export const ANSWER_CANARIES: readonly Canary[] = [
+  {
+    id: 'C43',
+    title: 'a commit that names other branches than were decided is told as committed',
+    breaks: ['D5'],
+    patches: [
+      {
+        file: 'src/coordinator/engine/scope.ts',
+        find: '  if (others.length === 0 && missing.length === 0) {',
+        put: '  if (others.length >= 0 && missing.length >= 0) {',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/other-branches.test.ts',
+      named: 'is refused when it is completed',
+      why: 'The clients of both models know which branches they have opened, and nobody else commits in their place.',
+    },
+    sees: /not refused: .*OUTCOME_COMMITTED/,
+  },
+];
