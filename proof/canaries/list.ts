@@ -1,6 +1,7 @@
 // All canaries. Their numbers are names: what was planted first, and its relatives with a word behind it.
-import type { Canary } from './canary.ts';
+
 import { ANSWER_CANARIES } from './answer-canaries.ts';
+import type { Canary } from './canary.ts';
 import { DECISION_CANARIES } from './decision-canaries.ts';
 import { PART_CANARIES } from './part-canaries.ts';
 import { SYSTEM_CANARIES } from './system-canaries.ts';

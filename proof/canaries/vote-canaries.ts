@@ -7,9 +7,7 @@ const PREPARING = 'src/coordinator/engine/preparing.ts';
 const ONE = { kind: 'check', branches: 1, world: 'crashes' } as const;
 const TWO = { kind: 'check', branches: 2, world: 'crashes' } as const;
 
-const BRANCH_AND_RECORD = `        record: { kind: 'decided', gtrid: state.gtrid, branches: decidedBranches(prepared), requestId },
-      },
-`;
+const DECIDE = "{ kind: 'decide', record }";
 
 export const VOTE_CANARIES: readonly Canary[] = [
   {
@@ -19,8 +17,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: BRANCHES,
-        find: BRANCH_AND_RECORD,
-        put: `${BRANCH_AND_RECORD}      ...prepared.map((branch) => finishEffect(branch, 'commit')),\n`,
+        find: DECIDE,
+        put: `${DECIDE}, ...prepared.map((branch) => finishEffect(branch, 'commit'))`,
       },
     ],
     caughtBy: ONE,
@@ -33,8 +31,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: BRANCHES,
-        find: 'branches: decidedBranches(prepared), requestId',
-        put: 'branches: decidedBranches(prepared.slice(-1)), requestId',
+        find: 'branches: decidedBranches(prepared),',
+        put: 'branches: decidedBranches(prepared.slice(-1)),',
       },
     ],
     caughtBy: TWO,
@@ -112,8 +110,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: BRANCHES,
-        find: BRANCH_AND_RECORD,
-        put: `${BRANCH_AND_RECORD}      { kind: 'answer', level: 'decided' },\n`,
+        find: DECIDE,
+        put: `${DECIDE}, { kind: 'answer', level: 'decided' }`,
       },
       {
         file: 'src/coordinator/answers.ts',
