@@ -4,6 +4,7 @@ import type { AdminClient, Health } from './admin-client.ts';
 import { fetchTransactions } from './commands/tx-list.ts';
 import { type LogView, viewLog } from './log-view.ts';
 import { type ResourceView, viewResource } from './resource-view.ts';
+import { fetchResources } from './resources.ts';
 import { isHeuristic, isInDoubt, type TransactionView } from './transaction-view.ts';
 
 /** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
@@ -31,7 +32,7 @@ export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
   const health = await admin.health();
   const [log, resources, page] = await Promise.all([
     admin.call('GetLogStatus', {}),
-    admin.call('ListResources', {}),
+    fetchResources(admin),
     fetchTransactions(admin, { state: [], limit: Number.MAX_SAFE_INTEGER }),
   ]);
   const inDoubt = page.transactions.filter(isInDoubt);
@@ -39,7 +40,7 @@ export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
   return {
     health,
     log: viewLog(log),
-    resources: resources.resources.map(viewResource),
+    resources: resources.map(viewResource),
     open: page.transactions.filter((transaction) => transaction.state !== 'completed').length,
     inDoubt: {
       count: inDoubt.length,

@@ -211,6 +211,10 @@ export class CoordinatorLink {
     } else if (message.ended) {
       this.#transactions.get(message.ended.gtrid)?.onEnded(message.ended);
     } else {
+      if (message.welcome?.resources) {
+        // Here and not where the welcome is waited for, which is a turn later: what follows it on the stream is newer.
+        this.#listener.onResources(message.welcome.resources);
+      }
       const waiter = this.#waiters.get(message.id);
       this.#waiters.delete(message.id);
       if (message.error) {

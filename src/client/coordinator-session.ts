@@ -123,8 +123,14 @@ export class CoordinatorSession {
 
   async #open(): Promise<void> {
     const { application, clock, connectTimeoutMs, logger, address } = this.settings;
+    const directory = new Map<string, ResourceEntry>();
     const link = new CoordinatorLink(this.#client, clock, {
-      onResources: (directory) => this.#setDirectory(directory),
+      onResources: (news) => {
+        merge(directory, news);
+        if (this.#directory === directory) {
+          this.#directoryChanged();
+        }
+      },
       onLease: () => this.#changed(),
       onLost: (error) => this.#onLost(link, error),
     });
@@ -134,7 +140,8 @@ export class CoordinatorSession {
     }
     this.#failure = undefined;
     this.#connection = { link, welcome };
-    this.#setDirectory(welcome.resources ?? { entries: [] });
+    this.#directory = directory;
+    this.#directoryChanged();
     const { logIdentity, epoch, version } = welcome;
     logger?.info({ evt: 'session_open', address, logIdentity, epoch, version }, 'coordinator session open');
   }
@@ -152,9 +159,8 @@ export class CoordinatorSession {
     }
   }
 
-  #setDirectory(directory: WireDirectory): void {
-    this.#directory = new Map(directory.entries.map((entry) => [entry.name, entry]));
-    this.settings.onAddresses(new Set(directory.entries.map((entry) => entry.address)));
+  #directoryChanged(): void {
+    this.settings.onAddresses(new Set([...this.#directory.values()].map((entry) => entry.address)));
     this.#changed();
   }
 
@@ -185,5 +191,17 @@ export class CoordinatorSession {
     const said = words === '' ? '' : ` The last attempt said: ${words}.`;
     const message = `The coordinator at ${address} cannot be reached; waited ${waitedMs} ms.${said} Check that it runs there (concordat coordinator), and the address and port.`;
     return toClientError(new CoordinatorError('CONNECTION_LOST', message, { cause }));
+  }
+}
+
+function merge(directory: Map<string, ResourceEntry>, { entries, gone, partial }: WireDirectory): void {
+  if (!partial) {
+    directory.clear();
+  }
+  for (const entry of entries) {
+    directory.set(entry.name, entry);
+  }
+  for (const name of gone) {
+    directory.delete(name);
   }
 }

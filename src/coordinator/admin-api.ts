@@ -20,9 +20,9 @@ import type { Driver } from './driver.ts';
 import type { Resolution } from './engine/operator.ts';
 import { explain } from './explain.ts';
 import type { Operations } from './operations.ts';
-import { pendingBranches } from './pending-branches.ts';
 import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from './requests.ts';
 import type { Resolutions } from './resolutions.ts';
+import { resourcePage } from './resource-page.ts';
 import type { Strays } from './strays.ts';
 import { Transaction } from './transaction.ts';
 import { selectPage } from './transaction-page.ts';
@@ -105,31 +105,8 @@ export class AdminApi {
     return { branches: this.#parts.driver.retryNow(transaction), transaction: this.#show(gtrid) };
   }
 
-  listResources(): ListResourcesResponse {
-    const { directory, driver, strays, clock } = this.#parts;
-    const now = clock.now();
-    const pending = pendingBranches(driver.registry.all());
-    return {
-      resources: directory.all().map(({ name, engine, engineIdentity, links }) => {
-        const { count, oldestAt } = pending.get(name) ?? { count: 0, oldestAt: now };
-        return {
-          name,
-          engine,
-          engineIdentity,
-          engineVersion: links.at(-1)?.engineVersion ?? '',
-          participants: links.map((link) => ({
-            instance: link.instance,
-            kind: link.kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED',
-            address: link.address,
-            attachedMs: String(Math.floor(now - link.attachedAt)),
-            warnings: [...link.warnings],
-          })),
-          pendingBranches: count,
-          oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
-          quarantinedBranches: strays.quarantinedAt(name),
-        };
-      }),
-    };
+  listResources(request: { readonly after: string }): ListResourcesResponse {
+    return resourcePage(this.#parts, request.after);
   }
 
   async scanResource(request: { readonly resource: string }): Promise<ScanResourceResponse> {

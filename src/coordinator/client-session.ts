@@ -18,6 +18,7 @@ import { reasonOf } from './answers.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
 import { wireReason } from './describe.ts';
 import type { Directory } from './directory.ts';
+import { directoryPages, tellChanges } from './directory-news.ts';
 import type { Driver } from './driver.ts';
 import { TO_CLIENT } from './frame-weights.ts';
 import { logged } from './guard.ts';
@@ -46,10 +47,13 @@ export class ClientSessions {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    parts.directory.onChange(() => {
-      for (const session of this.#open) {
-        session.sendDirectory();
-      }
+    tellChanges({
+      ...parts,
+      tell: (news) => {
+        for (const session of this.#open) {
+          session.tell(news);
+        }
+      },
     });
   }
 
@@ -114,9 +118,10 @@ class ClientSession implements Owner {
     this.#end();
   }
 
-  sendDirectory(): void {
+  /** What changed in the directory. Who is not greeted yet will hear all of it. */
+  tell(news: ResourceDirectory): void {
     if (this.#greeted) {
-      this.#out.send({ resources: wireDirectory(this.#parts.directory) });
+      this.#out.send({ resources: news });
     }
   }
 
@@ -191,13 +196,18 @@ class ClientSession implements Owner {
     }
     this.#greeting.cancel();
     this.#greeted = true;
+    const pages = [...directoryPages(directory)];
+    const resources = pages.pop() ?? null;
+    for (const page of pages) {
+      this.#out.send({ resources: page });
+    }
     this.#out.send({
       id,
       welcome: {
         logIdentity: identity,
         epoch,
         lease: this.#lease(),
-        resources: wireDirectory(directory),
+        resources,
         defaultTimeoutMs,
         timeoutMaxMs: TRANSACTION_TIMEOUT_MAX_MS,
         version: productVersion(),
@@ -246,13 +256,4 @@ class ClientSession implements Owner {
     }
     this.#onEnd();
   }
-}
-
-export function wireDirectory(directory: Directory): ResourceDirectory {
-  return {
-    entries: directory.all().map(({ name, engine, engineIdentity }) => {
-      const sidecar = directory.sidecarOf(name);
-      return { name, engine, engineIdentity, address: sidecar?.address ?? '', instance: sidecar?.instance ?? '' };
-    }),
-  };
 }

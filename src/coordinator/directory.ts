@@ -1,6 +1,7 @@
 // Who speaks for which resource: the participant instances that are attached now, and the resources that the log has known.
 import type { ScanResult__Output } from '../gen/concordat/v1/ScanResult.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { RESOURCES_MAX } from '../xa/limits.ts';
 import type { BranchProof } from '../xa/vocabulary.ts';
 import type { ResourceName } from '../xa/xid.ts';
 
@@ -70,7 +71,20 @@ interface MutableResource {
 
 export class Directory {
   readonly #resources = new Map<ResourceName, MutableResource>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(name: ResourceName) => void>();
+
+  /**
+   * Whether a resource that attaches for the first time may stay: its name does so for good.
+   * @throws {CoordinatorError} `LIMIT_RESOURCES`
+   */
+  checkRoom(name: ResourceName): void {
+    if (!this.#resources.has(name) && this.#resources.size >= RESOURCES_MAX) {
+      throw new CoordinatorError(
+        'LIMIT_RESOURCES',
+        `${this.#resources.size} resources are registered, and at most ${RESOURCES_MAX} may be`,
+      );
+    }
+  }
 
   /** A resource that the log knows, or that attaches for the first time. */
   register(name: ResourceName, engine: string, engineIdentity: string): void {
@@ -113,14 +127,14 @@ export class Directory {
     const former = resource.links.find((other) => other.instance === link.instance);
     resource.links = [...resource.links.filter((other) => other !== former), link];
     former?.close();
-    this.#changed();
+    this.#changed(link.resource);
   }
 
   detach(link: Link): void {
     const resource = this.#resources.get(link.resource);
     if (resource?.links.includes(link)) {
       resource.links = resource.links.filter((other) => other !== link);
-      this.#changed();
+      this.#changed(link.resource);
     }
   }
 
@@ -149,15 +163,15 @@ export class Directory {
     return count;
   }
 
-  /** @returns a function that ends the subscription. */
-  onChange(listener: () => void): () => void {
+  /** `listener` hears the name of the resource that changed. @returns a function that ends the subscription. */
+  onChange(listener: (name: ResourceName) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  #changed(): void {
+  #changed(name: ResourceName): void {
     for (const listener of this.#listeners) {
-      listener();
+      listener(name);
     }
   }
 }

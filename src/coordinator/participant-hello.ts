@@ -4,7 +4,7 @@ import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
 import type { RecoveredLog } from '../log/log.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { REASON_CHARS_MAX } from '../xa/limits.ts';
+import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX, REASON_CHARS_MAX } from '../xa/limits.ts';
 import { EPOCH_LEAP_MAX } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import { decodeInstance, decodeResource, decodeText, invalid } from './requests.ts';
@@ -14,8 +14,6 @@ export type Introduction = Pick<
   'resource' | 'instance' | 'kind' | 'address' | 'engine' | 'engineVersion' | 'engineIdentity' | 'warnings'
 >;
 
-const ENGINE_CHARS_MAX = 200;
-const ADDRESS_CHARS_MAX = 300;
 const WARNINGS_MAX = 50;
 
 /** @throws {CoordinatorError} PROTOCOL, FIELD_INVALID */
@@ -37,12 +35,20 @@ export function decodeHello(hello: AttachHello): Introduction {
     resource: decodeResource(hello.resource),
     instance,
     kind: hello.kind === 'PARTICIPANT_KIND_SIDECAR' ? 'sidecar' : 'embedded',
-    address: decodeText('address', hello.address, 0, ADDRESS_CHARS_MAX),
-    engine: decodeText('engine', hello.engine, 1, ENGINE_CHARS_MAX),
-    engineVersion: decodeText('engine_version', hello.engineVersion, 0, ENGINE_CHARS_MAX),
-    engineIdentity: decodeText('engine_identity', hello.engineIdentity, 1, ENGINE_CHARS_MAX),
+    address: decodeBytes('address', hello.address, 0, ADDRESS_BYTES_MAX),
+    engine: decodeBytes('engine', hello.engine, 1, ENGINE_BYTES_MAX),
+    engineVersion: decodeBytes('engine_version', hello.engineVersion, 0, ENGINE_BYTES_MAX),
+    engineIdentity: decodeBytes('engine_identity', hello.engineIdentity, 1, ENGINE_IDENTITY_BYTES_MAX),
     warnings: hello.warnings.slice(0, WARNINGS_MAX).map((warning) => warning.slice(0, REASON_CHARS_MAX)),
   };
+}
+
+/** These go to the log and into every client's directory, so that their bytes count. */
+function decodeBytes(field: string, text: string, bytesMin: number, bytesMax: number): string {
+  if (Buffer.byteLength(text) > bytesMax) {
+    throw invalid(field, `must be at most ${bytesMax} bytes`);
+  }
+  return decodeText(field, text, bytesMin, bytesMax);
 }
 
 /**

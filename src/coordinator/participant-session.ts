@@ -156,6 +156,7 @@ export class ParticipantSession {
       this.#welcome(hello, link);
       return;
     }
+    directory.checkRoom(resource);
     // Taken before the record is durable: of two engines that come at once only one gets the name, and the log hears of no other.
     directory.register(resource, engine, engineIdentity);
     this.#phase = { kind: 'registering' };

@@ -82,7 +82,7 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
     ResolveTransaction: unary(parts, (request) => admin.resolveTransaction(request)),
     ForgetTransaction: unary(parts, (request) => admin.forgetTransaction(request)),
     RetryTransaction: unary(parts, (request) => admin.retryTransaction(request)),
-    ListResources: unary(parts, () => admin.listResources()),
+    ListResources: unary(parts, (request) => admin.listResources(request)),
     ScanResource: unary(parts, (request) => admin.scanResource(request)),
     Drain: unary(parts, () => ({ inFlight: parts.drain() })),
     GetLogStatus: unary(parts, () => logStatus(parts)),

@@ -137,6 +137,12 @@ export const CATALOGUE = {
     retry: 'same-call',
     advice: 'Too many sessions are open. Share one session in each process.',
   },
+  LIMIT_RESOURCES: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice:
+      'As many resources are registered as may be. Look with `concordat resource list`, and let go of what is not yours: `concordat resource forget NAME`.',
+  },
   LIMIT_METADATA: { status: 'RESOURCE_EXHAUSTED', retry: 'no', advice: 'The call metadata is too large. Send less.' },
   LIMIT_FRAME: {
     status: 'RESOURCE_EXHAUSTED',

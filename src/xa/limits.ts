@@ -18,6 +18,17 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
 export const SESSIONS_MAX = 1_000;
 /** Participant instances attached to one coordinator. */
 export const PARTICIPANTS_MAX = 1_000;
+/** Resources that a coordinator registers: their names are for good, in its log and in every client's directory. */
+export const RESOURCES_MAX = 1_000;
+/** Texts of an engine's kind and version; its identity has its own, for it names the database: 64 characters of up to four bytes. */
+export const ENGINE_BYTES_MAX = 64;
+export const ENGINE_IDENTITY_BYTES_MAX = 350;
+/** `host:port` of a sidecar: a host name has up to 253 bytes. */
+export const ADDRESS_BYTES_MAX = 262;
+/** Resources in one message of the directory; an older log may hold texts of 800 bytes, and a message of them still fits. */
+export const DIRECTORY_PAGE_MAX = 200;
+/** Changes of the directory are told to the sessions at most so often: what changed meanwhile is told at once. */
+export const DIRECTORY_NEWS_MS = 100;
 /** From the opening of a Session or Attach stream to its hello, whatever else is said on it: it holds a place meanwhile. */
 export const HELLO_MAX_MS = 5_000;
 /** Messages in one stream frame; a frame of the largest ones stays below COORDINATOR_MESSAGE_BYTES_MAX. */

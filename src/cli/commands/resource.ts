@@ -5,6 +5,7 @@ import { parseResourceName } from '../../xa/xid.ts';
 import { printable } from '../escape.ts';
 import { type Context, onRun } from '../globals.ts';
 import { PREPARED_COLUMNS, RESOURCE_COLUMNS, viewFinding, viewPrepared, viewResource } from '../resource-view.ts';
+import { fetchResources } from '../resources.ts';
 import { renderTable } from '../table.ts';
 
 export function defineResource(resource: Command): void {
@@ -45,7 +46,7 @@ function nameArgument(): Argument {
 async function listResources(context: Context): Promise<number> {
   const { console } = context;
   using admin = await context.openAdmin();
-  const resources = (await admin.call('ListResources', {})).resources.map(viewResource);
+  const resources = (await fetchResources(admin)).map(viewResource);
   console.document('resources', { resources });
   if (resources.length === 0) {
     console.note('No resource is registered. Start a sidecar: concordat participant --help');

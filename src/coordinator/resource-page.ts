@@ -1,0 +1,75 @@
+// The resources as operators see them, in pages: a message carries a thousand participants, and not all that they warn of.
+import type { ListResourcesResponse } from '../gen/concordat/v1/ListResourcesResponse.ts';
+import type { ParticipantInfo } from '../gen/concordat/v1/ParticipantInfo.ts';
+import type { ResourceInfo } from '../gen/concordat/v1/ResourceInfo.ts';
+import type { Clock } from '../lib/clock.ts';
+import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
+import type { Directory, Link, Resource } from './directory.ts';
+import type { Driver } from './driver.ts';
+import { pendingBranches } from './pending-branches.ts';
+import type { Strays } from './strays.ts';
+
+export interface ResourcePageParts {
+  readonly directory: Directory;
+  readonly driver: Driver;
+  readonly strays: Strays;
+  readonly clock: Clock;
+}
+
+/** A page ends before the resource that goes beyond; of a single resource, PARTICIPANTS_MAX without their warnings stay below a message. */
+const PAGE_BYTES = COORDINATOR_MESSAGE_BYTES_MAX / 2;
+/** Of one resource, all participants together: they mostly warn of the same. */
+const WARNING_BYTES = COORDINATOR_MESSAGE_BYTES_MAX / 8;
+/** Name, engine and identity, as a log may have them that was written before they were bounded. */
+const RESOURCE_BYTES = 2_600;
+const PARTICIPANT_BYTES = 500;
+
+/** @param after the name that the last page ended with. */
+export function resourcePage(parts: ResourcePageParts, after: string): ListResourcesResponse {
+  const pending = pendingBranches(parts.driver.registry.all());
+  const resources: ResourceInfo[] = [];
+  let bytes = 0;
+  for (const resource of parts.directory.all().filter(({ name }) => name > after)) {
+    const [participants, own] = participantsOf(resource, parts.clock.now());
+    if (bytes > 0 && bytes + own > PAGE_BYTES) {
+      return { resources, more: true };
+    }
+    bytes += own;
+    const { name, engine, engineIdentity, links } = resource;
+    const now = parts.clock.now();
+    const { count, oldestAt } = pending.get(name) ?? { count: 0, oldestAt: now };
+    resources.push({
+      name,
+      engine,
+      engineIdentity,
+      engineVersion: links.at(-1)?.engineVersion ?? '',
+      participants,
+      pendingBranches: count,
+      oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
+      quarantinedBranches: parts.strays.quarantinedAt(name),
+    });
+  }
+  return { resources, more: false };
+}
+
+function participantsOf({ links }: Resource, now: number): [ParticipantInfo[], bytes: number] {
+  let warningBytes = 0;
+  const participants = links.map((link) => {
+    const own = link.warnings.reduce((sum, warning) => sum + Buffer.byteLength(warning) + 4, 0);
+    const fits = warningBytes + own <= WARNING_BYTES;
+    warningBytes += fits ? own : 0;
+    const left = `${link.warnings.length} warnings are left out here: concordat resource check ${link.resource}`;
+    return participantInfo(link, fits ? link.warnings : [left], now);
+  });
+  return [participants, RESOURCE_BYTES + warningBytes + links.length * PARTICIPANT_BYTES];
+}
+
+function participantInfo(link: Link, warnings: readonly string[], now: number): ParticipantInfo {
+  return {
+    instance: link.instance,
+    kind: link.kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED',
+    address: link.address,
+    attachedMs: String(Math.floor(now - link.attachedAt)),
+    warnings: [...warnings],
+  };
+}
