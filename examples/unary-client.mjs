@@ -35,7 +35,7 @@ function open(Service, address) {
 /**
  * Runs the statements of each branch and commits all of them, or none.
  * @param {string} address of the coordinator
- * @param {{ resource: string, statements: { sql: string, parameters?: object[] }[] }[]} work one entry for each branch
+ * @param {{ resource: string, statements: { sql: string, parameters?: object[] }[] }[]} work in its order; a resource may come more than once
  */
 export async function runTransaction(address, work) {
   const coordinator = open(concordat.v1.TransactionService, address);
@@ -44,7 +44,7 @@ export async function runTransaction(address, work) {
   try {
     // Every request that changes something carries an id: repeated after a lost answer, it is not done twice.
     ({ gtrid } = await coordinator.call('begin', { requestId: randomUUID(), timeoutMs: TRANSACTION_MS }));
-    const branches = [];
+    const branches = new Map();
     const results = [];
     for (const { resource, statements } of work) {
       // Enlist says where the participant listens, and tells the coordinator that the branch belongs to the transaction.
@@ -59,23 +59,27 @@ export async function runTransaction(address, work) {
       });
       const sidecar = open(concordat.v1.ResourceService, sidecarAddress);
       sidecars.push(sidecar);
-      let instance = '';
-      for (const [index, { sql, parameters = [] }] of statements.entries()) {
-        // Numbered from 1: the participant knows a repeated statement, and refuses one that comes without those before it.
+      // A resource that comes again has the same branch, and its statements go on where the others ended.
+      const branch = branches.get(bqual) ?? { bqual, instance: '', statements: 0 };
+      branches.set(bqual, branch);
+      for (const { sql, parameters = [] } of statements) {
+        // Numbered from 1 within the branch: a number that is repeated is answered again and not run again, for a caller whose answer was
+        // lost; one that comes without those before it is refused.
+        branch.statements += 1;
         const answer = await sidecar.call('execute', {
           gtrid,
           bqual,
           sql,
           parameters,
-          statement: index + 1,
-          timeoutMs: index === 0 ? timeoutMs : 0,
+          statement: branch.statements,
+          timeoutMs: branch.statements === 1 ? timeoutMs : 0,
         });
-        instance = answer.instance;
+        branch.instance = answer.instance;
         results.push(answer);
       }
-      branches.push({ bqual, instance });
     }
-    const { outcome } = await commit(coordinator, gtrid, branches);
+    const named = [...branches.values()].map(({ bqual, instance }) => ({ bqual, instance }));
+    const { outcome } = await commit(coordinator, gtrid, named);
     return { gtrid, outcome, results };
   } catch (error) {
     if (gtrid !== undefined) {

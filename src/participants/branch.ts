@@ -3,9 +3,9 @@ import type { Timer } from '../lib/clock.ts';
 import type { Opening } from '../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, gtridParts, type LogIdentity, type Xid } from '../xa/xid.ts';
+import type { NewestStatement } from './newest-statement.ts';
 import { reasonOf } from './reasons.ts';
 import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
-import type { StatementAnswer } from './statement-call.ts';
 
 export type BranchState =
   /** Takes statements, until `asked`. Nothing that could prepare it, or commit what it wrote, was ever sent to its engine. */
@@ -17,13 +17,6 @@ export type BranchState =
   | { readonly kind: 'one-phase' }
   /** Out of the table. `byEngine`: its session was lost; otherwise this participant ended it. */
   | { readonly kind: 'ended'; readonly reason: Reason; readonly byEngine: boolean };
-
-/** The newest statement and its one answer, which every repetition of its number hears. */
-export interface NewestStatement {
-  readonly number: number;
-  readonly sql: string;
-  readonly answer: Promise<StatementAnswer>;
-}
 
 /** Owned and changed by `Branches` (its life) and `Statements` (its statements); everybody else reads. */
 export interface Branch {

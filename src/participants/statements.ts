@@ -8,6 +8,7 @@ import type { Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid } from '../xa/xid.ts';
 import type { Branch } from './branch.ts';
 import type { Branches } from './branches.ts';
+import { isSame, newestOf } from './newest-statement.ts';
 import { branchUnknown, reasonOf, statementError } from './reasons.ts';
 import { type BranchSession, EngineError, type ResourceManager, type StatementResult } from './resource-manager.ts';
 import { clampTimeout, type StatementAnswer, type StatementCall } from './statement-call.ts';
@@ -65,8 +66,11 @@ export class Statements {
   #next(branch: Branch, call: StatementCall): Promise<StatementAnswer> {
     const newest = branch.newest;
     if (newest !== undefined && call.number === newest.number) {
-      if (call.statement.sql !== newest.sql) {
-        throw new CoordinatorError('BRANCH_STATE', `statement ${call.number} of ${branch.key} was another one`);
+      if (!isSame(newest, call)) {
+        throw new CoordinatorError(
+          'BRANCH_STATE',
+          `statement ${call.number} of ${branch.key} was another one, of other text or parameters: number each statement of a branch once`,
+        );
       }
       return newest.answer;
     }
@@ -87,7 +91,7 @@ export class Statements {
     const answer = call.last ? this.#last(branch, call) : this.#one(branch, call);
     // Whoever repeats the number hears it; if nobody is there to hear a failure, it is no unhandled one.
     answer.catch(() => undefined);
-    branch.newest = { number: call.number, sql: call.statement.sql, answer };
+    branch.newest = newestOf(call, answer);
     return answer;
   }
 

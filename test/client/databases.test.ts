@@ -260,3 +260,17 @@ test('a client of nothing but the proto files moves money between both databases
   expect(outcome).toBe('OUTCOME_COMMITTED');
   expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 100, orders: 2, spent: 100 });
 });
+
+test('a resource that comes twice in such a client has all of its statements done, alike or not (field R8)', async () => {
+  await start();
+  const pay = { resource: 'accounts', statements: [{ sql: PAY, parameters: [{ int: '50' }] }] };
+  const order = (id: string) => ({ sql: ORDER, parameters: [{ text: id }, { int: '50' }] });
+  const { outcome } = await runTransaction(pair.system.cluster.address, [
+    pay,
+    { resource: 'orders', statements: [order('three')] },
+    pay,
+    { resource: 'orders', statements: [order('four')] },
+  ]);
+  expect(outcome).toBe('OUTCOME_COMMITTED');
+  expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 100, orders: 2, spent: 100 });
+});

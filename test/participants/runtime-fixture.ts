@@ -100,6 +100,10 @@ export class Fixture implements AsyncDisposable {
     const before = this.coordinator.sessions.filter((session) => session.heard('ready').length > 0).length;
     const runtime = this.start();
     const session = await this.coordinator.attached(before + 1);
+    // It is told that it takes part some turns after it said that it is ready, unless it is refused; both ends are in this process.
+    for (let turn = 0; turn < 200 && !runtime.status.ready; turn += 1) {
+      await new Promise(setImmediate);
+    }
     return { runtime, session };
   }
 

@@ -1,9 +1,13 @@
 // Statements of branches: numbers, repetitions, refusals, and what the coordinator hears of them.
 import { describe, expect, it } from 'vitest';
+import type { SqlValue } from '../../src/participants/resource-manager.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
 import { ManualClock } from './manual-clock.ts';
 import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
+
+const bool = (value: boolean): SqlValue => ({ kind: 'bool', value });
+const long = (end: string): SqlValue => ({ kind: 'text', value: `${'x'.repeat(1_000_000)}${end}` });
 
 describe('statements of a branch', () => {
   it('the first one is reported to the coordinator before the engine hears of the branch', async () => {
@@ -68,6 +72,28 @@ describe('statements of a branch', () => {
       expect((await refusal(runtime.execute(call))).code).toBe('BRANCH_STATE');
     }
     expect((await runtime.execute(statement(xid, 3, 'get a'))).result.rows).toEqual([[{ kind: 'int', value: 2n }]]);
+  });
+
+  it.each<[string, readonly SqlValue[], readonly SqlValue[]]>([
+    ['another integer', [{ kind: 'int', value: 1n }], [{ kind: 'int', value: 2n }]],
+    ['another kind of value', [{ kind: 'int', value: 1n }], [{ kind: 'text', value: '1' }]],
+    ['fewer values', [{ kind: 'null' }, { kind: 'null' }], [{ kind: 'null' }]],
+    ['another order', [bool(true), bool(false)], [bool(false), bool(true)]],
+    ['minus zero', [{ kind: 'double', value: 0 }], [{ kind: 'double', value: -0 }]],
+    ['other bytes', [{ kind: 'bytes', value: Buffer.from([1]) }], [{ kind: 'bytes', value: Buffer.from([2]) }]],
+    ['one of a million bytes', [long('a')], [long('b')]],
+  ])('the newest number with %s is another statement, and refused (field R8)', async (_, first, second) => {
+    await using fixture = await openFixture();
+    const { runtime } = await fixture.attach();
+    const xid = fixture.xid();
+    const sql = 'set a 1';
+    const answer = await runtime.execute(statement(xid, 1, sql, { statement: { sql, parameters: first } }));
+    const other = await refusal(runtime.execute(statement(xid, 1, sql, { statement: { sql, parameters: second } })));
+    expect(other.code).toBe('BRANCH_STATE');
+    expect(other.message).toContain('of other text or parameters');
+    const again = statement(xid, 1, sql, { statement: { sql, parameters: first.map((value) => ({ ...value })) } });
+    expect(await runtime.execute(again)).toEqual(answer);
+    expect((await refusal(runtime.execute({ ...again, last: true }))).code).toBe('BRANCH_STATE');
   });
 
   it('statements of one branch run in order, also when they are sent without waiting', async () => {
