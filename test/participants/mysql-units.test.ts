@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { engineKind, isAtLeast, versionNumbers } from '../../src/participants/mysql/engine.ts';
 import { Exchange } from '../../src/participants/mysql/exchange.ts';
-import { guardStatement, hasSeveralStatements } from '../../src/participants/mysql/guard.ts';
 import { readRecoverRow } from '../../src/participants/mysql/listing.ts';
 import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/options.ts';
 import { Cursor, readError, readOk } from '../../src/participants/mysql/packets.ts';
@@ -21,78 +20,6 @@ function xidOf(text: string): Xid {
   }
   return xid;
 }
-
-describe('statements of a branch', () => {
-  it.each([
-    ['insert into t values (1)', 'write'],
-    ['  /* why */ UPDATE t set a = 1', 'write'],
-    ['-- why\nreplace into t values (1)', 'write'],
-    ['delete from t', 'write'],
-    ['# why\nselect 1', 'read'],
-    ['(select 1) union (select 2)', 'read'],
-    ['with a as (select 1) select * from a', 'read'],
-    ['set @start = 1, @x := (select "transaction")', 'session'],
-    ["set names 'utf8mb4'", 'session'],
-    ['use other', 'session'],
-    ['call p()', 'other'],
-    ['rollback to savepoint a', 'other'],
-    ['ROLLBACK WORK /* to */ TO a', 'other'],
-    ['savepoint a', 'other'],
-    ['create table t (n int)', 'other'],
-    ["select 'xa commit'", 'read'],
-  ])('%j passes', (text, kind) => {
-    expect(guardStatement(text)).toEqual({ kind });
-  });
-
-  it.each([
-    '',
-    '   ',
-    '-- nothing',
-    ';',
-    "xa end X'61'",
-    "xa start X'61' join",
-    "xa start X'61' resume",
-    '/**/xa/**/recover',
-    'begin',
-    'Start Transaction',
-    'commit',
-    'rollback',
-    'rollback and chain',
-    'rollback /*!99999 to a */',
-    '/*! select 1 */',
-    '/*M!100000 commit */',
-    '--\ncommit',
-    '# a\n# b\ncommit',
-    'set autocommit=0',
-    'set @@autocommit = 1',
-    'set @@session.autocommit = 1',
-    'set session `autocommit` = 1',
-    'set /* a */ transaction read only',
-    'set global transaction isolation level serializable',
-    'set statement max_statement_time = 1 for xa commit 1',
-    'set wait_timeout = 1',
-    'set /*!50000 autocommit */ = 1',
-    'prepare a from "commit"',
-    'execute immediate "commit"',
-    'lock tables t read',
-    'if 1 then commit; end if',
-    'begin not atomic commit; end',
-  ])('%j does not (conformance M13)', (text) => {
-    expect(guardStatement(text)).toMatchObject({ kind: 'refused', problem: expect.stringMatching(/^the statement /) });
-  });
-
-  it.each([
-    ['select 1; select 2', true],
-    ['select 1;', false],
-    ['select 1; -- done', false],
-    ['select \';\', `;`, ";"', false],
-    ["select 'it''s; \\'; fine'", false],
-    ['select 1 /* ; select 2 */', false],
-    ['select 1;\n\ndelete from t', true],
-  ])('%j holds several: %s', (text, several) => {
-    expect(hasSeveralStatements(text)).toBe(several);
-  });
-});
 
 describe('texts about a branch', () => {
   const xid = xidOf('abcdefghij.1.2:accounts.3');
@@ -258,9 +185,32 @@ describe('engines and addresses', () => {
     'mysql://user:secret@h',
     'mysql://user:secret@h/db?ssl=true',
     'mysql://user:secret@h/db?ssl-mode=SOMETIMES',
+    'mysql://user:secret@h/db?ssl-mode=REQUIRED&ssl-mode=DISABLED',
+    'mysql://user:secret@h/db?ssl-ca=/a.pem',
+    'mysql://user:secret@h/db?ssl-mode=REQUIRED&ssl-ca=/a.pem',
+    'mysql://user:secret@h/db?sslmode=require',
+    'mysql://user:secret@h/db#x',
   ])('%s is refused without repeating the password', (url) => {
     expect(() => parseMysqlUrl(url)).toThrow(CoordinatorError);
     expect(() => parseMysqlUrl(url)).not.toThrow(/secret/);
+  });
+
+  it.each([
+    ['mysql://u:secret%ss@h/db', 'password'],
+    ['mysql://u%:secret@h/db', 'user'],
+    ['mysql://u:secret@h/d%zz', 'database'],
+    ['mysql://u:secret%E0%A4%A@h/db', 'password'],
+    ['mysql://u:secret%ff@h/db', 'password'],
+  ])('%s: a % that is no escape is named, and the password is not (field P19)', (url, what) => {
+    const refused = (() => {
+      try {
+        return parseMysqlUrl(url);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(refused).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(`% in its ${what}`) });
+    expect(String(refused)).not.toMatch(/secret/);
   });
 
   it('encryption is asked for as the address says', () => {

@@ -1,92 +1,173 @@
 // Which statements a branch takes: everything except what would end it, change it, or outlive it. Pure.
-
-/** `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. */
-export type StatementKind = 'write' | 'read' | 'session' | 'other';
-
-export type Guarded = { readonly kind: StatementKind } | { readonly kind: 'refused'; readonly problem: string };
-
-const WRITES: readonly string[] = ['INSERT', 'UPDATE', 'DELETE', 'REPLACE'];
-const READS: readonly string[] = ['SELECT', 'WITH', '('];
-/** Their effect stays with the session. */
-const SESSION: readonly string[] = ['SET', 'USE'];
+import { PIECES_MAX, type Piece, piecesOf } from './pieces.ts';
+import { forbiddenSetting } from './settings.ts';
 
 /**
- * What the engine would refuse anyway, or worse, would not. Compound statements can carry transaction control past any look at
- * the first word; prepared statements of the text kind outlive the branch.
+ * `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. `call`: a
+ * procedure, which may hold any statement, XA among them. `session`: changes the session in a way that a reset does not undo.
  */
-const REFUSED: ReadonlySet<string> = new Set([
-  ...['XA', 'BEGIN', 'START', 'COMMIT', 'PREPARE', 'EXECUTE', 'DEALLOCATE', 'LOCK', 'UNLOCK'],
-  ...['IF', 'CASE', 'LOOP', 'REPEAT', 'WHILE', 'FOR', 'DECLARE'],
+export type StatementKind = 'write' | 'read' | 'call' | 'session' | 'other';
+
+export type Guarded =
+  | {
+      readonly kind: StatementKind;
+      /** It asks for locks though it may only read: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE, GET_LOCK. */
+      readonly takesLocks: boolean;
+    }
+  | { readonly kind: 'refused'; readonly problem: string };
+
+/**
+ * The statements of a branch, by their first word. Whatever is not here would end the branch, outlive it, or carry such a statement past
+ * any look at its first word: compound statements, and prepared statements of the text kind.
+ */
+const KINDS: ReadonlyMap<string, StatementKind> = new Map([
+  ...['INSERT', 'UPDATE', 'DELETE', 'REPLACE'].map((word) => [word, 'write'] as const),
+  ...['SELECT', 'WITH', 'VALUES', 'TABLE', '('].map((word) => [word, 'read'] as const),
+  ['CALL', 'call'],
+  ['USE', 'session'],
+  ...[
+    'DO',
+    'LOAD',
+    'HANDLER',
+    'SAVEPOINT',
+    'RELEASE',
+    'SIGNAL',
+    'RESIGNAL',
+    'GET',
+    'SHOW',
+    'HELP',
+    'CHECKSUM',
+    'SET',
+  ].map((word) => [word, 'other'] as const),
+  ...['EXPLAIN', 'DESCRIBE', 'DESC', 'ANALYZE'].map((word) => [word, 'other'] as const),
+  // Of temporary tables; the server refuses all others in a branch.
+  ...['CREATE', 'ALTER', 'DROP', 'TRUNCATE'].map((word) => [word, 'other'] as const),
 ]);
 
-/** In a SET statement. `SET STATEMENT … FOR` runs any statement behind it. */
-const REFUSED_IN_SET: ReadonlySet<string> = new Set([
-  ...['TRANSACTION', 'AUTOCOMMIT', 'XA', 'BEGIN', 'START', 'COMMIT', 'ROLLBACK', 'EXECUTE'],
-  ...['WAIT_TIMEOUT', 'PSEUDO_SLAVE_MODE', 'XA_DETACH_ON_PREPARE', 'SESSION_TRACK_STATE_CHANGE'],
-]);
-
-const SPACE_OR_COMMENT = /(?:\s+|#[^\n]*(?:\n|$)|--(?=\s|$)[^\n]*(?:\n|$)|\/\*(?!!|M!)[\s\S]*?(?:\*\/|$))*/y;
-const WORD = /[A-Za-z_][A-Za-z0-9_$]*|\(/y;
-/** Variables, strings, quoted names, comments, words and everything else, one piece at a time. */
-const PIECE =
-  /@@|@[\w$.]*|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`|#[^\n]*|--(?=\s|$)[^\n]*|\/\*[\s\S]*?\*\/|[A-Za-z_][A-Za-z0-9_$]*|[\s\S]/gy;
+/** What counts of a text: no white space, no comments. */
+interface Token {
+  /** In upper case; undefined: no word. */
+  readonly word: string | undefined;
+  readonly text: string;
+  readonly end: number;
+}
 
 /** Reads as much of a statement as is needed to know what it is. */
 export function guardStatement(sql: string): Guarded {
-  const [first, second, third] = leadingWords(sql);
-  if (first === undefined) {
+  const [first, second, third] = firstTokens(sql, 3);
+  const word = first?.text === '(' ? '(' : first?.word;
+  if (word === undefined) {
     // `/*! … */` is code to some servers and a comment to others: what it begins with cannot be told from here.
     return refused('does not begin with a keyword');
   }
-  if (first === 'ROLLBACK') {
-    return second === 'TO' || (second === 'WORK' && third === 'TO') ? { kind: 'other' } : refused(`is a ${first}`);
+  if (second?.text === ':') {
+    return refused('is a compound statement');
   }
-  if (REFUSED.has(first)) {
-    return refused(`begins with ${first}`);
+  if (word === 'ROLLBACK') {
+    const isPartial = second?.word === 'TO' || (second?.word === 'WORK' && third?.word === 'TO');
+    return isPartial ? { kind: 'other', takesLocks: false } : refused('is a ROLLBACK');
   }
-  if (first === 'SET') {
-    const word = words(sql).find((candidate) => REFUSED_IN_SET.has(candidate));
-    return word === undefined ? { kind: 'session' } : refused(`sets or runs ${word}`);
+  if (word === 'SET') {
+    return guardSet(sql, second);
   }
-  return { kind: kindOf(first) };
+  const kind = KINDS.get(word);
+  if (kind === undefined) {
+    return refused(`begins with ${word}`);
+  }
+  return holdsZero(sql) ? refused('holds a zero byte outside of its strings') : { kind, takesLocks: takesLocks(sql) };
 }
 
-function kindOf(first: string): StatementKind {
-  if (WRITES.includes(first)) {
-    return 'write';
+function guardSet(sql: string, second: Token | undefined): Guarded {
+  const setting = forbiddenSetting(sql);
+  if (setting !== undefined) {
+    return refused(`sets ${setting}`);
   }
-  if (READS.includes(first)) {
-    return 'read';
+  if (second?.word === 'STATEMENT') {
+    return guardBehindFor(sql);
   }
-  return SESSION.includes(first) ? 'session' : 'other';
+  return { kind: ['ROLE', 'DEFAULT'].includes(second?.word ?? '') ? 'session' : 'other', takesLocks: takesLocks(sql) };
+}
+
+/** `SET STATEMENT variables FOR statement` of MariaDB. */
+function guardBehindFor(sql: string): Guarded {
+  let depth = 0;
+  if (!sql.includes('\\')) {
+    for (const { word, text, end } of tokens(sql)) {
+      depth += text === '(' ? 1 : text === ')' ? -1 : 0;
+      if (word === 'FOR' && depth === 0) {
+        return guardStatement(sql.slice(end));
+      }
+    }
+  }
+  return refused('is a SET STATEMENT that cannot be read');
 }
 
 function refused(problem: string): Guarded {
   return { kind: 'refused', problem: `the statement ${problem}` };
 }
 
-function leadingWords(sql: string): readonly (string | undefined)[] {
-  let offset = 0;
-  return [0, 1, 2].map(() => {
-    SPACE_OR_COMMENT.lastIndex = offset;
-    WORD.lastIndex = offset + (SPACE_OR_COMMENT.exec(sql)?.[0].length ?? 0);
-    const word = WORD.exec(sql)?.[0];
-    offset = WORD.lastIndex;
-    return word?.toUpperCase();
-  });
+function* tokens(sql: string): Generator<Token> {
+  let end = 0;
+  for (const { kind, text } of piecesOf(sql)) {
+    end += text.length;
+    if (kind !== 'space' && kind !== 'comment') {
+      yield { word: kind === 'word' ? text.toUpperCase() : undefined, text, end };
+    }
+  }
 }
 
-function words(sql: string): readonly string[] {
+function firstTokens(sql: string, count: number): readonly Token[] {
+  const first: Token[] = [];
+  for (const token of tokens(sql)) {
+    first.push(token);
+    if (first.length === count) {
+      break;
+    }
+  }
+  return first;
+}
+
+/** The server ends a comment or the statement at it, and what follows is not what it looks like. */
+function holdsZero(sql: string): boolean {
   return (
-    pieces(sql)
-      // A quoted name is a name: SET @@`autocommit` is SET autocommit. What a comment holds may be code. @start is a user's own.
-      .flatMap((piece) => (/^['"@]/.test(piece) ? [] : (piece.match(/[A-Za-z_]\w*/g) ?? [])))
-      .map((word) => word.toUpperCase())
+    sql.includes('\0') &&
+    isInPieces(sql, ({ kind, text }) => kind !== 'string' && kind !== 'name' && text.includes('\0'))
   );
 }
 
-function pieces(sql: string): readonly string[] {
-  return Array.from(sql.matchAll(PIECE), ([piece]) => piece);
+/** True also where the text has too many pieces to be looked through. */
+function isInPieces(sql: string, test: (piece: Piece) => boolean): boolean {
+  let count = 0;
+  for (const piece of piecesOf(sql)) {
+    if (test(piece)) {
+      return true;
+    }
+    count += 1;
+  }
+  return count === PIECES_MAX;
+}
+
+/** Words of a text that is cheap to exclude: most statements have none of them. */
+const LOCK_WORDS = /\b(?:share|update|get_lock)\b/i;
+
+function takesLocks(sql: string): boolean {
+  let [before, last] = ['', ''];
+  const isLocking = ({ kind, text }: Piece): boolean => {
+    if (kind === 'space' || kind === 'comment') {
+      return false;
+    }
+    // A function's name may be quoted.
+    const word = text.replaceAll('`', '').toUpperCase();
+    const found =
+      (last === 'FOR' && (word === 'UPDATE' || word === 'SHARE')) ||
+      (before === 'IN' && last === 'SHARE' && word === 'MODE') ||
+      (last === 'GET_LOCK' && text === '(') ||
+      // What a comment of code holds is not cut further.
+      (kind === 'code' && LOCK_WORDS.test(text));
+    [before, last] = [last, word];
+    return found;
+  };
+  return LOCK_WORDS.test(sql) && isInPieces(sql, isLocking);
 }
 
 /**
@@ -94,7 +175,12 @@ function pieces(sql: string): readonly string[] {
  * statement at a time whatever this function says.
  */
 export function hasSeveralStatements(sql: string): boolean {
-  const all = pieces(sql);
-  const semicolon = all.indexOf(';');
-  return semicolon !== -1 && all.slice(semicolon + 1).some((piece) => !/^(?:\s|;|#|--|\/\*)/.test(piece));
+  let isBehind = false;
+  for (const { text } of tokens(sql)) {
+    if (isBehind && text !== ';' && !text.startsWith('/*')) {
+      return true;
+    }
+    isBehind ||= text === ';';
+  }
+  return false;
 }

@@ -1,5 +1,6 @@
 // Where the database is and who asks: a URL or its parts, turned into what mysql2 takes, and nothing else of mysql2's options.
 import { readFileSync } from 'node:fs';
+import { connect, isIP, type Socket } from 'node:net';
 import type { ConnectionOptions, SslOptions } from 'mysql2';
 import { CoordinatorError } from '../../xa/errors.ts';
 
@@ -26,7 +27,7 @@ const TLS_MODES: Readonly<Record<string, MysqlAddress['tls']>> = {
 
 /**
  * Reads `mysql://user:password@host:port/database`, or the same with `mariadb:`. Parameters: `ssl-mode` (DISABLED, the
- * default; REQUIRED; VERIFY_IDENTITY), `ssl-ca` (a file), `socket` (a path).
+ * default; REQUIRED, which encrypts and verifies nothing; VERIFY_IDENTITY), `ssl-ca` (a file, for VERIFY_IDENTITY), `socket` (a path).
  * @throws {CoordinatorError} CONFIG_INVALID; the message does not repeat the URL, which carries the password.
  */
 export function parseMysqlUrl(text: string): MysqlAddress {
@@ -37,7 +38,7 @@ export function parseMysqlUrl(text: string): MysqlAddress {
   if (url.protocol !== 'mysql:' && url.protocol !== 'mariadb:') {
     throw invalid('must start with mysql:// or mariadb://');
   }
-  const database = decodeURIComponent(url.pathname.slice(1));
+  const database = decoded(url.pathname.slice(1), 'database');
   if (database === '') {
     throw invalid('must name the database after the host');
   }
@@ -46,17 +47,27 @@ export function parseMysqlUrl(text: string): MysqlAddress {
       throw invalid(`has the unknown parameter ${name}; known are ${PARAMETERS.join(', ')}`);
     }
   }
+  const twice = PARAMETERS.find((name) => url.searchParams.getAll(name).length > 1);
+  if (twice !== undefined) {
+    throw invalid(`has the parameter ${twice} twice`);
+  }
+  if (url.hash !== '') {
+    throw invalid('has a # behind the database; write %23 for one that belongs to a name or a password');
+  }
   const mode = url.searchParams.get('ssl-mode') ?? 'DISABLED';
   const tls = TLS_MODES[mode.toUpperCase()];
   if (tls === undefined) {
     throw invalid(`has an unknown ssl-mode; known are ${Object.keys(TLS_MODES).join(', ')}`);
   }
   const [tlsCaFile, socketPath] = [url.searchParams.get('ssl-ca'), url.searchParams.get('socket')];
+  if (tlsCaFile !== null && tls !== 'verify') {
+    throw invalid('has ssl-ca, which is of use with ssl-mode=VERIFY_IDENTITY only: nothing is verified otherwise');
+  }
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost',
     port: url.port === '' ? 3306 : Number(url.port),
-    user: decodeURIComponent(url.username) || 'root',
-    password: decodeURIComponent(url.password),
+    user: decoded(url.username, 'user') || 'root',
+    password: decoded(url.password, 'password'),
     database,
     tls,
     ...(tlsCaFile === null ? {} : { tlsCaFile }),
@@ -75,6 +86,9 @@ export function connectionOptions(
   const ssl = tlsOptions(address);
   return {
     ...place,
+    ...(address.tls === 'verify' && address.socketPath === undefined && isIP(address.host) !== 0
+      ? { stream: () => openSocket(address) }
+      : {}),
     user,
     password,
     database,
@@ -82,6 +96,15 @@ export function connectionOptions(
     connectAttributes: { program_name: `concordat ${settings.instance}` },
     ...(ssl === undefined ? {} : { ssl }),
   };
+}
+
+/**
+ * mysql2 names no server for an IP address, and Node verifies the certificate for `localhost` then. It asks the socket before that, for
+ * the name that was looked up; none was, so the address stands in for it.
+ */
+function openSocket({ host, port }: MysqlAddress): Socket {
+  const socket = connect({ host, port, keepAlive: true });
+  return Object.assign(socket, { _host: host });
 }
 
 function tlsOptions(address: MysqlAddress): SslOptions | undefined {
@@ -103,6 +126,15 @@ function readCa(path: string | undefined): { readonly ca?: string } {
     return { ca: readFileSync(path, 'utf8') };
   } catch (cause) {
     throw new CoordinatorError('CONFIG_INVALID', `the file of ssl-ca cannot be read: ${path}`, { cause });
+  }
+}
+
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    const problem = `has a % in its ${what} that is no part of an escape: write %25 for it`;
+    throw new CoordinatorError('CONFIG_INVALID', `the URL of the database ${problem}`, { cause });
   }
 }
 
