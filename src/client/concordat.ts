@@ -10,7 +10,7 @@ import { OneShot, placeOneShot } from './one-shot.ts';
 import { checkBranchStart, checkTransactionOptions, type RunOptions, type TransactionOptions } from './options.ts';
 import { askTransaction, outcomeOf, type TransactionOutcome } from './outcome.ts';
 import { OwnTransaction } from './own-transaction.ts';
-import { runStatements, runTransaction } from './run.ts';
+import { type Beginner, runStatements, runTransaction } from './run.ts';
 import type { OneShotStatement, Transaction, TransactionWork, TransactResult } from './transaction.ts';
 import { within } from './wait.ts';
 
@@ -31,6 +31,7 @@ export interface WaitOptions {
 export class Concordat implements AsyncDisposable {
   readonly #parts: ClientParts;
   readonly #open = new Set<OwnTransaction | OneShot>();
+  readonly #beginner: Beginner = { beginWhenReady: (options) => this.#beginWhenReady(options) };
   #closing: Promise<void> | undefined;
 
   constructor(parts: ClientParts) {
@@ -45,7 +46,7 @@ export class Concordat implements AsyncDisposable {
    * @throws {ConcordatError} CONNECTION_LOST: nothing was begun. {RangeError} an option is out of range.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T> | T, options: RunOptions = {}): Promise<T> {
-    return runTransaction(this, this.#parts.session.settings, work, options);
+    return runTransaction(this.#beginner, this.#parts.session.settings, work, options);
   }
 
   /**
@@ -64,7 +65,7 @@ export class Concordat implements AsyncDisposable {
     checkTransactionOptions(options);
     options.signal?.throwIfAborted();
     const known = [...statements];
-    return await runStatements(this, this.#parts.session.settings, known, options, (once) =>
+    return await runStatements(this.#beginner, this.#parts.session.settings, known, options, (once) =>
       this.#trySendAtOnce(known, once),
     );
   }
@@ -89,6 +90,10 @@ export class Concordat implements AsyncDisposable {
    * @throws {ConcordatError} CONNECTION_LOST after `connectTimeoutMs`; the signal's reason; {RangeError}
    */
   async beginWhenReady(options: TransactionOptions = {}): Promise<Transaction> {
+    return await this.#beginWhenReady(options);
+  }
+
+  async #beginWhenReady(options: TransactionOptions): Promise<OwnTransaction> {
     checkTransactionOptions(options);
     options.signal?.throwIfAborted();
     return this.#tryBegin(options) ?? (await this.#until(() => this.#tryBegin(options), options.signal));

@@ -5,7 +5,13 @@ import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
 import type { Reason__Output as WireReason } from '../gen/concordat/v1/Reason.ts';
 import { fromServiceError } from '../wire/status.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../xa/errors.ts';
-import { type BranchCause, ConcordatError, StatementError, TransactionRolledBackError } from './errors.ts';
+import {
+  type BranchCause,
+  ConcordatError,
+  HeuristicOutcomeError,
+  StatementError,
+  TransactionRolledBackError,
+} from './errors.ts';
 
 /** A refusal inside the coordinator's stream, with what the catalogue's code alone does not tell. */
 export class RefusedError extends CoordinatorError {
@@ -134,6 +140,26 @@ export function rolledBackByReason(
     gtrid,
     branches,
   });
+}
+
+/** The application's own statements ended branches of it, past every guard, and not all of their work is rolled back. */
+export function endedOutside(
+  gtrid: string,
+  ended: readonly {
+    readonly kind: 'committed' | 'unproven';
+    readonly proof: string;
+    readonly resource: string;
+    readonly bqual: string;
+  }[],
+  cause: unknown,
+): HeuristicOutcomeError {
+  const branches = ended.map(({ resource, bqual, proof }) => ({
+    ...{ bqual, resource, message: proof, code: 'HEURISTIC_OUTCOME', retryable: false },
+    ...{ sqlstate: undefined, errno: undefined },
+  }));
+  const message = `The transaction was rolled back, but not all of it: ${branches.map((branch) => `${branch.bqual}: ${branch.message}`).join('; ')}`;
+  const outcome = ended.some(({ kind }) => kind === 'committed') ? 'mixed' : 'hazard';
+  return new HeuristicOutcomeError(message, { gtrid, outcome, branches, cause });
 }
 
 function codeOfReason(reason: WireReason | null): ErrorCode {

@@ -9,7 +9,7 @@ import type { Connection } from './coordinator-session.ts';
 import { commitTransaction, rollbackTransaction } from './ending.ts';
 import { EnlistedConnections } from './enlisted.ts';
 import { ConcordatError, TransactionRolledBackError } from './errors.ts';
-import { type RefusedError, rolledBackByReason, toClientError } from './failures.ts';
+import { endedOutside, type RefusedError, rolledBackByReason, toClientError } from './failures.ts';
 import { OVERDUE_GRACE_MS, type TransactionOptions } from './options.ts';
 import type { CommitResult } from './outcome.ts';
 import { printable } from './printable.ts';
@@ -78,9 +78,18 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     if (failure !== undefined) {
       throw failure.error;
     }
+    if (typeof resource !== 'string') {
+      throw new TypeError('enlist() wants the name of a resource first, and then a connection');
+    }
     const { isolation, readOnly } = this.#options;
-    const start = { ...(isolation && { isolation }), ...(readOnly && { readOnly }), ...options };
+    const ours = { ...(isolation && { isolation }), ...(readOnly && { readOnly }) };
+    const start = typeof options === 'object' && options !== null ? { ...ours, ...options } : options;
     return await this.#enlisted.enlist(resource, this.#qualifiers.next(resource), connection, start);
+  }
+
+  /** Whether the same work may succeed another time, after this error of the database on an enlisted connection. */
+  isRetryable(error: unknown): boolean {
+    return this.#enlisted.retryable(error) !== undefined;
   }
 
   commit(): Promise<CommitResult> {
@@ -132,7 +141,9 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     if (this.#phase.kind === 'committing') {
       await this.#phase.result.catch(() => undefined);
     } else {
-      await this.rollback(reason);
+      await this.rollback(reason).catch((err: unknown) => {
+        this.#parts.session.settings.logger?.warn({ evt: 'ended_outside', txn: this.gtrid, err }, 'not rolled back');
+      });
     }
   }
 
@@ -176,8 +187,19 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     this.#work.finish(() => this.#state('takes no more statements: its commit was asked for'));
     try {
       return await commit;
+    } catch (error) {
+      await this.#tellOutside(error);
+      throw error;
     } finally {
       await this.#enlisted.released();
+    }
+  }
+
+  /** What is committed must not be told as rolled back (D5). @throws {HeuristicOutcomeError} something of the transaction is. */
+  async #tellOutside(cause: unknown): Promise<void> {
+    const branches = await this.#enlisted.endedOutside();
+    if (branches.length > 0) {
+      throw endedOutside(this.gtrid, branches, cause);
     }
   }
 
@@ -187,6 +209,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     await this.#enlisted.rollBack();
     await rollbackTransaction(this.#parts.session, this.#connection.link, this.#work, reason);
     await this.#enlisted.released();
+    await this.#tellOutside(undefined);
   }
 
   #release(): void {

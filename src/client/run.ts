@@ -10,7 +10,21 @@ import type { OneShotStatement, Transaction, TransactResult } from './transactio
 import { pause } from './wait.ts';
 
 export interface Beginner {
-  beginWhenReady(options: TransactionOptions): Promise<Transaction>;
+  beginWhenReady(options: TransactionOptions): Promise<RunTransaction>;
+}
+
+export interface RunTransaction extends Transaction {
+  /** A driver's error on an enlisted connection is none of ours, and says all the same that the work may be done again. */
+  isRetryable(error: unknown): boolean;
+}
+
+/** What the application's function threw, where it is worth another attempt: of the same shape to the caller as without retries. */
+class WorthRetrying {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
 }
 
 export interface RunEnvironment {
@@ -61,9 +75,10 @@ async function withRetries<T>(
   for (let attempt = 1; ; attempt++) {
     try {
       return await run(transactionOptions);
-    } catch (error) {
-      const again = attempt <= retries && error instanceof ConcordatError && error.retryable;
-      if (!again || options.signal?.aborted === true) {
+    } catch (thrown) {
+      const error = thrown instanceof WorthRetrying ? thrown.error : thrown;
+      const isWorth = thrown instanceof WorthRetrying || (error instanceof ConcordatError && error.retryable);
+      if (!isWorth || attempt > retries || options.signal?.aborted === true) {
         throw error;
       }
       await pause(environment.clock, backoffDelayMs(RETRY, attempt, environment.random), options.signal);
@@ -82,7 +97,7 @@ async function runOnce<T>(
     value = await unlessAborted(async () => await work(tx), options.signal);
   } catch (error) {
     await tx.rollback(`the application threw ${error instanceof Error ? error.name : typeof error}`);
-    throw error;
+    throw tx.isRetryable(error) ? new WorthRetrying(error) : error;
   }
   try {
     return { gtrid: tx.gtrid, value, commit: await tx.commit() };

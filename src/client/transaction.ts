@@ -61,6 +61,7 @@ export interface Transaction extends TransactionWork, AsyncDisposable {
    * Rolls back, and resolves when the coordinator has answered or cannot be heard for some seconds: the end is the same.
    * Called again, or after a failed commit, it is harmless.
    * @throws {ConcordatError} TXN_STATE: it was committed.
+   * @throws {HeuristicOutcomeError} a statement on an enlisted connection had ended its branch, and that part is committed.
    */
   rollback(reason?: string): Promise<void>;
 }

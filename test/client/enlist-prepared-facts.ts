@@ -12,6 +12,7 @@ import {
   PAY,
   startApplication,
 } from './enlist-application.ts';
+import { caught } from './fixture.ts';
 
 /** MariaDB alone binds a prepared branch to its connection, until it is finished. */
 export function boundConnectionFacts(pair: UsedSystem): void {
@@ -67,15 +68,18 @@ export function freeConnectionFacts(pair: UsedSystem): void {
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - spent, orders: spent / 10, spent });
   });
 
-  test('a transaction that the application begins on a prepared connection is left alone', async () => {
+  test('what the application sends on a prepared connection is refused: it would be committed by itself', async () => {
     const application = await startApplication(pair);
     const { accounts } = application;
     const tx = await prepared(application);
-    await accounts.query('begin');
+    for (const text of ['begin', PAY]) {
+      expect(await caught(accounts.query(text))).toMatchObject({
+        message: expect.stringContaining('send nothing more'),
+      });
+    }
     expect(await tx.commit()).toEqual({ outcome: 'committed', applied: true });
-    // Applied when it was told, and not only when somebody has swept; and the application's transaction is as it was.
+    // Applied when it was told, and not only when somebody has swept.
     expect((await accounts.query('select gid from pg_prepared_xacts')).rows).toEqual([]);
-    await accounts.query('commit');
     await expectFree(application);
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });

@@ -45,25 +45,15 @@ export function rollbackFacts(pair: UsedSystem): void {
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
   });
 
-  test('what the application does in a transaction of its own making is not committed with the branch', async () => {
-    const { concordat, accounts, orders } = await startApplication(pair);
-    for (const text of ['commit and chain', 'commit; begin', 'rollback; begin']) {
-      const error = await caught(
-        concordat.transaction(async (tx) => {
-          await tx.enlist('accounts', accounts);
-          await tx.enlist('orders', orders);
-          await orders.query(ORDER, [tx.gtrid]);
-          await accounts.query(text);
-          await accounts.query(PAY);
-        }),
-      );
-      expect(error, text).toBeInstanceOf(TransactionRolledBackError);
-      expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
-    }
-  });
-
-  for (const text of ['rollback', 'rollback; begin', 'rollback and chain']) {
-    test(`an application that ends the transaction itself is refused the commit: ${text}`, async () => {
+  for (const text of [
+    'commit',
+    'commit and chain',
+    'commit; begin',
+    'rollback',
+    'rollback; begin',
+    'rollback and chain',
+  ]) {
+    test(`an application that would end the transaction itself is refused, and nothing is committed: ${text}`, async () => {
       const application = await startApplication(pair);
       const { concordat, accounts, orders } = application;
       const error = await caught(
@@ -75,13 +65,32 @@ export function rollbackFacts(pair: UsedSystem): void {
           await accounts.query(text);
         }),
       );
-      expect(error).toBeInstanceOf(TransactionRolledBackError);
+      expect((error as Error).message).toContain('Refused by Concordat');
       await expectFree(application);
       expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
     });
   }
 
-  test('a pool, something else, another database and a busy connection are refused, and nothing is left open', async () => {
+  test('a ROLLBACK that was refused and swallowed forbids the commit all the same (field P12)', async () => {
+    const application = await startApplication(pair);
+    const { concordat, accounts, orders } = application;
+    for (const connection of [accounts, orders]) {
+      const error = await caught(
+        concordat.transaction(async (tx) => {
+          await tx.enlist('accounts', accounts);
+          await tx.enlist('orders', orders);
+          await orders.query(ORDER, [tx.gtrid]);
+          await accounts.query(PAY);
+          await (connection as pg.Client).query('rollback').catch(() => undefined);
+        }),
+      );
+      expect(error).toBeInstanceOf(TransactionRolledBackError);
+      await expectFree(application);
+      expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT, orders: 0, spent: 0 });
+    }
+  });
+
+  test('a pool, something else, another database and a busy connection are refused, and nothing is left open (field P19)', async () => {
     const application = await startApplication(pair);
     const { concordat, accounts, orders } = application;
     const pools = [
@@ -93,6 +102,21 @@ export function rollbackFacts(pair: UsedSystem): void {
     for (const connection of [...pools, {}, new Map()]) {
       expect(await caught(tx.enlist('accounts', connection))).toBeInstanceOf(TypeError);
     }
+    expect(await caught(tx.enlist('accounts', new pg.Client()))).toMatchObject({
+      message: 'the client of pg is not connected: await its connect() first',
+    });
+    const notConnections = [undefined, null, 'orders', 7, () => accounts, Promise.resolve(accounts)];
+    for (const connection of notConnections as unknown as object[]) {
+      const refusal = await caught(tx.enlist('accounts', connection));
+      expect(refusal).toBeInstanceOf(TypeError);
+      expect((refusal as Error).message).toMatch(/^enlist\(\) wants a connect/);
+    }
+    for (const options of [null, 'readOnly', { readOnly: 'yes' }, { url: 7 }] as unknown as { readOnly: boolean }[]) {
+      expect((await caught(tx.enlist('accounts', accounts, options))) as Error).toMatchObject({
+        message: expect.stringMatching(/option.* of enlist\(\) must be/),
+      });
+    }
+    expect(await caught(tx.enlist(accounts as unknown as string, accounts))).toBeInstanceOf(TypeError);
     await tx.enlist('accounts', accounts);
     await tx.rollback();
     const second = concordat.begin();

@@ -18,10 +18,21 @@ export interface ApplicationBranch extends BranchSession {
   endWork(): void;
   /** The application was told how its transaction ended: a connection that need not be bound any longer is given back. */
   letGo(): void;
+  /** Whether work of the branch was committed without the global transaction; undefined: it was not. Never rejects. */
+  endedOutside(): Promise<EndedOutside | undefined>;
+  /** What an error of the engine, as the driver throws it, means; undefined: it is none. */
+  reasonOf(error: object): Reason | undefined;
   /** Resolves when the connection is the application's again, or is gone. Never rejects. */
   readonly released: Promise<void>;
   /** Finishes the prepared branch in its own session. Undefined: another session has to be asked. Never rejects. */
   finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined>;
+}
+
+/** Something that got past the gate ended the branch. `unproven`: nobody can say whether its work is committed. */
+export interface EndedOutside {
+  readonly kind: 'committed' | 'unproven';
+  /** How that is known. */
+  readonly proof: string;
 }
 
 /** What a branch asks of the participant's own connections when its own does not obey or cannot tell. */
@@ -53,6 +64,29 @@ export const ROLLED_BACK: Reason = {
   message: 'the branch was rolled back',
   retryable: true,
 };
+
+export const ENDED_BY_APPLICATION: Reason = {
+  code: 'STATEMENT_REFUSED',
+  message: 'the application ended the transaction on its connection itself',
+  retryable: false,
+};
+
+/** How the vote of a branch explains that the application's own transaction on it has no end yet. */
+export const LEFT_OPEN: Reason = {
+  code: 'STATEMENT_REFUSED',
+  message:
+    'a transaction that the application began on the connection is still open. Next: commit it or roll it back before the global transaction ends',
+  retryable: false,
+};
+
+/** What the application hears of a statement that comes when its branch was asked to prepare or to commit. */
+export const ASKED_TO_END =
+  'the end of the connection’s part was asked for. Next: send nothing more until commit() or rollback() has answered';
+
+/** What the application hears of its statements once its transaction was rolled back under its hands. */
+export function rolledBackWhy({ message }: Reason): string {
+  return `the global transaction was rolled back: ${message}`;
+}
 
 /** The answer to a commit in one phase that finds the branch doomed. */
 export function rolledBackBy({ message }: Reason): FinishResult {

@@ -7,9 +7,9 @@ import type { BranchOptions, ResourceManager } from '../../participants/resource
 import type { Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch, BranchTools } from './application-branch.ts';
 import { MysqlApplicationBranch } from './mysql-branch.ts';
-import { askMysql, type MysqlConnection, mysqlAddress, mysqlConnection } from './mysql-connection.ts';
+import { askMysql, type MysqlConnection, mysqlAddress, mysqlConnection, mysqlProblem } from './mysql-connection.ts';
 import { PostgresApplicationBranch } from './postgres-branch.ts';
-import { askPg, isPgClient, type PgClient, pgCell, pgConfig } from './postgres-connection.ts';
+import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from './postgres-connection.ts';
 
 /** The application's connection, of whichever driver. */
 export interface ApplicationConnection {
@@ -31,18 +31,26 @@ const POOL_MAX = 1;
 /** @throws {TypeError} it is none that can take part, and why. */
 export function recognise(connection: object, ports: Ports): ApplicationConnection {
   if (isPgClient(connection)) {
+    refuse(pgProblem(connection));
     return ofPostgres(connection, ports);
   }
   const mysql = mysqlConnection(connection);
   if (mysql !== undefined) {
+    refuse(mysqlProblem(mysql));
     return ofMysql(mysql, ports);
   }
   const isPool = 'getConnection' in connection || 'totalCount' in connection;
   throw new TypeError(
     isPool
       ? 'a pool cannot take part in a transaction: take a connection from it and enlist that'
-      : 'neither a connected client of pg nor a connection of mysql2',
+      : 'enlist() wants a connected client of pg, or a connection of mysql2, and this is neither',
   );
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) {
+    throw new TypeError(problem);
+  }
 }
 
 function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConnection {

@@ -1,8 +1,12 @@
 // The resource manager of an embedded participant: connections of its own for phase two, and the application's for its branches.
+import { FifoMap } from '../../lib/fifo-map.ts';
 import type { ResourceManager } from '../../participants/resource-manager.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
-import type { ApplicationBranch } from './application-branch.ts';
+import type { ApplicationBranch, EndedOutside } from './application-branch.ts';
+
+/** Branches that were ended by something else than us: a rarity, and each of them is damage. */
+const ENDED_MAX = 1_000;
 
 export interface EmbeddedManager extends ResourceManager {
   /** From now on phase two of this branch goes to its own session first, until that is released. */
@@ -14,6 +18,8 @@ export interface EmbeddedManager extends ResourceManager {
 /** `base` is disposed with it. */
 export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
   const lent = new Map<string, ApplicationBranch>();
+  /** The coordinator may ask again for the rollback of a branch whose connection was given back. */
+  const ended = new FifoMap<string, EndedOutside>(ENDED_MAX);
   let expected: string | undefined;
   return {
     identify: () => base.identify(),
@@ -34,8 +40,14 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     },
     commit: async (xid, evidence) =>
       (await lent.get(formatXid(xid))?.finish('commit')) ?? (await base.commit(xid, evidence)),
-    rollback: async (xid, evidence) =>
-      (await lent.get(formatXid(xid))?.finish('rollback')) ?? (await base.rollback(xid, evidence)),
+    rollback: async (xid, evidence) => {
+      const branch = lent.get(formatXid(xid));
+      const outside = (await branch?.endedOutside()) ?? ended.get(formatXid(xid));
+      if (outside?.kind === 'committed') {
+        return { kind: 'done-otherwise', proof: outside.proof };
+      }
+      return (await branch?.finish('rollback')) ?? (await base.rollback(xid, evidence));
+    },
     list: () => base.list(),
     probe: (xid, evidence) => base.probe(xid, evidence),
     fence: (xid, evidence) => base.fence(xid, evidence),
@@ -45,7 +57,13 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     lend: (xid, branch) => {
       const key = formatXid(xid);
       lent.set(key, branch);
-      void branch.released.then(() => lent.delete(key));
+      void branch.released.then(async () => {
+        const outside = await branch.endedOutside();
+        if (outside !== undefined) {
+          ended.set(key, outside);
+        }
+        lent.delete(key);
+      });
     },
     [Symbol.asyncDispose]: () => base[Symbol.asyncDispose](),
   };

@@ -8,15 +8,17 @@ import {
 import { MARKER_EVIDENCE } from '../../participants/mysql/listing.ts';
 import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
+  type EndedOutside,
   type LentSessionParts,
   notHere,
   ROLLED_BACK,
   rolledBackBy,
+  rolledBackWhy,
 } from './application-branch.ts';
-import type { MysqlConnection } from './mysql-connection.ts';
+import { type MysqlAnswer, type MysqlConnection, toServerError } from './mysql-connection.ts';
 import { failureOf, LentMysqlSession } from './mysql-session.ts';
 
 export class MysqlApplicationBranch implements ApplicationBranch {
@@ -30,6 +32,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   #isAtWork = true;
   #parking: Promise<void> = Promise.resolve();
   #doom: Reason | undefined;
+  #outside: Promise<BranchProof> | undefined;
   #beginning: Promise<void> | undefined;
   #vote: Promise<Vote> | undefined;
   #onePhase: Promise<FinishResult> | undefined;
@@ -53,6 +56,32 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return this.#session.released;
   }
 
+  reasonOf(error: object): Reason | undefined {
+    const refused = toServerError(error);
+    return refused === undefined ? undefined : refusedReason(refused);
+  }
+
+  async endedOutside(): Promise<EndedOutside | undefined> {
+    if (!this.#session.mayHaveEnded || !this.#mayWrite) {
+      return undefined;
+    }
+    this.#outside ??= this.#parts.tools.probe(MARKER_EVIDENCE).catch(() => 'unproven' as const);
+    switch (await this.#outside) {
+      case 'committed':
+        return {
+          kind: 'committed',
+          proof: 'a statement of the application ended the branch, and its evidence row is committed',
+        };
+      case 'rolled-back':
+        return undefined;
+      default:
+        return {
+          kind: 'unproven',
+          proof: 'a statement of the application ended the branch, and the engine cannot say how',
+        };
+    }
+  }
+
   get isActive(): boolean {
     return this.#state === 'new' || this.#state === 'active';
   }
@@ -69,7 +98,8 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   letGo(): void {}
 
   begin(): Promise<void> {
-    this.#beginning ??= this.#session.begin().then(() => {
+    const marker = this.#mayWrite ? [markerText(this.#database, this.#parts.xid)] : [];
+    this.#beginning ??= this.#session.begin(marker).then(() => {
       this.#state = 'active';
     });
     return this.#beginning;
@@ -107,7 +137,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
         const isOpen = this.#state === 'active';
         if (isOpen && this.#isAtWork) {
           this.#state = 'parked';
-          this.#parking = this.#session.park();
+          this.#parking = this.#session.park(rolledBackWhy(this.#doom));
           await this.#parking;
           return;
         }
@@ -164,17 +194,16 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   async #prepare(): Promise<Vote> {
     this.#state = 'ending';
     const { xid, tools } = this.#parts;
+    this.#doom ??= await this.#session.takeOver();
     if (this.#doom !== undefined) {
       return await this.#refuse(this.#doom);
     }
     // A branch that wrote nothing must not be prepared: it would be listed, and vanish in a crash. Its marker is a write.
     const written = this.#mayWrite;
-    const texts = written
-      ? [markerText(this.#database, xid), endText(xid), prepareText(xid)]
-      : [endText(xid), onePhaseText(xid)];
-    const answer = await this.#session.ask(texts);
+    const answer = await this.#session.ask([endText(xid), written ? prepareText(xid) : onePhaseText(xid)]);
     const failure = failureOf(answer);
     if (failure !== undefined) {
+      this.#noteRefusal(answer);
       return await this.#refuse(failure);
     }
     if (written && answer.kind === 'answered' && answer.results.at(-1)?.inTransaction === true) {
@@ -196,6 +225,14 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return { kind: 'prepared', evidence: MARKER_EVIDENCE };
   }
 
+  /** The session does not know the branch: something that got past the gate has ended it. */
+  #noteRefusal(answer: MysqlAnswer): void {
+    const { xaNotA, xaRmFail } = ERRNO;
+    if (answer.kind === 'failed' && [xaNotA, xaRmFail].some((errno) => errno === answer.error.errno)) {
+      this.#session.noteEnded();
+    }
+  }
+
   async #refuse(reason: Reason): Promise<Vote> {
     await this.#session.giveBack(true);
     return { kind: 'rollback', reason };
@@ -207,15 +244,16 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     }
     this.#state = 'ending';
     const { xid } = this.#parts;
+    this.#doom ??= await this.#session.takeOver();
     if (this.#doom !== undefined) {
       await this.#session.giveBack(true);
       return rolledBackBy(this.#doom);
     }
     const written = this.#mayWrite;
-    const marker = written ? [markerText(this.#database, xid)] : [];
     // With its binary log MariaDB does not make a one-phase commit durable: an acknowledged one came back as prepared after a crash.
     const commit = written && this.#isMariadb ? [prepareText(xid), finishText('commit', xid)] : [onePhaseText(xid)];
-    const answer = await this.#session.askLast([...marker, endText(xid), ...commit]);
+    const answer = await this.#session.askLast([endText(xid), ...commit]);
+    this.#noteRefusal(answer);
     await this.#session.giveBack(answer.kind !== 'answered');
     switch (answer.kind) {
       case 'answered':

@@ -5,6 +5,7 @@ import type { MysqlAddress } from '../../participants/mysql/options.ts';
 import type { ServerError } from '../../participants/mysql/packets.ts';
 import { within } from '../wait.ts';
 import { CALL_TIMEOUT_MS } from './application-branch.ts';
+import type { MysqlCommand } from './mysql-gate.ts';
 
 interface MysqlConfig {
   readonly host?: string;
@@ -14,6 +15,7 @@ interface MysqlConfig {
   readonly password?: string;
   readonly database?: string;
   readonly multipleStatements?: boolean;
+  readonly connectAttributes?: { readonly _client_version?: string };
   readonly ssl?: false | { readonly rejectUnauthorized?: boolean; readonly ca?: unknown };
 }
 
@@ -21,6 +23,8 @@ interface MysqlConfig {
 export interface MysqlConnection {
   readonly config: MysqlConfig;
   readonly threadId: number;
+  /** Through it goes everything that is sent. */
+  addCommand(command: MysqlCommand): MysqlCommand;
   query(
     options: { readonly sql: string; readonly rowsAsArray: boolean },
     callback: (error: unknown, result?: unknown) => void,
@@ -40,6 +44,22 @@ export function mysqlConnection(connection: object): MysqlConnection | undefined
     'config' in inner &&
     'serverCapabilityFlags' in inner;
   return isOne ? (inner as unknown as MysqlConnection) : undefined;
+}
+
+/** Why this connection cannot be lent, in a sentence; undefined: it can. What is looked for is what `MysqlGate` and the loan need. */
+export function mysqlProblem(connection: MysqlConnection): string | undefined {
+  const version = connection.config.connectAttributes?._client_version;
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
+  const isTested = version === undefined || (major === OLDEST[0] && minor >= OLDEST[1]);
+  const { createQuery } = connection.constructor as { createQuery?: (...options: unknown[]) => object };
+  if (isTested && typeof connection.addCommand === 'function' && typeof createQuery === 'function') {
+    const command = createQuery('', [], () => undefined, connection.config);
+    // A bundler that renames classes leaves nothing to tell commands apart by.
+    return command.constructor.name === 'Query'
+      ? undefined
+      : 'the classes of mysql2 were renamed by a bundler: leave mysql2 out of the bundle, or keep its names';
+  }
+  return `mysql2 ${version ?? ''} is not one of those that are tested: install mysql2 ${OLDEST.join('.')} or later, below ${OLDEST[0] + 1}`;
 }
 
 /** @throws {TypeError} how it is encrypted cannot be repeated for another connection. */
@@ -71,6 +91,11 @@ export type MysqlAnswer =
   | { readonly kind: 'lost'; readonly error: Error };
 
 const SERVER_STATUS_IN_TRANS = 1;
+/** Major and minor number of the oldest mysql2 that the tests run with. */
+const OLDEST: readonly [number, number] = [3, 20];
+
+/** How a text of ours is sent past the gate of a lent connection. */
+export type MysqlSender = <T>(send: () => T) => T;
 
 /** The texts in order, behind whatever the application has asked for; in one round trip where the connection allows several. Never rejects. */
 export async function askMysql(
@@ -78,6 +103,7 @@ export async function askMysql(
   texts: readonly string[],
   clock: Clock,
   timeoutMs = CALL_TIMEOUT_MS,
+  through: MysqlSender = (send) => send(),
 ): Promise<MysqlAnswer> {
   const isJoined = connection.config.multipleStatements === true;
   const batches = isJoined ? [texts.join(';')] : texts;
@@ -85,7 +111,11 @@ export async function askMysql(
   try {
     for (const sql of batches) {
       const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
-      const answer = await within(send(connection, sql), { clock, timeoutMs }, late);
+      const answer = await within(
+        through(() => send(connection, sql)),
+        { clock, timeoutMs },
+        late,
+      );
       const several = isJoined && texts.length > 1 && Array.isArray(answer);
       results.push(...(several ? (answer as unknown[]).map(toResult) : [toResult(answer)]));
     }
@@ -113,7 +143,7 @@ function toResult(result: unknown): MysqlResult {
 }
 
 /** Undefined: not an answer of the server, or one that it says goodbye with. */
-function toServerError(error: unknown): ServerError | undefined {
+export function toServerError(error: unknown): ServerError | undefined {
   const { errno, sqlState, message, fatal } = error as Record<string, unknown>;
   return typeof errno === 'number' && errno > 0 && fatal !== true && typeof sqlState === 'string'
     ? { errno, sqlstate: sqlState.replace('#', ''), message: String(message) }

@@ -4,19 +4,36 @@ import { branchLock, endText, finishText, xidLiteral } from '../../participants/
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { FORMAT_ID, type Xid } from '../../xa/xid.ts';
-import { type LentSessionParts, OBEY_MS } from './application-branch.ts';
+import { within } from '../wait.ts';
+import {
+  ASKED_TO_END,
+  CALL_TIMEOUT_MS,
+  ENDED_BY_APPLICATION,
+  LEFT_OPEN,
+  type LentSessionParts,
+  OBEY_MS,
+} from './application-branch.ts';
 import { Loan } from './lending.ts';
 import { askMysql, type MysqlAnswer, type MysqlConnection } from './mysql-connection.ts';
+import { MysqlGate } from './mysql-gate.ts';
+import { HeldRelease } from './pool-release.ts';
 
 export class LentMysqlSession {
   readonly #parts: LentSessionParts<MysqlConnection>;
   readonly #onGone: (reason: Reason) => void;
   readonly #loan: Loan;
+  #gate: MysqlGate | undefined;
+  #release: HeldRelease | undefined;
+  /** Why the application may send nothing more. */
+  #closed: string | undefined;
+  /** Between XA START and the first word of the branch's end the application alone speaks on the connection. */
+  #isTheirs = false;
+  #mayHaveEnded = false;
   #isGone = false;
   #isParked = false;
   #isReleased = false;
 
-  /** `onGone`: the connection ended, not by us. @throws {TypeError} it is lent already. */
+  /** `onGone`: the connection or the branch on it ended, not by us, or the branch can only be rolled back. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<MysqlConnection>, onGone: (reason: Reason) => void) {
     this.#parts = parts;
     this.#onGone = onGone;
@@ -27,8 +44,12 @@ export class LentMysqlSession {
     return this.#loan.released;
   }
 
-  /** @throws {EngineError} nothing is open, and the connection is given back. */
-  async begin(): Promise<void> {
+  /**
+   * @param marker the branch's evidence row, if it may write. Written now and not at the end, it can only be in the branch: whatever ends
+   * the branch takes the row along or leaves it as its proof.
+   * @throws {EngineError} nothing is open, and the connection is given back.
+   */
+  async begin(marker: readonly string[]): Promise<void> {
     const { xid, options } = this.#parts;
     const { isolation, readOnly } = options;
     const level = isolation === 'default' ? [] : [`ISOLATION LEVEL ${isolation.replace('-', ' ')}`];
@@ -39,22 +60,53 @@ export class LentMysqlSession {
       `DO GET_LOCK(${branchLock(xid)},0)`,
       ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
       `XA START ${xidLiteral(xid)}`,
+      ...marker,
     ]);
     const reason = failureOf(answer);
     if (reason !== undefined) {
       if (answer.kind === 'failed') {
-        // XA START was refused, and what the application has open is its own: only a branch of ours could be ended by this.
+        // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
         await this.ask([endText(xid)]);
         await this.ask([finishText('rollback', xid)]);
       }
       await this.giveBack(answer.kind === 'lost');
       throw new EngineError(reason, { sessionLost: this.#isGone });
     }
+    this.#isTheirs = true;
+  }
+
+  /** Something that got past the gate may have ended the branch. */
+  get mayHaveEnded(): boolean {
+    return this.#mayHaveEnded;
+  }
+
+  noteEnded(): void {
+    this.#mayHaveEnded = true;
+  }
+
+  /** The application's part is over: what is said on the connection now is ours. Resolves with why the branch can only be rolled back. */
+  async takeOver(): Promise<Reason | undefined> {
+    const { clock } = this.#parts;
+    const idle = this.#gate?.idle() ?? Promise.resolve();
+    await within(idle, { clock, timeoutMs: CALL_TIMEOUT_MS }, () => undefined).catch(() => undefined);
+    this.#isTheirs = false;
+    this.#closed ??= ASKED_TO_END;
+    if (this.#mayHaveEnded) {
+      return ENDED_BY_APPLICATION;
+    }
+    return (this.#gate?.depth ?? 0) > 0 ? LEFT_OPEN : undefined;
   }
 
   /** Behind whatever the application has asked for. Never rejects. */
   ask(texts: readonly string[]): Promise<MysqlAnswer> {
-    return askMysql(this.#parts.connection, texts, this.#parts.clock);
+    return this.#ask(texts, CALL_TIMEOUT_MS);
+  }
+
+  #ask(texts: readonly string[], timeoutMs: number): Promise<MysqlAnswer> {
+    const { connection, clock } = this.#parts;
+    return askMysql(connection, texts, clock, timeoutMs, (send) =>
+      this.#gate === undefined ? send() : this.#gate.asOurs(send),
+    );
   }
 
   /** The same for the last words of a branch; where that costs no round trip, the branch's lock goes with them. Never rejects. */
@@ -70,10 +122,12 @@ export class LentMysqlSession {
 
   /**
    * Rolled back, and the locks are free; but until `giveBack` the connection is in a branch in which nothing can be written, so that
-   * nothing that the application still sends is committed. Never rejects.
+   * nothing that the application still sends is committed: it is refused here already, with `why`. Never rejects.
    */
-  async park(): Promise<void> {
+  async park(why: string): Promise<void> {
     const { xid, tools, connection } = this.#parts;
+    this.#isTheirs = false;
+    this.#closed = why;
     if (this.#isGone) {
       return;
     }
@@ -98,6 +152,7 @@ export class LentMysqlSession {
   /** The connection is the application's again, rolled back first if the branch may be open. Never rejects. */
   async giveBack(rollBack: boolean): Promise<void> {
     const { xid, tools, connection } = this.#parts;
+    this.#isTheirs = false;
     if (this.#isParked && !this.#isGone) {
       await this.ask([`XA END ${placeholderLiteral(xid)}`]);
       await this.ask([`XA ROLLBACK ${placeholderLiteral(xid)}`]);
@@ -111,13 +166,13 @@ export class LentMysqlSession {
     }
     this.#watch(false);
     this.#loan.end();
+    this.#release?.end();
   }
 
   /** False: a statement of the application runs, and what we asked for stands behind it. */
   async #ended(): Promise<boolean> {
-    const { connection, clock, xid } = this.#parts;
     // After a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
-    return (await askMysql(connection, [endText(xid)], clock, OBEY_MS)).kind !== 'lost';
+    return (await this.#ask([endText(this.#parts.xid)], OBEY_MS)).kind !== 'lost';
   }
 
   async #rolledBack(): Promise<boolean> {
@@ -133,6 +188,27 @@ export class LentMysqlSession {
     const verb = on ? 'on' : 'off';
     this.#parts.connection[verb]('error', this.#gone);
     this.#parts.connection[verb]('end', this.#gone);
+    if (!on) {
+      this.#gate?.remove();
+      return;
+    }
+    this.#release = HeldRelease.ofMysql(this.#parts.connection);
+    this.#gate = new MysqlGate(this.#parts.connection, {
+      onDoomed: (message) => this.#onGone({ ...ENDED_BY_APPLICATION, message }),
+      onLeft: () => this.#left(),
+      onError: () => undefined,
+      closed: () => this.#closed,
+    });
+  }
+
+  /** Something that got past the gate has ended the branch: what the application sends next would be committed by itself. */
+  #left(): void {
+    if (this.#isTheirs) {
+      this.#isTheirs = false;
+      this.#mayHaveEnded = true;
+      this.#closed ??= ENDED_BY_APPLICATION.message;
+      this.#onGone(ENDED_BY_APPLICATION);
+    }
   }
 
   readonly #gone = (error?: Error): void => {

@@ -1,14 +1,16 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
-import { lostReason } from '../../participants/postgres/errors.ts';
+import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
 import { formatEvidence, gidLiteral } from '../../participants/postgres/gid.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
+  type EndedOutside,
   type LentSessionParts,
   notHere,
   ROLLED_BACK,
   rolledBackBy,
+  rolledBackWhy,
 } from './application-branch.ts';
 import { cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
 import { failureOf, LentPgSession } from './postgres-session.ts';
@@ -40,6 +42,15 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   get released(): Promise<void> {
     return this.#session.released;
+  }
+
+  reasonOf(error: object): Reason | undefined {
+    return isPgError(error) ? statementReason(error) : undefined;
+  }
+
+  async endedOutside(): Promise<EndedOutside | undefined> {
+    const proof = this.#session.committedOutside;
+    return proof === undefined ? undefined : { kind: 'committed', proof };
   }
 
   get isActive(): boolean {
@@ -107,7 +118,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
         const isOpen = this.#state === 'active';
         if (isOpen && this.#isAtWork) {
           this.#state = 'parked';
-          this.#parking = this.#session.park();
+          this.#parking = this.#session.park(rolledBackWhy(this.#doom));
           await this.#parking;
           return;
         }

@@ -13,8 +13,11 @@ interface PgResult {
 }
 
 /** Events of pg's protocol connection; `commandComplete` and `errorMessage` of every statement, `readyForQuery` after each query. */
-interface PgProtocol {
+export interface PgProtocol {
   readonly stream: Socket;
+  /** By name: the texts of the statements that the server has prepared. */
+  readonly parsedStatements: Record<string, string>;
+  emit(event: string, message: unknown): unknown;
   on(event: string, listener: (message: never) => void): unknown;
   once(event: string, listener: (message: never) => void): unknown;
   off(event: string, listener: (message: never) => void): unknown;
@@ -32,12 +35,31 @@ export interface PgClient {
   readonly secretKey: number | null;
   /** False while a query runs or waits. */
   readonly readyForQuery?: boolean;
+  readonly pipeline?: boolean;
   /** Since pg 8.21; null before the first query. */
   getTransactionStatus?(): 'I' | 'T' | 'E' | null;
 }
 
 export function isPgClient(connection: object): connection is PgClient {
   return 'connectionParameters' in connection && 'processID' in connection && 'connection' in connection;
+}
+
+/** Why this client cannot be lent, in a sentence; undefined: it can. What is looked for is what `PgGate` and the loan need. */
+export function pgProblem(client: PgClient): string | undefined {
+  if (typeof client.getTransactionStatus !== 'function') {
+    return 'this pg cannot tell whether a transaction is open (pg 8.20 and older): install pg 8.21 or later, below 9';
+  }
+  const { connection } = client;
+  const methods = ['query', 'parse', 'bind', 'sync', 'emit'].every(
+    (name) => typeof (connection as unknown as Record<string, unknown>)[name] === 'function',
+  );
+  if (!methods || typeof connection.parsedStatements !== 'object') {
+    return 'this pg is not one of those that are tested: install pg 8.21 or later, below 9';
+  }
+  if (client.pipeline === true) {
+    return 'a client with pipeline: true sends its next statement before it knows how the last one ended: open one without';
+  }
+  return client.processID === null ? 'the client of pg is not connected: await its connect() first' : undefined;
 }
 
 /** Where the client is connected, for further connections of our own. */
@@ -59,12 +81,19 @@ export type PgAnswer =
   | { readonly kind: 'failed'; readonly error: PgError }
   | { readonly kind: 'lost'; readonly error: unknown };
 
-/** pg refuses, from its next version on, a query behind another: what the application has asked for is waited for. */
-async function idle(client: PgClient): Promise<void> {
+/**
+ * Calls `send` in the turn in which nothing of the application's runs or waits, so that it goes out in that turn. pg refuses, from its
+ * next version on, a query behind another.
+ */
+export async function whenIdle<T>(client: PgClient, send: () => T): Promise<Awaited<T>> {
   while (client.readyForQuery === false) {
     await new Promise<void>((resolve) => client.connection.once('readyForQuery', () => resolve()));
   }
+  return await send();
 }
+
+/** How a query of ours is sent past the gate of a lent client. @throws before it is sent. */
+export type PgSender = <T>(send: () => T) => T;
 
 /** One simple query behind whatever the application has asked for. Never rejects; a late one may not have been sent at all. */
 export async function askPg(
@@ -72,12 +101,13 @@ export async function askPg(
   text: string,
   clock: Clock,
   timeoutMs = CALL_TIMEOUT_MS,
+  through: PgSender = (send) => send(),
 ): Promise<PgAnswer> {
   try {
     const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
     let isLate = false;
-    const asking = idle(client).then(() =>
-      isLate ? Promise.reject(late()) : client.query({ text, rowMode: 'array' }),
+    const asking = whenIdle(client, () =>
+      isLate ? Promise.reject(late()) : through(() => client.query({ text, rowMode: 'array' })),
     );
     const answer = await within(asking, { clock, timeoutMs }, () => {
       isLate = true;

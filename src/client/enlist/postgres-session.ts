@@ -5,14 +5,27 @@ import { sessionTag } from '../../participants/postgres/gid.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { formatXid } from '../../xa/xid.ts';
-import { type LentSessionParts, OBEY_MS } from './application-branch.ts';
+import { within } from '../wait.ts';
+import {
+  ASKED_TO_END,
+  CALL_TIMEOUT_MS,
+  ENDED_BY_APPLICATION,
+  LEFT_OPEN,
+  type LentSessionParts,
+  OBEY_MS,
+} from './application-branch.ts';
 import { Loan } from './lending.ts';
-import { askPg, cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
+import { HeldRelease } from './pool-release.ts';
+import { askPg, cancelPg, type PgAnswer, type PgClient, pgCell, whenIdle } from './postgres-connection.ts';
+import { PgGate } from './postgres-gate.ts';
+import { RefusedStatement } from './refused-statement.ts';
 
 /** Rows were changed, so that a transaction number exists. */
 const WROTE = /^(?:INSERT|UPDATE|DELETE|MERGE) .*[1-9]/;
 /** What may have ended the transaction behind our back, and another may have begun since; also a rollback to a savepoint. */
-const ENDS = /^(?:COMMIT|ROLLBACK|PREPARE TRANSACTION)/;
+const ENDS = /^ROLLBACK/;
+/** What has. The gate lets nothing through that is answered so; if it did, that is seen here in the same round trip. */
+const ENDED = /^(?:COMMIT|PREPARE TRANSACTION)/;
 
 /** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
 const MARK = 'concordat.branch';
@@ -26,16 +39,15 @@ const OPEN_ALREADY: Reason = {
   retryable: false,
 };
 
-const ENDED_BY_APPLICATION: Reason = {
-  code: 'STATEMENT_REFUSED',
-  message: 'the application ended the transaction itself',
-  retryable: false,
-};
-
 export class LentPgSession {
   readonly #parts: LentSessionParts<PgClient>;
   readonly #onLost: (reason: Reason) => void;
   readonly #loan: Loan;
+  #gate: PgGate | undefined;
+  #release: HeldRelease | undefined;
+  /** Why the application may send nothing more. */
+  #closed: string | undefined;
+  #committedOutside: string | undefined;
   #isGone = false;
   /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
   #isTheirs = false;
@@ -43,7 +55,7 @@ export class LentPgSession {
   #mayHaveEnded = false;
   #firstError: Reason | undefined;
 
-  /** `onLost`: the connection ended. @throws {TypeError} it is lent already. */
+  /** `onLost`: the connection or the transaction on it ended, or can only be rolled back. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<PgClient>, onLost: (reason: Reason) => void) {
     this.#parts = parts;
     this.#onLost = onLost;
@@ -70,24 +82,27 @@ export class LentPgSession {
     return this.#firstError;
   }
 
+  /** The engine has committed work of the branch at the application's own word: how that is known. */
+  get committedOutside(): string | undefined {
+    return this.#committedOutside;
+  }
+
   /** @throws {EngineError} nothing is open, and the client is given back. */
   async begin(): Promise<void> {
     const { options, xid } = this.#parts;
     const level = options.isolation === 'default' ? '' : ` isolation level ${options.isolation.replace('-', ' ')}`;
     const idleTimeoutMs = Math.round(Math.min(options.idleTimeoutMs, 2 ** 31 - 1));
     this.#watch(true);
-    if ((this.#parts.connection.getTransactionStatus?.() ?? 'I') !== 'I') {
-      await this.giveBack(false);
-      throw new EngineError(OPEN_ALREADY, { sessionLost: false });
-    }
     // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
-    const answer = await this.ask(
+    const answer = await this.#ask(
       `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag(xid)}';` +
         `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
+      CALL_TIMEOUT_MS,
+      () => this.#refuseOpen(),
     );
     const reason = failureOf(answer);
     if (reason !== undefined) {
-      await this.giveBack(true);
+      await this.giveBack(reason !== OPEN_ALREADY);
       throw new EngineError(reason, { sessionLost: this.#isGone });
     }
     this.#isTheirs = true;
@@ -98,7 +113,21 @@ export class LentPgSession {
    * more; undefined: it is.
    */
   async takeOver(): Promise<Reason | undefined> {
+    const { connection, clock } = this.#parts;
+    await within(
+      whenIdle(connection, () => undefined),
+      { clock, timeoutMs: CALL_TIMEOUT_MS },
+      () => undefined,
+    ).catch(() => undefined);
     this.#isTheirs = false;
+    if (this.#closed !== undefined) {
+      return ENDED_BY_APPLICATION;
+    }
+    this.#closed = ASKED_TO_END;
+    if ((this.#gate?.depth ?? 0) > 0) {
+      const isFailed = connection.getTransactionStatus?.() === 'E';
+      return (isFailed ? this.#firstError : undefined) ?? LEFT_OPEN;
+    }
     if (!this.#mayHaveEnded) {
       return undefined;
     }
@@ -108,15 +137,31 @@ export class LentPgSession {
 
   /** Behind whatever the application has asked for. Never rejects. */
   ask(text: string): Promise<PgAnswer> {
-    return askPg(this.#parts.connection, text, this.#parts.clock);
+    return this.#ask(text, CALL_TIMEOUT_MS);
+  }
+
+  /** `first` runs in the turn in which the text is sent; what it throws is the answer. */
+  #ask(text: string, timeoutMs: number, first?: () => void): Promise<PgAnswer> {
+    return askPg(this.#parts.connection, text, this.#parts.clock, timeoutMs, (send) => {
+      first?.();
+      return this.#gate === undefined ? send() : this.#gate.asOurs(send);
+    });
+  }
+
+  /** Nothing of the application may run or wait when this is asked: what it has begun would become part of the branch. */
+  #refuseOpen(): void {
+    if ((this.#parts.connection.getTransactionStatus?.() ?? 'I') !== 'I') {
+      throw new EngineError(OPEN_ALREADY, { sessionLost: false });
+    }
   }
 
   /**
    * Rolled back, and the locks are free; but until `giveBack` the client stays in a transaction that has failed, so that nothing that
-   * the application still sends is committed. Never rejects.
+   * the application still sends is committed: it is refused here already, with `why`. Never rejects.
    */
-  async park(): Promise<void> {
+  async park(why: string): Promise<void> {
     this.#isTheirs = false;
+    this.#closed = why;
     await this.#rollBack(PARK);
   }
 
@@ -128,11 +173,12 @@ export class LentPgSession {
     }
     this.#watch(false);
     this.#loan.end();
+    this.#release?.end();
   }
 
   async #rollBack(text: string): Promise<void> {
     const { connection, clock, tools } = this.#parts;
-    const isDone = async (): Promise<boolean> => (await askPg(connection, text, clock, OBEY_MS)).kind !== 'lost';
+    const isDone = async (): Promise<boolean> => (await this.#ask(text, OBEY_MS)).kind !== 'lost';
     if (!this.#isGone && !(await isDone())) {
       // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
       await cancelPg(connection, clock);
@@ -147,20 +193,47 @@ export class LentPgSession {
     const verb = on ? 'on' : 'off';
     client.connection[verb]('commandComplete', this.#onTag);
     client.connection[verb]('errorMessage', this.#onError);
+    client.connection[verb]('readyForQuery', this.#onReady);
     // Also because a client without a listener for errors ends the process.
     client[verb]('error', this.#onGone);
     client[verb]('end', this.#onGone);
+    if (on) {
+      this.#release = HeldRelease.ofPg(client);
+      this.#gate = new PgGate(client, {
+        onDoomed: (message) => this.#onLost({ ...ENDED_BY_APPLICATION, message }),
+        closed: () => this.#closed,
+      });
+    } else {
+      this.#gate?.remove();
+    }
   }
 
   readonly #onTag = ({ text }: { readonly text: string }): void => {
-    if (this.#isTheirs) {
-      this.#wrote ||= WROTE.test(text);
-      this.#mayHaveEnded ||= ENDS.test(text);
+    if (!this.#isTheirs) {
+      return;
+    }
+    this.#wrote ||= WROTE.test(text);
+    this.#mayHaveEnded ||= ENDS.test(text);
+    if (ENDED.test(text)) {
+      this.#committedOutside ??= `PostgreSQL answered ${text} to a statement of the application within the branch`;
+      this.#endedOutside();
     }
   };
 
-  readonly #onError = (error: PgError): void => {
-    if (this.#isTheirs) {
+  readonly #onReady = ({ status }: { readonly status: string }): void => {
+    if (this.#isTheirs && status === 'I') {
+      this.#endedOutside();
+    }
+  };
+
+  #endedOutside(): void {
+    this.#isTheirs = false;
+    this.#closed ??= ENDED_BY_APPLICATION.message;
+    this.#onLost(ENDED_BY_APPLICATION);
+  }
+
+  readonly #onError = (error: PgError | RefusedStatement): void => {
+    if (this.#isTheirs && !(error instanceof RefusedStatement)) {
       this.#firstError ??= statementReason(error);
     }
   };

@@ -1,0 +1,5 @@
+// Branches on connections to PostgreSQL and MySQL that end past every guard.
+import { useSystem } from '../e2e/system.ts';
+import { outsideFacts } from './enlist-outside-facts.ts';
+
+outsideFacts(useSystem('mysql'));
