@@ -6,7 +6,7 @@ import type { Isolation } from '../xa/vocabulary.ts';
 import { type BranchStart, checkBranchStart } from './options.ts';
 import type { QueryResult } from './resource.ts';
 import { requestBytes } from './resource-link.ts';
-import { decodeInteger, decodeRows, encodeParameters, type Parameter } from './values.ts';
+import { checkArrays, decodeInteger, decodeRows, encodeParameters, type Parameter } from './values.ts';
 
 /** Below what a sidecar takes, with room for the frame around it: a frame too large would break the stream for everybody. */
 const STATEMENT_BYTES_MAX = RESOURCE_MESSAGE_BYTES_MAX - 64 * 1024;
@@ -28,6 +28,7 @@ export interface StatementText {
 
 /** @throws {TypeError} a parameter is not a value; {RangeError} the statement is too large to be sent. */
 export function statementRequest(gtrid: string, { sql, parameters, engine }: StatementText): ExecuteRequest {
+  checkArrays(sql, parameters, engine);
   const request: ExecuteRequest = { gtrid, sql, parameters: encodeParameters(parameters, engine) };
   const bytes = requestBytes(request);
   if (bytes > STATEMENT_BYTES_MAX) {

@@ -121,6 +121,53 @@ test('values survive the way to MariaDB and back', async () => {
   });
 });
 
+test('JSON at PostgreSQL keeps the numbers that JavaScript has not (field P18)', async () => {
+  const concordat = await start();
+  const sent = { id: 2n ** 60n + 1n, list: [-(2n ** 70n)] };
+  const { rows } = await concordat.transaction((tx) =>
+    tx.resource('accounts').query(
+      `select '{"a": 9007199254740993, "b": 0.12345678901234567890, "c": 1.5}'::jsonb as stored, $1::jsonb as sent,
+        '1e400'::json as far, 'NaN'::float8 as nan, '-Infinity'::float8 as low, $2::float8 as zero, 0.1::float4 as small,
+        $3::timestamptz at time zone 'UTC' as old, $4::timestamptz at time zone 'UTC' as new, 1e-20::numeric as tiny`,
+      [sent, -0, new Date('-000043-03-15T00:00:00Z'), new Date('+012026-01-02T03:04:05.006Z')],
+    ),
+  );
+  expect(rows[0]).toEqual({
+    stored: { a: 9007199254740993n, b: '0.12345678901234567890', c: 1.5 },
+    sent,
+    far: '1e400',
+    nan: Number.NaN,
+    low: Number.NEGATIVE_INFINITY,
+    zero: -0,
+    small: 0.1,
+    old: '0044-03-15 00:00:00 BC',
+    new: '12026-01-02 03:04:05.006',
+    tiny: '0.00000000000000000001',
+  });
+});
+
+test('unsigned integers, floats and JSON at MariaDB lose nothing, and an array is no list of IN (field P18)', async () => {
+  const concordat = await start();
+  const most = 2n ** 64n - 1n;
+  await concordat.transaction(async (tx) => {
+    const orders = tx.resource('orders');
+    const { rows } = await orders.query(
+      `select cast(? as unsigned) as most, cast(? as unsigned) = 18446744073709551615 as same, cast(0.1 as float) as small,
+        json_compact('{"a": 18446744073709551615, "b": [0.12345678901234567890]}') as doc`,
+      [most, most],
+    );
+    expect(rows[0]).toMatchObject({ most, same: 1, small: 0.1 });
+    expect(rows[0]?.['doc']).toEqual({ a: most, b: ['0.12345678901234567890'] });
+  });
+  const error = await caught(
+    concordat.transaction((tx) =>
+      tx.resource('orders').query('select * from customer_order where id in (?)', [[1, 2]]),
+    ),
+  );
+  expect(error).toBeInstanceOf(TypeError);
+  expect(error).toMatchObject({ message: expect.stringContaining('write one ? for each of its 2 values') });
+});
+
 test('the isolation that a transaction asks for is the isolation that its branches have', async () => {
   const concordat = await start();
   await concordat.transaction(

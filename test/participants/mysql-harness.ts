@@ -176,7 +176,7 @@ export async function openMysqlHarness(server: EngineServer): Promise<MysqlHarne
       bytes: (count) => ({ sql: `select repeat('x', ?)`, parameters: [{ kind: 'int', value: BigInt(count) }] }),
       refused: REFUSED,
     },
-    typed: [...TYPED, ...(server.engine === 'mariadb' ? TYPED_MARIADB : TYPED_MYSQL)],
+    typed: [...TYPED, ...FLOATS, ...(server.engine === 'mariadb' ? TYPED_MARIADB : TYPED_MYSQL)],
     wire: {
       port: server.port,
       prepare: 'XA PREPARE',
@@ -252,6 +252,24 @@ const TYPED: readonly TypedCase[] = [
   cast('date', { kind: 'timestamp', value: '2026-11-20' }),
   cast('time(6)', { kind: 'timestamp', value: '-838:59:58.000001' }),
   cast('time', { kind: 'timestamp', value: '00:00:00' }),
+];
+
+/** A float as a column holds it, in the fewest digits that tell it. */
+function float(literal: string, value: number): TypedCase {
+  return {
+    name: `float ${literal} (field P18)`,
+    statement: { sql: `select f from (select cast(${literal} as float) f) x`, parameters: [] },
+    expected: { kind: 'double', value },
+  };
+}
+
+const FLOATS = [
+  float('0.1', 0.1),
+  float('-3.4e38', -3.4e38),
+  float('16777216', 16777216),
+  float('1234567.8', 1234567.8),
+  float('1e-40', 1e-40),
+  float('0.333333333', 0.33333334),
 ];
 
 const TYPED_MYSQL: readonly TypedCase[] = [

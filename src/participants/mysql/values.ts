@@ -38,7 +38,7 @@ function readBinary(cursor: Cursor, column: Column): SqlValue {
       return integer(column.unsigned ? bytes.readBigUInt64LE(offset) : bytes.readBigInt64LE(offset));
     case TYPE.FLOAT:
       cursor.offset += 4;
-      return { kind: 'double', value: bytes.readFloatLE(offset) };
+      return { kind: 'double', value: shortest(bytes.readFloatLE(offset)) };
     case TYPE.DOUBLE:
       cursor.offset += 8;
       return { kind: 'double', value: bytes.readDoubleLE(offset) };
@@ -120,6 +120,20 @@ export function readCells(payload: Buffer, count: number): readonly (Buffer | nu
     }
   }
   return cells;
+}
+
+/** As many tell all floats of 32 bits apart. */
+const FLOAT_DIGITS_MAX = 9;
+
+/** The number of the fewest digits that is this float: 0.1, not 0.10000000149011612. PostgreSQL writes its own so. */
+function shortest(float: number): number {
+  for (let digits = 1; digits < FLOAT_DIGITS_MAX; digits += 1) {
+    const short = Number(float.toPrecision(digits));
+    if (Math.fround(short) === float) {
+      return short;
+    }
+  }
+  return Number(float.toPrecision(FLOAT_DIGITS_MAX));
 }
 
 function integer(value: number | bigint): SqlValue {
