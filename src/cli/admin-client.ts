@@ -18,6 +18,7 @@ export type AdminMethod =
   | 'RetryTransaction'
   | 'ListResources'
   | 'ScanResource'
+  | 'AcceptResource'
   | 'GetLogStatus'
   | 'BackupLog';
 

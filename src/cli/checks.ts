@@ -2,7 +2,7 @@
 import { EXIT } from '../xa/errors.ts';
 import { formatBytes, formatDuration, formatMicros } from './duration.ts';
 import type { ExitCode } from './exit-codes.ts';
-import { sharedDatabases } from './resource-view.ts';
+import { refusal, sharedDatabases } from './resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
 export interface Check {
@@ -20,6 +20,9 @@ const NODE_FLOOR: readonly [major: number, minor: number] = [24, 11];
 const FREE_BYTES_LOW = 512 * 1024 * 1024;
 /** A flush this slow bounds commits to a few dozen a second at each client. */
 const FLUSH_SLOW_MICROS = 50_000;
+
+/** A participant that runs asks again within seconds. */
+const REFUSED_PATIENCE_MS = 60_000;
 
 function ok(name: string, finding: string): Check {
   return { name, result: 'ok', finding, mend: '', exit: EXIT.ok };
@@ -102,8 +105,15 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
     return [{ name: 'resources', result: 'warning', finding: 'none is registered', mend, exit: EXIT.conflict }];
   }
   const checks: Check[] = [];
-  for (const { name: resource, participants, quarantinedBranches, engine, engineVersion } of resources) {
+  for (const view of resources) {
+    const { name: resource, participants, quarantinedBranches, engine, engineVersion } = view;
     const name = `resource ${resource}`;
+    const refused = refusal(view);
+    if (refused !== undefined) {
+      // One that asked a while ago beside others that take part may have been a mistake that is over.
+      const isOld = participants.length > 0 && (view.refused?.refusedMs ?? 0) > REFUSED_PATIENCE_MS;
+      checks.push({ name, result: isOld ? 'warning' : 'failed', ...refused, exit: EXIT.notAllowed });
+    }
     if (participants.length === 0) {
       const mend = `Start its sidecar: concordat participant --resource ${resource} --url-file <file>`;
       checks.push({ name, result: 'failed', finding: 'no participant is attached', mend, exit: EXIT.unavailable });

@@ -92,22 +92,24 @@ export function printEffects(console: Console, title: string, effects: readonly 
 }
 
 /** A lost answer says nothing about the change: the same request id finds out safely. */
-export function withRepeat(error: unknown, requestId: string): unknown {
+export function withRepeat(error: unknown, requestId: string, look = 'concordat tx explain'): unknown {
   if (error instanceof CliError && error.failure.exit === EXIT.unavailable) {
-    const advice = `It may have been done. Look with \`concordat tx explain\`, or repeat the command with --request-id ${requestId}`;
+    const advice = `It may have been done. Look with \`${look}\`, or repeat the command with --request-id ${requestId}`;
     return new CliError({ ...error.failure, advice, metadata: { ...error.failure.metadata, requestId } }, error);
   }
   return error;
 }
 
-/** What was shown, and for which transaction. */
+/** What was shown, and for which transaction or resource. */
 export interface Proposal {
   readonly id: string;
   readonly effects: readonly string[];
+  /** What is to be typed; by default the last six characters of the id. */
+  readonly typed?: 'id';
 }
 
 /**
- * Shows the effects and asks to type the end of the id. Returns when it was typed, or when `--yes` stands for it.
+ * Shows the effects and asks to type the end of the id, or all of it. Returns when it was typed, or when `--yes` stands for it.
  * @throws {CliError} CONFIRMATION_MISSING: nobody can be asked, or something else was typed (faults B66).
  */
 export async function confirm(console: Console, proposal: Proposal, options: ActionOptions): Promise<void> {
@@ -118,11 +120,15 @@ export async function confirm(console: Console, proposal: Proposal, options: Act
     throw unconfirmed('This needs a confirmation, and there is no terminal to ask at. It would do:', proposal.effects);
   }
   const { id, effects } = proposal;
+  const wanted = proposal.typed === 'id' ? id : id.slice(-CONFIRMATION_CHARS);
+  const what = proposal.typed === 'id' ? printable(id) : `the last six characters of ${printable(id)}`;
   const lines = ['This would happen:', ...effects.map((effect) => `  - ${effect}`)];
   const shown = lines.map((line) => `${printable(line)}\n`).join('');
-  const typed = await ask(`${shown}Type the last six characters of ${printable(id)} to do it: `);
-  if (typed.trim() !== id.slice(-CONFIRMATION_CHARS)) {
-    throw unconfirmed('The last six characters were not typed.', []);
+  const typed = await ask(`${shown}Type ${what} to do it: `);
+  if (typed.trim() !== wanted) {
+    const missed =
+      proposal.typed === 'id' ? `${printable(id)} was not typed.` : 'The last six characters were not typed.';
+    throw unconfirmed(missed, []);
   }
 }
 

@@ -1,5 +1,6 @@
 // Resources, their participants, findings and prepared branches as the command line shows them.
 import type { PreflightFinding__Output } from '../gen/concordat/v1/PreflightFinding.ts';
+import type { RefusedParticipant__Output } from '../gen/concordat/v1/RefusedParticipant.ts';
 import type { ResourceInfo__Output } from '../gen/concordat/v1/ResourceInfo.ts';
 import type { ScannedBranch__Output } from '../gen/concordat/v1/ScannedBranch.ts';
 import { formatDuration } from './duration.ts';
@@ -23,6 +24,19 @@ export interface ResourceView {
   readonly pendingBranches: number;
   readonly oldestPendingAgeMs: number;
   readonly quarantinedBranches: number;
+  readonly refused: RefusedView | null;
+}
+
+/** The participant that was refused last, because it is at another database than the one that was registered. */
+export interface RefusedView {
+  readonly instance: string;
+  readonly kind: string;
+  readonly address: string | null;
+  readonly engine: string;
+  readonly engineVersion: string;
+  readonly engineIdentity: string;
+  readonly refusedMs: number;
+  readonly message: string;
 }
 
 export function viewResource(info: ResourceInfo__Output): ResourceView {
@@ -41,6 +55,46 @@ export function viewResource(info: ResourceInfo__Output): ResourceView {
     pendingBranches: info.pendingBranches,
     oldestPendingAgeMs: Number(info.oldestPendingAgeMs),
     quarantinedBranches: info.quarantinedBranches,
+    refused: info.refused === null ? null : viewRefused(info.refused),
+  };
+}
+
+function viewRefused(refused: RefusedParticipant__Output): RefusedView {
+  const { instance, address, engine, engineVersion, engineIdentity, message } = refused;
+  return {
+    instance,
+    kind: enumWord('PARTICIPANT_KIND_', refused.kind) ?? 'unknown',
+    address: address === '' ? null : address,
+    engine,
+    engineVersion,
+    engineIdentity,
+    refusedMs: Number(refused.refusedMs),
+    message,
+  };
+}
+
+/** Who asks for the resource and why it may not have it, with what to do; undefined: nobody was refused. */
+export function refusal({
+  name,
+  engineIdentity,
+  refused,
+}: ResourceView): { finding: string; mend: string } | undefined {
+  if (refused === null) {
+    return undefined;
+  }
+  const who = `the participant ${refused.address ?? refused.instance}`;
+  const ago = `${formatDuration(refused.refusedMs)} ago`;
+  if (refused.engineIdentity === engineIdentity) {
+    return {
+      finding: `${who} was refused ${ago}: it is at a copy of the database (both are ${engineIdentity})`,
+      mend: `stop the participant of the database that is not to be ${name}; see "A database was upgraded, restored or moved" in docs/operations.md`,
+    };
+  }
+  return {
+    finding: `${who} was refused ${ago}: it is at ${refused.engineIdentity}, and ${name} is ${engineIdentity}`,
+    mend:
+      `point it at the right server; or, if that database has taken the place of the former one: ` +
+      `concordat resource accept ${name} --reason '…' --dry-run`,
   };
 }
 

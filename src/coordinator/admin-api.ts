@@ -1,4 +1,6 @@
 // AdminService, request by request: what operators see and do.
+import type { AcceptResourceRequest__Output as AcceptRequest } from '../gen/concordat/v1/AcceptResourceRequest.ts';
+import type { AcceptResourceResponse } from '../gen/concordat/v1/AcceptResourceResponse.ts';
 import type { AdminGetTransactionRequest__Output as GetRequest } from '../gen/concordat/v1/AdminGetTransactionRequest.ts';
 import type { AdminGetTransactionResponse } from '../gen/concordat/v1/AdminGetTransactionResponse.ts';
 import type { BranchObservation } from '../gen/concordat/v1/BranchObservation.ts';
@@ -12,9 +14,9 @@ import type { ScanResourceResponse } from '../gen/concordat/v1/ScanResourceRespo
 import type { TransactionInfo__Output as TransactionInfo } from '../gen/concordat/v1/TransactionInfo.ts';
 import type { Clock } from '../lib/clock.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX } from '../xa/limits.ts';
+import { ENGINE_IDENTITY_BYTES_MAX, OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX } from '../xa/limits.ts';
 import { type Gtrid, resourceOf } from '../xa/xid.ts';
-import { wireBranches, wireEnded, wireTransaction } from './describe.ts';
+import { wireBranches, wireEnded, wireState, wireTransaction } from './describe.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Resolution } from './engine/operator.ts';
@@ -24,16 +26,20 @@ import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, 
 import type { Resolutions } from './resolutions.ts';
 import { resourcePage } from './resource-page.ts';
 import type { Strays } from './strays.ts';
+import type { Successors } from './successors.ts';
 import { Transaction } from './transaction.ts';
 import { selectPage } from './transaction-page.ts';
 
 const OPERATOR_CHARS_MAX = 200;
+/** Pending branches in one answer, for one person's eyes. */
+const PENDING_SHOWN_MAX = 1_000;
 
 export interface AdminApiParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly operations: Operations;
   readonly resolutions: Resolutions;
+  readonly successors: Successors;
   readonly strays: Strays;
   readonly clock: Clock;
 }
@@ -127,20 +133,27 @@ export class AdminApi {
     return { branches, findings };
   }
 
-  #act(
-    gtrid: Gtrid,
-    request: Pick<ForgetRequest, 'requestId' | 'reason' | 'operator' | 'dryRun'>,
-    resolution: Resolution,
-    expectedVersion: number,
-  ): Promise<readonly string[]> {
+  async acceptResource(request: AcceptRequest): Promise<AcceptResourceResponse> {
+    const { pending, formerIdentity, engineIdentity, effects } = await this.#parts.successors.accept({
+      resource: decodeResource(request.resource),
+      engineIdentity: decodeText('engine_identity', request.engineIdentity, 0, ENGINE_IDENTITY_BYTES_MAX),
+      ...decodeAct(request),
+    });
+    return {
+      formerIdentity,
+      engineIdentity,
+      pending: pending.slice(0, PENDING_SHOWN_MAX).map((one) => ({ ...one, state: wireState(one.state) })),
+      pendingCount: pending.length,
+      effects: [...effects],
+    };
+  }
+
+  #act(gtrid: Gtrid, request: Act, resolution: Resolution, expectedVersion: number): Promise<readonly string[]> {
     return this.#parts.resolutions.resolve({
       gtrid,
       resolution,
       expectedVersion,
-      requestId: decodeRequestId(request.requestId),
-      operator: decodeText('operator', request.operator, request.dryRun ? 0 : 1, OPERATOR_CHARS_MAX),
-      reason: decodeText('reason', request.reason, request.dryRun ? 0 : OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX),
-      dryRun: request.dryRun,
+      ...decodeAct(request),
     });
   }
 
@@ -169,6 +182,18 @@ export class AdminApi {
       }),
     );
   }
+}
+
+/** What every act of an operator says of itself. */
+type Act = Pick<ForgetRequest, 'requestId' | 'reason' | 'operator' | 'dryRun'>;
+
+function decodeAct({ requestId, operator, reason, dryRun }: Act): Act {
+  return {
+    requestId: decodeRequestId(requestId),
+    operator: decodeText('operator', operator, dryRun ? 0 : 1, OPERATOR_CHARS_MAX),
+    reason: decodeText('reason', reason, dryRun ? 0 : OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX),
+    dryRun,
+  };
 }
 
 const WIRE_PROOF = {

@@ -16,6 +16,7 @@ import type { ParticipantParts } from './participant-session.ts';
 import { recover } from './recovery.ts';
 import { Resolutions } from './resolutions.ts';
 import { Strays } from './strays.ts';
+import { Successors } from './successors.ts';
 import { Witness } from './witness.ts';
 
 export interface CoreOptions {
@@ -52,7 +53,8 @@ export function openCore(options: CoreOptions): Core {
   const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, directory, log, clock, logger });
-  const admin = new AdminApi({ driver, directory, operations, resolutions, strays, clock });
+  const successors = new Successors({ driver, directory, strays, log, clock, logger });
+  const admin = new AdminApi({ driver, directory, operations, resolutions, successors, strays, clock });
   const markers = new Markers(driver, log);
   const sessions = new ClientSessions({
     ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },

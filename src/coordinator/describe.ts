@@ -2,12 +2,14 @@
 import type { BranchInfo__Output as WireBranch } from '../gen/concordat/v1/BranchInfo.ts';
 import type { Outcome__Output as WireOutcome } from '../gen/concordat/v1/Outcome.ts';
 import type { Reason__Output as WireReason } from '../gen/concordat/v1/Reason.ts';
+import type { RefusedParticipant__Output as WireRefused } from '../gen/concordat/v1/RefusedParticipant.ts';
 import type { TransactionInfo__Output as WireTransaction } from '../gen/concordat/v1/TransactionInfo.ts';
 import type { TransactionState__Output as WireState } from '../gen/concordat/v1/TransactionState.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Outcome, Reason } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
 import { outcomeOf, reasonOf } from './answers.ts';
+import type { Refused } from './directory.ts';
 import type { CommitScope } from './engine/scope.ts';
 import type { FinishingBranch, OpenBranch, State } from './engine/state.ts';
 import type { Transaction } from './transaction.ts';
@@ -203,4 +205,14 @@ function finishingBranch(
 
 function damage(proof: string): WireReason {
   return { code: 'HEURISTIC_OUTCOME', message: proof, sqlstate: '', errno: 0, retryable: false };
+}
+
+/** @param now monotonic milliseconds. */
+export function wireRefused({ link, at, message }: Refused, now: number): WireRefused {
+  const { instance, kind, address, engine, engineVersion, engineIdentity } = link;
+  return {
+    ...{ instance, address, engine, engineVersion, engineIdentity, message },
+    kind: kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED',
+    refusedMs: String(Math.max(0, Math.floor(now - at))),
+  };
 }

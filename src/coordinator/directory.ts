@@ -54,10 +54,20 @@ export type TokenAnswer =
 /** Passed on to operators as it came over the wire. */
 export type Scan = Pick<ScanResult__Output, 'branches' | 'findings'>;
 
+/** A participant that wanted to speak for a resource and is at another database. */
+export interface Refused {
+  readonly link: Link;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  readonly message: string;
+}
+
 export interface Resource {
   readonly name: ResourceName;
   readonly engine: string;
   readonly engineIdentity: string;
+  /** The newest participant that was refused since one took part for the last time. */
+  readonly refused: Refused | undefined;
   /** Attached now, the newest last. */
   readonly links: readonly Link[];
 }
@@ -66,6 +76,9 @@ interface MutableResource {
   readonly name: ResourceName;
   engine: string;
   engineIdentity: string;
+  refused: Refused | undefined;
+  /** A successor is being written to the log: until then the resource is neither the one nor the other. */
+  isChanging: boolean;
   links: Link[];
 }
 
@@ -90,22 +103,32 @@ export class Directory {
   register(name: ResourceName, engine: string, engineIdentity: string): void {
     const known = this.#resources.get(name);
     if (known === undefined) {
-      this.#resources.set(name, { name, engine, engineIdentity, links: [] });
+      this.#resources.set(name, { name, engine, engineIdentity, refused: undefined, isChanging: false, links: [] });
     }
   }
 
   /**
    * Whether this engine may speak for the resource: the same engine as ever, under no second name.
-   * @throws {CoordinatorError} `RESOURCE_IDENTITY`
+   * @throws {CoordinatorError} `RESOURCE_IDENTITY`; `RESOURCE_UNAVAILABLE`: just now it cannot be said.
    */
   check(name: ResourceName, engineIdentity: string): void {
+    if (this.#resources.get(name)?.isChanging) {
+      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `a successor of ${name} is being written to the log`);
+    }
+    const known = this.#resources.get(name);
+    if (known !== undefined && known.engineIdentity !== engineIdentity) {
+      throw new CoordinatorError(
+        'RESOURCE_IDENTITY',
+        `resource ${name} is the engine ${known.engineIdentity}, and this participant speaks for ${engineIdentity}. ` +
+          `If that database has taken its place (upgrade, restore, new server id), run: concordat resource accept ${name}`,
+      );
+    }
+    this.checkName(name, engineIdentity);
+  }
+
+  /** One database has one name. @throws {CoordinatorError} `RESOURCE_IDENTITY` */
+  checkName(name: ResourceName, engineIdentity: string): void {
     for (const resource of this.#resources.values()) {
-      if (resource.name === name && resource.engineIdentity !== engineIdentity) {
-        throw new CoordinatorError(
-          'RESOURCE_IDENTITY',
-          `resource ${name} is the engine ${resource.engineIdentity}, and this participant speaks for ${engineIdentity}`,
-        );
-      }
       if (resource.name !== name && resource.engineIdentity === engineIdentity) {
         throw new CoordinatorError(
           'RESOURCE_IDENTITY',
@@ -115,6 +138,38 @@ export class Directory {
     }
   }
 
+  noteRefused(refused: Refused): void {
+    const resource = this.#resources.get(refused.link.resource);
+    if (resource !== undefined) {
+      resource.refused = refused;
+    }
+  }
+
+  /**
+   * Another engine takes the place of the one that was registered: `durable` is called when nobody speaks for the former one any more,
+   * and the successor may attach when it has resolved.
+   */
+  async succeed(
+    name: ResourceName,
+    engine: string,
+    engineIdentity: string,
+    durable: () => Promise<void>,
+  ): Promise<void> {
+    const resource = this.#resources.get(name);
+    if (resource === undefined) {
+      throw unknownResource(name);
+    }
+    resource.isChanging = true;
+    for (const link of [...resource.links]) {
+      link.refuse(new CoordinatorError('RESOURCE_IDENTITY', `an operator accepted ${engineIdentity} as ${name}`));
+    }
+    await durable();
+    resource.engine = engine;
+    resource.engineIdentity = engineIdentity;
+    resource.refused = undefined;
+    resource.isChanging = false;
+  }
+
   isRegistered(name: ResourceName): boolean {
     return this.#resources.has(name);
   }
@@ -122,8 +177,9 @@ export class Directory {
   attach(link: Link): void {
     const resource = this.#resources.get(link.resource);
     if (resource === undefined) {
-      throw new CoordinatorError('RESOURCE_UNKNOWN', `resource ${link.resource} is not registered`);
+      throw unknownResource(link.resource);
     }
+    resource.refused = undefined;
     const former = resource.links.find((other) => other.instance === link.instance);
     resource.links = [...resource.links.filter((other) => other !== former), link];
     former?.close();
@@ -174,4 +230,8 @@ export class Directory {
       listener(name);
     }
   }
+}
+
+function unknownResource(name: ResourceName): CoordinatorError {
+  return new CoordinatorError('RESOURCE_UNKNOWN', `resource ${name} is not registered`);
 }

@@ -6,7 +6,6 @@ import type { AttachResponse } from '../gen/concordat/v1/AttachResponse.ts';
 import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage__Output as ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
-import type { TokenResult__Output as TokenResult } from '../gen/concordat/v1/TokenResult.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
@@ -14,16 +13,16 @@ import { checkMetadata } from '../wire/metadata.ts';
 import { checkFrame, noHello } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { HELLO_MAX_MS, REASON_CHARS_MAX } from '../xa/limits.ts';
+import { HELLO_MAX_MS } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
-import type { Directory, Link, Probe, Scan, TokenAnswer } from './directory.ts';
+import type { Directory, Link } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
 import { checkLife, decodeHello } from './participant-hello.ts';
-import { decodeProof, WIRE_VERB } from './participant-messages.ts';
+import { openLink } from './participant-link.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Strays } from './strays.ts';
 import type { Witness } from './witness.ts';
@@ -149,9 +148,23 @@ export class ParticipantSession {
   #greet(hello: AttachHello): void {
     this.#greeting.cancel();
     const { directory, log, logger } = this.#parts;
-    const link = this.#link(hello);
+    const link = openLink(decodeHello(hello), {
+      attachedAt: this.#parts.clock.now(),
+      answers: this.#answers,
+      send: (message) => this.#out.send(message),
+      refuse: (error) => this.#refuse(error, link),
+      close: () => {
+        this.#out.flushNow();
+        this.#end();
+      },
+    });
     const { resource, engine, engineIdentity } = link;
-    directory.check(resource, engineIdentity);
+    try {
+      directory.check(resource, engineIdentity);
+    } catch (error) {
+      this.#refuse(error, link);
+      return;
+    }
     if (directory.isRegistered(resource)) {
       this.#welcome(hello, link);
       return;
@@ -165,7 +178,7 @@ export class ParticipantSession {
         logger.info({ evt: 'resource-registered', resource, engine, engineIdentity });
         this.#welcome(hello, link);
       },
-      (error: unknown) => this.#refuse(error),
+      (error: unknown) => this.#refuse(error, link),
     );
   }
 
@@ -194,7 +207,7 @@ export class ParticipantSession {
       return;
     }
     this.#phase = { kind: 'comparing', link };
-    admitted.then(() => this.#attach(hello, link)).catch((error: unknown) => this.#refuse(error));
+    admitted.then(() => this.#attach(hello, link)).catch((error: unknown) => this.#refuse(error, link));
   }
 
   #attach(hello: AttachHello, link: Link): void {
@@ -214,44 +227,6 @@ export class ParticipantSession {
     driver.unreached.attached(link);
   }
 
-  #link(hello: AttachHello): Link {
-    return {
-      ...decodeHello(hello),
-      attachedAt: this.#parts.clock.now(),
-      prepare: (gtrid, bqual) => this.#out.send({ prepare: { gtrid, bqual } }),
-      finish: (gtrid, bqual, verb, evidence, instance) =>
-        this.#out.send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence, instance } }),
-      forget: (branches) => this.#out.send({ forget: { branches: [...branches] } }),
-      probe: (gtrid, bqual, evidence) => this.#probe(gtrid, bqual, evidence),
-      scan: () => this.#scan(),
-      showToken: (token) => this.#token((id) => ({ showToken: { id, token } })),
-      readToken: (instance) => this.#token((id) => ({ readToken: { id, instance } })),
-      refuse: (error) => this.#refuse(error),
-      close: () => {
-        this.#out.flushNow();
-        this.#end();
-      },
-    };
-  }
-
-  async #probe(gtrid: string, bqual: string, evidence: string): Promise<Probe> {
-    const result = await this.#answers.ask<{ proof: string; blockedSessions: number }>((id) =>
-      this.#out.send({ probe: { id, gtrid, bqual, evidence } }),
-    );
-    return { proof: decodeProof(result.proof), blockedSessions: result.blockedSessions };
-  }
-
-  #scan(): Promise<Scan> {
-    return this.#answers.ask<Scan>((id) => this.#out.send({ scan: { id } }));
-  }
-
-  async #token(question: (id: number) => CoordinatorMessage): Promise<TokenAnswer> {
-    const { token, error } = await this.#answers.ask<TokenResult>((id) => this.#out.send(question(id)));
-    return error === null
-      ? { kind: 'token', token }
-      : { kind: 'failed', message: error.message.slice(0, REASON_CHARS_MAX) };
-  }
-
   readonly #beat = (): void => {
     const now = this.#parts.clock.now();
     if (now - this.#beatAt > HEARTBEAT_MS * 2) {
@@ -266,12 +241,17 @@ export class ParticipantSession {
     this.#heartbeat = this.#parts.clock.after(HEARTBEAT_MS, this.#beat);
   };
 
-  #refuse(error: unknown): void {
+  /** @param link who is refused, where that is known. */
+  #refuse(error: unknown, link?: Link): void {
     if (this.#phase.kind === 'ended') {
       return;
     }
-    const refused = logged(this.#parts.logger, 'Attach', error);
-    this.#parts.logger.error({ evt: 'participant-refused', code: refused.code, message: refused.message });
+    const { directory, clock, logger } = this.#parts;
+    const refused = logged(logger, 'Attach', error);
+    logger.error({ evt: 'participant-refused', code: refused.code, message: refused.message });
+    if (link !== undefined && refused.code === 'RESOURCE_IDENTITY') {
+      directory.noteRefused({ link, at: clock.now(), message: refused.message });
+    }
     this.#out.send({ refused: toWireError(refused) });
     this.#out.flushNow();
     this.#end();

@@ -4,6 +4,7 @@ import type { ParticipantInfo } from '../gen/concordat/v1/ParticipantInfo.ts';
 import type { ResourceInfo } from '../gen/concordat/v1/ResourceInfo.ts';
 import type { Clock } from '../lib/clock.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
+import { wireRefused } from './describe.ts';
 import type { Directory, Link, Resource } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { pendingBranches } from './pending-branches.ts';
@@ -20,8 +21,8 @@ export interface ResourcePageParts {
 const PAGE_BYTES = COORDINATOR_MESSAGE_BYTES_MAX / 2;
 /** Of one resource, all participants together: they mostly warn of the same. */
 const WARNING_BYTES = COORDINATOR_MESSAGE_BYTES_MAX / 8;
-/** Name, engine and identity, as a log may have them that was written before they were bounded. */
-const RESOURCE_BYTES = 2_600;
+/** Name, engine and identity, as a log may have them that was written before they were bounded; and a participant that was refused. */
+const RESOURCE_BYTES = 2_600 + 6_000;
 const PARTICIPANT_BYTES = 500;
 
 /** @param after the name that the last page ended with. */
@@ -35,7 +36,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       return { resources, more: true };
     }
     bytes += own;
-    const { name, engine, engineIdentity, links } = resource;
+    const { name, engine, engineIdentity, links, refused } = resource;
     const now = parts.clock.now();
     const { count, oldestAt } = pending.get(name) ?? { count: 0, oldestAt: now };
     resources.push({
@@ -47,6 +48,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       pendingBranches: count,
       oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
       quarantinedBranches: parts.strays.quarantinedAt(name),
+      refused: refused === undefined ? null : wireRefused(refused, now),
     });
   }
   return { resources, more: false };

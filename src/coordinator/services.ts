@@ -84,6 +84,7 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
     RetryTransaction: unary(parts, (request) => admin.retryTransaction(request)),
     ListResources: unary(parts, (request) => admin.listResources(request)),
     ScanResource: unary(parts, (request) => admin.scanResource(request)),
+    AcceptResource: unary(parts, (request) => admin.acceptResource(request)),
     Drain: unary(parts, () => ({ inFlight: parts.drain() })),
     GetLogStatus: unary(parts, () => logStatus(parts)),
     BackupLog: unary(parts, async (request) => {

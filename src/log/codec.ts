@@ -26,7 +26,12 @@ function encodeRecord(record: LogRecord): string {
     }
     case 'resource-registered': {
       const { kind, resource, engine, engineIdentity } = record;
-      return JSON.stringify({ kind, resource, engine, engineIdentity });
+      if (record.accepted === undefined) {
+        return JSON.stringify({ kind, resource, engine, engineIdentity });
+      }
+      const { former, operator, reason, requestId, wallTime } = record.accepted;
+      const accepted = { former, operator, reason, requestId, wallTime };
+      return JSON.stringify({ kind, resource, engine, engineIdentity, accepted });
     }
     case 'decided': {
       const { kind, gtrid, readOnly, unnamed, requestId } = record;

@@ -1,7 +1,7 @@
 // A record from JSON. Pure and total: what is not a record says why.
 import { unreachable } from '../lib/assert.ts';
 import { type Bqual, parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
-import type { Damage, DecidedBranch, LogRecord } from './record.ts';
+import type { Acceptance, Damage, DecidedBranch, LogRecord } from './record.ts';
 
 export type Decoded<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -12,7 +12,7 @@ export type Decoded<T> =
 /** The fields of every kind. An unknown field is a newer writer's, and what it means cannot be guessed. */
 const FIELDS: Readonly<Record<LogRecord['kind'], readonly string[]>> = {
   'epoch-started': ['kind', 'epoch', 'version', 'wallTime'],
-  'resource-registered': ['kind', 'resource', 'engine', 'engineIdentity'],
+  'resource-registered': ['kind', 'resource', 'engine', 'engineIdentity', 'accepted'],
   decided: ['kind', 'gtrid', 'branches', 'readOnly', 'unnamed', 'requestId'],
   finished: ['kind', 'gtrid'],
   heuristic: ['kind', 'gtrid', 'decision', 'damage'],
@@ -75,6 +75,7 @@ function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
         resource: resource(fields),
         engine: text(fields, 'engine'),
         engineIdentity: text(fields, 'engineIdentity'),
+        ...(fields['accepted'] === undefined ? {} : { accepted: acceptance(fields['accepted']) }),
       };
     case 'decided':
       return {
@@ -109,6 +110,26 @@ function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
     default:
       return unreachable(kind);
   }
+}
+
+const ACCEPTANCE_FIELDS = ['former', 'operator', 'reason', 'requestId', 'wallTime'];
+
+function acceptance(value: unknown): Acceptance {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Refused('malformed', 'accepted is not an object');
+  }
+  const fields = value as Fields;
+  const unknown = Object.keys(fields).find((name) => !ACCEPTANCE_FIELDS.includes(name));
+  if (unknown !== undefined) {
+    throw new Refused('newer', `the field ${JSON.stringify(unknown.slice(0, 40))} of accepted is not known`);
+  }
+  return {
+    former: text(fields, 'former'),
+    operator: text(fields, 'operator'),
+    reason: text(fields, 'reason'),
+    requestId: text(fields, 'requestId'),
+    wallTime: wallTime(fields),
+  };
 }
 
 function text(fields: Fields, name: string): string {

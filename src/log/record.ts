@@ -16,6 +16,16 @@ export interface Damage {
   readonly proof: string;
 }
 
+/** Who let another engine take the place of a resource's former one, and why. */
+export interface Acceptance {
+  /** The identity of the engine that it was until then. */
+  readonly former: string;
+  readonly operator: string;
+  readonly reason: string;
+  readonly requestId: string;
+  readonly wallTime: number;
+}
+
 export type LogRecord =
   /** First record of every life of the log. */
   | { readonly kind: 'epoch-started'; readonly epoch: number; readonly version: string; readonly wallTime: number }
@@ -25,6 +35,8 @@ export type LogRecord =
       readonly resource: ResourceName;
       readonly engine: string;
       readonly engineIdentity: string;
+      /** An operator accepted this engine in the place of another one. Absent: it registered itself, as the first of its name. */
+      readonly accepted?: Acceptance;
     }
   /** The decision to commit. Forced, before any branch is told (D1). Rollbacks leave no record: presumed abort. */
   | {

@@ -218,7 +218,13 @@ export const CATALOGUE = {
     status: 'PERMISSION_DENIED',
     retry: 'no',
     advice:
-      'Another database is registered under that resource name. Use another name, or point the participant at the right server.',
+      'Another database is registered under that resource name. Point the participant at the right server, use another name, or, if the database has taken its place, let an operator accept it: concordat resource accept.',
+  },
+  RESOURCE_PENDING: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice:
+      'Work is pending that only the former database of the resource can finish; the message names it. Let it finish, or settle it by hand first.',
   },
   NOT_OWNER: {
     status: 'PERMISSION_DENIED',

@@ -67,6 +67,7 @@ export function openApi(address: string) {
     retry: promised(admin, admin.RetryTransaction),
     resources: promised(admin, admin.ListResources),
     scan: promised(admin, admin.ScanResource),
+    accept: promised(admin, admin.AcceptResource),
     drain: promised(admin, admin.Drain),
     logStatus: promised(admin, admin.GetLogStatus),
     backup: promised(admin, admin.BackupLog),

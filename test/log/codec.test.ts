@@ -22,7 +22,16 @@ const wallTime = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value)
 
 const record: fc.Arbitrary<LogRecord> = fc.oneof(
   fc.record({ kind: fc.constant('epoch-started' as const), epoch: fc.nat(), version: text, wallTime }),
-  fc.record({ kind: fc.constant('resource-registered' as const), resource, engine: text, engineIdentity: text }),
+  fc.record(
+    {
+      kind: fc.constant('resource-registered' as const),
+      resource,
+      engine: text,
+      engineIdentity: text,
+      accepted: fc.record({ former: text, operator: text, reason: text, requestId: text, wallTime }),
+    },
+    { requiredKeys: ['kind', 'resource', 'engine', 'engineIdentity'] },
+  ),
   fc.record({
     kind: fc.constant('decided' as const),
     gtrid,

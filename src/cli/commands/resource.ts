@@ -4,7 +4,16 @@ import { EXIT } from '../../xa/errors.ts';
 import { parseResourceName } from '../../xa/xid.ts';
 import { printable } from '../escape.ts';
 import { type Context, onRun } from '../globals.ts';
-import { PREPARED_COLUMNS, RESOURCE_COLUMNS, viewFinding, viewPrepared, viewResource } from '../resource-view.ts';
+import type { ActionOptions } from '../operator-action.ts';
+import { addConfirmationOptions } from '../operator-options.ts';
+import {
+  PREPARED_COLUMNS,
+  RESOURCE_COLUMNS,
+  refusal,
+  viewFinding,
+  viewPrepared,
+  viewResource,
+} from '../resource-view.ts';
 import { fetchResources } from '../resources.ts';
 import { renderTable } from '../table.ts';
 
@@ -16,6 +25,26 @@ export function defineResource(resource: Command): void {
     .description('List resources, the participants attached for them, and branches whose end is not proven yet.')
     .addHelpText('after', '\nExample:\n  $ concordat resource list\n');
   onRun<object>(list, (context) => listResources(context));
+
+  const accept = resource
+    .command('accept')
+    .summary('let another database take the place of a resource’s former one')
+    .description(
+      'Accept the database that asks for a resource and is refused (RESOURCE_IDENTITY) as the successor of the one that was registered: after an upgrade, a restore, a new server id. Only while nothing is pending at the former one; what is pending is listed, with what to do, and the exit is 4. Shows the effects first and asks for the name. Without a terminal and without --yes: exit 10.',
+    )
+    .addArgument(nameArgument());
+  addConfirmationOptions(accept).addHelpText(
+    'after',
+    `
+Examples:
+  $ concordat resource accept accounts --reason "upgraded to 18, INC-1234" --dry-run
+  $ concordat resource accept accounts --reason "upgraded to 18, INC-1234"
+`,
+  );
+  onRun<ActionOptions>(accept, async (context, options, [name = '']) => {
+    const { acceptResource } = await import('./resource-accept.ts');
+    return acceptResource(context, name, options);
+  });
 
   const check = resource
     .command('check')
@@ -54,6 +83,10 @@ async function listResources(context: Context): Promise<number> {
   }
   console.print(renderTable(RESOURCE_COLUMNS, resources, console.layout));
   for (const resource of resources) {
+    const refused = refusal(resource);
+    if (refused !== undefined) {
+      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);
+    }
     for (const warning of new Set(resource.participants.flatMap((participant) => participant.warnings))) {
       console.note(`${resource.name}: ${warning}`);
     }

@@ -7,7 +7,7 @@ import { formatDuration } from '../duration.ts';
 import { type Context, onRun } from '../globals.ts';
 import { logFields } from '../log-view.ts';
 import type { Tone } from '../paint.ts';
-import { RESOURCE_COLUMNS } from '../resource-view.ts';
+import { RESOURCE_COLUMNS, refusal } from '../resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
 import { renderFields, renderTable } from '../table.ts';
 import { TRANSACTION_COLUMNS } from '../transaction-view.ts';
@@ -61,6 +61,12 @@ async function showStatus(context: Context): Promise<number> {
   );
   if (resources.length > 0) {
     console.print(`\n${renderTable(RESOURCE_COLUMNS, resources, layout)}`);
+  }
+  for (const resource of resources) {
+    const refused = refusal(resource);
+    if (refused !== undefined) {
+      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);
+    }
   }
   const urgent = [...new Set([...heuristic, ...overdue])].slice(0, SHOWN_MAX);
   if (urgent.length > 0) {

@@ -1,7 +1,9 @@
 // `concordat tx`: the commands about transactions; each loads its code when it runs.
+
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { parseGtrid } from '../../xa/xid.ts';
 import { countOption, durationOption, onRun } from '../globals.ts';
+import { addConfirmationOptions } from '../operator-options.ts';
 import type { ForgetOptions } from './tx-forget.ts';
 import type { ListOptions } from './tx-list.ts';
 import type { ResolveOptions } from './tx-resolve.ts';
@@ -118,17 +120,6 @@ function defineRetry(tx: Command): void {
     const { retryTransaction } = await import('./tx-retry.ts');
     return retryTransaction(context, id);
   });
-}
-
-function addConfirmationOptions(command: Command): Command {
-  return command
-    .requiredOption('--reason <text>', 'why: 10 to 1,000 printable characters, kept in the log')
-    .option('--yes', 'do not ask; for scripts')
-    .option('--dry-run', 'show the effects and change nothing')
-    .option(
-      '--request-id <id>',
-      'repeat a call whose answer was lost: the same id is acted on once (default: a new one)',
-    );
 }
 
 function defineResolve(tx: Command): void {
