@@ -1,22 +1,6 @@
 // The error catalogue: what can be refused, its gRPC status, and what to do. docs/errors.md repeats it; a test keeps them equal.
 
-/** gRPC status codes by name, as the protocol numbers them. */
-export const STATUS = {
-  CANCELLED: 1,
-  UNKNOWN: 2,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  ALREADY_EXISTS: 6,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  FAILED_PRECONDITION: 9,
-  ABORTED: 10,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  DATA_LOSS: 15,
-} as const;
-export type StatusName = keyof typeof STATUS;
+import type { StatusName } from './status-codes.ts';
 
 export interface CatalogueEntry {
   readonly status: StatusName;

@@ -1,7 +1,8 @@
 // One error class for every request that cannot be done, and the exit codes of the programs.
 import { CATALOGUE, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
 
-export { CATALOGUE, type CatalogueEntry, type ErrorCode, STATUS, type StatusName } from './catalogue.ts';
+export { CATALOGUE, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
+export { STATUS, type StatusName } from './status-codes.ts';
 
 export interface ErrorDetails {
   readonly metadata?: Readonly<Record<string, string>>;
