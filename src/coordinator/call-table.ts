@@ -37,6 +37,10 @@ export class CallTable {
     return this.#byResource.size;
   }
 
+  sizeOf(resource: ResourceName): number {
+    return this.#byResource.get(resource)?.size ?? 0;
+  }
+
   get(name: CallName): Call | undefined {
     return this.#byResource.get(resourceOf(name.bqual))?.get(nameOf(name));
   }

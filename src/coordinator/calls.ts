@@ -3,7 +3,7 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { ErrorCode } from '../xa/errors.ts';
 import type { FinishResult, Reason } from '../xa/vocabulary.ts';
-import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
+import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import { type Call, CallTable, type CallVerb } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 import type { Effect, Event } from './engine/event.ts';
@@ -91,6 +91,11 @@ export class Calls {
   /** Resources with a call that is not answered. */
   get resources(): number {
     return this.#table.resources;
+  }
+
+  /** Calls of one resource that are not answered. */
+  sizeOf(resource: ResourceName): number {
+    return this.#table.sizeOf(resource);
   }
 
   /** The transaction needs no vote any more: prepares that still wait are dropped. */

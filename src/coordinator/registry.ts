@@ -13,6 +13,7 @@ export class Registry {
   readonly #live = new Map<Gtrid, Transaction>();
   readonly #idleListeners = new Set<() => void>();
   #undecided = 0;
+  #orphans = 0;
 
   constructor(outcomesMax: number) {
     this.outcomes = new Outcomes(outcomesMax);
@@ -43,6 +44,11 @@ export class Registry {
     return this.#undecided;
   }
 
+  /** Live transactions that only participants have told of. */
+  get orphanCount(): number {
+    return this.#orphans;
+  }
+
   all(): readonly Transaction[] {
     return [...this.#live.values()];
   }
@@ -55,6 +61,7 @@ export class Registry {
     } else {
       this.#live.set(gtrid, transaction);
       this.#undecided += Number(isUndecided(state));
+      this.#orphans += Number(transaction.presumed);
     }
   }
 
@@ -65,6 +72,7 @@ export class Registry {
     if (before.kind === 'completed') {
       this.outcomes.remove(gtrid);
       this.#live.set(gtrid, transaction);
+      this.#orphans += Number(transaction.presumed);
     } else if (state.kind === 'completed') {
       this.#completed(transaction, state);
     }
@@ -86,6 +94,7 @@ export class Registry {
 
   #completed(transaction: Transaction, { outcome }: Completed): void {
     this.#live.delete(transaction.gtrid);
+    this.#orphans -= Number(transaction.presumed);
     this.outcomes.add(transaction, outcome);
     for (const listener of this.#idleListeners) {
       listener();

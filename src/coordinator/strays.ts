@@ -1,5 +1,6 @@
 // What participants tell of transactions that are not held in memory: overtaken Begins, orphans of an earlier life, late messages.
 import type { Log } from '../log/log.ts';
+import { ORPHANS_MAX } from '../xa/limits.ts';
 import type { FinishResult } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
 import { recordedOutcome } from './answers.ts';
@@ -100,7 +101,7 @@ export class Strays {
     }
     if (event.kind === 'branch-opened' && epoch < log.recovered.epoch) {
       // What an earlier life left at work goes. Nothing is concluded of its transaction: it may have been told to commit in one phase.
-      driver.calls.start(gtrid, rollbackOf(event));
+      this.#rollBackOnly(gtrid, event, resource);
       return;
     }
     if (event.kind === 'vote' && event.vote.kind !== 'prepared') {
@@ -122,12 +123,23 @@ export class Strays {
       this.#rollBack(gtrid, event);
     } else {
       // Ended long ago without a record, in one phase: what turns up now is something else, and the outcome stays what was told.
-      driver.calls.start(gtrid, rollbackOf(event));
+      this.#rollBackOnly(gtrid, event, resource);
+    }
+  }
+
+  /** No transaction waits for it. A participant that tells of more and answers nothing is not kept in mind of all of them. */
+  #rollBackOnly(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
+    const { calls, registry } = this.#parts.driver;
+    if (calls.sizeOf(resource) < registry.liveCount + ORPHANS_MAX) {
+      calls.start(gtrid, rollbackOf(event));
     }
   }
 
   /** No decision names it: presumed abort, sound because nothing leaves the log before its branches are accounted for (D7). */
   #rollBack(gtrid: Gtrid, event: BranchEvent): void {
+    if (this.#parts.driver.registry.orphanCount >= ORPHANS_MAX) {
+      return; // It stays prepared, and is told of again with the next reconciliation: a participant's list is no limit of our memory.
+    }
     const { state, effects } = orphan(gtrid, event.bqual, event.instance, evidenceOf(event));
     this.#parts.logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
     const { leases, driver } = this.#parts;

@@ -20,6 +20,8 @@ export const SESSIONS_MAX = 1_000;
 export const PARTICIPANTS_MAX = 1_000;
 /** Resources that a coordinator registers: their names are for good, in its log and in every client's directory. */
 export const RESOURCES_MAX = 1_000;
+/** Prepared branches that no decision names, being rolled back at once; those beyond come with the next reconciliation. */
+export const ORPHANS_MAX = 10_000;
 /** Texts of an engine's kind and version; its identity has its own, for it names the database: 64 characters of up to four bytes. */
 export const ENGINE_BYTES_MAX = 64;
 export const ENGINE_IDENTITY_BYTES_MAX = 350;
