@@ -7,12 +7,13 @@ import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ERRNO, refusedReason } from './errors.ts';
 import type { Answer, Request } from './exchange.ts';
+import { idleTimeout } from './fresh.ts';
 import { guardStatement } from './guard.ts';
 import { endOwner, findOwner } from './look.ts';
 import type { Pool } from './pool.ts';
 import { errorOf, isLost, type Session, textRequest } from './session.ts';
-import { endText, finishText, idleTimeoutText, startText } from './texts.ts';
-import { changesSession, isInTransaction, prepareWork, readOutcome, refusal } from './work.ts';
+import { endText, finishText, startText } from './texts.ts';
+import { isInTransaction, prepareWork, readOutcome, refusal } from './work.ts';
 import { Writes } from './writes.ts';
 
 export interface AssociationTools {
@@ -37,13 +38,16 @@ export class Association {
   /** `new`: the server knows nothing of the branch. `started`: it may. `over`: the session is not ours any more. */
   #state: 'new' | 'started' | 'over' = 'new';
   readonly #writes: Writes;
+  #takesLocks: boolean;
 
   constructor(xid: Xid, options: BranchOptions, session: Session, tools: AssociationTools) {
     this.#xid = xid;
     this.#options = options;
     this.#session = session;
     this.#tools = tools;
-    this.#writes = new Writes(tools.engine.kind);
+    this.#writes = new Writes(tools.engine);
+    // Plain reads lock what they read there.
+    this.#takesLocks = options.isolation === 'serializable';
   }
 
   get state(): 'new' | 'started' | 'over' {
@@ -73,22 +77,22 @@ export class Association {
       throw refusal('STATEMENT_REFUSED', guarded.problem);
     }
     const isWrite = guarded.kind === 'write';
+    this.#takesLocks ||= guarded.takesLocks;
     const work = await prepareWork(this.#session, statement);
     if (this.#state === 'new' && !isWrite && guarded.kind !== 'read') {
       // Unlike rows that were written, it could take effect by itself if XA START failed: it waits for the answer.
-      const [answer] = await this.#session.exchange([this.#start(false)]);
+      const [answer] = await this.#session.exchange([this.#start()]);
       this.#readStart(answer ?? []);
     }
     const isFirst = this.#state === 'new';
     // Without XA START in front, DO 0 makes ROW_COUNT() tell of this statement only.
-    const before = isFirst ? [this.#start(isWrite)] : tail === undefined ? [] : [textRequest('DO 0')];
+    const before = isFirst ? [this.#start()] : tail === undefined ? [] : [textRequest('DO 0')];
     const after = tail === undefined ? [] : [textRequest(tail)];
     const answers = await this.#session.exchange([...before, work, ...after]);
     if (isFirst) {
       this.#readStart(answers[0] ?? []);
     }
     const own = answers[before.length] ?? [];
-    this.#session.isDirty ||= guarded.kind === 'session' || answers.slice(before.length).some(changesSession);
     for (const answer of answers) {
       this.#writes.saw(answer);
     }
@@ -105,9 +109,13 @@ export class Association {
   /** One text of ours. @throws {EngineError} with `sessionLost`; a refusal is the answer's last result. */
   async text(sql: string): Promise<Answer> {
     const answer = await this.#session.text(sql);
-    this.#session.isDirty ||= changesSession(answer);
     this.#writes.saw(answer);
     return answer;
+  }
+
+  /** It asked for locks that its application may rely on until the end, though it may have written nothing. */
+  get takesLocks(): boolean {
+    return this.#takesLocks && !this.#options.readOnly;
   }
 
   /** False only if the engine shows that nothing was written, by whatever means. @throws {EngineError} with `sessionLost` */
@@ -144,7 +152,6 @@ export class Association {
       // Two requests: after a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
       const [, answer] = await this.#session.texts([endText(this.#xid), finishText('rollback', this.#xid)]);
       if (answer !== undefined && errorOf(answer) === undefined) {
-        this.#session.isDirty ||= changesSession(answer);
         this.release(answer);
         return true;
       }
@@ -168,6 +175,9 @@ export class Association {
     const { control } = this.#tools;
     const { id } = this.#session;
     const wasStarted = this.#state === 'started';
+    if (this.#session.wire.isBusy) {
+      this.#session.giveUp();
+    }
     this.abandon();
     if (!wasStarted) {
       return;
@@ -183,17 +193,13 @@ export class Association {
   }
 
   /** XA START, which goes out with the next exchange: from then on the server may know the branch. */
-  #start(firstIsWrite: boolean): Request {
+  #start(): Request {
     this.#state = 'started';
     const seconds = Math.max(1, Math.ceil(this.#options.idleTimeoutMs / 1_000));
     const texts = [startText(this.#xid, this.#options)];
     if (this.#session.idleTimeoutSeconds !== seconds) {
-      texts.unshift(idleTimeoutText(this.#tools.engine.kind, seconds));
+      texts.unshift(`SET SESSION ${idleTimeout(this.#tools.engine.kind, seconds)}`);
       this.#session.idleTimeoutSeconds = seconds;
-    }
-    const counters = this.#writes.startText(firstIsWrite);
-    if (counters !== undefined && !this.#options.readOnly) {
-      texts.push(counters);
     }
     return textRequest(texts.join(';'));
   }
@@ -207,7 +213,7 @@ export class Association {
       const code = error.errno === ERRNO.xaDupId ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED';
       throw new EngineError(refusedReason(error, code), { sessionLost: true });
     }
-    this.#writes.started(answer);
+    this.#writes.saw(answer);
   }
 
   #end(): void {

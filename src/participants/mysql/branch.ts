@@ -81,7 +81,7 @@ export class MysqlBranch implements BranchSession {
   async askOnePhase(): Promise<OnePhaseResult> {
     if (this.#finish === undefined) {
       try {
-        if (!(await this.#endIfReadOnly())) {
+        if (!(await this.#endIfReadOnly('end'))) {
           return { kind: 'has-written', evidence: MARKER_EVIDENCE };
         }
         this.#finish = Promise.resolve({ kind: 'done' });
@@ -125,7 +125,7 @@ export class MysqlBranch implements BranchSession {
 
   async #prepare(): Promise<Vote> {
     try {
-      if (await this.#endIfReadOnly()) {
+      if (await this.#endIfReadOnly('keep')) {
         return { kind: 'read-only' };
       }
       return await this.#voteOn(await this.#tools.association.text(this.#prepareTexts(markerText)));
@@ -168,7 +168,7 @@ export class MysqlBranch implements BranchSession {
     const { association, database, ended } = this.#tools;
     let isSent = false;
     try {
-      if (await this.#endIfReadOnly()) {
+      if (await this.#endIfReadOnly('end')) {
         return { kind: 'done' };
       }
       isSent = true;
@@ -193,9 +193,10 @@ export class MysqlBranch implements BranchSession {
 
   /**
    * Ends a branch that has nothing to lose. It must not be prepared: it would be listed, and vanish in a crash.
+   * @param locks whether those that it asked for without writing are kept to the end of the transaction: with its row it is a writer.
    * @throws {EngineError} the branch failed before, or fails now.
    */
-  async #endIfReadOnly(): Promise<boolean> {
+  async #endIfReadOnly(locks: 'keep' | 'end'): Promise<boolean> {
     const { association, ended } = this.#tools;
     if (this.#doom !== undefined) {
       throw this.#doom;
@@ -208,7 +209,7 @@ export class MysqlBranch implements BranchSession {
       ended(this.#xid);
       return true;
     }
-    if (await association.hasWritten()) {
+    if ((locks === 'keep' && association.takesLocks) || (await association.hasWritten())) {
       return false;
     }
     await this.#endWith([endText(this.#xid), onePhaseText(this.#xid)]);

@@ -1,13 +1,13 @@
 // Connections apart from the branches': for phase two, evidence and bookkeeping, so that full pools and stuck branches stop none
 // of it.
 import type { ConnectionOptions } from 'mysql2';
-import type { Clock } from '../../lib/clock.ts';
 import { EngineError } from '../resource-manager.ts';
 import { ERRNO, lostReason, refusedError } from './errors.ts';
 import type { Answer, Result } from './exchange.ts';
+import { NAMES } from './fresh.ts';
 import { checkAgainst } from './identity.ts';
 import type { ServerError } from './packets.ts';
-import { errorOf, isLost, textRequest, within } from './session.ts';
+import { errorOf, isLost, type Patience, textRequest, within } from './session.ts';
 import { connectWire, type Wire } from './wire.ts';
 
 /** Phase two is bound by the engine's flushes, which it groups over sessions: some parallelism pays, much does not. */
@@ -18,6 +18,8 @@ const SETTINGS = [
   // A backup's global read lock makes XA COMMIT wait; it is repeated anyway.
   'lock_wait_timeout=3',
   'innodb_lock_wait_timeout=3',
+  // The name of a database may hold any character.
+  NAMES,
 ];
 
 /**
@@ -27,11 +29,8 @@ const FIRST_TEXT = `SET SESSION ${SETTINGS.join(',')};SET SESSION TRANSACTION IS
 
 type Cells = readonly (readonly (Buffer | null)[])[];
 
-export interface ControlOptions {
+export interface ControlOptions extends Patience {
   readonly connection: ConnectionOptions;
-  readonly clock: Clock;
-  /** A server that does not answer for so long is treated as one that is away. */
-  readonly callTimeoutMs: number;
 }
 
 export class Control {
@@ -96,6 +95,13 @@ export class Control {
     throw refusedError(error, 'PREFLIGHT_FAILED');
   }
 
+  /** Ends the idle connections that were not heard since `moment`, see `Wire`. */
+  condemn(moment: number): void {
+    for (const wire of this.#idle.filter(({ heardAt }) => heardAt < moment)) {
+      wire.fail(lostReason(undefined));
+    }
+  }
+
   /** See `ResourceManager.expectIdentity`. */
   expectIdentity(identity: string): void {
     if (this.#expected === identity) {
@@ -119,8 +125,7 @@ export class Control {
   }
 
   async #exchange(wire: Wire, sql: string): Promise<Answer> {
-    const { clock, callTimeoutMs } = this.#options;
-    const [answer] = await within(wire, { clock, callTimeoutMs }, () => wire.exchange([textRequest(sql)]));
+    const [answer] = await within(wire, this.#options, () => wire.exchange([textRequest(sql)]));
     return answer ?? [];
   }
 

@@ -6,6 +6,7 @@ const COM_QUERY = 0x03;
 const COM_STMT_PREPARE = 0x16;
 const COM_STMT_EXECUTE = 0x17;
 const COM_STMT_CLOSE = 0x19;
+const COM_RESET_CONNECTION = 0x1f;
 
 /** One frame carries less than 16 MiB; what applications may send is far below. */
 const FRAME_BYTES_MAX = 0xffffff - 1;
@@ -40,6 +41,14 @@ export function queryFrame(sql: string): Buffer {
 /** The server takes exactly one statement here, whatever the connection allows elsewhere. */
 export function prepareFrame(sql: string): Buffer {
   return frame(COM_STMT_PREPARE, Buffer.from(sql));
+}
+
+/**
+ * Gives the session back as new: variables, locks, temporary tables and prepared statements are gone; its database and its role stay.
+ * Never in a session that has a prepared branch: MariaDB then loses the branch until its next restart, and MySQL crashes.
+ */
+export function resetFrame(): Buffer {
+  return frame(COM_RESET_CONNECTION, Buffer.alloc(0));
 }
 
 /** Has no answer. */

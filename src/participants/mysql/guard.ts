@@ -4,9 +4,9 @@ import { forbiddenSetting } from './settings.ts';
 
 /**
  * `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. `call`: a
- * procedure, which may hold any statement, XA among them. `session`: changes the session in a way that a reset does not undo.
+ * procedure, which may hold any statement, XA among them.
  */
-export type StatementKind = 'write' | 'read' | 'call' | 'session' | 'other';
+export type StatementKind = 'write' | 'read' | 'call' | 'other';
 
 export type Guarded =
   | {
@@ -24,7 +24,6 @@ const KINDS: ReadonlyMap<string, StatementKind> = new Map([
   ...['INSERT', 'UPDATE', 'DELETE', 'REPLACE'].map((word) => [word, 'write'] as const),
   ...['SELECT', 'WITH', 'VALUES', 'TABLE', '('].map((word) => [word, 'read'] as const),
   ['CALL', 'call'],
-  ['USE', 'session'],
   ...[
     'DO',
     'LOAD',
@@ -38,6 +37,7 @@ const KINDS: ReadonlyMap<string, StatementKind> = new Map([
     'HELP',
     'CHECKSUM',
     'SET',
+    'USE',
   ].map((word) => [word, 'other'] as const),
   ...['EXPLAIN', 'DESCRIBE', 'DESC', 'ANALYZE'].map((word) => [word, 'other'] as const),
   // Of temporary tables; the server refuses all others in a branch.
@@ -85,7 +85,7 @@ function guardSet(sql: string, second: Token | undefined): Guarded {
   if (second?.word === 'STATEMENT') {
     return guardBehindFor(sql);
   }
-  return { kind: ['ROLE', 'DEFAULT'].includes(second?.word ?? '') ? 'session' : 'other', takesLocks: takesLocks(sql) };
+  return { kind: 'other', takesLocks: takesLocks(sql) };
 }
 
 /** `SET STATEMENT variables FOR statement` of MariaDB. */

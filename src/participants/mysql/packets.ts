@@ -7,16 +7,12 @@ export const STATUS_MORE_RESULTS = 0x0008;
 const STATUS_SESSION_STATE_CHANGED = 0x4000;
 
 const UNSIGNED_FLAG = 0x20;
-/** `SESSION_TRACK_STATE_CHANGE`: a session variable, the current database or a temporary table changed. */
-const TRACK_STATE_CHANGE = 2;
 const TRACK_TRANSACTION_STATE = 5;
 
 export interface OkPacket {
   readonly affectedRows: number;
   readonly insertId: bigint;
   readonly status: number;
-  /** The session is not as it was: something in it would leak into the next branch. */
-  readonly stateChanged: boolean;
   /** What the transaction has done so far, if that changed: eight letters or `_`, W and w among them for writes. */
   readonly transactionState: string | undefined;
 }
@@ -126,7 +122,6 @@ export function readOk(payload: Buffer): OkPacket {
   const insertId = cursor.lengthEncoded();
   const status = cursor.uint(2);
   cursor.uint(2);
-  let stateChanged = false;
   let transactionState: string | undefined;
   if ((status & STATUS_SESSION_STATE_CHANGED) !== 0 && !cursor.atEnd) {
     cursor.chunk();
@@ -134,13 +129,12 @@ export function readOk(payload: Buffer): OkPacket {
     while (!changes.atEnd) {
       const type = changes.uint(1);
       const data = changes.chunk();
-      stateChanged ||= type === TRACK_STATE_CHANGE;
       if (type === TRACK_TRANSACTION_STATE) {
         transactionState = new Cursor(data).chunk().toString('latin1');
       }
     }
   }
-  return { affectedRows, insertId, status, stateChanged, transactionState };
+  return { affectedRows, insertId, status, transactionState };
 }
 
 /** `extended`: MariaDB's metadata follow the names, because the client asked for them when it connected. */

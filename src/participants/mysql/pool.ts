@@ -1,4 +1,4 @@
-// The sessions for branches: taken one for each branch, and given back only when their XA state is provably clean.
+// The sessions for branches: taken one for each branch, given back only when their XA state is provably clean, and reset before the next.
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
@@ -22,7 +22,9 @@ export interface PoolOptions {
 export class Pool {
   readonly #options: PoolOptions;
   readonly #idle: Session[] = [];
+  /** Those that are being reset included. */
   readonly #taken = new Set<Session>();
+  readonly #refreshing = new Set<Session>();
   readonly #waiting: Waiter[] = [];
   #connecting = 0;
   #closed = false;
@@ -33,7 +35,7 @@ export class Pool {
 
   /** Whether a connection of ours has no branch: the server may still name it as the last owner of one. */
   isIdle(connectionId: number): boolean {
-    return this.#idle.some((session) => session.id === connectionId);
+    return [...this.#idle, ...this.#refreshing].some((session) => session.id === connectionId);
   }
 
   /** @throws {EngineError} LIMIT_CONNECTIONS after a second without a free session; ENGINE_UNAVAILABLE. */
@@ -60,15 +62,37 @@ export class Pool {
     });
   }
 
-  /** Takes a session back whose XA state is clean; a lost or dirty one is dropped. */
+  /**
+   * Takes a session back whose XA state is clean. Behind the back of the branch that ended it is made as new, and is the next one's
+   * only then; a lost one is dropped.
+   */
   release(session: Session): void {
-    if (session.wire.lost !== undefined || session.isDirty || this.#closed) {
+    if (session.wire.lost !== undefined || this.#closed) {
       this.drop(session);
       return;
     }
-    if (!this.#taken.has(session)) {
+    if (!this.#taken.has(session) || this.#refreshing.has(session)) {
       return;
     }
+    if (session.isFresh) {
+      this.#offer(session);
+    } else {
+      void this.#refresh(session);
+    }
+  }
+
+  async #refresh(session: Session): Promise<void> {
+    this.#refreshing.add(session);
+    const isNew = await session.refresh().catch(() => false);
+    this.#refreshing.delete(session);
+    if (isNew && session.wire.lost === undefined && !this.#closed) {
+      this.#offer(session);
+    } else {
+      this.drop(session);
+    }
+  }
+
+  #offer(session: Session): void {
     const waiter = this.#waiting.shift();
     if (waiter === undefined) {
       this.#taken.delete(session);
@@ -76,6 +100,17 @@ export class Pool {
     } else {
       waiter.timer.cancel();
       waiter.give(Promise.resolve(session));
+    }
+  }
+
+  /**
+   * Ends the idle sessions that were not heard since `moment`, see `Wire`: a server that has been silent on one connection since then
+   * has most likely lost them, too, and each would cost its branch a whole deadline.
+   */
+  condemn(moment: number): void {
+    for (const session of this.#idle.filter(({ wire }) => wire.heardAt < moment)) {
+      this.#idle.splice(this.#idle.indexOf(session), 1);
+      session.destroy();
     }
   }
 

@@ -41,6 +41,7 @@ import { Pool } from './pool.ts';
 import { preflight } from './preflight.ts';
 import { openSession } from './session.ts';
 import { type MarkerKey, recoverText } from './texts.ts';
+import type { Wire } from './wire.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
@@ -96,14 +97,19 @@ class MysqlResourceManager implements ResourceManager {
     const connection = connectionOptions(address, { instance, connectTimeoutMs });
     this.#clock = clock;
     this.#detach = options.detach ?? false;
-    this.#openControl = () => new Control({ connection, clock, callTimeoutMs });
+    const onSilence = ({ askedAt }: Wire) => {
+      this.#control.condemn(askedAt);
+      this.#pool.condemn(askedAt);
+    };
+    const patience = { clock, callTimeoutMs, onSilence };
+    this.#openControl = () => new Control({ connection, ...patience });
     this.#control = this.#openControl();
     this.#pool = new Pool({
       max: options.poolMax ?? SIDECAR_BRANCHES_MAX,
       clock,
       connect: async () => {
         const engine = (await this.#known()).kind;
-        const settings = { engine, detach: this.#detach, lockTimeoutMs, callTimeoutMs, clock };
+        const settings = { engine, detach: this.#detach, lockTimeoutMs, ...patience };
         const session = await openSession(connection, settings);
         try {
           await checkAgainst(

@@ -4,22 +4,23 @@ import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
-import type { EngineKind } from './engine.ts';
 import { refusedError } from './errors.ts';
 import type { Answer, Request } from './exchange.ts';
-import { queryFrame } from './frames.ts';
+import { queryFrame, resetFrame } from './frames.ts';
+import { type FreshSettings, freshText, readBack } from './fresh.ts';
 import { Statements } from './statements.ts';
 import { connectWire, type Wire } from './wire.ts';
 
-export interface SessionSettings {
-  readonly engine: EngineKind;
-  readonly lockTimeoutMs: number;
-  /** MariaDB: XA PREPARE detaches the branch from its session. */
-  readonly detach: boolean;
+/** How long a server may be silent, and who hears of it. */
+export interface Patience {
   readonly clock: Clock;
   /** For texts of ours: a server that does not answer for so long is treated as one that is away. */
   readonly callTimeoutMs: number;
+  /** It did not answer on this connection. Others that were not heard since then may be as dead. */
+  readonly onSilence: (wire: Wire) => void;
 }
+
+export interface SessionSettings extends FreshSettings, Patience {}
 
 /** One text of ours, answered with cells. */
 export function textRequest(sql: string): Request {
@@ -32,41 +33,32 @@ export function errorOf(answer: Answer): Extract<Answer[number], { kind: 'error'
   return last?.kind === 'error' ? last.error : undefined;
 }
 
-/** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting. */
+/** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting or does not keep it. */
 export async function openSession(options: ConnectionOptions, settings: SessionSettings): Promise<Session> {
   const wire = await connectWire(options);
-  const first = textRequest(`SET SESSION ${sessionVariables(settings).join(',')};SELECT @@GLOBAL.log_bin`);
-  const [answer] = await within(wire, settings, () => wire.exchange([first]));
-  const error = errorOf(answer ?? []);
-  if (error !== undefined) {
+  try {
+    const reset: Request = { frame: resetFrame(), answer: 'cells' };
+    const first = textRequest(`${freshText(settings, 0)};SELECT @@GLOBAL.log_bin`);
+    // Reset at once, for what `init_connect` did.
+    const [begun = [], answer = []] = await within(wire, settings, () => wire.exchange([reset, first]));
+    const error = errorOf(begun) ?? errorOf(answer);
+    if (error !== undefined) {
+      throw refusedError(error, 'ENGINE_UNAVAILABLE');
+    }
+    const hasBinlog = answer[2]?.kind === 'cells' && answer[2].rows[0]?.[0]?.toString('latin1') === '1';
+    return new Session(wire, settings, { origin: readBack(answer), hasBinlog });
+  } catch (error) {
     wire.destroy();
-    throw refusedError(error, 'ENGINE_UNAVAILABLE');
+    throw error;
   }
-  const binlog = answer?.[1]?.kind === 'cells' && answer[1].rows[0]?.[0]?.toString('latin1') === '1';
-  return new Session(wire, settings, binlog && settings.engine === 'mariadb');
-}
-
-function sessionVariables(settings: SessionSettings): readonly string[] {
-  const lockSeconds = Math.max(1, Math.ceil(settings.lockTimeoutMs / 1_000));
-  return [
-    // XA START and the first statement leave together. Should XA START fail, the statement must not commit by itself.
-    'autocommit=0',
-    `innodb_lock_wait_timeout=${lockSeconds}`,
-    // For metadata locks; the default is a day (MariaDB) or a year (MySQL), behind a branch in doubt.
-    `lock_wait_timeout=${lockSeconds}`,
-    'session_track_state_change=1',
-    ...(settings.engine === 'mysql' ? ["session_track_transaction_info='STATE'"] : []),
-    ...(settings.detach && settings.engine === 'mariadb' ? ['pseudo_slave_mode=1'] : []),
-  ];
 }
 
 /** Does `work` on a connection, and ends the connection if it takes too long: `work` then rejects as for a lost one. */
-export async function within<T>(
-  wire: Wire,
-  limit: { readonly clock: Clock; readonly callTimeoutMs: number },
-  work: () => Promise<T>,
-): Promise<T> {
-  const timer = limit.clock.after(limit.callTimeoutMs, () => wire.destroy());
+export async function within<T>(wire: Wire, limit: Patience, work: () => Promise<T>): Promise<T> {
+  const timer = limit.clock.after(limit.callTimeoutMs, () => {
+    wire.destroy();
+    limit.onSilence(wire);
+  });
   try {
     return await work();
   } finally {
@@ -83,20 +75,27 @@ export class Session {
    * such a branch is back as prepared, and would be rolled back as one that nobody decided. Seen with 10.11.18.
    */
   readonly onePhaseIsVolatile: boolean;
-  readonly #limit: Pick<SessionSettings, 'clock' | 'callTimeoutMs'>;
-  /** Something in it would leak into the next branch: a variable, the current database, a temporary table. */
-  isDirty = false;
+  readonly #settings: SessionSettings;
+  /** What it said of itself when it was opened. */
+  readonly #origin: string;
+  #isUsed = false;
   /** What the engine's own idle timeout is set to; 0: the server's default. */
   idleTimeoutSeconds = 0;
   /** For whoever uses the session now. */
   whenLost: ((reason: Reason) => void) | undefined;
 
-  constructor(wire: Wire, limit: Pick<SessionSettings, 'clock' | 'callTimeoutMs'>, onePhaseIsVolatile: boolean) {
+  constructor(wire: Wire, settings: SessionSettings, found: { readonly origin: string; readonly hasBinlog: boolean }) {
     this.wire = wire;
-    this.onePhaseIsVolatile = onePhaseIsVolatile;
-    this.#limit = limit;
+    this.onePhaseIsVolatile = found.hasBinlog && settings.engine === 'mariadb';
+    this.#settings = settings;
+    this.#origin = found.origin;
     this.statements = new Statements(wire);
     wire.onLost((reason) => this.whenLost?.(reason));
+  }
+
+  /** It was reset, and nothing was asked of it since. */
+  get isFresh(): boolean {
+    return !this.#isUsed;
   }
 
   /** `CONNECTION_ID()`, as KILL takes it. */
@@ -106,6 +105,7 @@ export class Session {
 
   /** @throws {EngineError} with `sessionLost`. */
   async exchange(requests: readonly Request[]): Promise<readonly Answer[]> {
+    this.#isUsed = true;
     const closing = this.statements.takeClosing();
     const answers = await this.wire.exchange([...closing, ...requests]);
     return answers.slice(closing.length);
@@ -113,7 +113,7 @@ export class Session {
 
   /** Texts of ours, each whatever became of the one before it. @throws {EngineError} with `sessionLost`, also if it takes too long. */
   texts(texts: readonly string[]): Promise<readonly Answer[]> {
-    return within(this.wire, this.#limit, () => this.exchange(texts.map(textRequest)));
+    return within(this.wire, this.#settings, () => this.exchange(texts.map(textRequest)));
   }
 
   /** One text of ours. @throws {EngineError} with `sessionLost`; a refusal is the answer's last result. */
@@ -121,6 +121,31 @@ export class Session {
     const [answer] = await this.texts([sql]);
     assert(answer !== undefined, 'every request has an answer');
     return answer;
+  }
+
+  /**
+   * As new: nothing that a branch left is there for the next, whatever a function, a trigger or a procedure did. Only for a session that
+   * has no branch, prepared or not. False: it is not as new and must go. @throws {EngineError} with `sessionLost`.
+   */
+  async refresh(): Promise<boolean> {
+    const { texts, requests } = this.statements.reset();
+    const reset: Request = { frame: resetFrame(), answer: 'cells' };
+    const fresh = textRequest(freshText(this.#settings, this.idleTimeoutSeconds));
+    const [begun = [], answer = [], ...prepared] = await within(this.wire, this.#settings, () =>
+      this.wire.exchange([reset, fresh, ...requests]),
+    );
+    if (errorOf(begun) !== undefined || errorOf(answer) !== undefined || readBack(answer) !== this.#origin) {
+      return false;
+    }
+    this.statements.again(texts, prepared);
+    this.#isUsed = false;
+    return true;
+  }
+
+  /** It has not answered for too long what somebody has stopped to wait for: it is ended, and what else was not heard since. */
+  giveUp(): void {
+    this.#settings.onSilence(this.wire);
+    this.wire.destroy();
   }
 
   destroy(): void {

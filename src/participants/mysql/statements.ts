@@ -1,6 +1,6 @@
 // The prepared statements of one connection: each text is prepared once and executed in one round trip from then on.
 import { assert } from '../../lib/assert.ts';
-import type { Request, Result } from './exchange.ts';
+import type { Answer, Request, Result } from './exchange.ts';
 import { closeFrame, prepareFrame } from './frames.ts';
 import type { Wire } from './wire.ts';
 
@@ -8,6 +8,8 @@ import type { Wire } from './wire.ts';
 const STATEMENTS_MAX = 100;
 /** Longer texts are rarely sent twice, and would only push the short ones out. */
 const CACHED_CHARS_MAX = 8_192;
+/** Prepared again with each reset, which drops them all: about 30 µs of the server for each. */
+const AGAIN_MAX = 8;
 
 export interface PreparedStatement {
   readonly id: number;
@@ -23,6 +25,8 @@ export class Statements {
   /** Least recently used first. */
   readonly #cached = new Map<string, PreparedStatement>();
   #closing: Request[] = [];
+  /** The texts of this branch, and of the next one most likely. */
+  readonly #used = new Set<string>();
 
   constructor(wire: Wire) {
     this.#wire = wire;
@@ -33,7 +37,7 @@ export class Statements {
     const cached = this.#cached.get(sql);
     if (cached !== undefined) {
       this.#cached.delete(sql);
-      this.#cached.set(sql, cached);
+      this.#keep(sql, cached);
       return { kind: 'prepared', statement: cached };
     }
     const closing = this.takeClosing();
@@ -47,7 +51,7 @@ export class Statements {
     if (sql.length > CACHED_CHARS_MAX) {
       this.#close(statement);
     } else {
-      this.#cached.set(sql, statement);
+      this.#keep(sql, statement);
       this.#evict();
     }
     return { kind: 'prepared', statement };
@@ -58,6 +62,30 @@ export class Statements {
     const closing = this.#closing;
     this.#closing = [];
     return closing;
+  }
+
+  /** The server is told to drop them all; what was used last is prepared again by the requests that this gives, for `again`. */
+  reset(): { readonly texts: readonly string[]; readonly requests: readonly Request[] } {
+    const texts = [...this.#used].slice(-AGAIN_MAX);
+    this.#cached.clear();
+    this.#used.clear();
+    this.#closing = [];
+    return { texts, requests: texts.map((sql) => ({ frame: prepareFrame(sql), answer: 'prepared' })) };
+  }
+
+  /** The answers to those requests. */
+  again(texts: readonly string[], answers: readonly Answer[]): void {
+    for (const [i, sql] of texts.entries()) {
+      const result = answers[i]?.[0];
+      if (result?.kind === 'prepared') {
+        this.#cached.set(sql, { id: result.id, parameters: result.parameters });
+      }
+    }
+  }
+
+  #keep(sql: string, statement: PreparedStatement): void {
+    this.#cached.set(sql, statement);
+    this.#used.add(sql);
   }
 
   #evict(): void {

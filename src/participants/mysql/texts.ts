@@ -49,11 +49,20 @@ const ISOLATION: Readonly<Record<Exclude<Isolation, 'default'>, string>> = {
 };
 
 /**
- * The rows that a session has written so far, by whatever means: triggers and functions count, too. MySQL also counts those of
- * temporary tables of its own, with which it sorts; it has something better, see `Writes`.
+ * The rows that a session has written since it was reset, by whatever means: triggers and functions count, too. MySQL also counts those
+ * of temporary tables of its own, with which it sorts; it has something better, see `Writes`.
  */
 export const WRITE_COUNTERS =
   "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_update','Handler_write','Handler_delete')";
+
+/**
+ * MySQL's report on its transaction, and whether it makes one. It tells only what has changed, and a SELECT's answer has no room for it:
+ * a read of a table changes it where it had begun anew, and it comes with the answer behind that. No row is read, so none is waited for.
+ */
+export function stateText(database: string): string {
+  const table = `${quoteIdentifier(database)}.${BRANCH_TABLE}`;
+  return `SELECT @@session.session_track_transaction_info,(SELECT COUNT(*) FROM ${table} WHERE FALSE);DO 0`;
+}
 
 /** Opens a branch: its owner's lock, its characteristics, XA START. */
 export function startText(xid: Xid, options: Pick<BranchOptions, 'isolation' | 'readOnly'>): string {
@@ -67,12 +76,6 @@ export function startText(xid: Xid, options: Pick<BranchOptions, 'isolation' | '
     ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
     `XA START ${xidLiteral(xid)}`,
   ].join(';');
-}
-
-/** The engine's own end of an idle session: MariaDB can tell an idle branch from an idle session. */
-export function idleTimeoutText(engine: EngineKind, seconds: number): string {
-  const variable = engine === 'mariadb' ? 'idle_transaction_timeout' : 'wait_timeout';
-  return `SET SESSION ${variable}=${seconds}`;
 }
 
 /** The evidence row of a branch: committed with it, gone without it. */

@@ -64,8 +64,13 @@ export function connectWire(options: ConnectionOptions): Promise<Wire> {
   });
 }
 
-/** A live connection. Exchanges are made one at a time. It never reconnects, resets or changes its user. */
+/** Numbers what all connections send and hear, in order. No time: it tells what was heard after something else was asked. */
+let moment = 0;
+
+/** A live connection. Exchanges are made one at a time. It never reconnects or changes its user. */
 export class Wire {
+  #askedAt = 0;
+  #heardAt = 0;
   readonly #connection: RawConnection;
   readonly #listeners: ((reason: Reason) => void)[] = [];
   #lost: Reason | undefined;
@@ -80,12 +85,24 @@ export class Wire {
       'mysql2 has changed inside: the adapter was written for 3.24',
     );
     this.#connection = connection;
+    moment += 1;
+    this.#heardAt = moment;
     connection.stream.on('close', () => this.fail(lostReason(undefined)));
   }
 
   /** The server's `CONNECTION_ID()`. */
   get id(): number {
     return this.#connection.threadId;
+  }
+
+  /** When the exchange under way, or the last one, was sent. */
+  get askedAt(): number {
+    return this.#askedAt;
+  }
+
+  /** When the server was last heard. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** Why the connection is gone. */
@@ -117,6 +134,8 @@ export class Wire {
       const extended = this.#connection._mariadbExtendedMetadata === true;
       const exchange = new Exchange(requests, { extended, limits: LIMITS });
       this.#fail = reject;
+      moment += 1;
+      this.#askedAt = moment;
       this.#connection.addCommand({
         execute: (packet) => {
           if (this.#lost !== undefined) {
@@ -135,6 +154,8 @@ export class Wire {
   }
 
   #take(exchange: Exchange, packet: RawPacket, resolve: (answers: readonly Answer[]) => void): boolean {
+    moment += 1;
+    this.#heardAt = moment;
     try {
       switch (exchange.take(packet.buffer.subarray(packet.offset, packet.end))) {
         case 'complete':

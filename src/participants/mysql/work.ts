@@ -88,8 +88,3 @@ export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
 export function isInTransaction(result: Result | undefined): boolean {
   return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
 }
-
-/** Whether a statement changed the session itself. */
-export function changesSession(answer: Answer): boolean {
-  return answer.some((result) => result.kind === 'ok' && result.stateChanged);
-}
