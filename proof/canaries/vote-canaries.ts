@@ -90,7 +90,7 @@ export const VOTE_CANARIES: readonly Canary[] = [
       {
         file: PREPARING,
         find: `  if (vote.kind === 'rollback') {
-    return rollBack(state, vote.reason);
+    return rollBack(state, vote.reason, state.branches, alarms);
   }
   const branches = withVote(state.branches, event, vote);`,
         put: `  const branches = withVote(

@@ -1,5 +1,6 @@
 // A coordinator's state without what no step looks at: words of reasons, numbers of attempts, the order of branches. `Coordinators`
 // holds each of these claims against the step function itself.
+import type { CommitScope } from '../../src/coordinator/engine/scope.ts';
 import type { FinishingBranch, FinishStatus, State } from '../../src/coordinator/engine/state.ts';
 import { PROOF, REASON } from './names.ts';
 
@@ -10,20 +11,25 @@ export function canonical(state: State): State {
       return { ...state, branches: sorted(state.branches), rollbackOnly };
     }
     case 'preparing':
-      return { ...state, branches: sorted(state.branches) };
+      return { ...state, branches: sorted(state.branches), unnamed: [...state.unnamed].sort() };
     case 'one-phase':
       // Whether an answer was lost makes a difference here, how many were does not.
       return { ...state, branch: { ...state.branch, status: plain(state.branch.status, 1) } };
     case 'deciding':
     case 'committing':
-      return { ...state, branches: sorted(state.branches.map(finishing)) };
+      return { ...state, branches: sorted(state.branches.map(finishing)), scope: scopeOf(state.scope) };
     case 'rolling-back':
       return { ...state, branches: sorted(state.branches.map(finishing)), reason: REASON };
     case 'completed': {
       const reason = state.reason === undefined ? undefined : REASON;
-      return { ...state, branches: sorted(state.branches.map(finishing)), reason };
+      const scope = state.scope && scopeOf(state.scope);
+      return { ...state, branches: sorted(state.branches.map(finishing)), scope, reason };
     }
   }
+}
+
+function scopeOf({ readOnly, unnamed }: CommitScope): CommitScope {
+  return { readOnly: [...readOnly].sort(), unnamed: [...unnamed].sort() };
 }
 
 /** In phase two any instance answers for a branch, so nobody asks which one had it. */
@@ -34,12 +40,14 @@ function finishing(branch: FinishingBranch): FinishingBranch {
 function plain(status: FinishStatus, attemptsMax: number): FinishStatus {
   switch (status.kind) {
     case 'pending':
-      return { ...status, attempts: Math.min(status.attempts, attemptsMax) };
+      return { kind: 'pending', attempts: Math.min(status.attempts, attemptsMax) };
     case 'unproven':
       return { ...status, attempts: 0, reason: REASON };
     case 'recording-damage':
     case 'damaged':
       return { ...status, proof: PROOF };
+    case 'swept':
+      return { ...status, reason: REASON };
     default:
       return status;
   }

@@ -173,14 +173,21 @@ function decisionProblem({ words, branches, usesMarkers }: Known, reaction: Reac
   return undefined;
 }
 
-/** D4: damage is what somebody did by hand, and nothing else is recorded as damage. */
+/**
+ * D4: damage is what somebody did by hand, and nothing else is recorded as damage; unless it is a hazard, or the commit of a branch of which
+ * an operator said that it was rolled back.
+ */
 function damageProblem({ words }: Known, reaction: Reaction): string | undefined {
   for (const record of reaction.records) {
     if (record.kind === 'heuristic') {
       for (const { bqual, kind } of record.damage) {
         const local = words[placeOf(NAMES.indexOf(bqual))] ?? 0;
         const end = kind === 'committed' ? Work.committed : Work.rolledBack;
-        if (!OPENINGS.some((opening) => isByHand(local, opening) && workOf(local, opening) === end)) {
+        const isOwn = kind === 'committed' && record.decision === 'commit';
+        if (
+          kind !== 'unproven' &&
+          !OPENINGS.some((opening) => (isOwn || isByHand(local, opening)) && workOf(local, opening) === end)
+        ) {
           return `D4: damage at branch ${bqual} is recorded, and nobody has ended it by hand`;
         }
       }

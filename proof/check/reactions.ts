@@ -98,8 +98,9 @@ function forgotten(state: State | undefined, event: Event | undefined, effects: 
   }
   const branches = state.kind === 'one-phase' ? [state.branch] : state.branches;
   const branch = branches.find(({ bqual }) => bqual === event.bqual);
-  const isOpen =
-    state.kind !== 'completed' && (branch?.status.kind === 'pending' || branch?.status.kind === 'unproven');
+  // In one phase an end that is not provable is being recorded, and that is the end.
+  const isAsked = branch?.status.kind === 'unproven' && state.kind !== 'one-phase';
+  const isOpen = state.kind !== 'completed' && (branch?.status.kind === 'pending' || isAsked);
   const isOwnVerb =
     (state.kind === 'committing' && event.verb === 'commit') ||
     (state.kind === 'rolling-back' && event.verb === 'rollback') ||

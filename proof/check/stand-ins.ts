@@ -5,6 +5,7 @@ import { Driver } from '../../src/coordinator/driver.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { Leases } from '../../src/coordinator/leases.ts';
 import type { Logger } from '../../src/coordinator/logger.ts';
+import { Quarantine } from '../../src/coordinator/quarantine.ts';
 import { Strays } from '../../src/coordinator/strays.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Log, LoggedOutcome } from '../../src/log/log.ts';
@@ -57,7 +58,11 @@ export function standIn(circumstances: Circumstances): StandIn {
   const random = { next: () => 0, base32: (length: number) => 'a'.repeat(length) };
   const driver = new Driver({ log, clock, random, directory, logger: SILENT, outcomesMax: 10 });
   const leases = new Leases(IDENTITY, epoch);
-  const strays = new Strays({ driver, leases, log, logger: SILENT, defaultTimeoutMs: 1_000, mayBegin: () => true });
+  const quarantine = new Quarantine(clock, SILENT);
+  const strays = new Strays({
+    ...{ driver, leases, log, quarantine, logger: SILENT, defaultTimeoutMs: 1_000 },
+    mayBegin: () => true,
+  });
   return { driver, strays, directory, log, clock, effects, told, forgotten: () => forgotten };
 }
 

@@ -33,7 +33,8 @@ export function outcomeOf(state: State): Outcome | undefined {
 
 /** Damage that is durable already is not kept from whoever asks before the other branches are done. */
 function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
-  const has = (kind: FinishingBranch['status']['kind']): boolean => branches.some(({ status }) => status.kind === kind);
+  const has = (kind: 'damaged' | 'vouched'): boolean =>
+    branches.some(({ status }) => status.kind === kind || (status.kind === 'recording-damage' && status.was === kind));
   return has('damaged') ? 'mixed' : has('vouched') ? 'hazard' : undefined;
 }
 
@@ -41,10 +42,11 @@ function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
 export function recordedOutcome(logged: LoggedOutcome, history: readonly LogRecord[]): Outcome | undefined {
   const acted = (...actions: readonly string[]): boolean =>
     history.some((record) => record.kind === 'operator-action' && actions.includes(record.action));
-  if (history.some((record) => record.kind === 'heuristic')) {
+  const damage = history.flatMap((record) => (record.kind === 'heuristic' ? record.damage : []));
+  if (damage.some(({ kind }) => kind !== 'unproven')) {
     return 'mixed';
   }
-  if (acted('forget')) {
+  if (acted('forget') || damage.length > 0) {
     return acted('branch-rolled-back') ? 'mixed' : 'hazard';
   }
   // An operator's word for a branch counts for nothing when its engine proved the end after all.

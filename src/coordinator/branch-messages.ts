@@ -6,16 +6,22 @@ import { CoordinatorError } from '../xa/errors.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import type { Driver } from './driver.ts';
+import type { Event } from './engine/event.ts';
+import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
 import { decodeEvidence, decodeResult, decodeVerb, decodeVote } from './participant-messages.ts';
 import type { PendingAnswers } from './pending-answers.ts';
 import { decodeBqual, decodeGtrid } from './requests.ts';
 import type { Strays } from './strays.ts';
+import type { Transaction } from './transaction.ts';
+
+type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
 
 export interface BranchMessageParts {
   readonly driver: Driver;
   readonly strays: Strays;
   readonly markers: Markers;
+  readonly logger: Logger;
 }
 
 /** @throws {CoordinatorError} FIELD_INVALID, NOT_OWNER: the participant cannot be trusted and is refused. */
@@ -44,25 +50,13 @@ export function receiveBranchMessage(
   } else if (message.vote) {
     const [gtrid, bqual] = branchOf(message.vote, link);
     const vote = decodeVote(message.vote.vote, message.vote.evidence, message.vote.reason, bqual);
-    driver.calls.answered(gtrid, bqual, 'prepare');
+    driver.calls.drop(gtrid, bqual, 'prepare');
     strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
   } else if (message.result) {
     const [gtrid, bqual] = branchOf(message.result, link);
     const verb = decodeVerb(message.result.verb);
     const result = decodeResult(message.result, bqual);
-    driver.calls.answered(gtrid, bqual, verb);
-    driver.unreached.answered(gtrid, bqual, result);
-    if (verb === 'commit') {
-      failpoint('first-commit-acknowledged');
-    }
-    const transaction = driver.registry.find(gtrid);
-    if (transaction !== undefined) {
-      const event = { kind: 'branch-result', bqual, verb, result } as const;
-      driver.apply(transaction, { ...event, result: strays.judged(transaction, event) });
-      if (verb === 'commit-one-phase') {
-        markers.answered(transaction);
-      }
-    }
+    receiveResult(parts, gtrid, { kind: 'branch-result', bqual, verb, result }, link);
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);
     const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
@@ -79,6 +73,7 @@ export function receiveBranchMessage(
       const evidence = decodeEvidence(found.evidence);
       strays.deliver(gtrid, { kind: 'branch-found', bqual, instance, evidence }, resource);
     }
+    strays.listed(resource);
     markers.swept(resource, message.reconcile.markers);
   } else if (message.scanResult) {
     answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);
@@ -87,6 +82,49 @@ export function receiveBranchMessage(
   } else if (message.probeResult) {
     answers.settle(message.probeResult.id, message.probeResult, message.probeResult.error);
   }
+}
+
+/** An answer counts from whoever was asked for it. Anybody else's is told to people if it would have changed anything (X7). */
+function receiveResult(parts: BranchMessageParts, gtrid: Gtrid, event: BranchResultEvent, link: Link): void {
+  const { driver, strays, markers, logger } = parts;
+  const { bqual, verb, result } = event;
+  const isAsked = driver.calls.answeredBy(link.instance, gtrid, bqual, verb);
+  const transaction = driver.registry.find(gtrid);
+  if (!isAsked && !isOwnDamage(transaction, event, link)) {
+    if (transaction !== undefined && driver.matters(transaction, event)) {
+      const { resource, instance } = link;
+      const message = `ignored: instance ${instance} of ${resource} answered ${result.kind} to a ${verb} that it was not asked for`;
+      logger.error({ evt: 'unasked-result', txn: gtrid, branch: bqual, resource, instance, message });
+    }
+    return;
+  }
+  driver.unreached.answered(gtrid, bqual, result);
+  if (verb === 'commit') {
+    failpoint('first-commit-acknowledged');
+  }
+  if (transaction === undefined) {
+    strays.checkWord(gtrid, event);
+    return;
+  }
+  driver.apply(transaction, { ...event, result: strays.judged(transaction, event) });
+  if (verb === 'commit-one-phase') {
+    markers.answered(transaction);
+  }
+}
+
+/** The holder of a branch of a rolled-back transaction says that it was committed: nobody asks for such a thing, and it is to be heard. */
+function isOwnDamage(
+  transaction: Transaction | undefined,
+  { bqual, verb, result }: BranchResultEvent,
+  link: Link,
+): boolean {
+  const state = transaction?.state;
+  return (
+    verb !== 'rollback' &&
+    result.kind === 'done' &&
+    (state?.kind === 'rolling-back' || (state?.kind === 'completed' && state.decision === 'rollback')) &&
+    state.branches.some((branch) => branch.bqual === bqual && branch.instance === link.instance)
+  );
 }
 
 function branchOf(message: { readonly gtrid: string; readonly bqual: string }, link: Link): [Gtrid, Bqual] {

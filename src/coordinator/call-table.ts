@@ -1,5 +1,6 @@
 // The calls that are not answered yet, by resource and name.
 
+import { FifoMap } from '../lib/fifo-map.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import type { Verb } from './engine/event.ts';
@@ -19,6 +20,8 @@ export interface Call extends CallName {
   evidence: string;
   /** Where it is under way; undefined: it waits for a participant. */
   link: Link | undefined;
+  /** The instances that were asked so far and have not answered. Only their answers count. */
+  readonly asked: Set<string>;
   /** The client has asked in our place, and nothing was sent from here so far. */
   isAskedByClient: boolean;
   /** Monotonic time of the last send, or since when it waits. */
@@ -29,8 +32,13 @@ function nameOf({ verb, gtrid, bqual }: CallName): string {
   return `${verb}:${gtrid}:${bqual}`;
 }
 
+/** Late answers come within seconds; without its place here one is asked for again. */
+const STRAGGLERS_MAX = 10_000;
+
 export class CallTable {
   readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+  /** Of calls that are over: who was asked as well, and may answer yet. */
+  readonly #stragglers = new FifoMap<string, Set<string>>(STRAGGLERS_MAX);
 
   /** Resources with a call that is not answered. */
   get resources(): number {
@@ -60,6 +68,19 @@ export class CallTable {
     const calls = this.#byResource.get(resource);
     if (calls?.delete(nameOf(name)) && calls.size === 0) {
       this.#byResource.delete(resource); // The name may be one that a client made up.
+    }
+  }
+
+  /** Who may answer a call of this name yet, though it is over. */
+  stragglers(name: CallName): ReadonlySet<string> | undefined {
+    return this.#stragglers.get(nameOf(name));
+  }
+
+  /** The call is over. Others that were asked may answer yet. */
+  end(call: Call): void {
+    this.delete(call);
+    if (call.asked.size > 0 && call.verb !== 'prepare') {
+      this.#stragglers.set(nameOf(call), call.asked);
     }
   }
 

@@ -70,6 +70,7 @@ export class Calls {
       instance: target.instance,
       evidence: target.kind === 'finish' ? target.evidence : '',
       link: undefined,
+      asked: new Set([...(known?.asked ?? []), ...(this.#table.stragglers(name) ?? [])]),
       isAskedByClient: target.kind === 'prepare' && target.asked,
       since: this.#clock.now(),
     };
@@ -83,9 +84,27 @@ export class Calls {
     this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
   }
 
-  /** The participant answered, whichever way: the call is over. */
-  answered(gtrid: Gtrid, bqual: Bqual, verb: CallVerb): void {
-    this.#table.delete({ gtrid, bqual, verb });
+  /**
+   * A participant answers: the call is over. An answer counts only from an instance that was asked, as each of two may be that were asked
+   * one after the other (X7). @returns whether this one was.
+   */
+  answeredBy(instance: string, gtrid: Gtrid, bqual: Bqual, verb: CallVerb): boolean {
+    const name = { gtrid, bqual, verb };
+    const call = this.#table.get(name);
+    if (call?.asked.has(instance)) {
+      call.asked.delete(instance);
+      this.#table.end(call);
+      return true;
+    }
+    return this.#table.stragglers(name)?.has(instance) ?? false;
+  }
+
+  /** Nobody waits for the answer any more. */
+  drop(gtrid: Gtrid, bqual: Bqual, verb: CallVerb): void {
+    const call = this.#table.get({ gtrid, bqual, verb });
+    if (call !== undefined) {
+      this.#table.end(call);
+    }
   }
 
   /** Resources with a call that is not answered. */
@@ -100,7 +119,7 @@ export class Calls {
 
   /** The transaction needs no vote any more: prepares that still wait are dropped. */
   dropPrepare(gtrid: Gtrid, bqual: Bqual): void {
-    this.answered(gtrid, bqual, 'prepare');
+    this.drop(gtrid, bqual, 'prepare');
   }
 
   attached(link: Link): void {
@@ -164,7 +183,7 @@ export class Calls {
 
   /** Without evidence nobody was told to commit, so that nothing was committed: the branch is as good as a vote against it. */
   #neverTold({ gtrid, bqual, verb, instance }: Call, code: ErrorCode, message: string): void {
-    this.answered(gtrid, bqual, verb);
+    this.drop(gtrid, bqual, verb);
     const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
     this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
   }
@@ -172,6 +191,7 @@ export class Calls {
   #send(call: Call, link: Link): void {
     call.link = link;
     call.isAskedByClient = false;
+    call.asked.add(link.instance);
     call.since = this.#clock.now();
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
@@ -185,7 +205,7 @@ export class Calls {
     if (call.verb === 'prepare') {
       return;
     }
-    this.answered(call.gtrid, call.bqual, call.verb);
+    this.#table.end(call);
     this.#emit(call.gtrid, { kind: 'branch-result', bqual: call.bqual, verb: call.verb, result });
   }
 

@@ -13,6 +13,7 @@ import type { Logger } from './logger.ts';
 import { Markers } from './markers.ts';
 import { Operations } from './operations.ts';
 import type { ParticipantParts } from './participant-session.ts';
+import { Quarantine } from './quarantine.ts';
 import { recover } from './recovery.ts';
 import { Resolutions } from './resolutions.ts';
 import { Strays } from './strays.ts';
@@ -50,7 +51,8 @@ export function openCore(options: CoreOptions): Core {
   const leases = new Leases(identity, epoch);
   const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
   const mayBegin = (): boolean => operations.mayBegin;
-  const strays = new Strays({ driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const quarantine = new Quarantine(clock, logger);
+  const strays = new Strays({ quarantine, driver, leases, log, logger, defaultTimeoutMs, mayBegin });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, directory, log, clock, logger });
   const successors = new Successors({ driver, directory, strays, log, clock, logger });

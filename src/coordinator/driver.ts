@@ -152,6 +152,12 @@ export class Driver {
     return effects.find((effect) => effect.kind === 'refuse-enlist' || effect.kind === 'refuse-end');
   }
 
+  /** Whether the event would change anything, or ask for anything, if it were applied. */
+  matters(transaction: Transaction, event: Event): boolean {
+    const { state, effects } = step(transaction.state, event);
+    return state !== transaction.state || effects.length > 0;
+  }
+
   /** The next call of every branch that waits for a retry is made now. @returns how many. */
   retryNow(transaction: Transaction): number {
     const due = [...transaction.retries.keys()];
@@ -201,6 +207,8 @@ export class Driver {
       transaction.version += 1;
       if (state.kind !== before.kind) {
         this.#changedKind(transaction, before);
+      } else if (state.kind === 'completed') {
+        this.registry.outcomes.note(transaction.gtrid, state.outcome); // Damage that was found after the end.
       }
     }
     this.#perform(transaction, effects);
@@ -215,7 +223,7 @@ export class Driver {
       }
     }
     if (before.kind === 'one-phase') {
-      this.calls.answered(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
+      this.calls.drop(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
     }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {

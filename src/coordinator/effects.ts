@@ -22,6 +22,9 @@ export interface EffectsParts {
   readonly fail: (error: unknown) => void;
 }
 
+/** Of one transaction: enough to know that something is wrong with it, however long its participants go on. */
+const ALARMS_MAX = 100;
+
 export class Effects {
   readonly #parts: EffectsParts;
 
@@ -30,7 +33,7 @@ export class Effects {
   }
 
   perform(transaction: Transaction, effect: Effect): void {
-    const { calls, timers, logger, answer } = this.#parts;
+    const { calls, timers, answer } = this.#parts;
     switch (effect.kind) {
       case 'prepare':
       case 'finish':
@@ -54,13 +57,25 @@ export class Effects {
         answer(transaction, effect.level);
         break;
       case 'alarm':
-        logger.error({ evt: 'branch-alarm', txn: transaction.gtrid, branch: effect.bqual, message: effect.message });
+        this.#alarm(transaction, effect);
         break;
       case 'refuse-enlist':
       case 'refuse-end':
         break; // The driver has told its caller.
       default:
         unreachable(effect);
+    }
+  }
+
+  /** Once: what a participant repeats is no news. */
+  #alarm(transaction: Transaction, { bqual, message }: Extract<Effect, { kind: 'alarm' }>): void {
+    const { gtrid } = transaction;
+    const alarms = transaction.alarms ?? new Set();
+    transaction.alarms = alarms;
+    const text = `${bqual} ${message}`;
+    if (!alarms.has(text) && alarms.size < ALARMS_MAX) {
+      alarms.add(text);
+      this.#parts.logger.error({ evt: 'branch-alarm', txn: gtrid, branch: bqual, message });
     }
   }
 

@@ -114,8 +114,9 @@ export class Resolutions {
     };
     // Whoever forgets a decision accounts for what is left of it: without this it would be told again after a restart (D7).
     const { state } = transaction;
-    const closes =
-      resolution.kind === 'forget' && state.kind === 'completed' && state.decision === 'commit' && state.logged;
+    const isDecided =
+      state.kind === 'completed' && state.decision === 'commit' && log.outcome(gtrid).kind === 'decided';
+    const closes = resolution.kind === 'forget' && isDecided;
     // Durable before its effect: whoever reads the log later sees who did it, even if the effect was lost in a crash.
     await log.append(closes ? [record, { kind: 'finished', gtrid }] : [record], 'forced');
     logger.warn({ evt: 'operator-action', txn: gtrid, action, operator });

@@ -2,7 +2,7 @@
 import type { Log } from '../log/log.ts';
 import { ORPHANS_MAX } from '../xa/limits.ts';
 import type { FinishResult } from '../xa/vocabulary.ts';
-import { type Bqual, type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
+import { type Gtrid, gtridParts, type ResourceName } from '../xa/xid.ts';
 import { recordedOutcome } from './answers.ts';
 import type { Driver } from './driver.ts';
 import type { Effect, Event } from './engine/event.ts';
@@ -10,6 +10,7 @@ import { decidedLongAgo, orphan } from './engine/recovered.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { Transaction } from './transaction.ts';
 
 type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
@@ -20,6 +21,7 @@ export interface StraysParts {
   readonly leases: Leases;
   readonly log: Log;
   readonly logger: Logger;
+  readonly quarantine: Quarantine;
   readonly defaultTimeoutMs: number;
   /** Whether a transaction may still be begun: not while draining, not beyond the limits. */
   readonly mayBegin: () => boolean;
@@ -27,15 +29,17 @@ export interface StraysParts {
 
 export class Strays {
   readonly #parts: StraysParts;
-  /** Branches of an epoch that this log does not know, or not wholly: the wrong log, or an old copy of it. Never touched (D8). */
-  readonly #quarantined = new Map<ResourceName, Set<string>>();
-
   constructor(parts: StraysParts) {
     this.#parts = parts;
   }
 
   quarantinedAt(resource: ResourceName): number {
-    return this.#quarantined.get(resource)?.size ?? 0;
+    return this.#parts.quarantine.countAt(resource);
+  }
+
+  /** A sidecar of the resource has told what its engine holds prepared. */
+  listed(resource: ResourceName): void {
+    this.#parts.quarantine.listed(resource);
   }
 
   /** Delivers an event to its transaction, wherever that is: in memory, in the log, or nowhere. */
@@ -76,6 +80,24 @@ export class Strays {
     return { kind: 'done' };
   }
 
+  /** The end of a branch whose transaction an operator has settled by his word, and forgotten: people hear it if the word was wrong. */
+  checkWord(gtrid: Gtrid, { bqual, verb, result }: BranchResultEvent): void {
+    const { log, logger } = this.#parts;
+    const isEnd = verb === 'commit' && (result.kind === 'done' || result.kind === 'done-otherwise');
+    if (!isEnd || gtridParts(gtrid).identity !== log.recovered.identity) {
+      return;
+    }
+    const disproved = result.kind === 'done' ? 'branch-rolled-back' : 'branch-committed';
+    const word = log
+      .history(gtrid)
+      .find((record) => record.kind === 'operator-action' && record.bqual === bqual && record.action === disproved);
+    if (word !== undefined) {
+      const end = result.kind === 'done' ? 'it is committed' : result.proof;
+      const message = `an operator vouched for its end (${disproved}) and has forgotten it, but ${end}`;
+      logger.error({ evt: 'branch-alarm', txn: gtrid, branch: bqual, message });
+    }
+  }
+
   #unknown(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
     const { driver, log, leases } = this.#parts;
     const { identity, epoch } = gtridParts(gtrid);
@@ -84,7 +106,7 @@ export class Strays {
     }
     if (epoch > log.recovered.epoch) {
       const why = 'the branch is of a newer epoch than this log knows: the log is an old copy, or the wrong one';
-      this.#quarantine(gtrid, event.bqual, resource, why);
+      this.#parts.quarantine.add(gtrid, event.bqual, resource, why);
       return;
     }
     const owner = leases.ownerOf(gtrid);
@@ -118,7 +140,7 @@ export class Strays {
       // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
       const why =
         'the branch is of a life of which decisions may be missing: the log was restored. An operator must settle it';
-      this.#quarantine(gtrid, event.bqual, resource, why);
+      this.#parts.quarantine.add(gtrid, event.bqual, resource, why);
     } else if (remembered === undefined || remembered === 'rolled-back') {
       this.#rollBack(gtrid, event);
     } else {
@@ -145,16 +167,6 @@ export class Strays {
     const { leases, driver } = this.#parts;
     const neverBegun = leases.mayHaveBegun(gtrid) && driver.registry.outcomes.isComplete;
     driver.admit(gtrid, state, { effects, presumed: true, neverBegun });
-  }
-
-  #quarantine(gtrid: Gtrid, bqual: Bqual, resource: ResourceName, message: string): void {
-    const branches = this.#quarantined.get(resource) ?? new Set();
-    this.#quarantined.set(resource, branches);
-    const key = `${gtrid}:${bqual}`;
-    if (!branches.has(key)) {
-      branches.add(key);
-      this.#parts.logger.error({ evt: 'branch-quarantined', txn: gtrid, branch: bqual, message });
-    }
   }
 }
 

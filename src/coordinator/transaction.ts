@@ -43,6 +43,8 @@ export class Transaction {
   waiters: Waiter[] = [];
   readonly retries = new Map<Bqual, { readonly timer: Timer; readonly dueAt: number }>();
   operatorAction = false;
+  /** What people were told of it. */
+  alarms: Set<string> | undefined;
   /**
    * Taken in for a branch that was found prepared and that no decision names. That it rolls back says nothing of the transaction, which
    * may have been one phase of another branch: whoever asks names its branches, as if it were not held (D5).

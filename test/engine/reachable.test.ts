@@ -130,7 +130,11 @@ function isLawful(effect: Effect, before: State, { state, effects }: Step<State>
             return true;
           }
           const named = branch(state, effect.bqual);
-          return state.kind !== 'active' && state.kind !== 'preparing' && (named === undefined || isProven(named));
+          return (
+            state.kind !== 'active' &&
+            state.kind !== 'preparing' &&
+            (named === undefined || isProven(named) || named.status.kind === 'unproven')
+          );
         }
       }
       return false;

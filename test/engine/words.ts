@@ -129,7 +129,7 @@ function result(words: Words): FinishResult {
     case 'not-yet':
     case 'unknown':
     case 'unproven':
-      return { kind, reason: reason('BRANCH_UNKNOWN') };
+      return { kind, reason: reason(words.optional() || 'BRANCH_UNKNOWN') };
     default:
       throw new Error(`no such result: ${kind}`);
   }

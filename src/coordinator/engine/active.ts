@@ -16,6 +16,7 @@ import {
   rollBack,
   withVote,
 } from './branches.ts';
+import { contradiction } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { scopeOf } from './scope.ts';
 import type { Active, OpenBranch, State } from './state.ts';
@@ -88,17 +89,23 @@ function opened(state: Active, bqual: Bqual, instance: string): Step<State> {
 /** The vote of a branch that this transaction may commit with; a no ends it at once, so that locks go early. */
 function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, instance, vote } = event;
+  const alarms = contradiction(find(state.branches, bqual), event);
   // A vote tells of the opening, too, whose report it may have overtaken.
   const step = opened(state, bqual, instance);
   if (step.state.kind !== 'active') {
     return step;
   }
   if (vote.kind === 'rollback') {
-    return rollBack(step.state, vote.reason);
+    return rollBack(step.state, vote.reason, step.state.branches, alarms);
   }
   const branches = withVote(step.state.branches, { bqual, instance }, vote);
   return branches === undefined
-    ? rollBack(state, openedTwice(bqual), [...state.branches, { bqual, instance, claimed: false, vote: undefined }])
+    ? rollBack(
+        state,
+        openedTwice(bqual),
+        [...state.branches, { bqual, instance, claimed: false, vote: undefined }],
+        alarms,
+      )
     : { state: { ...state, branches }, effects: [] };
 }
 

@@ -3,6 +3,7 @@ import { assert } from '../../lib/assert.ts';
 import type { LogRecord } from '../../log/record.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
+import { isSameVote } from './damage.ts';
 import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
 import type { CommitScope } from './scope.ts';
 import {
@@ -73,7 +74,7 @@ export function withVote(
   if (branch === undefined || (branch.instance !== '' && branch.instance !== voter.instance)) {
     return undefined;
   }
-  const isOtherwise = branch.vote !== undefined && branch.vote.kind !== vote.kind;
+  const isOtherwise = branch.vote !== undefined && !isSameVote(branch.vote, vote);
   return isOtherwise ? undefined : replace(branches, { ...branch, instance: voter.instance, vote });
 }
 
@@ -84,7 +85,7 @@ export function finishing(branch: OpenBranch, status: FinishStatus): FinishingBr
 
 /** The record of the damage is durable. */
 export function damaged(branch: FinishingBranch, proof: string): FinishingBranch {
-  return { ...branch, status: { kind: 'damaged', proof } };
+  return { ...branch, status: { kind: 'damaged', proof, by: 'engine' } };
 }
 
 export function finishEffect(branch: FinishingBranch, verb: Verb): Extract<Effect, { kind: 'finish' }> {
@@ -97,6 +98,7 @@ export function rollBack(
   state: Extract<State, { kind: 'active' | 'preparing' }>,
   reason: Reason,
   branches: readonly OpenBranch[] = state.branches,
+  alarms: readonly Effect[] = NO_EFFECTS,
 ): Step<State> {
   const told = branches
     .filter((branch) => branch.vote?.kind !== 'read-only')
@@ -117,12 +119,12 @@ export function rollBack(
         reason,
         logged: false,
       },
-      effects: [answer, { kind: 'answer', level: 'applied' }],
+      effects: [...alarms, answer, { kind: 'answer', level: 'applied' }],
     };
   }
   return {
     state: { kind: 'rolling-back', gtrid: state.gtrid, branches: pending, reason },
-    effects: [...told.map((branch) => finishEffect(branch, 'rollback')), answer],
+    effects: [...alarms, ...told.map((branch) => finishEffect(branch, 'rollback')), answer],
   };
 }
 

@@ -1,8 +1,8 @@
 // Committing: the decision is durable. Each branch is told until its engine proves an end; nothing turns back (D2).
 import { assert } from '../../lib/assert.ts';
-import type { FinishResult } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, replace } from './branches.ts';
+import { find, finishEffect, ignore, damaged as recorded, replace } from './branches.ts';
+import { alarm, contradictionOfDecided, disprove, foundDamage, isMisunderstood, misunderstood } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { isOtherWork, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
@@ -23,7 +23,10 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     case 'branch-opened':
     case 'vote': {
       const branch = find(state.branches, event.bqual);
-      return branch === undefined || isOtherWork(branch, event) ? rollbackStray(state, event) : ignore(state);
+      if (branch === undefined || isOtherWork(branch, event)) {
+        return rollbackStray(state, event);
+      }
+      return event.kind === 'vote' ? { state, effects: contradictionOfDecided(branch, event, true) } : ignore(state);
     }
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
@@ -44,8 +47,9 @@ function answered(refusal: readonly Effect[]): readonly Effect[] {
 function result(state: Committing, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
   const branch = find(state.branches, event.bqual);
   if (branch === undefined || (branch.status.kind !== 'pending' && branch.status.kind !== 'unproven')) {
-    // Repeated or late: this branch is accounted for (D9).
-    return { state, effects: disproof(branch, event.result) };
+    // Repeated or late: this branch is accounted for (D9). Unless it was by an operator's word, and the engine knows better.
+    const disproved = branch && disprove(state.gtrid, branch, event.result);
+    return disproved === undefined ? ignore(state) : settle(state, disproved.branch, disproved.effects);
   }
   const attempts = branch.status.attempts + 1;
   const { result } = event;
@@ -53,40 +57,26 @@ function result(state: Committing, event: Extract<Event, { kind: 'branch-result'
     case 'done':
       return settle(state, { ...branch, status: { kind: 'proven' } }, []);
     case 'done-otherwise': {
-      const record: Effect = {
-        kind: 'record-damage',
-        bqual: branch.bqual,
-        record: {
-          kind: 'heuristic',
-          gtrid: state.gtrid,
-          decision: 'commit',
-          damage: [{ bqual: branch.bqual, kind: 'rolled-back', proof: result.proof }],
-        },
-      };
-      const alarm: Effect = { kind: 'alarm', bqual: branch.bqual, message: `decided commit, but ${result.proof}` };
-      return settle(state, { ...branch, status: { kind: 'recording-damage', proof: result.proof } }, [record, alarm]);
+      const { proof } = result;
+      const found = foundDamage(state.gtrid, branch, { end: 'rolled-back', proof, was: 'open' });
+      return settle(state, found.branch, [found.record, alarm(branch, `decided commit, but ${proof}`)]);
     }
     case 'not-yet':
-    case 'unknown':
-      return settle(state, { ...branch, status: { kind: 'pending', attempts } }, [
-        { kind: 'retry', bqual: branch.bqual, attempts },
-      ]);
+    case 'unknown': {
+      const { reason } = result;
+      const retry: Effect = { kind: 'retry', bqual: branch.bqual, attempts };
+      const effects = isMisunderstood(branch.status.reason, reason) ? [retry, misunderstood(branch, reason)] : [retry];
+      return settle(state, { ...branch, status: { kind: 'pending', attempts, reason } }, effects);
+    }
     case 'unproven': {
       // D6: kept and shown, never closed by itself. Asked again now and then: the engine may have been restored meanwhile.
       const effects: Effect[] = [{ kind: 'retry', bqual: branch.bqual, attempts }];
       if (branch.status.kind !== 'unproven') {
-        effects.push({ kind: 'alarm', bqual: branch.bqual, message: `end not provable: ${result.reason.message}` });
+        effects.push(alarm(branch, `end not provable: ${result.reason.message}`));
       }
       return settle(state, { ...branch, status: { kind: 'unproven', attempts, reason: result.reason } }, effects);
     }
   }
-}
-
-/** An operator's word for a branch, and an engine that proves the opposite: the word stands in the log, so people must hear of it (D4). */
-export function disproof(branch: FinishingBranch | undefined, result: FinishResult): readonly Effect[] {
-  return branch?.status.kind === 'vouched' && result.kind === 'done-otherwise'
-    ? [{ kind: 'alarm', bqual: branch.bqual, message: `an operator vouched for its commit, but ${result.proof}` }]
-    : [];
 }
 
 function tellAgain(state: Committing, bqual: Bqual): Step<State> {
@@ -107,7 +97,7 @@ function foundPrepared(state: Committing, event: Extract<Event, { kind: 'branch-
 function damaged(state: Committing, bqual: Bqual): Step<State> {
   const branch = find(state.branches, bqual);
   assert(branch?.status.kind === 'recording-damage', 'D4: damage becomes durable only after it was found');
-  return settle(state, { ...branch, status: { kind: 'damaged', proof: branch.status.proof } }, []);
+  return settle(state, recorded(branch, branch.status.proof), []);
 }
 
 function vouched(state: Committing, event: Extract<Event, { kind: 'operator-vouched' }>): Step<State> {
@@ -116,7 +106,9 @@ function vouched(state: Committing, event: Extract<Event, { kind: 'operator-vouc
     return ignore(state); // The engine proved an end while the operator's record was being written; the proof counts.
   }
   const status =
-    event.end === 'committed' ? ({ kind: 'vouched' } as const) : ({ kind: 'damaged', proof: event.proof } as const);
+    event.end === 'committed'
+      ? ({ kind: 'vouched' } as const)
+      : ({ kind: 'damaged', proof: event.proof, by: 'operator' } as const);
   return settle(state, { ...branch, status }, []);
 }
 

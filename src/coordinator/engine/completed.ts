@@ -1,12 +1,13 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
 import { assert } from '../../lib/assert.ts';
+import type { FinishResult } from '../../xa/vocabulary.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
-import { disproof } from './committing.ts';
+import { alarm, disprove } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, isOtherWork, rollbackStray } from './reports.ts';
-import { foundCommitted } from './rolling-back.ts';
+import { foundCommitted, proofOfCommit } from './rolling-back.ts';
 import { refuseIfOther } from './scope.ts';
-import type { Completed, State } from './state.ts';
+import type { Completed, FinishingBranch, State } from './state.ts';
 
 export function stepCompleted(state: Completed, event: Event): Step<State> {
   switch (event.kind) {
@@ -24,8 +25,16 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
       return lateResult(state, event);
     case 'damage-durable': {
       const branch = find(state.branches, event.bqual);
+      // Recorded after the end: what was a hazard is known to be mixed then.
       return branch?.status.kind === 'recording-damage'
-        ? { state: { ...state, branches: replace(state.branches, damaged(branch, branch.status.proof)) }, effects: [] }
+        ? {
+            state: {
+              ...state,
+              outcome: 'mixed',
+              branches: replace(state.branches, damaged(branch, branch.status.proof)),
+            },
+            effects: [],
+          }
         : ignore(state);
     }
     default:
@@ -47,7 +56,8 @@ function answered(refusal: readonly Effect[]): readonly Effect[] {
  */
 function reported(state: Completed, report: BranchReport): Step<State> {
   const named = state.decision === 'commit' && state.logged ? find(state.branches, report.bqual) : undefined;
-  if (named === undefined || isOtherWork(named, report)) {
+  // A hazard of one phase is in the log, too, but no decision.
+  if (named === undefined || named.status.kind === 'unproven' || isOtherWork(named, report)) {
     return rollbackStray(state, report);
   }
   const isPrepared = report.kind === 'branch-found' || (report.kind === 'vote' && report.vote.kind === 'prepared');
@@ -57,18 +67,31 @@ function reported(state: Completed, report: BranchReport): Step<State> {
     : ignore(state);
 }
 
+/** The end of a commit in one phase that was told as a hazard: what was told stays, and people hear what it was. */
+function provenAfterAll(branch: FinishingBranch | undefined, { kind }: FinishResult): readonly Effect[] {
+  const isProven = kind === 'done' || kind === 'done-otherwise';
+  return branch?.status.kind === 'unproven' && isProven
+    ? [alarm(branch, `told as a hazard, and proven after all: it is ${kind === 'done' ? 'committed' : 'rolled back'}`)]
+    : [];
+}
+
 /** What an engine proves after the end: a hand-made commit of what was rolled back is damage still (D4). */
 function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
   const { bqual, verb, result } = event;
+  const branch = find(state.branches, bqual);
   if (state.decision === 'commit') {
-    return { state, effects: verb === 'commit' ? disproof(find(state.branches, bqual), result) : [] };
+    const disproved = verb === 'commit' && branch !== undefined ? disprove(state.gtrid, branch, result) : undefined;
+    return disproved === undefined
+      ? { state, effects: provenAfterAll(branch, result) }
+      : { state: { ...state, branches: replace(state.branches, disproved.branch) }, effects: disproved.effects };
   }
-  if (verb !== 'rollback' || result.kind !== 'done-otherwise') {
+  const proof = proofOfCommit(branch, event);
+  if (proof === undefined) {
     return ignore(state);
   }
   const { gtrid, branches, reason } = state;
   assert(reason !== undefined, 'a rollback has a reason');
-  const found = foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, result.proof);
+  const found = foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, proof);
   if (found === undefined) {
     return ignore(state);
   }

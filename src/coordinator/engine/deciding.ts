@@ -1,6 +1,7 @@
 // Deciding: the commit record is with the log and may be durable at any moment. Only the log's answer moves on (D2).
 import { assert } from '../../lib/assert.ts';
 import { find, finishEffect, ignore } from './branches.ts';
+import { contradictionOfDecided } from './damage.ts';
 import type { Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
@@ -20,9 +21,14 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
       };
     case 'branch-opened':
     case 'branch-found':
-    case 'vote':
-      // A branch that the decision does not name came too late; it is rolled back alone.
       return find(state.branches, event.bqual) === undefined ? rollbackStray(state, event) : ignore(state);
+    case 'vote': {
+      const branch = find(state.branches, event.bqual);
+      // A branch that the decision does not name came too late; it is rolled back alone.
+      return branch === undefined
+        ? rollbackStray(state, event)
+        : { state, effects: contradictionOfDecided(branch, event, false) };
+    }
     case 'commit-requested':
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':

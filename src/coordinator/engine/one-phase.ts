@@ -5,25 +5,36 @@
 import { assert } from '../../lib/assert.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
+import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
 import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
 
 export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
+  // Otherwise that its end cannot be proven is being recorded.
+  const isOpen = state.branch.status.kind === 'pending';
   switch (event.kind) {
     case 'one-phase-evidence':
-      return event.bqual === state.branch.bqual ? announced(state, event) : ignore(state);
+      return isOpen && event.bqual === state.branch.bqual ? announced(state, event) : ignore(state);
     case 'branch-result':
-      return event.bqual === state.branch.bqual && event.verb === 'commit-one-phase'
+      return isOpen && event.bqual === state.branch.bqual && event.verb === 'commit-one-phase'
         ? result(state, event)
         : ignore(state);
     case 'retry-due':
-      return { state, effects: [finishEffect(state.branch, 'commit-one-phase')] };
+      return isOpen ? { state, effects: [finishEffect(state.branch, 'commit-one-phase')] } : ignore(state);
+    case 'damage-durable':
+      return hazard(state);
     case 'vote':
-      return event.bqual === state.branch.bqual ? vote(state, event) : rollbackStray(state, event);
+      if (event.bqual !== state.branch.bqual) {
+        return rollbackStray(state, event);
+      }
+      return isOpen ? vote(state, event) : ignore(state);
     case 'branch-opened':
-      return event.bqual === state.branch.bqual ? opened(state, event.instance) : rollbackStray(state, event);
+      if (event.bqual !== state.branch.bqual) {
+        return rollbackStray(state, event);
+      }
+      return isOpen ? opened(state, event.instance) : ignore(state);
     case 'branch-found':
       return event.bqual === state.branch.bqual ? ignore(state) : rollbackStray(state, event);
     case 'commit-requested':
@@ -52,8 +63,12 @@ function announced(
 ): Step<State> {
   const known = state.branch;
   const isItsHolder = known.instance === '' || known.instance === instance;
-  if (!isItsHolder || (known.evidence !== '' && known.evidence !== evidence)) {
+  if (!isItsHolder) {
     return ignore(state);
+  }
+  if (known.evidence !== '' && known.evidence !== evidence) {
+    const message = `its participant has announced the evidence ${known.evidence}, and now tells ${evidence}`;
+    return { state, effects: [alarm(known, message)] };
   }
   const branch = { ...known, instance, evidence };
   // Also when it is announced again: the word to commit may be lost.
@@ -104,15 +119,31 @@ function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }
     case 'not-yet':
     case 'unknown': {
       const attempts = branch.status.attempts + 1;
-      const told = { ...branch, status: { kind: 'pending', attempts } as const };
+      const { reason } = result;
+      const told = { ...branch, status: { kind: 'pending', attempts, reason } as const };
       return { state: { ...state, branch: told }, effects: [{ kind: 'retry', bqual: branch.bqual, attempts }] };
     }
     case 'unproven': {
-      // Its engine has forgotten: neither end may be claimed (conformance F4).
+      // Its engine has forgotten: neither end may be claimed (conformance F4), and what is claimed instead is durable before.
+      const { gtrid } = state;
+      const { bqual } = branch;
       const status: FinishStatus = { kind: 'unproven', attempts: 1, reason: result.reason };
-      return complete(state, 'hazard', status, result.reason);
+      const damage = [{ bqual, kind: 'unproven', proof: result.reason.message }] as const;
+      return {
+        state: { ...state, branch: { ...branch, status } },
+        effects: [
+          { kind: 'record-damage', bqual, record: { kind: 'heuristic', gtrid, decision: 'commit', damage } },
+          alarm(branch, `end not provable: ${result.reason.message}`),
+        ],
+      };
     }
   }
+}
+
+/** That nobody can tell how it ended is recorded. */
+function hazard(state: OnePhase): Step<State> {
+  const { status } = state.branch;
+  return status.kind === 'unproven' ? complete(state, 'hazard', status, status.reason) : ignore(state);
 }
 
 function complete(
@@ -127,9 +158,10 @@ function complete(
     { kind: 'answer', level: 'decided' },
     { kind: 'answer', level: 'applied' },
   ];
+  const logged = outcome === 'hazard';
   const scope = decision === 'commit' ? { readOnly: [], unnamed: state.unnamed } : undefined;
   return {
-    state: { kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope, reason, logged: false },
+    state: { kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope, reason, logged },
     effects,
   };
 }

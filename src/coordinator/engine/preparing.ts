@@ -3,6 +3,7 @@
 import { assert, unreachable } from '../../lib/assert.ts';
 import { openedTwice, unnamed } from './active.ts';
 import { decide, everyone, find, ignore, replace, rollBack, withVote } from './branches.ts';
+import { contradiction } from './damage.ts';
 import type { Event, Step } from './event.ts';
 import { readOnlyIn, refuseIfOther } from './scope.ts';
 import type { Preparing, State } from './state.ts';
@@ -45,18 +46,20 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
 
 function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, vote } = event;
-  if (find(state.branches, bqual) === undefined) {
+  const known = find(state.branches, bqual);
+  const alarms = contradiction(known, event);
+  if (known === undefined) {
     // A branch that nobody named has voted: it was opened by this transaction and is not part of what was asked for (D3).
     const stray = { bqual, instance: event.instance, claimed: false, vote: undefined };
     return rollBack(state, unnamed(bqual), [...state.branches, stray]);
   }
   if (vote.kind === 'rollback') {
-    return rollBack(state, vote.reason);
+    return rollBack(state, vote.reason, state.branches, alarms);
   }
   const branches = withVote(state.branches, event, vote);
   if (branches === undefined) {
     const other = { bqual, instance: event.instance, claimed: false, vote: undefined };
-    return rollBack(state, openedTwice(bqual), [...state.branches, other]);
+    return rollBack(state, openedTwice(bqual), [...state.branches, other], alarms);
   }
   return branches.every((other) => other.vote !== undefined)
     ? decide(state, branches, { readOnly: readOnlyIn(branches), unnamed: state.unnamed }, state.requestId)

@@ -23,14 +23,14 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
       decided = record;
     } else if (record.kind === 'heuristic') {
       against = record.decision;
-      for (const { bqual, proof } of record.damage) {
-        damaged.set(bqual, { kind: 'damaged', proof });
+      for (const { bqual, kind, proof } of record.damage) {
+        damaged.set(bqual, kind === 'unproven' ? unproven(proof) : { kind: 'damaged', proof, by: 'engine' });
       }
     } else if (record.kind === 'operator-action' && record.bqual !== undefined) {
       const proof = `an operator vouched for it: ${record.reason}`;
       statuses.set(
         record.bqual,
-        record.action === 'branch-committed' ? { kind: 'vouched' } : { kind: 'damaged', proof },
+        record.action === 'branch-committed' ? { kind: 'vouched' } : { kind: 'damaged', proof, by: 'operator' },
       );
     }
   }
@@ -54,16 +54,25 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     : { state, effects: pending.map((branch) => finishEffect(branch, 'commit')) };
 }
 
-/** Damage without the record of a decision: of a rollback. Were it of a commit, the damage alone says what was decided (D2). */
+/** The hazard of a commit in one phase. */
+function unproven(message: string): FinishStatus {
+  return { kind: 'unproven', attempts: 1, reason: { code: 'HEURISTIC_OUTCOME', message, retryable: false } };
+}
+
+/**
+ * Damage without the record of a decision: of a rollback, or the hazard of a commit in one phase. Were it of another commit, the damage
+ * alone says what was decided (D2).
+ */
 function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
   const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: '', status }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
+  const isMixed = branches.some(({ status }) => status.kind === 'damaged');
   return {
     state: {
       kind: 'completed',
       gtrid,
       decision,
-      outcome: 'mixed',
+      outcome: isMixed ? 'mixed' : 'hazard',
       branches,
       scope: undefined,
       reason: decision === 'commit' ? undefined : reason,

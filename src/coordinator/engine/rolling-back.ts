@@ -2,7 +2,7 @@
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
 import { assert } from '../../lib/assert.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, replace } from './branches.ts';
+import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
 import type { FinishingBranch, RollingBack, State } from './state.ts';
@@ -10,7 +10,7 @@ import type { FinishingBranch, RollingBack, State } from './state.ts';
 export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
   switch (event.kind) {
     case 'branch-result':
-      return event.verb === 'rollback' ? result(state, event) : ignore(state);
+      return result(state, event);
     case 'retry-due': {
       const branch = find(state.branches, event.bqual);
       return branch?.status.kind === 'pending' ? { state, effects: [finishEffect(branch, 'rollback')] } : ignore(state);
@@ -18,7 +18,7 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
     case 'damage-durable': {
       const branch = find(state.branches, event.bqual);
       assert(branch?.status.kind === 'recording-damage', 'D4: damage becomes durable only after it was found');
-      return settle(state, { ...branch, status: { kind: 'damaged', proof: branch.status.proof } }, []);
+      return settle(state, damaged(branch, branch.status.proof), []);
     }
     case 'branch-opened':
     case 'branch-found':
@@ -39,12 +39,13 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
 }
 
 function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
-  const { bqual, result } = event;
-  if (result.kind === 'done-otherwise') {
-    return foundCommitted(state, bqual, result.proof) ?? ignore(state);
-  }
+  const { bqual, verb, result } = event;
   const branch = find(state.branches, bqual);
-  if (branch?.status.kind !== 'pending') {
+  const proof = proofOfCommit(branch, event);
+  if (proof !== undefined) {
+    return foundCommitted(state, bqual, proof) ?? ignore(state);
+  }
+  if (verb !== 'rollback' || result.kind === 'done-otherwise' || branch?.status.kind !== 'pending') {
     return ignore(state);
   }
   switch (result.kind) {
@@ -52,12 +53,30 @@ function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result
       return settle(state, { ...branch, status: { kind: 'proven' } }, []);
     case 'not-yet': {
       const attempts = branch.status.attempts + 1;
-      return settle(state, { ...branch, status: { kind: 'pending', attempts } }, [{ kind: 'retry', bqual, attempts }]);
+      const { reason } = result;
+      return settle(state, { ...branch, status: { kind: 'pending', attempts, reason } }, [
+        { kind: 'retry', bqual, attempts },
+      ]);
     }
     case 'unknown':
     case 'unproven':
-      return settle(state, { ...branch, status: { kind: 'swept' } }, []);
+      return settle(state, { ...branch, status: { kind: 'swept', reason: result.reason } }, []);
   }
+}
+
+/**
+ * What says that a branch is committed although its transaction is rolled back; undefined: nothing does. That it was told to commit, in
+ * one phase before the rollback or by whomever, and did so, is as good as an engine's proof; but not what had nothing to commit.
+ */
+export function proofOfCommit(
+  branch: FinishingBranch | undefined,
+  { verb, result }: Extract<Event, { kind: 'branch-result' }>,
+): string | undefined {
+  if (verb === 'rollback') {
+    return result.kind === 'done-otherwise' ? result.proof : undefined;
+  }
+  const hasWritten = verb === 'commit' || (branch !== undefined && branch.evidence !== '');
+  return result.kind === 'done' && hasWritten ? 'its participant has answered that it was committed' : undefined;
 }
 
 /**
@@ -72,7 +91,7 @@ export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string):
   }
   const branch: FinishingBranch = {
     ...(known ?? { bqual, instance: '', evidence: '' }),
-    status: { kind: 'recording-damage', proof },
+    status: { kind: 'recording-damage', proof, was: 'open' },
   };
   const branches = known === undefined ? [...state.branches, branch] : replace(state.branches, branch);
   const { gtrid } = state;

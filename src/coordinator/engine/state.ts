@@ -19,17 +19,23 @@ export interface OpenBranch {
 
 /** How far phase two is with one branch. */
 export type FinishStatus =
-  | { readonly kind: 'pending'; readonly attempts: number }
+  | {
+      readonly kind: 'pending';
+      readonly attempts: number;
+      /** Why the newest attempt did not end it; undefined: it was not answered yet. */
+      readonly reason?: Reason | undefined;
+    }
   /** The engine proved the decided end. */
   | { readonly kind: 'proven' }
-  /** The engine proved the opposite; the heuristic record is on its way to the log. */
-  | { readonly kind: 'recording-damage'; readonly proof: string }
-  | { readonly kind: 'damaged'; readonly proof: string }
-  /** The engine proves neither end. Asked again now and then; an operator may vouch for it. */
+  /** The engine proved the opposite; the heuristic record is on its way to the log. `was`: what people have been told of it before. */
+  | { readonly kind: 'recording-damage'; readonly proof: string; readonly was: 'open' | 'vouched' | 'damaged' }
+  /** By whose word: an operator's may be disproved yet. */
+  | { readonly kind: 'damaged'; readonly proof: string; readonly by: 'engine' | 'operator' }
+  /** The engine proves neither end. Asked again now and then; an operator may vouch for it. In one phase: the end, once it is recorded. */
   | { readonly kind: 'unproven'; readonly attempts: number; readonly reason: Reason }
   | { readonly kind: 'vouched' }
   /** Rolling back only: left to reconciliation, which rolls back whatever its engine still lists as prepared. */
-  | { readonly kind: 'swept' };
+  | { readonly kind: 'swept'; readonly reason: Reason };
 
 export interface FinishingBranch {
   readonly bqual: Bqual;

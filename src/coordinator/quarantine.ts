@@ -1,0 +1,73 @@
+// Branches that are not touched, because this log does not know their life, or not wholly: the wrong log, or an old copy of it (D8).
+import type { Clock } from '../lib/clock.ts';
+import { type Bqual, formatXid, type Gtrid, type ResourceName } from '../xa/xid.ts';
+import type { Logger } from './logger.ts';
+
+/** Participants list what their engine holds prepared every few seconds; what several lists in a row do not have is gone. */
+const GONE_MS = 10_000;
+/** Of each resource. More of them are left alone as well, and are not named. */
+const NAMED_MAX = 10_000;
+
+interface Listed {
+  /** When each branch was told of last. */
+  readonly seenAt: Map<string, number>;
+  /** Lists have come since then without a gap. */
+  listedSince: number;
+  listedAt: number;
+}
+
+export class Quarantine {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #resources = new Map<ResourceName, Listed>();
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** How many of them the resource's engine held when it was listed last. */
+  countAt(resource: ResourceName): number {
+    return this.#resources.get(resource)?.seenAt.size ?? 0;
+  }
+
+  /** @param why a sentence for people, who hear it once as long as the branch is there. */
+  add(gtrid: Gtrid, bqual: Bqual, resource: ResourceName, why: string): void {
+    const now = this.#clock.now();
+    const listed = this.#resources.get(resource) ?? { seenAt: new Map(), listedSince: now, listedAt: now };
+    this.#resources.set(resource, listed);
+    const key = formatXid({ gtrid, bqual });
+    const isNew = !listed.seenAt.has(key);
+    if (!isNew || listed.seenAt.size < NAMED_MAX) {
+      listed.seenAt.set(key, now);
+    }
+    if (isNew && listed.seenAt.size < NAMED_MAX) {
+      this.#logger.error({ evt: 'branch-quarantined', txn: gtrid, branch: bqual, message: why });
+    }
+  }
+
+  /** A list of the resource's engine has come: what was not in it for a while is gone. While nobody lists, nothing is concluded. */
+  listed(resource: ResourceName): void {
+    const listed = this.#resources.get(resource);
+    if (listed === undefined) {
+      return;
+    }
+    const now = this.#clock.now();
+    if (now - listed.listedAt >= GONE_MS) {
+      listed.listedSince = now;
+    }
+    listed.listedAt = now;
+    if (now - listed.listedSince < GONE_MS) {
+      return;
+    }
+    for (const [key, seenAt] of listed.seenAt) {
+      if (now - seenAt >= GONE_MS) {
+        listed.seenAt.delete(key);
+      }
+    }
+    if (listed.seenAt.size === 0) {
+      this.#resources.delete(resource);
+      this.#logger.info({ evt: 'quarantine-empty', resource });
+    }
+  }
+}
