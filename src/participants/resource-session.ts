@@ -10,9 +10,11 @@ import type { ResourceSessionRequest__Output } from '../gen/concordat/v1/Resourc
 import type { ResourceSessionResponse } from '../gen/concordat/v1/ResourceSessionResponse.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
+import { QueueBudget } from '../wire/queue-budget.ts';
 import { checkFrame } from '../wire/request.ts';
 import { toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { UNREAD_BYTES_MAX } from '../xa/limits.ts';
 import type { Weighed } from './resource-service.ts';
 
 export type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
@@ -30,6 +32,8 @@ const FRAME_BYTES = 1024 * 1024;
 /** Answers that wait for an application that does not read; then its stream is given up. */
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const ERROR_BYTES = 4_096;
+/** Of all applications of this process. */
+const budget = new QueueBudget(UNREAD_BYTES_MAX);
 
 export class ResourceSession {
   readonly #stream: ExecuteStream;
@@ -50,7 +54,7 @@ export class ResourceSession {
       stream,
       (replies) => ({ replies: replies.map(({ value }) => value) }),
       () => this.#refuse(new CoordinatorError('CONNECTION_LOST', 'the application does not read its answers')),
-      { weigh: ({ bytes }) => bytes, frameMax: FRAME_BYTES, queueMax: QUEUE_BYTES_MAX },
+      { weigh: ({ bytes }) => bytes, frameMax: FRAME_BYTES, queueMax: QUEUE_BYTES_MAX, budget },
     );
     stream.on('data', (frame: ResourceSessionRequest__Output) => this.#receive(frame));
     stream.on('end', () => this.end());

@@ -33,6 +33,8 @@ export const DIRECTORY_PAGE_MAX = 200;
 export const DIRECTORY_NEWS_MS = 100;
 /** From the opening of a Session or Attach stream to its hello, whatever else is said on it: it holds a place meanwhile. */
 export const HELLO_MAX_MS = 5_000;
+/** Answers and commands of all streams of a process that their peers have not read; the longest queue is given up first. */
+export const UNREAD_BYTES_MAX = 512 * 1024 * 1024;
 /** Messages in one stream frame; a frame of the largest ones stays below COORDINATOR_MESSAGE_BYTES_MAX. */
 export const FRAME_MESSAGES_MAX = 200;
 /**
