@@ -4,6 +4,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
+import { addHealth } from '../wire/health.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
 import { openCore } from './core.ts';
 import type { Driver } from './driver.ts';
@@ -72,7 +73,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     drainGraceMs: options.drainGraceMs,
   });
 
-  health.addToServer(server);
+  addHealth(server, health, ['', ...SERVICE_NAMES]);
   addServices(server, {
     application,
     admin,

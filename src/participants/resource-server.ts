@@ -2,6 +2,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
+import { addHealth } from '../wire/health.ts';
 import { wire } from '../wire/proto.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
@@ -90,7 +91,7 @@ class ResourceServer {
     this.#clock = clock;
     this.#service = new ResourceService({ runtimes: this.#runtimes, clock, logger });
     this.#server.addService(wire.ResourceService.service, this.#service.handlers);
-    this.#health.addToServer(this.#server);
+    addHealth(this.#server, this.#health, HEALTH_NAMES);
   }
 
   async listen(address: string): Promise<void> {

@@ -16,6 +16,8 @@ export const METADATA_PAIRS_MAX = 64;
 export const STREAMS_PER_CONNECTION_MAX = 100;
 /** Long-lived client sessions of one coordinator. */
 export const SESSIONS_MAX = 1_000;
+/** Streams that watch the health of one server, over all connections. */
+export const HEALTH_WATCHES_MAX = 1_000;
 /** Participant instances attached to one coordinator. */
 export const PARTICIPANTS_MAX = 1_000;
 /** Resources that a coordinator registers: their names are for good, in its log and in every client's directory. */

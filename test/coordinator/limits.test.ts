@@ -1,9 +1,10 @@
 // Every limit refuses with its own reason, leaves nothing behind, and lets go again.
-import { credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type MethodDefinition, type StatusObject } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { wire } from '../../src/wire/proto.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
-import { PARTICIPANTS_MAX, SESSIONS_MAX } from '../../src/xa/limits.ts';
+import { HEALTH_WATCHES_MAX, PARTICIPANTS_MAX, SESSIONS_MAX } from '../../src/xa/limits.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
@@ -190,6 +191,42 @@ describe('participants', () => {
     }
     expect((await wave(PARTICIPANTS_MAX + 600)).filter((code) => code === 8).length).toBeGreaterThan(0);
     await system.participant('orders');
+  });
+});
+
+describe('health watches', () => {
+  it('are refused beyond a thousand over all connections, and those that were cut do not count (security X24)', async () => {
+    await using system = await openSystem();
+    const method = healthService['Watch'] as MethodDefinition<{ service: string }, { status: string }>;
+    const open = async (count: number) => {
+      const told: string[] = [];
+      const codes: number[] = [];
+      const clients = Array.from({ length: Math.ceil(count / STREAMS) }, () => {
+        return new Client(system.address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+      });
+      for (let n = 0; n < count; n += 1) {
+        const { path, requestSerialize, responseDeserialize } = method;
+        const request = { service: '' };
+        const stream = clients[Math.floor(n / STREAMS)]?.makeServerStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+        );
+        stream?.on('data', ({ status }) => told.push(status)).on('error', () => undefined);
+        stream?.on('status', ({ code }: StatusObject) => codes.push(code));
+      }
+      await eventually('each has an answer', () => told.length + codes.length >= count);
+      for (const client of clients) {
+        client.close();
+      }
+      return { served: told.filter((status) => status === 'SERVING').length, refused: codes };
+    };
+    const wave = await open(HEALTH_WATCHES_MAX + 300);
+    expect(wave.served).toBe(HEALTH_WATCHES_MAX);
+    expect(wave.refused.filter((code) => code === 8)).toHaveLength(300);
+    await eventually('there is room again', async () => (await open(200)).refused.length === 0);
+    expect((await system.api.health({ service: '' })).status).toBe('SERVING');
   });
 });
 

@@ -1,4 +1,5 @@
 // Strict reading of a JSON file: `JSON.parse` keeps the last of two equal keys in silence, and half of a file is then a lie.
+import { firstFault, placeOf } from './json-places.ts';
 
 export type JsonResult =
   | { readonly kind: 'value'; readonly value: unknown }
@@ -9,11 +10,17 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
 
 /** The value of `text`, or why it is refused: no JSON, or an object that has a key twice (faults B57). */
 export function parseStrictJson(text: string): JsonResult {
+  const foreign = encodingProblem(text);
+  if (foreign !== undefined) {
+    return { kind: 'refused', message: foreign };
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    return { kind: 'refused', message: `it is not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  } catch {
+    // The place and nothing else: JSON.parse shows some of the text around it, which may be half of a password.
+    const { line, column } = placeOf(text, firstFault(text) ?? text.length);
+    return { kind: 'refused', message: `it is not JSON: see line ${line}, column ${column}` };
   }
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) {
@@ -23,6 +30,16 @@ export function parseStrictJson(text: string): JsonResult {
     };
   }
   return { kind: 'value', value };
+}
+
+/** Editors write these marks, and none of them shows them. */
+function encodingProblem(text: string): string | undefined {
+  if (text.startsWith('\ufeff')) {
+    return 'it begins with a byte order mark (BOM), which JSON has not: save it as UTF-8 without BOM';
+  }
+  return text.startsWith('\ufffd\ufffd') || text.includes('\0')
+    ? 'it is not UTF-8 text, perhaps UTF-16: save it as UTF-8 without BOM'
+    : undefined;
 }
 
 /** The first repeated key of a text that is valid JSON. */
@@ -55,7 +72,7 @@ function duplicateKey(text: string): { readonly key: string; readonly line: numb
           const key = String(JSON.parse(token));
           const keys = open.at(-1);
           if (keys?.has(key) === true) {
-            return { key, line: text.slice(0, index).split('\n').length };
+            return { key, line: placeOf(text, index).line };
           }
           keys?.add(key);
           keyNext = false;

@@ -68,7 +68,9 @@ export function loadConfig<Schema extends ConfigSchema>(schema: Schema, options:
   }
   const result = schema.safeParse(raw);
   if (!result.success) {
-    const problems = result.error.issues.flatMap((issue) => problemOf(issue, settings, winners));
+    const problems = result.error.issues.flatMap((issue) =>
+      problemOf(issue, settings, winners, file?.lines ?? new Map()),
+    );
     throw configError(
       problems.length === 1 ? 'A setting is wrong.' : `${problems.length} settings are wrong.`,
       problems,

@@ -8,6 +8,7 @@ export function problemOf(
   issue: core.$ZodIssue,
   settings: readonly Setting[],
   givenByKey: ReadonlyMap<string, Given>,
+  lines: ReadonlyMap<string, number>,
 ): readonly string[] {
   const key = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
@@ -19,7 +20,11 @@ export function problemOf(
     const file = setting.secret ? `, better ${fileFormOf(setting).flag} or ${fileFormOf(setting).env}` : '';
     return [`${key} is missing: give ${setting.flag} or ${setting.env}${file}`];
   }
-  const origin = given === undefined ? '' : ` (from ${describeOrigin(given.origin)})`;
+  const line = given?.origin.kind === 'file' || given === undefined ? lines.get(key) : undefined;
+  const place = line === undefined ? '' : `line ${line}`;
+  const from = given === undefined ? [place] : [`from ${describeOrigin(given.origin)}`, place];
+  const said = from.filter((part) => part !== '').join(', ');
+  const origin = said === '' ? '' : ` (${said})`;
   return [`${key} ${setting === undefined ? sentenceOf(issue) : expectation(setting, issue, given)}${origin}`];
 }
 
@@ -37,7 +42,7 @@ function expectation(setting: Setting, issue: core.$ZodIssue, given: Given | und
   if (issue.code === 'custom') {
     return issue.message;
   }
-  const told = setting.secret || given === undefined ? '' : `, not ${JSON.stringify(given.value)}`;
+  const told = setting.secret || given === undefined ? '' : `, not ${shown(given.value)}`;
   switch (setting.kind) {
     case 'integer':
       return `must be a whole number from ${setting.bounds?.min} to ${setting.bounds?.max}${told}`;
@@ -48,6 +53,14 @@ function expectation(setting: Setting, issue: core.$ZodIssue, given: Given | und
     case 'text':
       return `must be a text${told}`;
   }
+}
+
+/** What is inside of an object or a list was meant for another setting, perhaps a secret. */
+function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'a list' : 'an object';
+  }
+  return JSON.stringify(value);
 }
 
 function sentenceOf(issue: core.$ZodIssue): string {

@@ -1,6 +1,7 @@
 // Where values come from: a file, the environment, flags. Each source is read into the same form, highest precedence last.
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { configError } from '../failure.ts';
+import { linesOf } from './json-places.ts';
 import { parseStrictJson } from './json-text.ts';
 import { fileFormOf, type Setting } from './settings.ts';
 
@@ -29,6 +30,8 @@ export interface ConfigFile {
   readonly content: Readonly<Record<string, unknown>>;
   /** Every user of the machine may read it. */
   readonly readable: boolean;
+  /** The line of each key, by its path with dots. */
+  readonly lines: ReadonlyMap<string, number>;
 }
 
 /** @throws {CliError} CONFIG_INVALID: it cannot be read, is no JSON object, or has a key twice. */
@@ -41,7 +44,7 @@ export function readConfigFile(path: string): ConfigFile {
   if (typeof result.value !== 'object' || result.value === null || Array.isArray(result.value)) {
     throw configError(`The configuration file ${path} cannot be used: it must hold one JSON object.`);
   }
-  return { path, content: result.value as Readonly<Record<string, unknown>>, readable };
+  return { path, content: result.value as Readonly<Record<string, unknown>>, readable, lines: linesOf(text) };
 }
 
 /** Content and permissions of one and the same file. @throws {CliError} CONFIG_INVALID */

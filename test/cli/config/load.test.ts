@@ -134,6 +134,47 @@ describe('refusals', () => {
     ).toContain('retention must be an object');
   });
 
+  it('a file that is no JSON is refused with the place, and with nothing of what is there (security X27)', () => {
+    const secret = 'hunter2secret';
+    const lead = '{\n  "resource": "accounts",\n  "url": ';
+    for (const [text, line, column] of [
+      [`${lead}${secret}"\n}`, 3, 10],
+      [`${lead}"postgres://u:${secret}@h/db\n}`, 3, 10],
+      [`${lead}"postgres://u:${secret}@h/db"\n  "x": 1}`, 4, 3],
+      [`${lead}"${secret}",}`, 3, 26],
+      [`${secret}`, 1, 1],
+      [`{"a": {"b": [1, ${secret}]}}`, 1, 17],
+      [`{"a": "${secret}" } trailing`, 1, 25],
+      [`{"a": "${secret}\\x"}`, 1, 7],
+      [`{"a": 01, "b": "${secret}"}`, 1, 8],
+      [`${'['.repeat(5_000)}"${secret}`, 1, 102],
+    ] as const) {
+      const told = problems({ configPath: file(text) });
+      expect(told, text).toContain(`it is not JSON: see line ${line}, column ${column}.`);
+      for (let part = 0; part + 4 <= secret.length; part += 1) {
+        expect(told).not.toContain(secret.slice(part, part + 4));
+      }
+    }
+  });
+
+  it('a value of another type is refused with its line, and shows nothing that is inside of it (security X27)', () => {
+    const text =
+      '{\n  "listen": { "url": "hunter2" },\n\n  "drainGraceMs": "soon",\n  "retention": 5,\n "logLevel":["hunter2"]}';
+    const told = problems({ configPath: file(text) });
+    expect(told).not.toContain('hunter2');
+    expect(told).toMatch(/listen must be a text, not an object \(from file .*, line 2\)/);
+    expect(told).toMatch(/drainGraceMs must be a whole number .*, not "soon" \(from file .*, line 4\)/);
+    expect(told).toMatch(/retention must be an object \(line 5\)/);
+    expect(told).toMatch(/logLevel must be one of .*, not a list \(from file .*, line 6\)/);
+  });
+
+  it('a byte order mark, and UTF-16, are named as what they are', () => {
+    expect(problems({ configPath: file('\ufeff{"listen":"127.0.0.1:1"}') })).toContain('byte order mark (BOM)');
+    const utf16 = file('');
+    writeFileSync(utf16, Buffer.from('\ufeff{"listen":"127.0.0.1:1"}', 'utf16le'));
+    expect(problems({ configPath: utf16 })).toContain('perhaps UTF-16: save it as UTF-8');
+  });
+
   it.each(['127.0.0.1:65536', '127.0.0.1:grpc', '::1:7420', `unix:/${'s'.repeat(200)}`])(
     'the address %s is refused with its origin (faults B58)',
     (listen) => {
