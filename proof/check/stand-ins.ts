@@ -5,6 +5,7 @@ import { Driver } from '../../src/coordinator/driver.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { Leases } from '../../src/coordinator/leases.ts';
 import type { Logger } from '../../src/coordinator/logger.ts';
+import { LostDecisions } from '../../src/coordinator/lost-decisions.ts';
 import { Quarantine } from '../../src/coordinator/quarantine.ts';
 import { Strays } from '../../src/coordinator/strays.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -59,8 +60,9 @@ export function standIn(circumstances: Circumstances): StandIn {
   const driver = new Driver({ log, clock, random, directory, logger: SILENT, outcomesMax: 10 });
   const leases = new Leases(IDENTITY, epoch);
   const quarantine = new Quarantine(clock, SILENT);
+  const lost = new LostDecisions({ driver, log, quarantine });
   const strays = new Strays({
-    ...{ driver, leases, log, quarantine, logger: SILENT, defaultTimeoutMs: 1_000 },
+    ...{ driver, leases, log, quarantine, lost, logger: SILENT, defaultTimeoutMs: 1_000 },
     mayBegin: () => true,
   });
   return { driver, strays, directory, log, clock, effects, told, forgotten: () => forgotten };

@@ -46,8 +46,12 @@ export class RemoteResourceManager implements ResourceManager {
     return this.#control('read-token', () => this.#wire.server.readToken(instance), instance);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
-    return this.#control('epoch', () => this.#wire.server.raiseEpoch(identity, epoch, token), `${identity}.${epoch}`);
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): Promise<RecordedLife> {
+    return this.#control(
+      'epoch',
+      () => this.#wire.server.raiseEpoch(identity, epoch, token, previous),
+      `${identity}.${epoch}`,
+    );
   }
 
   knownLogs(): Promise<readonly KnownLog[]> {

@@ -20,6 +20,7 @@ export type AdminMethod =
   | 'ScanResource'
   | 'AcceptResource'
   | 'GetLogStatus'
+  | 'AdoptLog'
   | 'BackupLog';
 
 type Definition = AdminServiceDefinition;

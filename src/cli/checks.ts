@@ -2,6 +2,7 @@
 import { EXIT } from '../xa/errors.ts';
 import { formatBytes, formatDuration, formatMicros } from './duration.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { exitOfAlarm } from './log-view.ts';
 import { refusal, sharedDatabases } from './resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
@@ -46,6 +47,7 @@ export function surveyChecks(survey: Survey): readonly Check[] {
   return [
     healthCheck(survey),
     versionCheck(survey),
+    ...alarmChecks(survey),
     ...logChecks(survey),
     ...resourceChecks(survey),
     inDoubtCheck(survey),
@@ -72,6 +74,16 @@ function versionCheck({ log }: Survey): Check {
   return problem === undefined
     ? ok('version', `${log.coordinatorVersion ?? 'unknown'}, protocol ${log.protocolVersion}`)
     : { name: 'version', result: 'warning', finding: problem, mend: 'Upgrade the older side.', exit: EXIT.conflict };
+}
+
+function alarmChecks({ log }: Survey): readonly Check[] {
+  return log.alarms.map((alarm) => ({
+    name: alarm.code,
+    result: 'failed',
+    finding: alarm.message,
+    mend: alarm.mend,
+    exit: exitOfAlarm(alarm),
+  }));
 }
 
 function logChecks({ log }: Survey): readonly Check[] {

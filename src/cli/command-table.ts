@@ -52,7 +52,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'log',
-    summary: 'the log: status, verify, backup',
+    summary: 'the log: status, verify, backup, adopt',
     group: OPERATORS,
     load: async () => (await import('./commands/log.ts')).defineLog,
   },

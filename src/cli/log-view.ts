@@ -1,6 +1,8 @@
 // The state of the log as the command line shows it.
 import type { GetLogStatusResponse__Output } from '../gen/concordat/v1/GetLogStatusResponse.ts';
+import { EXIT, isErrorCode } from '../xa/errors.ts';
 import { formatBytes, formatMicros } from './duration.ts';
+import { type ExitCode, exitOf } from './exit-codes.ts';
 
 export interface LogView {
   readonly identity: string;
@@ -17,6 +19,14 @@ export interface LogView {
   /** Null: the coordinator does not tell. */
   readonly coordinatorVersion: string | null;
   readonly protocolVersion: number;
+  /** What a person must know of the coordinator as a whole, with what to do. */
+  readonly alarms: readonly AlarmView[];
+}
+
+export interface AlarmView {
+  readonly code: string;
+  readonly message: string;
+  readonly mend: string;
 }
 
 export function viewLog(status: GetLogStatusResponse__Output): LogView {
@@ -34,7 +44,13 @@ export function viewLog(status: GetLogStatusResponse__Output): LogView {
     forcedWrites: Number(status.forcedWrites),
     coordinatorVersion: status.version === '' ? null : status.version,
     protocolVersion: status.protocolVersion,
+    alarms: status.alarms.map(({ code, message, mend }) => ({ code, message, mend })),
   };
+}
+
+/** The exit code that an alarm asks for: branches in doubt, unless the catalogue knows better. */
+export function exitOfAlarm({ code }: AlarmView): ExitCode {
+  return isErrorCode(code) ? exitOf(code) : EXIT.inDoubt;
 }
 
 export function logFields(log: LogView): readonly (readonly [string, string])[] {

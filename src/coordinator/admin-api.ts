@@ -3,6 +3,7 @@ import type { AcceptResourceRequest__Output as AcceptRequest } from '../gen/conc
 import type { AcceptResourceResponse } from '../gen/concordat/v1/AcceptResourceResponse.ts';
 import type { AdminGetTransactionRequest__Output as GetRequest } from '../gen/concordat/v1/AdminGetTransactionRequest.ts';
 import type { AdminGetTransactionResponse } from '../gen/concordat/v1/AdminGetTransactionResponse.ts';
+import type { AdoptLogRequest__Output as AdoptRequest } from '../gen/concordat/v1/AdoptLogRequest.ts';
 import type { BranchObservation } from '../gen/concordat/v1/BranchObservation.ts';
 import type { ForgetTransactionRequest__Output as ForgetRequest } from '../gen/concordat/v1/ForgetTransactionRequest.ts';
 import type { ListResourcesResponse } from '../gen/concordat/v1/ListResourcesResponse.ts';
@@ -20,12 +21,14 @@ import { wireBranches, wireEnded, wireState, wireTransaction } from './describe.
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Resolution } from './engine/operator.ts';
-import { explain } from './explain.ts';
+import { explain, explainKept } from './explain.ts';
+import type { LogCopy } from './log-copy.ts';
 import type { Operations } from './operations.ts';
+import type { OtherLogs } from './other-logs.ts';
+import type { Quarantine } from './quarantine.ts';
 import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from './requests.ts';
 import type { Resolutions } from './resolutions.ts';
 import { resourcePage } from './resource-page.ts';
-import type { Strays } from './strays.ts';
 import type { Successors } from './successors.ts';
 import { Transaction } from './transaction.ts';
 import { selectPage } from './transaction-page.ts';
@@ -40,7 +43,9 @@ export interface AdminApiParts {
   readonly operations: Operations;
   readonly resolutions: Resolutions;
   readonly successors: Successors;
-  readonly strays: Strays;
+  readonly quarantine: Quarantine;
+  readonly copy: LogCopy;
+  readonly others: OtherLogs;
   readonly clock: Clock;
 }
 
@@ -59,6 +64,10 @@ export class AdminApi {
   async getTransaction(request: GetRequest): Promise<AdminGetTransactionResponse> {
     const { operations, directory, clock } = this.#parts;
     const gtrid = decodeGtrid(request.gtrid);
+    const kept = this.#parts.quarantine.of(gtrid);
+    if (kept.length > 0) {
+      return { transaction: wireEnded(gtrid, 'unknown'), observations: [], explanation: explainKept(gtrid, kept) };
+    }
     const found = await operations.find(gtrid, []);
     if (found instanceof Transaction) {
       const observations = request.probe ? await this.#probe(found) : [];
@@ -116,7 +125,7 @@ export class AdminApi {
   }
 
   async scanResource(request: { readonly resource: string }): Promise<ScanResourceResponse> {
-    const { directory } = this.#parts;
+    const { directory, others } = this.#parts;
     const name = decodeResource(request.resource);
     if (!directory.isRegistered(name)) {
       const known = directory.all().map((resource) => resource.name);
@@ -130,7 +139,20 @@ export class AdminApi {
       throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the sidecar of ${name} is not attached just now`);
     }
     const { branches, findings } = await sidecar.scan();
-    return { branches, findings };
+    return { branches, findings: [...findings, ...others.findings(name, branches)] };
+  }
+
+  /** See `LogCopy.adopt`. @throws {CoordinatorError} TXN_STATE, FIELD_INVALID, LOG_FAILED */
+  async adoptLog(request: AdoptRequest): Promise<{ effects: string[] }> {
+    const { dryRun, incomplete } = request;
+    const effects = await this.#parts.copy.adopt({
+      requestId: decodeRequestId(request.requestId),
+      operator: decodeText('operator', request.operator, dryRun ? 0 : 1, OPERATOR_CHARS_MAX),
+      reason: decodeText('reason', request.reason, dryRun ? 0 : OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX),
+      dryRun,
+      incomplete,
+    });
+    return { effects: [...effects] };
   }
 
   async acceptResource(request: AcceptRequest): Promise<AcceptResourceResponse> {
@@ -213,11 +235,13 @@ function decodeResolution(request: ResolveRequest): Resolution {
   switch (request.resolution) {
     case 'RESOLUTION_ROLLBACK':
       return { kind: 'rollback' };
+    case 'RESOLUTION_COMMIT':
+      return { kind: 'commit' };
     case 'RESOLUTION_BRANCH_COMMITTED':
       return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'committed' };
     case 'RESOLUTION_BRANCH_ROLLED_BACK':
       return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'rolled-back' };
     default:
-      throw invalid('resolution', 'must be ROLLBACK, BRANCH_COMMITTED or BRANCH_ROLLED_BACK');
+      throw invalid('resolution', 'must be ROLLBACK, COMMIT, BRANCH_COMMITTED or BRANCH_ROLLED_BACK');
   }
 }

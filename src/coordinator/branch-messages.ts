@@ -7,8 +7,10 @@ import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Event } from './engine/event.ts';
+import { decodeLogs } from './known-logs.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
+import type { OtherLogs } from './other-logs.ts';
 import { decodeEvidence, decodeResult, decodeVerb, decodeVote } from './participant-messages.ts';
 import type { PendingAnswers } from './pending-answers.ts';
 import { decodeBqual, decodeGtrid } from './requests.ts';
@@ -22,6 +24,7 @@ export interface BranchMessageParts {
   readonly strays: Strays;
   readonly markers: Markers;
   readonly logger: Logger;
+  readonly others: OtherLogs;
 }
 
 /** @throws {CoordinatorError} FIELD_INVALID, NOT_OWNER: the participant cannot be trusted and is refused. */
@@ -42,7 +45,7 @@ export function receiveBranchMessage(
   message: ParticipantMessage,
   link: Link,
 ): void {
-  const { driver, strays, markers, answers } = parts;
+  const { driver, strays, markers, others, answers } = parts;
   const { instance, resource } = link;
   if (message.opened) {
     const [gtrid, bqual] = branchOf(message.opened, link);
@@ -74,6 +77,9 @@ export function receiveBranchMessage(
       strays.deliver(gtrid, { kind: 'branch-found', bqual, instance, evidence }, resource);
     }
     strays.listed(resource);
+    if (message.reconcile.others.length > 0) {
+      others.heard(resource, decodeLogs(message.reconcile.others));
+    }
     markers.swept(resource, message.reconcile.markers);
   } else if (message.scanResult) {
     answers.settle(message.scanResult.id, message.scanResult, message.scanResult.error);

@@ -194,6 +194,7 @@ class ClientSession implements Owner {
         `this coordinator speaks protocol ${PROTOCOL_VERSION}, the client ${protocolVersion}`,
       );
     }
+    this.#parts.driver.ensureUsable(); // A refused log gives no id out.
     this.#greeting.cancel();
     this.#greeted = true;
     const pages = [...directoryPages(directory)];

@@ -61,6 +61,16 @@ export const coordinatorConfigSchema = z
     allowNetworkFileSystem: flagSetting(
       'Allow the log on a network file system, whose locks and flushes cannot be trusted.',
     ).default(false),
+    besideLogs: z
+      .string()
+      .refine((text) => /^(|any|[a-z2-7]{10}(,[a-z2-7]{10})*)$/.test(text), {
+        message: 'must be identities of logs with commas between them, as the refusal names them, or any',
+      })
+      .meta({
+        description:
+          'Logs of Concordat that the databases may have served before this one: lost ones, or those of coordinators that share them. Identities, with commas between them; any: for trials.',
+      })
+      .default(''),
     acceptWithoutHighWater: flagSetting(
       'For one start: accept a log whose high-water file is lost, although nobody can tell whether its end is missing too.',
     ).default(false),

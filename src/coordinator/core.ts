@@ -4,17 +4,21 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { AdminApi } from './admin-api.ts';
+import { type Alarm, alarmsOf } from './alarms.ts';
 import { ApplicationApi } from './application-api.ts';
 import { ClientSessions } from './client-session.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { Leases } from './leases.ts';
+import { LogCopy } from './log-copy.ts';
 import type { Logger } from './logger.ts';
+import { LostDecisions } from './lost-decisions.ts';
 import { Markers } from './markers.ts';
 import { Operations } from './operations.ts';
+import { OtherLogs } from './other-logs.ts';
 import type { ParticipantParts } from './participant-session.ts';
 import { Quarantine } from './quarantine.ts';
-import { recover } from './recovery.ts';
+import { recover, registerKnown } from './recovery.ts';
 import { Resolutions } from './resolutions.ts';
 import { Strays } from './strays.ts';
 import { Successors } from './successors.ts';
@@ -28,9 +32,14 @@ export interface CoreOptions {
   readonly defaultTimeoutMs: number;
   readonly openTransactionsMax: number;
   readonly outcomesMax: number;
+  /** Other logs that its databases may have served before: identities, or `any`. */
+  readonly besideLogs?: readonly string[];
 }
 
 export interface Core {
+  /** Whether the log is the one that the databases have served: nothing is served by another. */
+  readonly copy: LogCopy;
+  readonly alarms: () => readonly Alarm[];
   readonly driver: Driver;
   readonly directory: Directory;
   readonly operations: Operations;
@@ -52,17 +61,38 @@ export function openCore(options: CoreOptions): Core {
   const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
   const mayBegin = (): boolean => operations.mayBegin;
   const quarantine = new Quarantine(clock, logger);
-  const strays = new Strays({ quarantine, driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const lost = new LostDecisions({ driver, log, quarantine });
+  const strays = new Strays({ quarantine, lost, driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const others = new OtherLogs({ log, directory, beside: options.besideLogs ?? [], now });
+  const copy = new LogCopy({ log, driver, directory, clock, logger });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
-  const resolutions = new Resolutions({ driver, directory, log, clock, logger });
-  const successors = new Successors({ driver, directory, strays, log, clock, logger });
-  const admin = new AdminApi({ driver, directory, operations, resolutions, successors, strays, clock });
+  const resolutions = new Resolutions({ driver, directory, log, quarantine, lost, clock, logger });
+  const successors = new Successors({ driver, directory, quarantine, log, clock, logger });
+  const admin = new AdminApi({
+    driver,
+    directory,
+    operations,
+    resolutions,
+    successors,
+    quarantine,
+    copy,
+    others,
+    clock,
+  });
   const markers = new Markers(driver, log);
   const sessions = new ClientSessions({
     ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
   });
   const witness = new Witness({ directory, clock, random, logger });
-  const participants = { driver, directory, witness, strays, markers, log, clock, logger };
-  recover(log, driver, directory, logger);
-  return { driver, directory, operations, application, admin, sessions, participants };
+  const participants = { driver, directory, witness, copy, others, strays, markers, log, clock, logger };
+  const { refusal } = copy;
+  if (refusal === undefined) {
+    recover(log, driver, directory, logger);
+  } else {
+    registerKnown(log, directory);
+    driver.refuse(refusal);
+    logger.fatal({ evt: 'log-refused', message: refusal.message });
+  }
+  const alarms = (): readonly Alarm[] => alarmsOf({ copy, others, quarantine, directory });
+  return { copy, alarms, driver, directory, operations, application, admin, sessions, participants };
 }

@@ -38,6 +38,7 @@ export class Driver {
   readonly unreached: UnreachedBranches;
   /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
   readonly failed: Promise<Error>;
+  readonly #failed = Promise.withResolvers<Error>();
   readonly #clock: Clock;
   readonly #effects: Effects;
   readonly #timers: Timers;
@@ -49,6 +50,7 @@ export class Driver {
   #failure: CoordinatorError | undefined;
 
   constructor(parts: DriverParts) {
+    this.failed = this.#failed.promise;
     const { log, clock, random, directory, logger } = parts;
     this.#clock = clock;
     this.#logger = logger;
@@ -74,13 +76,10 @@ export class Driver {
       answer: (transaction, level) => this.#waiting.answer(transaction, level),
       fail: (error) => this.#fail(error),
     });
-    this.failed = log.failed.then((error) => {
-      this.#fail(error);
-      return error;
-    });
+    void log.failed.then((error) => this.#fail(error));
   }
 
-  /** @throws {CoordinatorError} `LOG_FAILED` once the log is unusable: nothing may be promised any more. */
+  /** @throws {CoordinatorError} `LOG_FAILED`, `EPOCH_STALE` once the log is unusable: nothing may be promised any more. */
   ensureUsable(): void {
     if (this.#failure !== undefined) {
       throw this.#failure;
@@ -250,9 +249,21 @@ export class Driver {
     }
   }
 
+  /**
+   * The log is not the one that the databases have served: nothing may be concluded from it, and nothing moves any more. Whoever waits
+   * hears "unknown".
+   */
+  refuse(error: CoordinatorError): void {
+    if (this.#failure === undefined) {
+      this.#failure = error;
+      this.#giveUp();
+      this.close();
+    }
+  }
+
   /** The log may or may not hold what was being written: whoever waits hears "unknown" and the process stops (D2, D5). */
   #fail(error: unknown): void {
-    if (this.#failure !== undefined) {
+    if (this.#failure?.code === 'LOG_FAILED') {
       return;
     }
     this.#failure =
@@ -260,6 +271,11 @@ export class Driver {
         ? error
         : new CoordinatorError('LOG_FAILED', 'the log could not be written', { cause: error });
     this.#logger.fatal({ evt: 'log-failed', message: this.#failure.message });
+    this.#giveUp();
+    this.#failed.resolve(this.#failure);
+  }
+
+  #giveUp(): void {
     for (const transaction of this.registry.all()) {
       transaction.quiet();
       this.#waiting.answer(transaction, 'applied');

@@ -1,8 +1,9 @@
 // One screen for an operator: what was decided, what it waits for, what happens next and when.
 import { unreachable } from '../lib/assert.ts';
-import { resourceOf } from '../xa/xid.ts';
+import { type Gtrid, resourceOf } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { FinishingBranch } from './engine/state.ts';
+import type { Quarantined } from './quarantine.ts';
 import type { Transaction } from './transaction.ts';
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
@@ -56,6 +57,15 @@ export function explain(transaction: Transaction, directory: Directory, now: num
     default:
       return unreachable(state);
   }
+}
+
+/** Of prepared branches whose decision this log cannot tell. */
+export function explainKept(gtrid: Gtrid, kept: readonly Quarantined[]): string[] {
+  return [
+    'Its decision may be missing in this log, which was restored, or is not the one that the database has served: nothing is presumed of it.',
+    `Kept as they were found prepared: ${kept.map(({ bqual }) => bqual).join(', ')}. They hold their locks.`,
+    `Look what its other databases show and what its client was told, then run: concordat tx resolve ${gtrid} --commit|--rollback --reason '…'`,
+  ];
 }
 
 function waiting(branch: FinishingBranch, transaction: Transaction, directory: Directory, now: number): string {

@@ -62,7 +62,7 @@ export class Lifetime {
   async stop(): Promise<void> {
     if (!this.#isStopped) {
       this.#isStopped = true;
-      this.#refuse();
+      this.refuse();
       this.#parts.server.forceShutdown();
       this.#parts.driver.close();
       this.#stopped.resolve();
@@ -71,7 +71,7 @@ export class Lifetime {
 
   async #drain(): Promise<void> {
     const { driver, logger, drainGraceMs } = this.#parts;
-    this.#refuse();
+    this.refuse();
     logger.info({ evt: 'draining', open: driver.registry.liveCount });
     await this.#bounded(driver.registry.empty(), drainGraceMs);
     for (const { gtrid, state } of driver.registry.all()) {
@@ -80,7 +80,8 @@ export class Lifetime {
     await this.#leave();
   }
 
-  #refuse(): void {
+  /** Nothing new is taken from now on; what is there stays, for operators to look at. */
+  refuse(): void {
     this.#isServing = false;
     this.#parts.operations.drain();
     this.#setHealth('NOT_SERVING');
@@ -89,7 +90,7 @@ export class Lifetime {
   /** The last answers are on their way: streams end after them, and connections when nothing is left to send. */
   async #leave(): Promise<void> {
     const { server, sessions, directory } = this.#parts;
-    this.#refuse();
+    this.refuse();
     if (!this.#isStopped) {
       sessions.end();
       for (const link of directory.all().flatMap(({ links }) => links)) {

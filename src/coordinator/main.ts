@@ -53,6 +53,7 @@ export async function runCoordinator(
       openTransactionsMax: config.limits.openTransactionsMax,
       outcomesMax: config.retention.outcomesMax,
       drainGraceMs: config.drainGraceMs,
+      besideLogs: config.besideLogs === '' ? [] : config.besideLogs.split(','),
     });
     [http, adminAddress] = await serveHealth(config.adminListen, coordinator);
   } catch (error) {

@@ -193,11 +193,13 @@ export class Operations {
       : found;
   }
 
-  #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
+  /** @throws {CoordinatorError} LOG_FAILED, EPOCH_STALE: the log's silence proves nothing. */
+  async #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
+    this.#parts.driver.ensureUsable();
     const { driver, log, directory, leases } = this.#parts;
     const { outcomes, unreadable } = driver.registry;
     const mayHaveBegun = (id: Gtrid): boolean => leases.mayHaveBegun(id);
-    return lookUp({ log, directory, outcomes, unreadable, mayHaveBegun }, gtrid, claimed);
+    return await lookUp({ log, directory, outcomes, unreadable, mayHaveBegun }, gtrid, claimed);
   }
 
   #end(gtrid: Gtrid, level: Acknowledgement, done: (end: End) => void, asked: Asked, event: Event): void {
@@ -211,7 +213,17 @@ export class Operations {
       );
       return;
     }
-    driver.ensureUsable();
+    try {
+      driver.ensureUsable();
+    } catch (error) {
+      const known = toCoordinatorError(error);
+      if (known.code !== 'EPOCH_STALE') {
+        throw error;
+      }
+      // It may have been decided before this log was refused.
+      done({ kind: 'failed', error: unknownOutcomeError(gtrid, known.message) });
+      return;
+    }
     const waiter = { level, settle: () => done(endOf(transaction, asked)) };
     transaction.endRequested = true;
     driver.wait(transaction, waiter);

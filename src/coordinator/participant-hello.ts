@@ -5,7 +5,7 @@ import type { RecoveredLog } from '../log/log.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX, REASON_CHARS_MAX } from '../xa/limits.ts';
-import { EPOCH_LEAP_MAX } from '../xa/xid.ts';
+import { EPOCH_LEAP_MAX, LIFE_TOKEN_LENGTH } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import { decodeInstance, decodeResource, decodeText, invalid } from './requests.ts';
 
@@ -54,9 +54,14 @@ function decodeBytes(field: string, text: string, bytesMin: number, bytesMax: nu
 /**
  * `served`: the newest life of this log that the participant's engine has recorded. It may learn later, too, that it is another one than
  * ours: then another coordinator has taken over. A participant that tells no token is judged by the epoch.
- * @throws {CoordinatorError} EPOCH_STALE, EPOCH_LEAP
+ * @returns the other life that was served; undefined: ours.
+ * @throws {CoordinatorError} EPOCH_LEAP
  */
-export function checkLife({ resource }: Pick<Link, 'resource'>, served: Ready, own: RecoveredLog): void {
+export function checkLife(
+  { resource }: Pick<Link, 'resource'>,
+  served: Ready,
+  own: RecoveredLog,
+): { readonly epoch: number; readonly token: string } | undefined {
   const epoch = Number(served.epoch);
   if (epoch < own.epoch) {
     throw new CoordinatorError(
@@ -65,10 +70,7 @@ export function checkLife({ resource }: Pick<Link, 'resource'>, served: Ready, o
     );
   }
   if (epoch > own.epoch || (served.lifeToken !== '' && served.lifeToken !== own.token)) {
-    const known = epoch > own.epoch ? `epoch ${epoch}` : `another life with epoch ${epoch}`;
-    throw new CoordinatorError(
-      'EPOCH_STALE',
-      `the database of ${resource} has served ${known} of this log, and this coordinator runs epoch ${own.epoch}: it runs on an old copy`,
-    );
+    return { epoch, token: served.lifeToken.slice(0, LIFE_TOKEN_LENGTH) };
   }
+  return undefined;
 }

@@ -19,8 +19,11 @@ import type { Directory, Link } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
+import { decodeLogs } from './known-logs.ts';
+import type { LogCopy } from './log-copy.ts';
 import type { Logger } from './logger.ts';
 import type { Markers } from './markers.ts';
+import type { OtherLogs } from './other-logs.ts';
 import { checkLife, decodeHello } from './participant-hello.ts';
 import { openLink } from './participant-link.ts';
 import { PendingAnswers } from './pending-answers.ts';
@@ -36,6 +39,8 @@ export interface ParticipantParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly witness: Witness;
+  readonly copy: LogCopy;
+  readonly others: OtherLogs;
   readonly strays: Strays;
   readonly markers: Markers;
   readonly log: Log;
@@ -136,7 +141,7 @@ export class ParticipantSession {
     } else if (phase.kind === 'readying' && message.ready) {
       this.#ready(phase, message.ready);
     } else if ((phase.kind === 'attached' || phase.kind === 'comparing') && message.ready) {
-      checkLife(phase.link, message.ready, this.#parts.log.recovered);
+      this.#checkLife(phase.link, message.ready);
     } else if (phase.kind === 'attached') {
       receiveBranchMessage({ ...this.#parts, answers: this.#answers }, message, phase.link);
     } else if (phase.kind === 'greeting') {
@@ -165,6 +170,10 @@ export class ParticipantSession {
       this.#refuse(error, link);
       return;
     }
+    const logs = decodeLogs(hello.logs);
+    this.#parts.copy.judge(link, logs);
+    this.#parts.others.check(resource, logs);
+    this.#parts.others.introduced(resource, logs);
     if (directory.isRegistered(resource)) {
       this.#welcome(hello, link);
       return;
@@ -200,7 +209,7 @@ export class ParticipantSession {
   }
 
   #ready({ link, hello }: Extract<Phase, { kind: 'readying' }>, ready: Ready): void {
-    checkLife(link, ready, this.#parts.log.recovered);
+    this.#checkLife(link, ready);
     const admitted = this.#parts.witness.admit(link, ready.shownToken);
     if (admitted === undefined) {
       this.#attach(hello, link);
@@ -208,6 +217,15 @@ export class ParticipantSession {
     }
     this.#phase = { kind: 'comparing', link };
     admitted.then(() => this.#attach(hello, link)).catch((error: unknown) => this.#refuse(error, link));
+  }
+
+  /** @throws {CoordinatorError} EPOCH_STALE, EPOCH_LEAP */
+  #checkLife(link: Link, ready: Ready): void {
+    const { log, copy } = this.#parts;
+    const served = checkLife(link, ready, log.recovered);
+    if (served !== undefined) {
+      throw copy.refuse(link.resource, served);
+    }
   }
 
   #attach(hello: AttachHello, link: Link): void {

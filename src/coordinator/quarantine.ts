@@ -1,6 +1,7 @@
 // Branches that are not touched, because this log does not know their life, or not wholly: the wrong log, or an old copy of it (D8).
 import type { Clock } from '../lib/clock.ts';
-import { type Bqual, formatXid, type Gtrid, type ResourceName } from '../xa/xid.ts';
+import type { Evidence } from '../xa/vocabulary.ts';
+import { formatXid, type Gtrid, type ResourceName, type Xid } from '../xa/xid.ts';
 import type { Logger } from './logger.ts';
 
 /** Participants list what their engine holds prepared every few seconds; what several lists in a row do not have is gone. */
@@ -8,9 +9,15 @@ const GONE_MS = 10_000;
 /** Of each resource. More of them are left alone as well, and are not named. */
 const NAMED_MAX = 10_000;
 
+export interface Quarantined extends Xid {
+  readonly resource: ResourceName;
+  readonly instance: string;
+  readonly evidence: Evidence;
+}
+
 interface Listed {
-  /** When each branch was told of last. */
-  readonly seenAt: Map<string, number>;
+  /** Each branch, and when it was told of last. */
+  readonly seenAt: Map<string, Quarantined & { readonly at: number }>;
   /** Lists have come since then without a gap. */
   listedSince: number;
   listedAt: number;
@@ -31,15 +38,31 @@ export class Quarantine {
     return this.#resources.get(resource)?.seenAt.size ?? 0;
   }
 
+  /** Those that are named, of one resource. */
+  at(resource: ResourceName): readonly Quarantined[] {
+    return [...(this.#resources.get(resource)?.seenAt.values() ?? [])];
+  }
+
+  /** Those of one transaction. */
+  of(gtrid: Gtrid): readonly Quarantined[] {
+    return [...this.#resources.keys()].flatMap((resource) => this.at(resource)).filter((one) => one.gtrid === gtrid);
+  }
+
+  /** It is settled. */
+  remove(branch: Quarantined): void {
+    this.#resources.get(branch.resource)?.seenAt.delete(formatXid(branch));
+  }
+
   /** @param why a sentence for people, who hear it once as long as the branch is there. */
-  add(gtrid: Gtrid, bqual: Bqual, resource: ResourceName, why: string): void {
+  add(branch: Quarantined, why: string): void {
+    const { gtrid, bqual, resource } = branch;
     const now = this.#clock.now();
     const listed = this.#resources.get(resource) ?? { seenAt: new Map(), listedSince: now, listedAt: now };
     this.#resources.set(resource, listed);
     const key = formatXid({ gtrid, bqual });
     const isNew = !listed.seenAt.has(key);
     if (!isNew || listed.seenAt.size < NAMED_MAX) {
-      listed.seenAt.set(key, now);
+      listed.seenAt.set(key, { ...branch, at: now });
     }
     if (isNew && listed.seenAt.size < NAMED_MAX) {
       this.#logger.error({ evt: 'branch-quarantined', txn: gtrid, branch: bqual, message: why });
@@ -60,8 +83,8 @@ export class Quarantine {
     if (now - listed.listedSince < GONE_MS) {
       return;
     }
-    for (const [key, seenAt] of listed.seenAt) {
-      if (now - seenAt >= GONE_MS) {
+    for (const [key, { at }] of listed.seenAt) {
+      if (now - at >= GONE_MS) {
         listed.seenAt.delete(key);
       }
     }

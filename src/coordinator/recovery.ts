@@ -9,9 +9,7 @@ import type { Logger } from './logger.ts';
 
 /** Records that contradict each other are left alone, so that the rest recovers (faults F91). */
 export function recover(log: Log, driver: Driver, directory: Directory, logger: Logger): void {
-  for (const { resource, engine, engineIdentity } of log.recovered.resources) {
-    directory.register(resource, engine, engineIdentity);
-  }
+  registerKnown(log, directory);
   const { unreadable } = driver.registry;
   const transactions = byTransaction(log.recovered.unfinished);
   for (const [gtrid, records] of transactions) {
@@ -28,6 +26,13 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
     }
   }
   logger.info({ evt: 'recovered', transactions: transactions.size, quarantined: unreadable.size });
+}
+
+/** The resources that the log knows. */
+export function registerKnown(log: Log, directory: Directory): void {
+  for (const { resource, engine, engineIdentity } of log.recovered.resources) {
+    directory.register(resource, engine, engineIdentity);
+  }
 }
 
 /**
@@ -48,7 +53,7 @@ function withoutMarkers(record: LogRecord): LogRecord {
 function byTransaction(records: readonly LogRecord[]): Map<Gtrid, LogRecord[]> {
   const result = new Map<Gtrid, LogRecord[]>();
   for (const record of records) {
-    if (record.kind === 'epoch-started' || record.kind === 'resource-registered') {
+    if (!('gtrid' in record)) {
       continue;
     }
     const list = result.get(record.gtrid) ?? [];

@@ -9,6 +9,8 @@ import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { type Judgement, judge, type Resolution } from './engine/operator.ts';
 import type { Logger } from './logger.ts';
+import type { LostDecisions } from './lost-decisions.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface OperatorRequest {
@@ -26,6 +28,8 @@ export interface ResolutionsParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly log: Log;
+  readonly quarantine: Quarantine;
+  readonly lost: LostDecisions;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,7 +58,7 @@ export class Resolutions {
     }
     const transaction = driver.registry.find(gtrid);
     if (transaction === undefined) {
-      throw notFoundError(gtrid);
+      return await this.#settleLost(request);
     }
     if (request.expectedVersion !== 0 && transaction.version !== request.expectedVersion) {
       throw new CoordinatorError(
@@ -66,17 +70,60 @@ export class Resolutions {
     if (request.dryRun) {
       return effects;
     }
+    await this.#alone(gtrid, requestId, () => this.#carryOut(transaction, request));
+    return effects;
+  }
+
+  /** A transaction whose decision this log has lost, and of which branches are prepared. */
+  async #settleLost(request: OperatorRequest): Promise<readonly string[]> {
+    const { driver, quarantine, lost } = this.#parts;
+    const { gtrid, requestId } = request;
+    driver.ensureUsable();
+    if (quarantine.of(gtrid).length === 0) {
+      throw notFoundError(gtrid);
+    }
+    const { word, effects } = lost.judge(gtrid, request.resolution);
+    if (request.dryRun) {
+      return effects;
+    }
+    await this.#alone(gtrid, requestId, async () => {
+      const records = lost.records(gtrid, word, requestId);
+      await this.#write(request, records);
+      lost.release(gtrid, word, records);
+    });
+    return effects;
+  }
+
+  async #alone(gtrid: Gtrid, requestId: string, act: () => Promise<void>): Promise<void> {
     if (this.#busy.has(gtrid)) {
       throw new CoordinatorError('VERSION_CONFLICT', `another operator is acting on ${gtrid} just now`);
     }
-    const done = this.#carryOut(transaction, request);
+    const done = act();
     this.#busy.set(gtrid, { requestId, done });
     try {
       await done;
     } finally {
       this.#busy.delete(gtrid);
     }
-    return effects;
+  }
+
+  /** Durable before its effect: whoever reads the log later sees who did it, even if the effect was lost in a crash. */
+  async #write(request: OperatorRequest, also: readonly LogRecord[]): Promise<void> {
+    const { log, clock, logger } = this.#parts;
+    const { gtrid, resolution, operator, reason, requestId } = request;
+    const action = actionOf(resolution);
+    const record: LogRecord = {
+      kind: 'operator-action',
+      gtrid,
+      action,
+      ...(resolution.kind === 'branch' && { bqual: resolution.bqual }),
+      operator,
+      reason,
+      requestId,
+      wallTime: clock.wallTime(),
+    };
+    await log.append([record, ...also], 'forced');
+    logger.warn({ evt: 'operator-action', txn: gtrid, action, operator });
   }
 
   /** Whether the log holds the action under this id; one that is being written is waited for. */
@@ -99,27 +146,14 @@ export class Resolutions {
   }
 
   async #carryOut(transaction: Transaction, request: OperatorRequest): Promise<void> {
-    const { driver, log, clock, logger } = this.#parts;
-    const { gtrid, resolution, operator, reason, requestId } = request;
-    const action = actionOf(resolution);
-    const record: LogRecord = {
-      kind: 'operator-action',
-      gtrid,
-      action,
-      ...(resolution.kind === 'branch' && { bqual: resolution.bqual }),
-      operator,
-      reason,
-      requestId,
-      wallTime: clock.wallTime(),
-    };
+    const { driver, log } = this.#parts;
+    const { gtrid, resolution, operator, reason } = request;
     // Whoever forgets a decision accounts for what is left of it: without this it would be told again after a restart (D7).
     const { state } = transaction;
     const isDecided =
       state.kind === 'completed' && state.decision === 'commit' && log.outcome(gtrid).kind === 'decided';
     const closes = resolution.kind === 'forget' && isDecided;
-    // Durable before its effect: whoever reads the log later sees who did it, even if the effect was lost in a crash.
-    await log.append(closes ? [record, { kind: 'finished', gtrid }] : [record], 'forced');
-    logger.warn({ evt: 'operator-action', txn: gtrid, action, operator });
+    await this.#write(request, closes ? [{ kind: 'finished', gtrid }] : []);
     transaction.operatorAction = true;
     switch (resolution.kind) {
       case 'rollback':
@@ -140,6 +174,8 @@ export class Resolutions {
       case 'forget':
         driver.registry.outcomes.remove(gtrid);
         break;
+      case 'commit':
+        break; // Never allowed for a transaction that is held.
     }
   }
 
@@ -156,7 +192,8 @@ export class Resolutions {
 function actionOf(resolution: Resolution): Action {
   switch (resolution.kind) {
     case 'rollback':
-      return 'rollback';
+    case 'commit':
+      return resolution.kind;
     case 'branch':
       return resolution.end === 'committed' ? 'branch-committed' : 'branch-rolled-back';
     case 'forget':

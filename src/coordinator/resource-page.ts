@@ -8,12 +8,12 @@ import { wireRefused } from './describe.ts';
 import type { Directory, Link, Resource } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { pendingBranches } from './pending-branches.ts';
-import type { Strays } from './strays.ts';
+import type { Quarantine } from './quarantine.ts';
 
 export interface ResourcePageParts {
   readonly directory: Directory;
   readonly driver: Driver;
-  readonly strays: Strays;
+  readonly quarantine: Quarantine;
   readonly clock: Clock;
 }
 
@@ -24,6 +24,9 @@ const WARNING_BYTES = COORDINATOR_MESSAGE_BYTES_MAX / 8;
 /** Name, engine and identity, as a log may have them that was written before they were bounded; and a participant that was refused. */
 const RESOURCE_BYTES = 2_600 + 6_000;
 const PARTICIPANT_BYTES = 500;
+/** Quarantined branches that a resource is shown with; the others are counted. */
+const QUARANTINED_SHOWN_MAX = 100;
+const QUARANTINED_BYTES = 90;
 
 /** @param after the name that the last page ended with. */
 export function resourcePage(parts: ResourcePageParts, after: string): ListResourcesResponse {
@@ -31,7 +34,9 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
   const resources: ResourceInfo[] = [];
   let bytes = 0;
   for (const resource of parts.directory.all().filter(({ name }) => name > after)) {
-    const [participants, own] = participantsOf(resource, parts.clock.now());
+    const [participants, bytesOfAll] = participantsOf(resource, parts.clock.now());
+    const quarantined = parts.quarantine.at(resource.name);
+    const own = bytesOfAll + Math.min(quarantined.length, QUARANTINED_SHOWN_MAX) * QUARANTINED_BYTES;
     if (bytes > 0 && bytes + own > PAGE_BYTES) {
       return { resources, more: true };
     }
@@ -47,7 +52,8 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       participants,
       pendingBranches: count,
       oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
-      quarantinedBranches: parts.strays.quarantinedAt(name),
+      quarantinedBranches: quarantined.length,
+      quarantined: quarantined.slice(0, QUARANTINED_SHOWN_MAX).map(({ gtrid, bqual }) => ({ gtrid, bqual })),
       refused: refused === undefined ? null : wireRefused(refused, now),
     });
   }

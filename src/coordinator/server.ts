@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { addHealth } from '../wire/health.ts';
+import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
 import { openCore } from './core.ts';
 import type { Driver } from './driver.ts';
@@ -23,11 +24,15 @@ export interface CoordinatorOptions {
   readonly openTransactionsMax: number;
   readonly outcomesMax: number;
   readonly drainGraceMs: number;
+  /** See `CoreOptions`. */
+  readonly besideLogs?: readonly string[];
 }
 
 export interface Coordinator extends AsyncDisposable {
   /** Where it listens, with the port that was taken. */
   readonly address: string;
+  /** Why nothing is served, until a person adopts the log; undefined: it serves. */
+  readonly refusal: CoordinatorError | undefined;
   readonly driver: Driver;
   /**
    * Resolves when the log became unusable. Whoever waits is told "unknown" and the server stops by itself; then stop the process,
@@ -56,7 +61,7 @@ const SERVER_OPTIONS = {
 /** @throws {Error} the address cannot be listened on. The log stays open then: its opener closes it. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { log, clock, logger } = options;
-  const { driver, directory, operations, application, admin, sessions, participants } = openCore(options);
+  const { copy, alarms, driver, directory, operations, application, admin, sessions, participants } = openCore(options);
 
   const server = new Server(SERVER_OPTIONS);
   const health = new HealthImplementation();
@@ -83,6 +88,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     clock,
     logger,
     participants,
+    copy,
+    alarms,
     drain: () => {
       void lifetime.drain();
       return driver.registry.liveCount;
@@ -92,12 +99,18 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     driver.close();
     throw error;
   });
-  lifetime.serve();
+  if (copy.refusal === undefined) {
+    lifetime.serve();
+    copy.onRefused = () => lifetime.refuse();
+  }
   const address = `${options.listen.slice(0, options.listen.lastIndexOf(':'))}:${port}`;
   const { identity, epoch } = log.recovered;
-  logger.info({ evt: 'serving', address, epoch, identity });
+  logger.info({ evt: copy.refusal === undefined ? 'serving' : 'not-serving', address, epoch, identity });
   return {
     address,
+    get refusal() {
+      return copy.refusal;
+    },
     driver,
     failed: driver.failed,
     stopped: lifetime.stopped,

@@ -13,10 +13,12 @@ import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { PARTICIPANTS_MAX } from '../xa/limits.ts';
 import type { AdminApi } from './admin-api.ts';
+import type { Alarm } from './alarms.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
 import type { ClientSessions } from './client-session.ts';
 import type { Driver } from './driver.ts';
 import { type GuardParts, unary } from './guard.ts';
+import type { LogCopy } from './log-copy.ts';
 import { type AttachStream, type ParticipantParts, ParticipantSession } from './participant-session.ts';
 import { decodeText } from './requests.ts';
 
@@ -32,6 +34,8 @@ export interface ServicesParts extends GuardParts {
   readonly sessions: ClientSessions;
   readonly participants: ParticipantParts;
   readonly driver: Driver;
+  readonly copy: LogCopy;
+  readonly alarms: () => readonly Alarm[];
   readonly log: Log;
   /** Starts the drain; answers how many transactions are open. */
   readonly drain: () => number;
@@ -87,6 +91,13 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
     AcceptResource: unary(parts, (request) => admin.acceptResource(request)),
     Drain: unary(parts, () => ({ inFlight: parts.drain() })),
     GetLogStatus: unary(parts, () => logStatus(parts)),
+    AdoptLog: unary(parts, async (request) => {
+      const answer = await admin.adoptLog(request);
+      if (!request.dryRun) {
+        parts.drain(); // The next start begins the life that was adopted.
+      }
+      return answer;
+    }),
     BackupLog: unary(parts, async (request) => {
       const path = decodeText('path', request.path, 1);
       const { bytes, lastSequence } = await log.backup(path);
@@ -95,7 +106,7 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
   };
 }
 
-function logStatus({ log, driver }: ServicesParts): GetLogStatusResponse {
+function logStatus({ log, driver, copy, alarms }: ServicesParts): GetLogStatusResponse {
   const { identity, epoch } = log.recovered;
   const { path, lastSequence, records, bytes, freeBytes, flushMicros, flushLane, forcedWrites } = log.status();
   return {
@@ -112,6 +123,8 @@ function logStatus({ log, driver }: ServicesParts): GetLogStatusResponse {
     unfinishedDecisions: driver.registry.all().filter(({ state }) => state.kind === 'committing').length,
     version: productVersion(),
     protocolVersion: PROTOCOL_VERSION,
+    refusal: copy.refusal?.message ?? '',
+    alarms: [...alarms()],
   };
 }
 

@@ -10,6 +10,7 @@ import { decidedLongAgo, orphan } from './engine/recovered.ts';
 import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
+import type { LostDecisions } from './lost-decisions.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -20,6 +21,7 @@ export interface StraysParts {
   readonly driver: Driver;
   readonly leases: Leases;
   readonly log: Log;
+  readonly lost: LostDecisions;
   readonly logger: Logger;
   readonly quarantine: Quarantine;
   readonly defaultTimeoutMs: number;
@@ -33,10 +35,6 @@ export class Strays {
     this.#parts = parts;
   }
 
-  quarantinedAt(resource: ResourceName): number {
-    return this.#parts.quarantine.countAt(resource);
-  }
-
   /** A sidecar of the resource has told what its engine holds prepared. */
   listed(resource: ResourceName): void {
     this.#parts.quarantine.listed(resource);
@@ -45,6 +43,9 @@ export class Strays {
   /** Delivers an event to its transaction, wherever that is: in memory, in the log, or nowhere. */
   deliver(gtrid: Gtrid, event: BranchEvent, resource: ResourceName): void {
     const { driver } = this.#parts;
+    if (this.#followsWord(gtrid, event)) {
+      return;
+    }
     const transaction = driver.registry.find(gtrid);
     if (transaction !== undefined) {
       driver.apply(transaction, event);
@@ -106,7 +107,7 @@ export class Strays {
     }
     if (epoch > log.recovered.epoch) {
       const why = 'the branch is of a newer epoch than this log knows: the log is an old copy, or the wrong one';
-      this.#parts.quarantine.add(gtrid, event.bqual, resource, why);
+      this.#quarantine(gtrid, event, resource, why);
       return;
     }
     const owner = leases.ownerOf(gtrid);
@@ -136,11 +137,11 @@ export class Strays {
     const remembered = driver.registry.outcomes.outcome(gtrid);
     if (logged.kind === 'decided') {
       driver.applyOnce(gtrid, decidedLongAgo(logged.record, logged.finished), event);
-    } else if (epoch <= (log.recovered.lostTo ?? -1)) {
+    } else if (epoch <= (log.recovered.lostTo ?? -1) && this.#parts.lost.wordOn(gtrid) !== 'rollback') {
       // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
       const why =
-        'the branch is of a life of which decisions may be missing: the log was restored. An operator must settle it';
-      this.#parts.quarantine.add(gtrid, event.bqual, resource, why);
+        'the branch is of a life of which decisions may be missing: the log was restored. Next: look what its other databases show, then concordat tx resolve';
+      this.#quarantine(gtrid, event, resource, why);
     } else if (remembered === undefined || remembered === 'rolled-back') {
       this.#rollBack(gtrid, event);
     } else {
@@ -167,6 +168,30 @@ export class Strays {
     const { leases, driver } = this.#parts;
     const neverBegun = leases.mayHaveBegun(gtrid) && driver.registry.outcomes.isComplete;
     driver.admit(gtrid, state, { effects, presumed: true, neverBegun });
+  }
+
+  /**
+   * Of a transaction whose decision this log has lost a person has said that it is committed: a branch that turns up later, and that the
+   * record of the word could not name, follows it.
+   */
+  #followsWord(gtrid: Gtrid, event: BranchEvent): boolean {
+    const { driver, log, lost } = this.#parts;
+    const isPrepared = event.kind === 'branch-found' || (event.kind === 'vote' && event.vote.kind === 'prepared');
+    if (!isPrepared || lost.wordOn(gtrid) !== 'commit') {
+      return false;
+    }
+    const logged = log.outcome(gtrid);
+    if (logged.kind === 'decided' && logged.record.branches.some(({ bqual }) => bqual === event.bqual)) {
+      return false;
+    }
+    const { bqual, instance } = event;
+    driver.calls.start(gtrid, { kind: 'finish', verb: 'commit', bqual, instance, evidence: evidenceOf(event) });
+    return true;
+  }
+
+  #quarantine(gtrid: Gtrid, event: BranchEvent, resource: ResourceName, why: string): void {
+    const { bqual, instance } = event;
+    this.#parts.quarantine.add({ gtrid, bqual, resource, instance, evidence: evidenceOf(event) }, why);
   }
 }
 

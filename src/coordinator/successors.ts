@@ -8,8 +8,8 @@ import type { Directory, Resource } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { State } from './engine/state.ts';
 import type { Logger } from './logger.ts';
+import type { Quarantine } from './quarantine.ts';
 import { invalid } from './requests.ts';
-import type { Strays } from './strays.ts';
 
 export interface AcceptRequest {
   readonly resource: ResourceName;
@@ -40,7 +40,7 @@ export interface Acceptance {
 export interface SuccessorsParts {
   readonly driver: Driver;
   readonly directory: Directory;
-  readonly strays: Strays;
+  readonly quarantine: Quarantine;
   readonly log: Log;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -145,7 +145,7 @@ export class Successors {
   }
 
   #effects({ name, engineIdentity, links }: Resource, successor: string): readonly string[] {
-    const quarantined = this.#parts.strays.quarantinedAt(name);
+    const quarantined = this.#parts.quarantine.at(name).length;
     return [
       `${name} is ${successor} from now on, and ${engineIdentity} no more; the log keeps who did it and why`,
       ...(links.length === 0

@@ -21,8 +21,17 @@ export function encodeLine(numbered: NumberedRecord): string {
 function encodeRecord(record: LogRecord): string {
   switch (record.kind) {
     case 'epoch-started': {
-      const { kind, epoch, version, wallTime } = record;
-      return JSON.stringify({ kind, epoch, version, wallTime });
+      const { kind, epoch, version, wallTime, token } = record;
+      const earlier = record.earlier?.map((life) => [life.epoch, life.token]);
+      return JSON.stringify({ kind, epoch, version, wallTime, token, earlier });
+    }
+    case 'life-refused': {
+      const { kind, resource, epoch, token, wallTime } = record;
+      return JSON.stringify({ kind, resource, epoch, token, wallTime });
+    }
+    case 'log-adopted': {
+      const { kind, lostTo, operator, reason, requestId, wallTime } = record;
+      return JSON.stringify({ kind, lostTo, operator, reason, requestId, wallTime });
     }
     case 'resource-registered': {
       const { kind, resource, engine, engineIdentity } = record;

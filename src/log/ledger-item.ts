@@ -1,4 +1,5 @@
 // What a ledger holds of one transaction, or of one fact, and when nobody needs it any more. Pure.
+import { unreachable } from '../lib/assert.ts';
 import type { Gtrid } from '../xa/xid.ts';
 import type { NumberedRecord } from './codec.ts';
 import type { LogRecord } from './record.ts';
@@ -23,7 +24,7 @@ export interface TransactionItem {
 export interface FactItem {
   readonly kind: 'fact';
   readonly place: number;
-  readonly fact: NumberedRecord;
+  readonly fact: NumberedRecord & { readonly record: Fact };
   readonly newest: number;
 }
 
@@ -39,9 +40,10 @@ export function isUndone(item: TransactionItem): boolean {
   return item.decided !== undefined && item.finished === undefined;
 }
 
-/** Damage and an operator's word stay until they are forgotten; an operator's rollback of what was never decided is only history. */
+/** Damage and an operator's word on a branch stay until they are forgotten; a word on a transaction without a decision is only history. */
 export function isToBeSeen({ record }: NumberedRecord): boolean {
-  return record.kind === 'heuristic' || (record.kind === 'operator-action' && record.action !== 'rollback');
+  const ofAll = record.kind === 'operator-action' && (record.action === 'rollback' || record.action === 'commit');
+  return record.kind === 'heuristic' || (record.kind === 'operator-action' && !ofAll);
 }
 
 /** The records from which an item can be known again, in an order in which it can be fed with them. */
@@ -74,7 +76,28 @@ export function keyOf(item: LedgerItem): string {
   return factKey(item.fact.record);
 }
 
+export type Fact = Extract<
+  LogRecord,
+  { kind: 'epoch-started' | 'resource-registered' | 'life-refused' | 'log-adopted' }
+>;
+
+/** What is said of no transaction. */
+export function isFact(record: LogRecord): record is Fact {
+  return !('gtrid' in record);
+}
+
 /** Facts with the same key replace each other. */
-export function factKey(record: LogRecord): string {
-  return record.kind === 'resource-registered' ? `resource ${record.resource}` : 'life';
+export function factKey(fact: Fact): string {
+  switch (fact.kind) {
+    case 'epoch-started':
+      return 'life';
+    case 'resource-registered':
+      return `resource ${fact.resource}`;
+    case 'life-refused':
+      return `refused ${fact.resource}`;
+    case 'log-adopted':
+      return `adopted ${fact.lostTo}`;
+    default:
+      return unreachable(fact);
+  }
 }

@@ -2,9 +2,9 @@
 import type { Gtrid, LogIdentity } from '../xa/xid.ts';
 import { gtridParts } from '../xa/xid.ts';
 import type { NumberedRecord } from './codec.ts';
-import type { LedgerItem, TransactionItem } from './ledger-item.ts';
-import { emptyItem, factKey, isClosed, isToBeSeen, isUndone, keyOf } from './ledger-item.ts';
-import type { LogRecord } from './record.ts';
+import type { FactItem, LedgerItem, TransactionItem } from './ledger-item.ts';
+import { emptyItem, factKey, isClosed, isFact, isToBeSeen, isUndone, keyOf } from './ledger-item.ts';
+import type { LifeName, LogRecord } from './record.ts';
 
 export { isClosed, recordsOf } from './ledger-item.ts';
 
@@ -45,8 +45,8 @@ export class Ledger {
   add(numbered: NumberedRecord, at: { readonly place: number; readonly epoch: number }): string | undefined {
     const { record, sequence } = numbered;
     const { place, epoch } = at;
-    if (record.kind === 'epoch-started' || record.kind === 'resource-registered') {
-      this.#addFact(factKey(record), numbered, place);
+    if (isFact(record)) {
+      this.#addFact(factKey(record), { sequence, record }, place);
       return undefined;
     }
     const named = gtridParts(record.gtrid);
@@ -93,9 +93,29 @@ export class Ledger {
   }
 
   resources(): readonly Extract<LogRecord, { kind: 'resource-registered' }>[] {
-    return [...this.#items.values()].flatMap((item) =>
-      item.kind === 'fact' && item.fact.record.kind === 'resource-registered' ? [item.fact.record] : [],
+    return this.#facts().flatMap(({ record }) => (record.kind === 'resource-registered' ? [record] : []));
+  }
+
+  /** This life and those before it, oldest first, as far as they are known. */
+  lives(): readonly LifeName[] {
+    const started = this.#facts().find(({ record }) => record.kind === 'epoch-started')?.record;
+    return started?.kind === 'epoch-started'
+      ? [...(started.earlier ?? []), { epoch: started.epoch, token: started.token ?? '' }]
+      : [];
+  }
+
+  /** Refusals that no adoption has answered. */
+  refusals(): readonly Extract<LogRecord, { kind: 'life-refused' }>[] {
+    const facts = this.#facts();
+    const adopted = Math.max(0, ...facts.map(({ record, sequence }) => (record.kind === 'log-adopted' ? sequence : 0)));
+    return facts.flatMap(({ record, sequence }) =>
+      record.kind === 'life-refused' && sequence > adopted ? [record] : [],
     );
+  }
+
+  /** The highest life that an adoption speaks of; -1: there was none. */
+  adoptedTo(): number {
+    return Math.max(-1, ...this.#facts().map(({ record }) => (record.kind === 'log-adopted' ? record.lostTo : -1)));
   }
 
   /** Every item, the one with the oldest place first. */
@@ -124,7 +144,7 @@ export class Ledger {
     }
   }
 
-  #addFact(key: string, fact: NumberedRecord, place: number): void {
+  #addFact(key: string, fact: FactItem['fact'], place: number): void {
     const known = this.#items.get(key);
     if (known !== undefined && known.newest >= fact.sequence) {
       return;
@@ -153,6 +173,10 @@ export class Ledger {
     const last = actions.at(-1)?.record;
     const forgotten = last?.kind === 'operator-action' && last.action === 'forget';
     this.#put({ ...item, actions, forgotten, newest: Math.max(item.newest, numbered.sequence) });
+  }
+
+  #facts(): readonly FactItem['fact'][] {
+    return [...this.#items.values()].flatMap((item) => (item.kind === 'fact' ? [item.fact] : []));
   }
 
   /** Replaces an item in its place, or adds it at the end. */

@@ -1,6 +1,6 @@
 // The log as the coordinator sees it: a port of a few methods, written so that a replicated engine can stand behind it.
 import type { Gtrid, LogIdentity } from '../xa/xid.ts';
-import type { LogRecord } from './record.ts';
+import type { LifeName, LogRecord } from './record.ts';
 
 export type Durability = 'forced' | 'lazy';
 
@@ -21,6 +21,18 @@ export interface RecoveredLog {
    * absent: nothing is missing.
    */
   readonly lostTo?: number;
+  /** This life and those before it, oldest first. Absent: not known; the epoch alone is compared then. */
+  readonly lives?: readonly LifeName[];
+  /**
+   * Databases have served lives that are not this log's, and no person has adopted it since. No life has begun then: `epoch` and `token`
+   * are those of the last one, and nothing but `log-adopted` may be appended. Absent or empty: a life has begun.
+   */
+  readonly refused?: readonly Extract<LogRecord, { kind: 'life-refused' }>[];
+}
+
+/** A refused log may not be used for anything before a person adopts it. */
+export function isRefused({ refused = [] }: RecoveredLog): boolean {
+  return refused.length > 0;
 }
 
 /** What the log knows of a transaction that is not open any more. */

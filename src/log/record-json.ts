@@ -1,7 +1,7 @@
 // A record from JSON. Pure and total: what is not a record says why.
 import { unreachable } from '../lib/assert.ts';
 import { type Bqual, parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
-import type { Acceptance, Damage, DecidedBranch, LogRecord } from './record.ts';
+import type { Acceptance, Damage, DecidedBranch, LifeName, LogRecord } from './record.ts';
 
 export type Decoded<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -11,7 +11,9 @@ export type Decoded<T> =
 
 /** The fields of every kind. An unknown field is a newer writer's, and what it means cannot be guessed. */
 const FIELDS: Readonly<Record<LogRecord['kind'], readonly string[]>> = {
-  'epoch-started': ['kind', 'epoch', 'version', 'wallTime'],
+  'epoch-started': ['kind', 'epoch', 'version', 'wallTime', 'token', 'earlier'],
+  'life-refused': ['kind', 'resource', 'epoch', 'token', 'wallTime'],
+  'log-adopted': ['kind', 'lostTo', 'operator', 'reason', 'requestId', 'wallTime'],
   'resource-registered': ['kind', 'resource', 'engine', 'engineIdentity', 'accepted'],
   decided: ['kind', 'gtrid', 'branches', 'readOnly', 'unnamed', 'requestId'],
   finished: ['kind', 'gtrid'],
@@ -67,8 +69,34 @@ export function decodeRecord(json: string): Decoded<LogRecord> {
 
 function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
   switch (kind) {
-    case 'epoch-started':
-      return { kind, epoch: count(fields, 'epoch'), version: text(fields, 'version'), wallTime: wallTime(fields) };
+    case 'epoch-started': {
+      const started = {
+        kind,
+        epoch: count(fields, 'epoch'),
+        version: text(fields, 'version'),
+        wallTime: wallTime(fields),
+      };
+      return fields['token'] === undefined
+        ? started
+        : { ...started, token: text(fields, 'token'), earlier: list(fields, 'earlier').map(lifeName) };
+    }
+    case 'life-refused':
+      return {
+        kind,
+        resource: resource(fields),
+        epoch: count(fields, 'epoch'),
+        token: text(fields, 'token'),
+        wallTime: wallTime(fields),
+      };
+    case 'log-adopted':
+      return {
+        kind,
+        lostTo: count(fields, 'lostTo'),
+        operator: text(fields, 'operator'),
+        reason: text(fields, 'reason'),
+        requestId: text(fields, 'requestId'),
+        wallTime: wallTime(fields),
+      };
     case 'resource-registered':
       return {
         kind,
@@ -99,7 +127,11 @@ function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
       const action = {
         kind,
         gtrid: gtrid(fields),
-        action: oneOf(fields['action'], ['rollback', 'branch-committed', 'branch-rolled-back', 'forget'], 'action'),
+        action: oneOf(
+          fields['action'],
+          ['rollback', 'commit', 'branch-committed', 'branch-rolled-back', 'forget'],
+          'action',
+        ),
         operator: text(fields, 'operator'),
         reason: text(fields, 'reason'),
         requestId: text(fields, 'requestId'),
@@ -201,6 +233,15 @@ function oneOf<T extends string>(value: unknown, allowed: readonly T[], name: st
     throw new Refused(typeof value === 'string' ? 'newer' : 'malformed', `${name} is none of ${allowed.join(', ')}`);
   }
   return found;
+}
+
+function lifeName(value: unknown): LifeName {
+  const [epoch, token, ...rest] = Array.isArray(value) ? value : [];
+  if (!Number.isSafeInteger(epoch) || typeof token !== 'string') {
+    throw new Refused('malformed', 'a life is not a pair of epoch and token');
+  }
+  noneLeft(rest, 'life');
+  return { epoch, token };
 }
 
 function decidedBranch(value: unknown): DecidedBranch {

@@ -26,9 +26,24 @@ export interface Acceptance {
   readonly wallTime: number;
 }
 
+export interface LifeName {
+  readonly epoch: number;
+  /** Empty: a life of format 1 or 2. */
+  readonly token: string;
+}
+
 export type LogRecord =
-  /** First record of every life of the log. */
-  | { readonly kind: 'epoch-started'; readonly epoch: number; readonly version: string; readonly wallTime: number }
+  /** First record of every life of the log. The newest counts. */
+  | {
+      readonly kind: 'epoch-started';
+      readonly epoch: number;
+      readonly version: string;
+      readonly wallTime: number;
+      /** Tells this life from those of copies with the same epoch. Absent in formats 1 and 2. */
+      readonly token?: string;
+      /** The lives before it, oldest first, as far as they are kept: whose log a database has served last is judged by these. */
+      readonly earlier?: readonly LifeName[];
+    }
   /** A resource is known by its engine's identity, not its address. The newest record of a name counts. */
   | {
       readonly kind: 'resource-registered';
@@ -37,6 +52,24 @@ export type LogRecord =
       readonly engineIdentity: string;
       /** An operator accepted this engine in the place of another one. Absent: it registered itself, as the first of its name. */
       readonly accepted?: Acceptance;
+    }
+  /** A database has served a life that is not this log's: it is a copy, refused from now on until a person adopts it. Forced. */
+  | {
+      readonly kind: 'life-refused';
+      readonly resource: ResourceName;
+      /** The life that was served there. */
+      readonly epoch: number;
+      readonly token: string;
+      readonly wallTime: number;
+    }
+  /** A person has taken a copy for the log: of lives up to `lostTo` decisions may be missing here. Forced, before its effect. */
+  | {
+      readonly kind: 'log-adopted';
+      readonly lostTo: number;
+      readonly operator: string;
+      readonly reason: string;
+      readonly requestId: string;
+      readonly wallTime: number;
     }
   /** The decision to commit. Forced, before any branch is told (D1). Rollbacks leave no record: presumed abort. */
   | {
@@ -63,7 +96,7 @@ export type LogRecord =
   | {
       readonly kind: 'operator-action';
       readonly gtrid: Gtrid;
-      readonly action: 'rollback' | 'branch-committed' | 'branch-rolled-back' | 'forget';
+      readonly action: 'rollback' | 'commit' | 'branch-committed' | 'branch-rolled-back' | 'forget';
       readonly bqual?: Bqual;
       readonly operator: string;
       readonly reason: string;

@@ -23,7 +23,7 @@ export interface AttachOptions {
   readonly introduce: () => Promise<AttachHello>;
   readonly held: () => HeldBranch[];
   /** As the port says. @throws {EngineError} */
-  readonly raiseEpoch: (identity: LogIdentity, epoch: number, token: string) => Promise<RecordedLife>;
+  readonly raiseEpoch: (life: Welcome, previous: RecordedLife) => Promise<RecordedLife>;
   /** Writes a new token into the engine and answers it. @throws {EngineError} */
   readonly showToken: () => Promise<string>;
   /** A life of a log spoke: by its welcome, unless that is a leap, and once more by what the engine has recorded. */

@@ -26,6 +26,8 @@ export class Attach {
   #timer: Timer | undefined;
   /** What the engine is, as it was introduced last. */
   #engine = '';
+  /** The logs that the engine knew then: what the coordinator was shown. */
+  #logs: NonNullable<AttachHello['logs']> = [];
   /** What the engine had recorded when it was asked last. */
   #recorded: { readonly identity: LogIdentity; readonly epoch: number } | undefined;
 
@@ -75,7 +77,9 @@ export class Attach {
   /** What the engine has recorded speaks against the coordinator: says so and does nothing more for it. */
   refuse(life: Welcome, recorded: RecordedLife): void {
     const state = this.#state;
-    if (state.kind === 'ready' || state.kind === 'raising' || state.kind === 'comparing') {
+    if (standingOf(life, recorded) === 'moved') {
+      this.restart('the database was told of another life of the log meanwhile');
+    } else if (state.kind === 'ready' || state.kind === 'raising' || state.kind === 'comparing') {
       const evt = standingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
       const { epoch } = recorded;
       this.#options.logger.error({ evt, epoch, message: refusalText(life, recorded, this.#engine) });
@@ -107,6 +111,7 @@ export class Attach {
       return;
     }
     this.#engine = hello.engine ?? '';
+    this.#logs = hello.logs ?? [];
     const link = dial({
       onMessages: (messages) => this.#heard(generation, messages),
       onClosed: (why) => {
@@ -182,7 +187,7 @@ export class Attach {
     let recorded: RecordedLife;
     let shownToken: string;
     try {
-      recorded = await raiseEpoch(welcome.identity, welcome.epoch, welcome.token);
+      recorded = await raiseEpoch(welcome, this.#previous(welcome));
       shownToken = await showToken();
     } catch (error) {
       if (generation === this.#generation) {
@@ -216,6 +221,11 @@ export class Attach {
     }
     this.#options.logger.info({ evt: 'attached', log: welcome.identity, epoch: welcome.epoch });
     this.#options.onReady(welcome);
+  }
+
+  #previous({ identity }: Welcome): RecordedLife {
+    const known = this.#logs.find((log) => log.identity === identity);
+    return { epoch: Number(known?.epoch ?? 0), token: known?.lifeToken ?? '' };
   }
 
   #again(why: string | undefined): void {

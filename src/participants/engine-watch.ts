@@ -1,11 +1,13 @@
 // What the participant knows of its engine: who it is, what would break later, and whether it answers.
 import type { AttachHello } from '../gen/concordat/v1/AttachHello.ts';
 import type { EventLogger } from './event-logger.ts';
+import type { KnownLogs } from './known-logs.ts';
 import { reasonOf } from './reasons.ts';
 import { isOtherEngine, otherEngine, type ResourceManager } from './resource-manager.ts';
 
 export interface EngineWatchOptions {
   readonly rm: ResourceManager;
+  readonly logs: KnownLogs;
   readonly logger: EventLogger;
   readonly onAnswers: (answers: boolean) => void;
   /** Another database answers at the address: what the coordinator was told is not true any more. */
@@ -13,7 +15,7 @@ export interface EngineWatchOptions {
 }
 
 export type EngineIntroduction = Required<
-  Pick<AttachHello, 'engine' | 'engineVersion' | 'engineIdentity' | 'warnings'>
+  Pick<AttachHello, 'engine' | 'engineVersion' | 'engineIdentity' | 'warnings' | 'logs'>
 >;
 
 export class EngineWatch {
@@ -38,7 +40,7 @@ export class EngineWatch {
    * coordinator is told, and it says whether that one may take its place (`welcomed`). @throws {EngineError} it does not answer.
    */
   async introduce(): Promise<EngineIntroduction> {
-    const { rm, logger } = this.#options;
+    const { rm, logs, logger } = this.#options;
     const { engine, version, identity } = await rm.identify();
     this.#introduced = identity;
     if (this.#expected === undefined) {
@@ -47,7 +49,7 @@ export class EngineWatch {
     if (identity !== this.#expected) {
       const message = `another database answers at the address: ${this.#expected} is expected, and ${identity} is there`;
       logger.error({ evt: 'other-engine', expected: this.#expected, found: identity, message });
-      return { engine, engineVersion: version, engineIdentity: identity, warnings: [] };
+      return { engine, engineVersion: version, engineIdentity: identity, warnings: [], logs: [] };
     }
     const findings = await rm.preflight();
     for (const { fatal, check, message, fix } of findings) {
@@ -55,7 +57,7 @@ export class EngineWatch {
     }
     this.#saw(true);
     const warnings = findings.map(({ check, message, fix }) => `${check}: ${message} ${fix}`);
-    return { engine, engineVersion: version, engineIdentity: identity, warnings };
+    return { engine, engineVersion: version, engineIdentity: identity, warnings, logs: await logs.ask(engine) };
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Welcome } from './attach-messages.ts';
 import type { Branches } from './branches.ts';
 import type { EngineWatch } from './engine-watch.ts';
 import type { Finisher } from './finisher.ts';
+import type { KnownLogs } from './known-logs.ts';
 import type { PreparedBranch, RecordedLife, ResourceManager } from './resource-manager.ts';
 import { standingOf } from './served-life.ts';
 
@@ -23,6 +24,7 @@ export interface ReconcilerOptions {
   /** What the engine has recorded speaks against the life that is served. */
   readonly onRefused: (life: Welcome, recorded: RecordedLife) => void;
   readonly engine: EngineWatch;
+  readonly logs: KnownLogs;
 }
 
 const MARKERS_EVERY_MS = 60_000;
@@ -55,7 +57,7 @@ export class Reconciler {
   async #tick(life: Welcome): Promise<void> {
     const { rm, clock, reports, onRefused, engine } = this.#options;
     try {
-      const recorded = await rm.raiseEpoch(life.identity, life.epoch, life.token);
+      const recorded = await rm.raiseEpoch(life.identity, life.epoch, life.token, life);
       if (this.#life !== life) {
         return;
       }
@@ -99,7 +101,8 @@ export class Reconciler {
       }
     }
     // Also an empty list is told, once: the coordinator learns that this engine has been looked at.
-    this.#options.report({ reconcile: { branches: due.slice(0, BRANCHES_PER_MESSAGE_MAX), markers: [] } });
+    const others = this.#options.logs.others(listed, life.identity);
+    this.#options.report({ reconcile: { branches: due.slice(0, BRANCHES_PER_MESSAGE_MAX), markers: [], others } });
     for (let first = BRANCHES_PER_MESSAGE_MAX; first < due.length; first += BRANCHES_PER_MESSAGE_MAX) {
       const chunk = due.slice(first, first + BRANCHES_PER_MESSAGE_MAX);
       this.#options.report({ reconcile: { branches: chunk, markers: [] } });

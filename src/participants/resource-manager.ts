@@ -158,10 +158,11 @@ export interface ResourceManager extends AsyncDisposable {
   /**
    * Records the life of a log, durably, if it follows what this database knows: a higher epoch, and by at most `EPOCH_LEAP_MAX` (a log
    * that it does not know counts as epoch 0). Compared and set in one step.
+   * @param previous what must still be recorded (epoch 0: nothing): the coordinator has looked at that, and not at what came since.
    * @returns what is recorded then: the arguments, or what speaks against them. `standingOf` tells which.
    * @throws {EngineError}
    */
-  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife>;
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): Promise<RecordedLife>;
   /** Every log that this database has served. @throws {EngineError} */
   knownLogs(): Promise<readonly KnownLog[]>;
   /** Opens a branch. @throws {EngineError} code LIMIT_CONNECTIONS when no session is free; ENGINE_UNAVAILABLE. */

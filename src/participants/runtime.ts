@@ -12,6 +12,7 @@ import { abandonAll, heldBranches, supersedeOlder } from './branch-lives.ts';
 import { Branches } from './branches.ts';
 import { Commands } from './commands.ts';
 import { EngineWatch } from './engine-watch.ts';
+import { KnownLogs } from './known-logs.ts';
 import { branchUnknown } from './reasons.ts';
 import { Reconciler } from './reconciler.ts';
 import type { BranchSession } from './resource-manager.ts';
@@ -52,8 +53,10 @@ export class ParticipantRuntime implements AsyncDisposable {
     const branches = new Branches({ clock, logger, report, maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX });
     this.#branches = branches;
     this.#statements = new Statements({ rm, branches, random, admit: this.#admit });
+    const logs = new KnownLogs(rm, clock);
     const engine = new EngineWatch({
       rm,
+      logs,
       logger,
       onAnswers: (engineAnswers) => this.#setStatus({ engineAnswers }),
       onOtherEngine: (why) => this.#attach.restart(why),
@@ -62,7 +65,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     const tokens = new Tokens({ rm, random, instance, engineAnswers: () => engine.answers, report });
     this.#commands = new Commands({ instance, resource, rm, clock, logger, branches, tokens, report });
     this.#reconciler = new Reconciler({
-      ...{ rm, clock, branches, resource, report, engine },
+      ...{ rm, clock, branches, resource, report, engine, logs },
       finisher: this.#commands.finisher,
       reports: options.kind === 'sidecar',
       onRefused: (life, recorded) => {
@@ -74,9 +77,9 @@ export class ParticipantRuntime implements AsyncDisposable {
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
       held: () => heldBranches(branches, (key) => this.#commands.finisher.isAtWork(key)),
-      raiseEpoch: async (identity, epoch, token) => {
+      raiseEpoch: async ({ identity, epoch, token }, previous) => {
         await engine.welcomed();
-        return await rm.raiseEpoch(identity, epoch, token);
+        return await rm.raiseEpoch(identity, epoch, token, previous);
       },
       showToken: () => tokens.fresh(),
       onLife: (identity, epoch) => supersedeOlder(branches, identity, epoch),

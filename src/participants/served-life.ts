@@ -7,12 +7,14 @@ export type Standing =
   /** The database has served a newer life of the log, or another one with the same epoch: the coordinator runs on a copy. */
   | 'stale'
   /** The epoch is so far above the known one that it is hardly the same log's. */
-  | 'leap';
+  | 'leap'
+  /** What was recorded is not what the coordinator has looked at: it must look again. */
+  | 'moved';
 
 /** @param recorded what `raiseEpoch` answered for `life`. */
 export function standingOf(life: RecordedLife, recorded: RecordedLife): Standing {
   if (recorded.epoch < life.epoch) {
-    return 'leap';
+    return life.epoch > recorded.epoch + EPOCH_LEAP_MAX ? 'leap' : 'moved';
   }
   return recorded.epoch === life.epoch && recorded.token === life.token ? 'served' : 'stale';
 }

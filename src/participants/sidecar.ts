@@ -9,6 +9,7 @@ import type { ParticipantConfig } from './config.ts';
 import { EngineWatch } from './engine-watch.ts';
 import type { EventLogger } from './event-logger.ts';
 import { dialGrpc } from './grpc-dial.ts';
+import { KnownLogs } from './known-logs.ts';
 import { openEngine } from './open-engine.ts';
 import { reasonOf } from './reasons.ts';
 import { EngineError, type PreflightFinding, type ResourceManager } from './resource-manager.ts';
@@ -178,7 +179,13 @@ class RunningSidecar implements Sidecar {
   /** What preflight finds, once the database answers; undefined: the sidecar was stopped before it did. */
   async #reachEngine(): Promise<readonly PreflightFinding[] | undefined> {
     const { rm, ports } = this.#parts;
-    const watch = new EngineWatch({ ...ports, rm, onAnswers: () => undefined, onOtherEngine: () => undefined });
+    const watch = new EngineWatch({
+      ...ports,
+      rm,
+      logs: new KnownLogs(rm, ports.clock),
+      onAnswers: () => undefined,
+      onOtherEngine: () => undefined,
+    });
     for (let attempt = 1; this.#stopped === undefined; attempt += 1) {
       try {
         await this.#createTables();

@@ -219,13 +219,19 @@ export const CATALOGUE = {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
-      'The database has served a newer epoch of this log: this coordinator runs on an old copy. Stop it and find the right log.',
+      'The database has served a life of this log that this copy does not know: nothing is decided by it, at no start. Find the newest log; if it is lost, look with `concordat log adopt --dry-run`.',
   },
   EPOCH_LEAP: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
       'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed. The log line epoch-leap of the participant has the statement that mends it, if the coordinator is yours.',
+  },
+  RESOURCE_KNOWS_OTHER_LOG: {
+    status: 'FAILED_PRECONDITION',
+    retry: 'no',
+    advice:
+      'The database has served another log of Concordat, and never this one. Start with the data directory of that log; if it is lost, or the database is shared on purpose, name it with --beside-logs.',
   },
   PROTOCOL: {
     status: 'FAILED_PRECONDITION',

@@ -54,6 +54,8 @@ export const OPERATOR_REASON_CHARS_MIN = 10;
 export const REQUEST_IDS_MAX = 100_000;
 /** Completed outcomes answerable from memory or log, by count; the oldest go first. */
 export const OUTCOMES_RETAINED_MAX = 100_000;
+/** Lives of a log whose tokens are remembered: a database that was away for more starts than these is refused until a person decides. */
+export const LIVES_MAX = 1_000;
 /** Sequence numbers handed to a session at once. */
 export const LEASE_SIZE = 1_000;
 

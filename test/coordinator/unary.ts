@@ -71,6 +71,7 @@ export function openApi(address: string) {
     drain: promised(admin, admin.Drain),
     logStatus: promised(admin, admin.GetLogStatus),
     backup: promised(admin, admin.BackupLog),
+    adoptLog: promised(admin, admin.AdoptLog),
     health: promised(health, health['check'] as Method<{ service: string }, { status: string }>),
     close: (): void => {
       transactions.close();

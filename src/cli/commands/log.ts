@@ -8,9 +8,10 @@ import { usageError } from '../failure.ts';
 import { type Context, onRun } from '../globals.ts';
 import { logFields, viewLog } from '../log-view.ts';
 import { renderFields } from '../table.ts';
+import type { AdoptOptions } from './log-adopt.ts';
 
 export function defineLog(log: Command): void {
-  log.description("Look at the coordinator's log and copy it.");
+  log.description("Look at the coordinator's log, copy it, and take a copy for it.");
   const status = log
     .command('status')
     .summary('size, room and flush time of the live log')
@@ -29,6 +30,29 @@ export function defineLog(log: Command): void {
   onRun<VerifyOptions>(verify, async (context, options) => {
     const { verifyLog } = await import('./log-verify.ts');
     return verifyLog(context, options);
+  });
+
+  const adopt = log
+    .command('adopt')
+    .summary('take an old copy of the log for the log, with the list of what it lacks')
+    .description(
+      'Take the copy of a log that the databases refuse (EPOCH_STALE) for the log, because the newest one is lost. Shows first what the copy lacks, as far as the participants tell, and asks for the last six characters of the identity. Nothing is presumed of what it lacks: you settle each prepared branch with `concordat tx resolve`. The coordinator stops then; start it again. Without a terminal and without --yes: exit 10.',
+    )
+    .option('--reason <text>', 'why: 10 to 1,000 printable characters, kept in the log')
+    .option('--incomplete', 'although databases of the log have not told what they know: they are gone')
+    .option('--yes', 'do not ask; for scripts')
+    .option('--dry-run', 'show what the copy lacks and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ concordat log adopt --dry-run
+  $ concordat log adopt --reason "disk of db3 lost, backup of 02:00, INC-1234"
+`,
+    );
+  onRun<AdoptOptions>(adopt, async (context, options) => {
+    const { adoptLog } = await import('./log-adopt.ts');
+    return adoptLog(context, options);
   });
 
   const backup = log

@@ -5,7 +5,7 @@ import { EXIT } from '../../xa/errors.ts';
 import type { Health } from '../admin-client.ts';
 import { formatDuration } from '../duration.ts';
 import { type Context, onRun } from '../globals.ts';
-import { logFields } from '../log-view.ts';
+import { exitOfAlarm, logFields } from '../log-view.ts';
 import type { Tone } from '../paint.ts';
 import { RESOURCE_COLUMNS, refusal } from '../resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
@@ -18,7 +18,7 @@ const SHOWN_MAX = 20;
 export function defineStatus(status: Command): void {
   status
     .description(
-      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 6: not reachable or not serving; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator.`,
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
     )
     .addHelpText('after', '\nExample:\n  $ concordat status --output json\n');
   onRun<object>(status, (context) => showStatus(context));
@@ -40,6 +40,9 @@ async function showStatus(context: Context): Promise<number> {
   const problem = versionProblem(log);
   if (problem !== undefined) {
     console.warn(problem);
+  }
+  for (const { code, message, mend } of log.alarms) {
+    console.warn(`${code}: ${message}. Next: ${mend}`);
   }
   const { layout } = console;
   console.print(
@@ -85,11 +88,18 @@ const HEALTH_TONES: Readonly<Record<Health, Tone>> = { serving: 'good', 'not-ser
 
 /** Damage first: it waits for a person. Then doubt, which may end by itself. */
 function exitOfSurvey(survey: Survey): number {
+  const [alarm] = survey.log.alarms;
+  if (alarm?.code === 'EPOCH_STALE') {
+    return exitOfAlarm(alarm);
+  }
   if (survey.health === 'not-serving') {
     return EXIT.unavailable;
   }
   if (survey.heuristic.length > 0) {
     return EXIT.heuristic;
   }
-  return survey.overdue.length > 0 ? EXIT.inDoubt : EXIT.ok;
+  if (survey.overdue.length > 0) {
+    return EXIT.inDoubt;
+  }
+  return alarm === undefined ? EXIT.ok : exitOfAlarm(alarm);
 }

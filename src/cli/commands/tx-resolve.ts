@@ -20,6 +20,7 @@ import { transactionFields, viewTransaction } from '../transaction-view.ts';
 
 export interface ResolveOptions extends ActionOptions {
   readonly rollback?: boolean;
+  readonly commit?: boolean;
   readonly branch?: string;
   readonly committed?: boolean;
   readonly rolledBack?: boolean;
@@ -29,18 +30,18 @@ type Chosen = Pick<RequestOf<'ResolveTransaction'>, 'resolution' | 'bqual'>;
 
 /** @throws {CliError} USAGE: not exactly one resolution. */
 function chosenResolution(options: ResolveOptions): Chosen {
-  const { rollback = false, branch, committed = false, rolledBack = false } = options;
-  if (rollback && branch === undefined && !committed && !rolledBack) {
-    return { resolution: 'RESOLUTION_ROLLBACK', bqual: '' };
+  const { rollback = false, commit = false, branch, committed = false, rolledBack = false } = options;
+  if (rollback !== commit && branch === undefined && !committed && !rolledBack) {
+    return { resolution: commit ? 'RESOLUTION_COMMIT' : 'RESOLUTION_ROLLBACK', bqual: '' };
   }
-  if (!rollback && branch !== undefined && committed !== rolledBack) {
+  if (!rollback && !commit && branch !== undefined && committed !== rolledBack) {
     if (parseBqual(branch) === undefined) {
       throw usageError(`${branch} is not a branch: <resource> or <resource>.<n>.`);
     }
     return { resolution: committed ? 'RESOLUTION_BRANCH_COMMITTED' : 'RESOLUTION_BRANCH_ROLLED_BACK', bqual: branch };
   }
   throw usageError(
-    'Say exactly one of: --rollback; --branch B --committed; --branch B --rolled-back.',
+    'Say exactly one of: --rollback; --commit; --branch B --committed; --branch B --rolled-back.',
     'Look first, with `concordat tx explain`: only it tells which of them is true.',
   );
 }

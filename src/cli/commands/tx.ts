@@ -131,6 +131,7 @@ function defineResolve(tx: Command): void {
     )
     .addArgument(idArgument())
     .option('--rollback', 'roll back a transaction that has no decision')
+    .option('--commit', 'commit a transaction whose decision a restored log lacks (see tx explain)')
     .option('--branch <bqual>', 'settle this branch of a decided transaction, whose engine proves neither end')
     .option('--committed', 'with --branch: you vouch that it committed')
     .option('--rolled-back', 'with --branch: you found it rolled back; the transaction ends mixed');

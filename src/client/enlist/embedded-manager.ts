@@ -32,7 +32,7 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     createTables: () => base.createTables(),
     showToken: (instance, token) => base.showToken(instance, token),
     readToken: (instance) => base.readToken(instance),
-    raiseEpoch: (identity, epoch, token) => base.raiseEpoch(identity, epoch, token),
+    raiseEpoch: (identity, epoch, token, previous) => base.raiseEpoch(identity, epoch, token, previous),
     knownLogs: () => base.knownLogs(),
     open: () => {
       const message = 'statements of an embedded participant are executed by the application';

@@ -7,6 +7,8 @@ import { isHeuristic, type State } from './state.ts';
 
 export type Resolution =
   | { readonly kind: 'rollback' }
+  /** Of a transaction whose decision a restored log lacks. */
+  | { readonly kind: 'commit' }
   | { readonly kind: 'branch'; readonly bqual: Bqual; readonly end: 'committed' | 'rolled-back' }
   | { readonly kind: 'forget' };
 
@@ -19,6 +21,11 @@ export function judge(state: State, resolution: Resolution, reachable: (bqual: B
   switch (resolution.kind) {
     case 'rollback':
       return judgeRollback(state);
+    case 'commit':
+      return refused(
+        'TXN_STATE',
+        `${state.gtrid} is ${state.kind} in this log: only a transaction whose decision the log has lost is committed by hand`,
+      );
     case 'branch':
       return judgeBranch(state, resolution, reachable);
     case 'forget':

@@ -4,6 +4,8 @@ import type { LogIdentity } from '../../xa/xid.ts';
 import { SEQUENCE_MAX } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Id } from '../horizon.ts';
+import { type NextLifeFacts, nextLife } from '../next-life.ts';
+import type { LifeName } from '../record.ts';
 
 /** The log that holds a disk, as far as the disk must know it. */
 export interface MemoryDiskHolder {
@@ -25,6 +27,8 @@ export class MemoryDisk {
   #fate: WriteFate | undefined;
   #holder: MemoryDiskHolder | undefined;
   #identity: LogIdentity | undefined;
+  #epoch = 0;
+  #token = '';
   #nextEpoch = 1;
   #watermark: Id = { epoch: 0, sequence: 0 };
   #lostTo = -1;
@@ -66,19 +70,32 @@ export class MemoryDisk {
     return this.#lostTo;
   }
 
-  /** For the log: takes the disk and begins a life. @throws {CoordinatorError} `LOG_LOCKED` */
-  hold(
-    holder: MemoryDiskHolder,
-    makeIdentity: () => LogIdentity,
-  ): { readonly identity: LogIdentity; readonly epoch: number } {
+  /** The last life that was begun; epoch 0: none. */
+  get life(): LifeName {
+    return { epoch: this.#epoch, token: this.#token };
+  }
+
+  /** For the log: takes the disk. @throws {CoordinatorError} `LOG_LOCKED` */
+  hold(holder: MemoryDiskHolder, makeIdentity: () => LogIdentity): LogIdentity {
     if (this.#holder !== undefined) {
       throw new CoordinatorError('LOG_LOCKED', 'another log holds this memory disk');
     }
     this.#holder = holder;
     this.#identity ??= makeIdentity();
-    const epoch = this.#nextEpoch;
-    this.#nextEpoch = epoch + 1;
-    return { identity: this.#identity, epoch };
+    return this.#identity;
+  }
+
+  /** For the log: begins a life. */
+  begin(facts: Pick<NextLifeFacts, 'token' | 'adoptedTo'>): void {
+    const before = { epoch: this.#epoch, nextEpoch: this.#nextEpoch, lostTo: this.#lostTo };
+    const life = nextLife(before, { ...facts, endUnknown: false });
+    if (life.lostTo > before.lostTo) {
+      this.#watermark = { epoch: life.lostTo, sequence: SEQUENCE_MAX };
+    }
+    this.#epoch = life.epoch;
+    this.#nextEpoch = life.nextEpoch;
+    this.#token = life.token;
+    this.#lostTo = life.lostTo;
   }
 
   /** For the log: gives the disk back. */
@@ -124,11 +141,26 @@ export class MemoryDisk {
     }
     const copy = new MemoryDisk();
     copy.#identity = this.#identity;
+    copy.#epoch = epoch;
     copy.#nextEpoch = epoch + 1;
     copy.#watermark = { epoch, sequence: SEQUENCE_MAX };
     copy.#lostTo = epoch;
     copy.write(this.records);
     this.#nextEpoch = epoch + 2;
     this.backups.set(path, copy);
+  }
+
+  /** What a snapshot of the volume shows, or `cp`: all of it as it is, without anything that would tell it from the original. */
+  clone(): MemoryDisk {
+    const copy = new MemoryDisk();
+    copy.flushMs = this.flushMs;
+    copy.#identity = this.#identity;
+    copy.#epoch = this.#epoch;
+    copy.#token = this.#token;
+    copy.#nextEpoch = this.#nextEpoch;
+    copy.#watermark = this.#watermark;
+    copy.#lostTo = this.#lostTo;
+    copy.write(this.records);
+    return copy;
   }
 }

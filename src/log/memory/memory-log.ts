@@ -11,7 +11,9 @@ import { compareIds, silence } from '../horizon.ts';
 import { Ledger } from '../ledger.ts';
 import { isClosed, recordsOf } from '../ledger-item.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
-import type { LogRecord } from '../record.ts';
+import { isRefused } from '../log.ts';
+import { earlierLives } from '../next-life.ts';
+import type { LifeName, LogRecord } from '../record.ts';
 import type { MemoryDiskHolder } from './memory-disk.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { MemoryFlusher } from './memory-flusher.ts';
@@ -50,11 +52,12 @@ class MemoryLog implements Log, MemoryDiskHolder {
   /** Transactions in the order in which they closed. */
   readonly #closed = new Set<Gtrid>();
   #sequence: number;
+  #earlier: readonly LifeName[] = [];
 
   constructor(settings: Required<MemoryLogSettings>) {
     const { clock, disk, random } = settings;
     this.#settings = settings;
-    const { identity, epoch } = disk.hold(this, () => {
+    const identity = disk.hold(this, () => {
       const made = parseLogIdentity(random.base32(IDENTITY_LENGTH));
       assert(made !== undefined, 'random characters make a log identity');
       return made;
@@ -62,24 +65,37 @@ class MemoryLog implements Log, MemoryDiskHolder {
     this.#ledger = new Ledger(identity);
     this.#sequence = disk.lastSequence;
     for (const numbered of disk.records) {
-      this.#take(numbered, epoch);
+      this.#take(numbered, disk.life.epoch);
     }
+    const refused = this.#ledger.refusals();
+    const earlier = earlierLives(this.#ledger.lives(), disk.life);
+    if (refused.length === 0) {
+      this.#earlier = earlier;
+      disk.begin({ token: random.base32(LIFE_TOKEN_LENGTH), adoptedTo: this.#ledger.adoptedTo() });
+    }
+    const { epoch, token } = disk.life;
     const failure = Promise.withResolvers<Error>();
     this.failed = failure.promise;
     this.#flusher = new MemoryFlusher({ clock, disk, flushed: () => this.#expire(), failed: failure.resolve });
     this.recovered = {
       identity,
       epoch,
-      token: random.base32(LIFE_TOKEN_LENGTH),
+      token,
       unfinished: this.#ledger.unfinished(),
       resources: this.#ledger.resources(),
       lostTo: disk.lostTo,
+      lives: [...this.#earlier, { epoch, token }],
+      refused,
     };
   }
 
   async start(version: string): Promise<void> {
-    const wallTime = this.#settings.clock.wallTime();
-    await this.append([{ kind: 'epoch-started', epoch: this.recovered.epoch, version, wallTime }], 'forced');
+    const { epoch, token } = this.recovered;
+    if (!isRefused(this.recovered)) {
+      const wallTime = this.#settings.clock.wallTime();
+      const earlier = this.#earlier;
+      await this.append([{ kind: 'epoch-started', epoch, version, wallTime, token, earlier }], 'forced');
+    }
   }
 
   append(records: readonly LogRecord[], durability: Durability): Promise<void> {

@@ -5,8 +5,8 @@ import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { IDENTITY_LENGTH, LIFE_TOKEN_LENGTH, parseLogIdentity } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
-import { lackingUpTo } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
+import { nextLife } from '../next-life.ts';
 import type { LogFiles } from './files.ts';
 import { syncDirectory } from './files.ts';
 import type { Head } from './flusher.ts';
@@ -26,7 +26,7 @@ export interface OpeningSettings {
 }
 
 export interface OpenedLog {
-  /** With this life's epoch, which is durable. */
+  /** With this life's epoch, which is durable; of a refused log the last one. */
   readonly life: Life;
   readonly image: LogImage;
   readonly ledger: Ledger;
@@ -65,12 +65,18 @@ export async function beginLife(settings: OpeningSettings): Promise<OpenedLog> {
     await writeHighWater(files.highWater, { identity: image.life.identity, ...headOf(image) });
     await syncDirectory(files.directory);
   }
+  const { ledger } = replayed;
   const endUnknown = mark === undefined && image.life.epoch > 0;
-  const life = nextLife(image.life, endUnknown, settings.random.base32(LIFE_TOKEN_LENGTH));
+  const token = settings.random.base32(LIFE_TOKEN_LENGTH);
+  // A refused log begins no life: however often it is started, it does not grow into epochs that others have lived.
+  const isRefused = ledger.refusals().length > 0;
+  const life = isRefused ? image.life : nextLife(image.life, { token, endUnknown, adoptedTo: ledger.adoptedTo() });
   await worker.request({ kind: 'open' });
-  await perform(worker, { kind: 'change-life', life, from: image.life.epoch });
+  if (!isRefused) {
+    await perform(worker, { kind: 'change-life', life, from: image.life.epoch });
+  }
   await perform(worker, { kind: 'checkpoint', mode: 'TRUNCATE' });
-  return { life, image, ledger: replayed.ledger };
+  return { life, image, ledger };
 }
 
 /** The high-water mark of the log, which exists when this resolves. */
@@ -91,19 +97,6 @@ async function findLog(settings: OpeningSettings): Promise<HighWater | undefined
   assert(identity !== undefined, 'random characters make a log identity');
   await worker.request({ kind: 'create', identity });
   return undefined;
-}
-
-/**
- * The next life. When the end of the log is unknown, nothing can be concluded from its silence about the lives before.
- */
-function nextLife(life: Life, endUnknown: boolean, token: string): Life {
-  return {
-    ...life,
-    token,
-    epoch: life.nextEpoch,
-    nextEpoch: life.nextEpoch + 1,
-    ...(endUnknown && lackingUpTo(life.epoch)),
-  };
 }
 
 /** The end of the journal. */

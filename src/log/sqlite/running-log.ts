@@ -7,7 +7,9 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { NumberedRecord } from '../codec.ts';
 import type { Durability, Log, LoggedOutcome, LogStatus, RecoveredLog } from '../log.ts';
-import type { LogRecord } from '../record.ts';
+import { isRefused } from '../log.ts';
+import { earlierLives } from '../next-life.ts';
+import type { LifeName, LogRecord } from '../record.ts';
 import type { BackupReport } from './backup.ts';
 import { backUp } from './backup.ts';
 import type { LogFiles } from './files.ts';
@@ -50,6 +52,7 @@ export class RunningLog implements Log {
   readonly #lanes: Lanes;
   readonly #flusher: Flusher;
   readonly #highWater: HighWaterKeeper;
+  readonly #earlier: readonly LifeName[];
   #walPages = 0;
   #background = false;
   readonly #backups = new Set<Promise<unknown>>();
@@ -84,6 +87,7 @@ export class RunningLog implements Log {
       flushed: (records, payloadBytes) => this.#flushed(records, payloadBytes),
       failed: failure.resolve,
     });
+    this.#earlier = earlierLives(ledger.lives(), image.life).filter(({ epoch }) => epoch < life.epoch);
     this.recovered = {
       identity: life.identity,
       epoch: life.epoch,
@@ -91,6 +95,8 @@ export class RunningLog implements Log {
       unfinished: ledger.unfinished(),
       resources: ledger.resources(),
       lostTo: life.lostTo,
+      lives: [...this.#earlier, { epoch: life.epoch, token: life.token }],
+      refused: ledger.refusals(),
     };
   }
 
@@ -141,8 +147,12 @@ export class RunningLog implements Log {
 
   /** Writes the first record of this life, and starts what runs beside the flushes. @throws {CoordinatorError} `LOG_FAILED` */
   async start(version: string): Promise<void> {
-    const wallTime = this.#parts.clock.wallTime();
-    await this.append([{ kind: 'epoch-started', epoch: this.recovered.epoch, version, wallTime }], 'forced');
+    const { epoch, token } = this.recovered;
+    if (!isRefused(this.recovered)) {
+      const wallTime = this.#parts.clock.wallTime();
+      const earlier = this.#earlier;
+      await this.append([{ kind: 'epoch-started', epoch, version, wallTime, token, earlier }], 'forced');
+    }
     this.#parts.room.watch(() => this.#runBackground());
   }
 

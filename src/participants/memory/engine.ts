@@ -160,9 +160,10 @@ export class MemoryEngine {
     return this.#outcomes.get(number);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number, token: string): RecordedLife {
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): RecordedLife {
     const known = this.#lives.get(identity) ?? { epoch: 0, token: '' };
-    if (epoch <= known.epoch || epoch > known.epoch + EPOCH_LEAP_MAX) {
+    const isAsSeen = previous === undefined || (previous.epoch === known.epoch && previous.token === known.token);
+    if (!isAsSeen || epoch <= known.epoch || epoch > known.epoch + EPOCH_LEAP_MAX) {
       return known;
     }
     this.#lives.set(identity, { epoch, token });

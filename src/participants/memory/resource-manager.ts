@@ -95,9 +95,9 @@ class MemoryResourceManager implements ResourceManager {
     return callMemory(this.#connection, { verb: 'read-token' }, () => this.#connection.engine.tokens.get(instance));
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): Promise<RecordedLife> {
     return callMemory(this.#connection, { verb: 'raise-epoch' }, () =>
-      this.#connection.engine.raiseEpoch(identity, epoch, token),
+      this.#connection.engine.raiseEpoch(identity, epoch, token, previous),
     );
   }
 

@@ -124,14 +124,17 @@ export async function raiseEpoch(
   identity: LogIdentity,
   epoch: number,
   token: string,
+  previous: RecordedLife | undefined,
 ): Promise<RecordedLife> {
   assert(Number.isSafeInteger(epoch) && epoch >= 0, 'an epoch is a counted number');
   assert(/^[a-z0-9]{0,16}$/.test(token), 'a token needs no quoting');
+  const isFirst = epoch <= EPOCH_LEAP_MAX && (previous?.epoch ?? 0) === 0;
+  const asSeen = previous === undefined ? '' : ` AND epoch=${previous.epoch} AND token=${hex(previous.token)}`;
   const name = table(engine, EPOCH_TABLE);
   // Each statement is judged on the row as it is when it is locked: of two lives that come at once one is second.
   const answer = await control.rows(
-    `INSERT IGNORE INTO ${name} (identity,epoch,token) SELECT '${identity}',${epoch},'${token}' FROM DUAL WHERE ${epoch}<=${EPOCH_LEAP_MAX};` +
-      `UPDATE ${name} SET token='${token}',epoch=${epoch} WHERE identity='${identity}' AND epoch<${epoch} AND epoch+${EPOCH_LEAP_MAX}>=${epoch};` +
+    `INSERT IGNORE INTO ${name} (identity,epoch,token) SELECT '${identity}',${epoch},'${token}' FROM DUAL WHERE ${isFirst ? 1 : 0};` +
+      `UPDATE ${name} SET token='${token}',epoch=${epoch} WHERE identity='${identity}' AND epoch<${epoch} AND epoch+${EPOCH_LEAP_MAX}>=${epoch}${asSeen};` +
       `SELECT epoch,token FROM ${name} WHERE identity='${identity}'`,
   );
   const [known, itsToken] = answer[2]?.[0] ?? [];

@@ -168,8 +168,13 @@ class MysqlResourceManager implements ResourceManager {
     return await readToken(this.#control, await this.#known(), instance);
   }
 
-  async raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
-    return await raiseEpoch(this.#control, await this.#known(), identity, epoch, token);
+  async raiseEpoch(
+    identity: LogIdentity,
+    epoch: number,
+    token: string,
+    previous?: RecordedLife,
+  ): Promise<RecordedLife> {
+    return await raiseEpoch(this.#control, await this.#known(), identity, epoch, token, previous);
   }
 
   async knownLogs(): Promise<readonly KnownLog[]> {

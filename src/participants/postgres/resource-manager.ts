@@ -162,8 +162,8 @@ class PostgresResourceManager implements ResourceManager {
     return readToken(this.#control, instance);
   }
 
-  raiseEpoch(identity: LogIdentity, epoch: number, token: string): Promise<RecordedLife> {
-    return raiseEpoch(this.#control, identity, epoch, token);
+  raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): Promise<RecordedLife> {
+    return raiseEpoch(this.#control, identity, epoch, token, previous);
   }
 
   knownLogs(): Promise<readonly KnownLog[]> {

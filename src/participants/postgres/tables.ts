@@ -55,6 +55,7 @@ export async function raiseEpoch(
   identity: LogIdentity,
   epoch: number,
   token: string,
+  previous: RecordedLife | undefined,
 ): Promise<RecordedLife> {
   const results = await epochQuery(control, [
     { text: 'begin' },
@@ -62,10 +63,18 @@ export async function raiseEpoch(
     {
       // The condition of the update is judged on the row as it is when it is locked: of two lives that come at once one is second.
       text: `insert into ${EPOCH_TABLE} as known (identity, epoch, token)
-        select $1, $2::bigint, $3 where $2::bigint <= ${EPOCH_LEAP_MAX} or exists (select from ${EPOCH_TABLE} where identity = $1)
+        select $1, $2::bigint, $3 where exists (select from ${EPOCH_TABLE} where identity = $1)
+          or $2::bigint <= ${EPOCH_LEAP_MAX} and coalesce($4::bigint, 0) = 0
         on conflict (identity) do update set epoch = excluded.epoch, token = excluded.token
-        where excluded.epoch > known.epoch and excluded.epoch <= known.epoch + ${EPOCH_LEAP_MAX}`,
-      values: [identity, String(epoch), token],
+        where excluded.epoch > known.epoch and excluded.epoch <= known.epoch + ${EPOCH_LEAP_MAX}
+          and ($4::bigint is null or (known.epoch = $4::bigint and known.token = $5))`,
+      values: [
+        identity,
+        String(epoch),
+        token,
+        previous === undefined ? null : String(previous.epoch),
+        previous?.token ?? '',
+      ],
     },
     { text: `select epoch::text, token from ${EPOCH_TABLE} where identity = $1`, values: [identity] },
     { text: 'commit' },
