@@ -95,8 +95,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
       {
         file: 'src/coordinator/core.ts',
-        find: '...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, logger },',
-        put: '...{ api: application, driver, leases, directory, identity, epoch: 1, defaultTimeoutMs, logger },',
+        find: '...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },',
+        put: '...{ api: application, driver, leases, directory, identity, epoch: 1, defaultTimeoutMs, clock, logger },',
       },
       {
         file: 'src/participants/runtime.ts',
@@ -114,8 +114,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/strays.ts',
-        find: '} else if (epoch <= (log.recovered.lostTo ?? -1)) {',
-        put: '} else if (epoch < 0) {',
+        find: '} else if (epoch <= (log.recovered.lostTo ?? -1) && ',
+        put: '} else if (epoch < 0 && ',
       },
     ],
     caughtBy: SIM,
