@@ -70,9 +70,16 @@ describe('a failure is told with its name', () => {
   });
 
   it('of the database', async () => {
-    // A resource of another database: the coordinator refuses the second one.
+    // A resource of another database: the coordinator refuses the second one. Its log is new, and the database has served another before.
     const anyPort = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
-    const coordinator = start('coordinator', '--data-dir', join(directory, 'log-2'), ...anyPort);
+    const coordinator = start(
+      'coordinator',
+      '--data-dir',
+      join(directory, 'log-2'),
+      '--beside-logs',
+      'any',
+      ...anyPort,
+    );
     const address = String((await coordinator.event('serving'))['address']);
     const other = start('participant', '--config', configFile('orders', mariadb.server.url), '--coordinator', address);
     await other.event('attached');

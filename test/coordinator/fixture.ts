@@ -23,6 +23,7 @@ export interface SystemOptions {
   readonly outcomesMax?: number;
   readonly defaultTimeoutMs?: number;
   readonly drainGraceMs?: number;
+  readonly besideLogs?: readonly string[];
   /** Opens the log of one life; by default a memory log on the system's disk. */
   readonly openLog?: () => Promise<Log>;
 }
@@ -88,6 +89,7 @@ export class System implements AsyncDisposable {
       openTransactionsMax: this.#options.openTransactionsMax ?? 10_000,
       outcomesMax: this.#options.outcomesMax ?? 100_000,
       drainGraceMs: this.#options.drainGraceMs ?? 5_000,
+      besideLogs: this.#options.besideLogs ?? [],
     });
     this.#life = { log, coordinator, api: openApi(coordinator.address) };
   }
