@@ -1,10 +1,30 @@
 // An application with connections of its own, for one test: to PostgreSQL, to MySQL or MariaDB, and to the coordinator.
+import callbacks from 'mysql2';
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2/promise';
 import pg from 'pg';
 import { expect, onTestFinished } from 'vitest';
 import { type Concordat, connect } from '../../src/client/index.ts';
 import type { UsedSystem } from '../e2e/system.ts';
 import { eventually } from '../support/eventually.ts';
+
+/** The drivers of the application. They need not be those that Concordat itself uses. */
+export interface Drivers {
+  readonly pg: typeof pg;
+  readonly mysql: Pick<typeof mysql, 'createConnection' | 'createPool'>;
+  /** mysql2 with callbacks. */
+  readonly callbacks: Pick<typeof callbacks, 'createConnection' | 'createPool'>;
+}
+
+let inUse: Drivers = { pg, mysql, callbacks };
+
+export function drivers(): Drivers {
+  return inUse;
+}
+
+/** From now on the tests of this file use these. */
+export function useDrivers(others: Drivers): void {
+  inUse = others;
+}
 
 export interface Application {
   readonly concordat: Concordat;
@@ -13,14 +33,14 @@ export interface Application {
 }
 
 export async function openClient(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new inUse.pg.Client({ connectionString: url });
   await client.connect();
   onTestFinished(async () => void (await client.end().catch(() => undefined)));
   return client;
 }
 
 export async function openOrders(url: string, options: ConnectionOptions = {}): Promise<Connection> {
-  const connection = await mysql.createConnection({ uri: url, ...options });
+  const connection = await inUse.mysql.createConnection({ uri: url, ...options });
   onTestFinished(() => connection.destroy());
   return connection;
 }

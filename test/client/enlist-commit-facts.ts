@@ -1,10 +1,8 @@
 // Work on an application's own connections is committed as one. One definition, run with MariaDB and with MySQL.
-import { createConnection } from 'mysql2';
-import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { DEPOSIT } from '../../src/dev/shop.ts';
 import { settled, type UsedSystem } from '../e2e/system.ts';
-import { expectFree, ORDER, PAY, startApplication } from './enlist-application.ts';
+import { drivers, expectFree, ORDER, PAY, startApplication } from './enlist-application.ts';
 
 export function commitFacts(pair: UsedSystem): void {
   for (const multipleStatements of [false, true]) {
@@ -99,9 +97,9 @@ export function commitFacts(pair: UsedSystem): void {
 
   test('the callback flavour of mysql2 and a client out of a pool take part, too', async () => {
     const { concordat } = await startApplication(pair);
-    const orders = createConnection({ uri: pair.orders.server.url });
+    const orders = drivers().callbacks.createConnection({ uri: pair.orders.server.url });
     onTestFinished(() => orders.destroy());
-    const pool = new pg.Pool({ connectionString: pair.accounts.server.url });
+    const pool = new (drivers().pg.Pool)({ connectionString: pair.accounts.server.url });
     onTestFinished(() => pool.end());
     const accounts = await pool.connect();
     try {

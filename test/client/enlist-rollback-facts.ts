@@ -1,12 +1,11 @@
 // What an application does with its own connections that ends in no commit: it throws, swallows an error, ends the transaction itself,
 // or enlists what cannot take part. One definition, run with MariaDB and with MySQL.
-import { createPool } from 'mysql2';
-import pg from 'pg';
+import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { StatementError, TransactionRolledBackError } from '../../src/client/index.ts';
 import { DEPOSIT } from '../../src/dev/shop.ts';
 import { settled, type UsedSystem } from '../e2e/system.ts';
-import { expectFree, ORDER, PAY, startApplication } from './enlist-application.ts';
+import { drivers, expectFree, ORDER, PAY, startApplication } from './enlist-application.ts';
 import { caught } from './fixture.ts';
 
 export function rollbackFacts(pair: UsedSystem): void {
@@ -94,15 +93,15 @@ export function rollbackFacts(pair: UsedSystem): void {
     const application = await startApplication(pair);
     const { concordat, accounts, orders } = application;
     const pools = [
-      new pg.Pool({ connectionString: pair.accounts.server.url }),
-      createPool({ uri: pair.orders.server.url }),
+      new (drivers().pg.Pool)({ connectionString: pair.accounts.server.url }),
+      drivers().callbacks.createPool({ uri: pair.orders.server.url }),
     ];
     onTestFinished(async () => void (await Promise.all(pools.map((pool) => pool.end()))));
     const tx = concordat.begin();
     for (const connection of [...pools, {}, new Map()]) {
       expect(await caught(tx.enlist('accounts', connection))).toBeInstanceOf(TypeError);
     }
-    expect(await caught(tx.enlist('accounts', new pg.Client()))).toMatchObject({
+    expect(await caught(tx.enlist('accounts', new (drivers().pg.Client)()))).toMatchObject({
       message: 'the client of pg is not connected: await its connect() first',
     });
     const notConnections = [undefined, null, 'orders', 7, () => accounts, Promise.resolve(accounts)];

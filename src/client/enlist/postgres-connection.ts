@@ -19,6 +19,7 @@ export interface PgProtocol {
   readonly parsedStatements: Record<string, string>;
   emit(event: string, message: unknown): unknown;
   on(event: string, listener: (message: never) => void): unknown;
+  prependListener(event: string, listener: (message: never) => void): unknown;
   once(event: string, listener: (message: never) => void): unknown;
   off(event: string, listener: (message: never) => void): unknown;
 }

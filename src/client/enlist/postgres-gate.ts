@@ -52,8 +52,9 @@ export class PgGate {
       sync: () => this.#barrier('sync'),
     };
     Object.assign(own, gate);
-    this.#protocol.on('commandComplete', this.#onComplete);
-    this.#protocol.on('readyForQuery', this.#onReady);
+    // Ahead of the client, which sends the next query of its queue as soon as it hears that the last one is over.
+    this.#protocol.prependListener('commandComplete', this.#onComplete);
+    this.#protocol.prependListener('readyForQuery', this.#onReady);
   }
 
   /** How many transactions of the application's own are open. */
