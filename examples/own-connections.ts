@@ -19,6 +19,7 @@ const orders = await mysql.createConnection({ uri: ordersUrl, multipleStatements
 try {
   await using concordat = await connect(coordinator, { application: 'examples/own-connections' });
   await concordat.transaction(async (tx) => {
+    // An ORM may be given these connections: its own transactions are savepoints within this one (docs/client.md, With an ORM).
     await tx.enlist('accounts', accounts);
     await tx.enlist('orders', orders);
     await accounts.query('update customer set deposit = deposit - $1 where id = $2', [25, 1]);

@@ -40,9 +40,9 @@ export interface EnlistOptions extends BranchStart {
 export interface Transaction extends TransactionWork, AsyncDisposable {
   /**
    * Takes the application's own connection into the transaction: a connected client of pg, or a connection of mysql2 of either
-   * flavour, that has no transaction open. Execute on it as usual from then on, and leave BEGIN, COMMIT, ROLLBACK and XA alone. When
-   * `commit` or `rollback` has answered, it is the application's again. If the application dies, the resource's sidecar finishes
-   * what was prepared.
+   * flavour, that has no transaction open. Execute on it as usual from then on: a BEGIN, COMMIT or ROLLBACK of the application's is a
+   * savepoint, and what would take the branch from the connection is refused before it is sent. When `commit` or `rollback` has answered,
+   * it is the application's again. If the application dies, the resource's sidecar finishes what was prepared.
    *
    * The first call for a resource attaches a participant inside this process, which keeps a few connections of its own.
    * @throws {TypeError} the connection cannot take part. {ConcordatError} RESOURCE_UNAVAILABLE, RESOURCE_IDENTITY.
