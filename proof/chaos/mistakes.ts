@@ -4,7 +4,7 @@ import { connect, HeuristicOutcomeError, type Transaction } from '../../src/clie
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { LETTING_GO_MS } from '../../src/participants/mysql/finish.ts';
 import { ownerText } from '../../src/participants/mysql/texts.ts';
-import { parseXid } from '../../src/xa/xid.ts';
+import { parseRow } from '../../src/xa/evidence.ts';
 import type { Violation } from './judge.ts';
 import { concordatCommand } from './operator.ts';
 import { comes } from './patience.ts';
@@ -132,21 +132,21 @@ function finish(server: EngineServer, verb: Verb, gtrid: string): Promise<boolea
     }
     const rows = await query('xa recover');
     const { data, formatID } = rows.find((row) => String(row['data']).startsWith(gtrid)) ?? {};
-    const xid = parseXid(`${gtrid}:${String(data).slice(gtrid.length)}`);
-    if (xid === undefined) {
+    const row = parseRow(`${gtrid}:${String(data).slice(gtrid.length)}`);
+    if (row === undefined) {
       throw new Error(`the engine lists no branch of ${gtrid}`);
     }
     // At MariaDB only the session that prepared a branch can finish it as long as it lives: the hand that does this ends it.
-    const owner = (await query(ownerText(xid))).flatMap((row) => Object.values(row))[0];
+    const owner = (await query(ownerText(row))).flatMap((row) => Object.values(row))[0];
     if (owner !== null && owner !== undefined) {
       await query(`kill ${Number(owner)}`);
       // A hand that does not wait for the session's end, and a moment more, may be answered OK by MariaDB 10.11 while the branch keeps its
       // locks, in no list.
-      const isFree = async (): Promise<boolean> => Object.values((await query(ownerText(xid)))[0] ?? {})[0] === null;
+      const isFree = async (): Promise<boolean> => Object.values((await query(ownerText(row)))[0] ?? {})[0] === null;
       await must('the killed session does not end', isFree);
       await setTimeout(LETTING_GO_MS);
     }
-    await query(`xa ${verb} '${xid.gtrid}','${xid.bqual}',${formatID}`);
+    await query(`xa ${verb} '${row.gtrid}','${row.bqual}:${row.opening}',${formatID}`);
     return true;
   });
 }

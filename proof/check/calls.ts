@@ -26,10 +26,13 @@ export function carryOut(site: Site, call: number): boolean {
  */
 export function carryOutUnheard(site: Site, call: number): boolean {
   const isCommit = CALL.commit.includes(call);
-  if (!site.isPrepared || site.prepared === undefined || !(isCommit || CALL.rollback.includes(call))) {
+  const evidence = (isCommit ? CALL.commit : CALL.rollback).indexOf(call);
+  const { instance } = site;
+  const isMeant = evidence === 0 || evidence === site.heldEvidence;
+  if (!site.isPrepared || site.work(instance) !== Work.prepared || evidence === -1 || !isMeant) {
     return false;
   }
-  site.setWork(site.prepared, isCommit ? Work.committed : Work.rolledBack);
+  site.setWork(instance, isCommit ? Work.committed : Work.rolledBack);
   return true;
 }
 
@@ -62,8 +65,8 @@ function voteOfAbsent(site: Site): boolean {
     case Tombstone.none:
     case Tombstone.told: {
       site.bury(Tombstone.told);
-      const { prepared } = site;
-      if (prepared !== undefined) {
+      const [prepared, second] = site.preparedBy(0);
+      if (prepared !== undefined && second === undefined) {
         site.tell('yes', prepared);
       } else if (site.participant.voteOfUnlisted === 'yes') {
         site.tell('yes', site.instance);
@@ -78,6 +81,10 @@ function voteOfAbsent(site: Site): boolean {
 }
 
 function rollback(site: Site, asked: number): boolean {
+  if (site.holdsOther(asked)) {
+    site.report(RESULT.rollback[rollbackAtEngine(site, asked)]);
+    return true;
+  }
   const { table } = site;
   if (table === Table.onePhase || table === Table.preparedOnePhase) {
     return false; // Behind what runs.
@@ -94,18 +101,23 @@ function rollback(site: Site, asked: number): boolean {
   return true;
 }
 
-/** By name, after sessions that might still prepare it have been ended. */
+/** The opening that is meant, or all of the name, after sessions that might still prepare it have been ended. */
 function rollbackAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise' {
-  site.fence();
-  const { prepared } = site;
-  if (prepared !== undefined) {
+  site.fence(evidence);
+  for (const prepared of site.preparedBy(evidence)) {
     site.setWork(prepared, Work.rolledBack);
-    return 'done';
   }
   return site.proof(evidence) === 'committed' ? 'done-otherwise' : 'done';
 }
 
 function commit(site: Site, asked: number): boolean {
+  if (site.holdsOther(asked)) {
+    const result = commitAtEngine(site, asked);
+    if (result !== 'not-yet') {
+      site.report(RESULT.commit[result]);
+    }
+    return true;
+  }
   if (site.table !== Table.absent && !site.isPrepared) {
     return false; // Not yet: it has not voted.
   }
@@ -121,19 +133,26 @@ function commit(site: Site, asked: number): boolean {
   return true;
 }
 
-/** By name, too: whatever the engine holds prepared under it. */
+/** The opening that the evidence names, and no other. */
 function commitAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise' | 'not-yet' | 'unproven' {
-  const { prepared } = site;
+  if (evidence === 0) {
+    return 'unproven';
+  }
+  const [prepared] = site.preparedBy(evidence);
   if (prepared !== undefined) {
     site.setWork(prepared, Work.committed);
     return 'done';
   }
-  return site.hasWork(Work.stray) || site.hasWork(Work.strayCommit)
-    ? 'not-yet'
-    : site.participant.ofUnlisted(site.proof(evidence));
+  const isStray = site.meant(evidence).some((opening) => STRAYS.includes(site.work(opening)));
+  return isStray ? 'not-yet' : site.participant.ofUnlisted(site.proof(evidence));
 }
 
+const STRAYS: readonly number[] = [Work.stray, Work.strayCommit];
+
 function onePhase(site: Site, evidence: number): boolean {
+  if (site.holdsOther(evidence)) {
+    return onePhaseOfOther(site, evidence);
+  }
   switch (site.table) {
     case Table.active:
       site.set(Local.table, isKnown(site, evidence) ? Table.onePhase : Table.asked);
@@ -159,6 +178,20 @@ function onePhase(site: Site, evidence: number): boolean {
     default:
       return false;
   }
+}
+
+/** What is held was opened a second time, and goes; what became of the other is for the engine to say. */
+function onePhaseOfOther(site: Site, evidence: number): boolean {
+  if (!isActive(site) && !site.isPrepared) {
+    return false; // Behind what runs.
+  }
+  const tombstone = isActive(site) ? Tombstone.no : Tombstone.told;
+  if (site.work(site.instance) !== Work.committed) {
+    site.setWork(site.instance, Work.rolledBack);
+  }
+  site.bury(tombstone);
+  site.report(RESULT['commit-one-phase'][prove(site, evidence)]);
+  return true;
 }
 
 /** Whoever asks can prove the commit afterwards. */
@@ -198,8 +231,8 @@ function rememberedOnePhase(site: Site): 'done' | 'done-otherwise' | undefined {
 
 /** A branch that this life does not hold: what its engine says, once no session can change it any more. */
 function prove(site: Site, evidence: number): 'done' | 'done-otherwise' | 'unproven' {
-  site.fence();
-  const { prepared } = site;
+  site.fence(evidence);
+  const [prepared] = site.preparedBy(evidence);
   if (prepared !== undefined) {
     site.setWork(prepared, Work.committed);
     return 'done';

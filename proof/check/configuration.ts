@@ -15,8 +15,8 @@ export interface Configuration {
   readonly operator: boolean;
   /** An engine forgets how a branch ended. */
   readonly evidenceLoss: boolean;
-  /** Evidence is the number of a transaction (PostgreSQL), or a row under the name of the branch (MySQL, MariaDB). */
-  readonly evidence: 'number' | 'marker';
+  /** Evidence rows are swept, and deleted when their transaction is accounted for; otherwise they stay. */
+  readonly sweeps: boolean;
   /** A completed transaction may leave the coordinator's memory. */
   readonly eviction: boolean;
   /** Clients that enlist by name, and clients that name no instance in their commit request. */

@@ -11,7 +11,7 @@ const NOBODY: Faults = {
   administrator: false,
   operator: false,
   evidenceLoss: false,
-  evidence: 'number',
+  sweeps: false,
   eviction: false,
   otherClients: false,
 };
@@ -20,11 +20,11 @@ const NOBODY: Faults = {
 const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> = {
   1: {
     crashes: { coordinatorCrashes: 2, participantCrashes: 1, lostAnswers: 2, eviction: true },
-    markers: {
+    rows: {
       coordinatorCrashes: 2,
       participantCrashes: 1,
       lostAnswers: 2,
-      evidence: 'marker',
+      sweeps: true,
       eviction: true,
     },
     clients: { participantCrashes: 1, lostAnswers: 1, eviction: true, otherClients: true },
@@ -33,16 +33,16 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
   },
   // The small ones first: a mistake is mostly found in seconds.
   2: {
-    'markers, lost answers': { lostAnswers: 1, evidence: 'marker' },
+    'rows, lost answers': { lostAnswers: 1, sweeps: true },
     clients: { eviction: true, otherClients: true },
     evidence: { operator: true, evidenceLoss: true },
-    markers: { participantCrashes: 1, evidence: 'marker' },
+    rows: { participantCrashes: 1, sweeps: true },
     people: { administrator: true, operator: true },
     crashes: { participantCrashes: 1, lostAnswers: 1 },
   },
   3: {
     crashes: {},
-    markers: { evidence: 'marker' },
+    rows: { sweeps: true },
   },
 };
 
@@ -62,8 +62,8 @@ const DEEP: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> 
   },
   2: {
     'clients, crashes': { participantCrashes: 1, eviction: true, otherClients: true },
-    'markers, both': { participantCrashes: 1, lostAnswers: 1, evidence: 'marker' },
-    'hands, markers': { administrator: true, lostAnswers: 1, evidence: 'marker' },
+    'rows, both': { participantCrashes: 1, lostAnswers: 1, sweeps: true },
+    'hands, rows': { administrator: true, lostAnswers: 1, sweeps: true },
     'more crashes': { coordinatorCrashes: 2, participantCrashes: 2, lostAnswers: 1 },
   },
   3: {

@@ -7,9 +7,11 @@ import { recover } from '../../src/coordinator/recovery.ts';
 import type { BranchEvent } from '../../src/coordinator/strays.ts';
 import type { LoggedOutcome } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { openingOf } from '../../src/xa/evidence.ts';
 import type { FinishResult, Outcome } from '../../src/xa/vocabulary.ts';
 import type { ResourceName } from '../../src/xa/xid.ts';
-import { bqualOf, GTRID } from './names.ts';
+import type { Opening } from './layout.ts';
+import { bqualOf, evidenceOf, GTRID } from './names.ts';
 import { foreign, SILENT, type StandIn, standIn } from './stand-ins.ts';
 
 export interface Memory {
@@ -82,9 +84,15 @@ export interface Swept {
   readonly mayGo: boolean;
 }
 
-/** A marker row is reported; `state`: what the coordinator holds of its transaction. */
+/** The row of one opening. */
+export interface SweptRow {
+  readonly branch: number;
+  readonly opening: Opening;
+}
+
+/** A row is reported; `state`: what the coordinator holds of its transaction. */
 export function sweptMarker(
-  branch: number,
+  { branch, opening }: SweptRow,
   held: { readonly state: State; readonly presumed: boolean } | undefined,
   memory: Memory,
 ): Swept {
@@ -95,7 +103,7 @@ export function sweptMarker(
   const bqual = bqualOf(branch);
   const markers = new Markers(driver, log);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    markers.swept(bqual as string as ResourceName, [`${GTRID}:${bqual}`]);
+    markers.swept(bqual as string as ResourceName, [`${GTRID}:${bqual}:${openingOf(evidenceOf(branch, opening + 1))}`]);
     clock.advance(SWEEP_MS);
   }
   const isNoted = memory.remembered !== 'committed' && driver.registry.outcomes.outcome(GTRID) === 'committed';

@@ -9,6 +9,7 @@ import {
   reported,
   restarted,
   type Swept,
+  type SweptRow,
   sweptMarker,
   touchesForeign,
 } from './doors.ts';
@@ -90,11 +91,11 @@ export class Entrances {
   }
 
   /** A marker row is reported. */
-  swept(branch: number, coordinator: number, presumed: boolean, standing: Standing): Swept {
-    const key = `${branch} ${coordinator} ${presumed} ${this.#key(standing)}`;
+  swept(row: SweptRow, coordinator: number, presumed: boolean, standing: Standing): Swept {
+    const key = `${row.branch} ${row.opening} ${coordinator} ${presumed} ${this.#key(standing)}`;
     return remembered(this.#swept, key, () => {
       const { state } = this.#parts.coordinators.facts(coordinator);
-      return sweptMarker(branch, state && { state, presumed }, this.#memory(standing));
+      return sweptMarker(row, state && { state, presumed }, this.#memory(standing));
     });
   }
 

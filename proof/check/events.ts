@@ -31,7 +31,6 @@ export function claimsNumber(branches: number, claimOf: (branch: number) => numb
 }
 
 export class Events {
-  readonly #usesMarkers: boolean;
   readonly #numbers = new Map<string, number>();
   readonly #events: Event[] = [];
   readonly #commits: number[] = [];
@@ -43,8 +42,7 @@ export class Events {
   readonly clientLost: number;
   readonly rollbackOnly: number;
 
-  constructor(branches: number, usesMarkers: boolean) {
-    this.#usesMarkers = usesMarkers;
+  constructor(branches: number) {
     const all = Array.from({ length: branches }, (_, branch) => branch);
     this.reports = all.map((branch) =>
       MAIL.map((mail, number) => (number < CALLS ? -1 : this.number(this.#report(branch, mail)))),
@@ -108,7 +106,9 @@ export class Events {
     const bqual = bqualOf(branch);
     const instances = [instanceOf(branch, 0), instanceOf(branch, 1)];
     const result = (kind: 'unknown' | 'not-yet'): readonly number[] =>
-      VERBS.map((verb) => this.number({ kind: 'branch-result', bqual, verb, result: { kind, reason: REASON } }));
+      VERBS.map((verb) =>
+        this.number({ kind: 'branch-result', bqual, verb, evidence: '', result: { kind, reason: REASON } }),
+      );
     return {
       retry: this.number({ kind: 'retry-due', bqual }),
       enlist: instances.map((instance) => this.number({ kind: 'enlist-requested', bqual, instance })),
@@ -117,7 +117,13 @@ export class Events {
       ),
       unknown: result('unknown'),
       notYet: result('not-yet'),
-      rolledBack: this.number({ kind: 'branch-result', bqual, verb: 'rollback', result: { kind: 'done' } }),
+      rolledBack: this.number({
+        kind: 'branch-result',
+        bqual,
+        verb: 'rollback',
+        evidence: '',
+        result: { kind: 'done' },
+      }),
       others: [
         this.number({ kind: 'damage-durable', bqual }),
         this.number({ kind: 'operator-vouched', bqual, end: 'committed', proof: PROOF }),
@@ -131,10 +137,10 @@ export class Events {
     const [what = '', first = '', second] = mail.split(' ');
     const instance = instanceOf(branch, Number(first) - 1);
     const opening = second ?? `e${first}`;
-    const evidence = evidenceOf(branch, opening === 'e1' ? 1 : 2, this.#usesMarkers);
+    const evidence = evidenceOf(branch, opening === 'e1' ? 1 : 2);
     switch (what) {
       case 'opened':
-        return { kind: 'branch-opened', bqual, instance };
+        return { kind: 'branch-opened', bqual, instance, evidence };
       case 'yes':
       case 'no':
       case 'read-only':
@@ -145,7 +151,7 @@ export class Events {
         return { kind: 'one-phase-evidence', bqual, instance, evidence };
       default: {
         const verb = what === 'one-phase' ? 'commit-one-phase' : (what as Verb);
-        return { kind: 'branch-result', bqual, verb, result: result(first) };
+        return { kind: 'branch-result', bqual, verb, evidence: '', result: result(first) };
       }
     }
   }

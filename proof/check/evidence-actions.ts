@@ -1,7 +1,7 @@
 // What engines still prove of branches that nobody holds: it is asked for when a client asks, swept up, and deleted in the end.
 import type { Chooser } from './chooser.ts';
 import { claimedMask } from './judges.ts';
-import { Flag, Local, Table } from './layout.ts';
+import { Flag, Local, type Opening, Table } from './layout.ts';
 import { isRemembered, remember } from './telling.ts';
 import type { World } from './world.ts';
 
@@ -13,8 +13,9 @@ export function evidenceActions(chooser: Chooser, branch: number): void {
   if (world.flagOf(from, Flag.life) > 0) {
     look(chooser, branch);
   }
-  if (world.site.load(from, branch).hasMarker) {
-    sweep(chooser, branch);
+  const swept = world.site.load(from, branch).sweptRow;
+  if (swept !== undefined) {
+    sweep(chooser, branch, swept);
     chooser.at('marker goes', branch, 0, (site, next) => {
       // `Evidence` sends the deletion behind a forced write that came after the finished record, so that this one is durable.
       const mayGo = next.logs.facts(next.log).isFinishedDurable && site.isAttached;
@@ -31,8 +32,8 @@ function look(chooser: Chooser, branch: number): void {
       return false;
     }
     const before = site.local;
-    site.fence();
-    const proof = site.prepared === undefined ? site.proof(site.ownEvidence()) : 'none';
+    site.fence(site.ownEvidence());
+    const proof = site.preparedBy(site.ownEvidence()).length === 0 ? site.proof(site.ownEvidence()) : 'none';
     site.save(world.words, branch);
     if (proof !== 'none') {
       remember(world, proof, branch);
@@ -48,13 +49,18 @@ function isAsked(world: World, branch: number): boolean {
 }
 
 /** The participant reports its rows now and again. Those of branches in its table it keeps to itself. */
-function sweep(chooser: Chooser, branch: number): void {
+function sweep(chooser: Chooser, branch: number, opening: Opening): void {
   chooser.at('swept', branch, 0, (site, world) => {
     if (!site.isAttached || site.table !== Table.absent) {
       return false;
     }
     const isPresumed = world.flag(Flag.presumed) === 1;
-    const { isNoted, mayGo } = world.entrances.swept(branch, world.coordinator, isPresumed, world.standing());
+    const { isNoted, mayGo } = world.entrances.swept(
+      { branch, opening },
+      world.coordinator,
+      isPresumed,
+      world.standing(),
+    );
     const isNews = isNoted && world.isLookedUp && world.flag(Flag.remembered) === 0;
     if (isNews) {
       site.save(world.words, branch);

@@ -23,7 +23,6 @@ export interface Known {
   readonly branches: number;
   readonly coordinator: StateFacts;
   readonly log: Facts;
-  readonly usesMarkers: boolean;
 }
 
 /** What is wrong with a state, whichever way it was reached; undefined: nothing. */
@@ -134,7 +133,7 @@ export function stepProblem(known: Known, before: StateFacts, reaction: Reaction
 }
 
 /** D3: a commit is of everything that the client claims, whole, and of nothing else that the coordinator has heard of. */
-function decisionProblem({ words, branches, usesMarkers }: Known, reaction: Reaction): string | undefined {
+function decisionProblem({ words, branches }: Known, reaction: Reaction): string | undefined {
   if (get(words[FLAGS] ?? 0, Flag.commitSent) === 0) {
     return 'D3: a commit that nobody asked for';
   }
@@ -166,7 +165,7 @@ function decisionProblem({ words, branches, usesMarkers }: Known, reaction: Reac
       }
     }
     const evidence = decided?.branches.find(({ bqual }) => bqual === NAMES[branch])?.evidence;
-    if (isNamed && !usesMarkers && !isTouched(local) && evidenceNumber(evidence ?? '') !== (claimed ?? 0) + 1) {
+    if (isNamed && !isTouched(local) && evidenceNumber(evidence ?? '') !== (claimed ?? 0) + 1) {
       return `D3: the decision names other work at ${name} than the client's`;
     }
   }

@@ -4,7 +4,7 @@ import type { Verb } from '../../src/coordinator/engine/event.ts';
 
 /**
  * Calls of the coordinator first, then reports of the participant. `1` and `2` are the instances that speak; `e1` and `e2` the evidence
- * of the first and of the second opening. An engine that keeps markers spells every evidence alike, as `e1`.
+ * of the first and of the second opening.
  */
 export const MAIL = [
   'call prepare',

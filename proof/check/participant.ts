@@ -1,6 +1,6 @@
 // What a participant and its engine do by themselves: branches are opened, vote, die, and are found again.
 // The source is src/participants: branches, branch-lives, reconciler, runtime.
-import { Claim, Local, type Opening, Table, Tombstone, Work } from './layout.ts';
+import { Claim, Local, OPENINGS, type Opening, Table, Tombstone, Work } from './layout.ts';
 import { ONE_PHASE_CALLS, REPORT, RESULT } from './mail.ts';
 import type { Site } from './site.ts';
 
@@ -30,7 +30,7 @@ export function open(site: Site): void {
 
 /**
  * The first opening was prepared before anybody asked for it, so its statement was the last one, and so is its repetition: the engine
- * refuses to prepare a name that it holds, or to open it at all.
+ * refuses to prepare another opening of the name.
  */
 function isLastAlready(site: Site): boolean {
   const first = site.work(0);
@@ -58,8 +58,12 @@ export function isInOnePhase(site: Site): boolean {
 }
 
 export function mayPrepare(site: Site): boolean {
-  const isTaken = site.prepared !== undefined || (site.usesMarkers && site.proof(0) === 'committed');
-  return takesStatements(site) && !isTaken;
+  return takesStatements(site) && !isTaken(site);
+}
+
+/** While one opening is prepared, or its row is there, no other of the same name can write its row. */
+function isTaken(site: Site): boolean {
+  return site.prepared !== undefined || OPENINGS.some((opening) => site.hasRow(opening));
 }
 
 export function prepare(site: Site): void {
@@ -113,7 +117,7 @@ export function endPreparedOnePhase(site: Site): void {
     site.setWork(instance, Work.committed);
     site.report(results.done);
   } else {
-    const proof = site.proof(site.usesMarkers || instance === 0 ? 1 : 2); // Somebody has ended it by hand.
+    const proof = site.proof(site.heldEvidence); // Somebody has ended it by hand.
     site.report(proof === 'committed' ? results.done : proof === 'none' ? results.unproven : results['done-otherwise']);
   }
   site.bury(Tombstone.told);
@@ -142,8 +146,7 @@ export function crash(site: Site, leavesSession: boolean): void {
 /** The engine is done with what a session without an owner had asked for last. */
 export function settleStray(site: Site, from: number, to: number): void {
   const opening = site.work(0) === from ? 0 : 1;
-  const isTaken = to === Work.prepared && site.prepared !== undefined;
-  site.setWork(opening, isTaken ? Work.rolledBack : to);
+  site.setWork(opening, to === Work.prepared && isTaken(site) ? Work.rolledBack : to);
 }
 
 /** Attaches to a restarted coordinator: says what it holds, and ends what an earlier life had not prepared. */

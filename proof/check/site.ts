@@ -28,14 +28,14 @@ export class Site {
   life = 0;
   /** The client has asked for a commit. */
   isAsked = false;
-  readonly usesMarkers: boolean;
+  readonly sweeps: boolean;
 
   readonly participant: Participant;
   /** Which moves are possible, by life and whether the client has asked, and then by `local`. */
   readonly possible: Map<number, number>[] = [];
 
   constructor(configuration: Configuration, participant: Participant) {
-    this.usesMarkers = configuration.evidence === 'marker';
+    this.sweeps = configuration.sweeps;
     this.participant = participant;
   }
 
@@ -92,9 +92,18 @@ export class Site {
     return isByHand(this.local, opening);
   }
 
-  /** The engine holds one prepared branch of a name at a time. */
+  /** A prepared opening, of one or of both. */
   get prepared(): Opening | undefined {
-    return this.work(0) === Work.prepared ? 0 : this.work(1) === Work.prepared ? 1 : undefined;
+    return this.preparedBy(0)[0];
+  }
+
+  /** The openings that evidence speaks of; 0: there is none, so that every opening of the name is meant. */
+  meant(evidence: number): readonly Opening[] {
+    return evidence === 0 ? OPENINGS : evidence === 1 ? [0] : [1];
+  }
+
+  preparedBy(evidence: number): readonly Opening[] {
+    return this.meant(evidence).filter((opening) => this.work(opening) === Work.prepared);
   }
 
   /** The participant holds the branch as prepared, and nothing runs. */
@@ -102,9 +111,13 @@ export class Site {
     return this.table === Table.prepared || this.table === Table.preparedTold;
   }
 
-  /** Its engine keeps a row that proves the commit. */
-  get hasMarker(): boolean {
-    return this.usesMarkers && this.hasWork(Work.committed) && this.get(Local.markerGone) === 0;
+  /** Its engine keeps a row that proves a commit, which is swept. */
+  get sweptRow(): Opening | undefined {
+    return this.sweeps ? OPENINGS.find((opening) => this.hasRow(opening)) : undefined;
+  }
+
+  hasRow(opening: Opening): boolean {
+    return this.work(opening) === Work.committed && this.get(Local.markerGone) === 0;
   }
 
   /** Tells the coordinator, if there is a stream to it. */
@@ -120,7 +133,7 @@ export class Site {
 
   /** Votes yes, or reports as found, what the engine holds of an opening. */
   tell(what: 'yes' | 'found', opening: Opening): void {
-    this.report(REPORT[what][this.instance][this.usesMarkers ? 0 : opening]);
+    this.report(REPORT[what][this.instance][opening]);
   }
 
   /** Says what will prove the commit in one phase of the branch that it holds. */
@@ -133,9 +146,14 @@ export class Site {
     return this.isPrepared ? this.heldEvidence : 0;
   }
 
-  /** What proves the end of its own opening. Every marker is 1. */
+  /** What proves the end of its own opening. */
   get heldEvidence(): number {
-    return this.usesMarkers || this.instance === 0 ? 1 : 2;
+    return this.instance === 0 ? 1 : 2;
+  }
+
+  /** What the participant holds is another opening than the one that is meant. */
+  holdsOther(evidence: number): boolean {
+    return this.table !== Table.absent && evidence !== 0 && evidence !== this.heldEvidence;
   }
 
   /** The participant's table lets go of the branch. What it remembers of it already, it keeps. */
@@ -147,8 +165,8 @@ export class Site {
   }
 
   /** Sessions that serve nobody any more are ended, and what they had not finished is gone. */
-  fence(): void {
-    for (const opening of OPENINGS) {
+  fence(evidence: number): void {
+    for (const opening of this.meant(evidence)) {
       const work = this.work(opening);
       if (work === Work.stray || work === Work.strayCommit) {
         this.setWork(opening, Work.rolledBack);
@@ -161,13 +179,13 @@ export class Site {
     if (this.get(Local.evidenceLost) === 1) {
       return 'none';
     }
-    if (this.usesMarkers) {
-      return this.hasMarker ? 'committed' : evidence === 0 ? 'none' : 'rolled-back';
+    if (this.meant(evidence).some((opening) => this.hasRow(opening))) {
+      return 'committed';
     }
     if (evidence === 0) {
       return 'none';
     }
     const work = this.work(evidence === 1 ? 0 : 1);
-    return work === Work.committed ? 'committed' : work === Work.rolledBack ? 'rolled-back' : 'none';
+    return work === Work.committed || work === Work.rolledBack ? 'rolled-back' : 'none';
   }
 }

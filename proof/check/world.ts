@@ -34,10 +34,10 @@ export class World {
   readonly #heed: Heed;
 
   constructor(configuration: Configuration, protocol: Protocol) {
-    const { branches, evidence } = configuration;
+    const { branches } = configuration;
     this.configuration = configuration;
     this.protocol = protocol;
-    this.events = new Events(branches, evidence === 'marker');
+    this.events = new Events(branches);
     this.coordinators = new Coordinators(protocol, this.events, branches);
     this.words = new Int32Array(wordsOf(branches));
     this.entrances = new Entrances({ protocol, events: this.events, logs: this.logs, coordinators: this.coordinators });
@@ -115,7 +115,6 @@ export class World {
       branches: this.configuration.branches,
       coordinator: this.coordinators.facts(this.coordinator),
       log: this.logs.facts(this.log),
-      usesMarkers: this.configuration.evidence === 'marker',
     };
   }
 

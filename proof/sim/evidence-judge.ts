@@ -1,5 +1,5 @@
 // Judges when participants delete evidence rows: what may still be asked of them must be answerable, whatever wall clocks say (D6, D10).
-import { parseXid } from '../../src/xa/xid.ts';
+import { parseRow } from '../../src/xa/evidence.ts';
 import type { System } from './system.ts';
 
 /** The only proof of a commit in one phase stays so long at the least; whoever lost its answer asks before that. */
@@ -14,7 +14,7 @@ export function judgeEvidence(
   for (const { parts } of sites) {
     parts.engine.onForget = (id) => {
       const since = committedAt.get(id);
-      const isDecided = coordinator.durable.has(parseXid(id)?.gtrid ?? '');
+      const isDecided = coordinator.durable.has(parseRow(id)?.gtrid ?? '');
       // Of a decision the log is the proof, and its row goes with it.
       if (since !== undefined && !isDecided && world.now - since < KEPT_MS) {
         const ageMs = Math.round(world.now - since);

@@ -1,5 +1,6 @@
 // What goes wrong, how often, and how it is mended; at the end of the safety phase all of it is.
-import { parseXid } from '../../src/xa/xid.ts';
+import { parseRow } from '../../src/xa/evidence.ts';
+
 import type { Chance } from './chance.ts';
 import type { Backup } from './coordinator.ts';
 import type { Host } from './host.ts';
@@ -167,7 +168,7 @@ export class Faults {
     if (found.length > 0) {
       const { engine, id } = this.#chance.pick(found);
       const verb = this.#chance.happens(0.5) ? 'commit' : 'rollback';
-      const attempt = attempts.get(parseXid(id)?.gtrid ?? '');
+      const attempt = attempts.get(parseRow(id)?.gtrid ?? '');
       if (attempt !== undefined) {
         attempt.byHand = !attempt.meddled || attempt.byHand;
         attempt.meddled = true;

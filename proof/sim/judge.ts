@@ -1,7 +1,8 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
 import type { State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { type Gtrid, gtridParts, parseXid, resourceOf } from '../../src/xa/xid.ts';
+import { formatRow, isRowExpected, parseRow, rowOf } from '../../src/xa/evidence.ts';
+import { type Gtrid, gtridParts, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { judgeEvidence } from './evidence-judge.ts';
 import { isFaultless } from './swarm.ts';
@@ -19,6 +20,8 @@ export class Judge {
   readonly #faultless: boolean;
   /** Every decision that was ever given to the log; the log itself forgets. */
   readonly #decided = new Set<string>();
+  /** The openings that they name. */
+  readonly #decidedRows = new Set<string>();
   readonly #damaged = new Set<string>();
   readonly #begun = new Set<string>();
   /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
@@ -83,6 +86,10 @@ export class Judge {
         this.say('D2', `${record.gtrid} is decided a second time`);
       }
       this.#decided.add(record.gtrid);
+      for (const { bqual, evidence } of record.branches) {
+        const row = rowOf({ gtrid: record.gtrid, bqual }, evidence);
+        this.#decidedRows.add(row === undefined ? 'none' : formatRow(row));
+      }
     } else if (record.kind === 'heuristic') {
       this.#damaged.add(record.gtrid);
       if (this.#system.attempts.get(record.gtrid)?.meddled !== true) {
@@ -102,7 +109,7 @@ export class Judge {
   /** D1: at the moment in which an engine commits for us, the decision is on the disk. */
   #finished(site: string, id: string, verb: 'commit' | 'rollback' | 'one-phase'): void {
     this.#system.onCritical();
-    const gtrid = parseXid(id)?.gtrid ?? '';
+    const gtrid = parseRow(id)?.gtrid ?? '';
     const attempt = this.#system.attempts.get(gtrid);
     if (attempt === undefined) {
       this.say('D8', `${site}: ${id} is not of any client`);
@@ -111,9 +118,17 @@ export class Judge {
     const isDecided = this.#isDurable(gtrid);
     if (verb === 'commit' && !isDecided && !attempt.isOnePhase) {
       this.say('D1', `${site} commits ${id}, and no decision is on the disk`);
+    } else if (verb === 'commit' && isDecided && !this.#decidedRows.has(id) && !attempt.meddled) {
+      this.say('D3', `${site} commits ${id}, and another opening of it is decided`);
     } else if (verb === 'one-phase' && !attempt.isOnePhase) {
       this.say('D3', `${site} commits ${id} in one phase, and it has ${attempt.branches.length} branches`);
-    } else if (verb === 'rollback' && isDecided && !this.#committedAt.has(id) && !attempt.meddled) {
+    } else if (
+      verb === 'rollback' &&
+      isDecided &&
+      this.#decidedRows.has(id) &&
+      !this.#committedAt.has(id) &&
+      !attempt.meddled
+    ) {
       this.say('D2', `${site} rolls ${id} back, and it is decided`);
     }
     if (verb !== 'rollback') {
@@ -222,9 +237,9 @@ export class Judge {
     }
     for (const { bqual, evidence } of state.branches) {
       const engine = this.#system.sites.find(({ parts }) => parts.name === resourceOf(bqual))?.parts.engine;
-      const proof = engine?.proof(`${gtrid}:${bqual}`, evidence);
-      if (proof === 'committed' || proof === 'aborted') {
-        this.say('D4', `${gtrid} is listed as a hazard, and the engine of ${bqual} shows it ${proof} by ${evidence}`);
+      const row = rowOf({ gtrid: gtrid as Gtrid, bqual }, evidence);
+      if (row !== undefined && (isRowExpected(evidence) || engine?.isCommitted(formatRow(row)))) {
+        this.say('D4', `${gtrid} is listed as a hazard, and the engine of ${bqual} proves its end by ${evidence}`);
       }
     }
   }
@@ -233,7 +248,7 @@ export class Judge {
   #forcedWrites(): void {
     const { forced } = this.#system.coordinator;
     const expected = new Map([
-      ['resource-registered', this.#system.shape.sites.length],
+      ['resource-registered', this.#system.shape.sites],
       ['decided', this.#decided.size],
     ]);
     for (const kind of new Set([...forced.keys(), ...expected.keys()])) {

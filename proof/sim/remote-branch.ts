@@ -7,6 +7,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../src/participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../src/xa/vocabulary.ts';
 import { type EngineWire, LOST, type Session } from './wire-to-engine.ts';
 
@@ -20,16 +21,18 @@ export class RemoteBranch implements BranchSession {
   readonly #wire: EngineWire;
   readonly #session: Session;
   readonly #tag: string;
+  readonly #opening: Opening;
   readonly #inner: BranchSession;
   readonly #transaction: MemoryTransaction | undefined;
   readonly #ended: () => void;
   #listener: ((reason: Reason) => void) | undefined;
 
-  constructor(wire: EngineWire, session: Session, tag: string, opened: Opened, ended: () => void) {
+  constructor(wire: EngineWire, session: Session, row: EvidenceRow, opened: Opened, ended: () => void) {
     const { inner, transaction } = opened;
     this.#wire = wire;
     this.#session = session;
-    this.#tag = tag;
+    this.#tag = formatRow(row);
+    this.#opening = row.opening;
     this.#inner = inner;
     this.#transaction = transaction;
     this.#ended = ended;
@@ -51,7 +54,7 @@ export class RemoteBranch implements BranchSession {
   async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
     const answer = await this.#call('last', async () => {
       const result = await this.#inner.execute(statement);
-      return { result, vote: await this.#prepareThere() };
+      return { result, vote: await this.#inner.prepare() };
     });
     this.#ended();
     return answer;
@@ -59,7 +62,7 @@ export class RemoteBranch implements BranchSession {
 
   async prepare(): Promise<Vote> {
     try {
-      return await this.#call('prepare', () => this.#prepareThere());
+      return await this.#call('prepare', () => this.#inner.prepare());
     } catch (error) {
       return { kind: 'rollback', reason: reasonOf(error) };
     } finally {
@@ -69,19 +72,16 @@ export class RemoteBranch implements BranchSession {
 
   async askOnePhase(): Promise<OnePhaseResult> {
     // Known from the branch's last answer.
-    const evidence = this.#wire.engine.evidenceOf(this.#transaction);
-    return this.#session.lost || evidence === '' ? await this.commitOnePhase() : { kind: 'has-written', evidence };
+    return this.#session.lost || !this.#hasWritten
+      ? await this.commitOnePhase()
+      : { kind: 'has-written', evidence: rowEvidence(this.#opening) };
   }
 
   async commitOnePhase(): Promise<FinishResult> {
     const { engine } = this.#wire;
     try {
       return await this.#call('one-phase', async () => {
-        if (!engine.mark(this.#tag, this.#transaction)) {
-          await this.#inner.rollback();
-          return { kind: 'done-otherwise', proof: 'its evidence row has a duplicate' };
-        }
-        const wrote = engine.evidenceOf(this.#transaction) !== '';
+        const wrote = this.#hasWritten;
         const result = await this.#inner.commitOnePhase();
         if (wrote && result.kind === 'done') {
           engine.onFinish(this.#tag, 'one-phase');
@@ -109,15 +109,8 @@ export class RemoteBranch implements BranchSession {
     this.#listener = listener;
   }
 
-  async #prepareThere(): Promise<Vote> {
-    const { engine } = this.#wire;
-    if (!engine.mark(this.#tag, this.#transaction)) {
-      await this.#inner.rollback();
-      const reason = { code: 'BRANCH_EXISTS', message: 'its evidence row has a duplicate', retryable: false };
-      return { kind: 'rollback', reason };
-    }
-    const vote = await this.#inner.prepare();
-    return vote.kind === 'prepared' ? { ...vote, evidence: engine.evidenceOf(this.#transaction) } : vote;
+  get #hasWritten(): boolean {
+    return (this.#transaction?.writes.size ?? 0) > 0;
   }
 
   async #call<T>(verb: string, action: () => Promise<T>): Promise<T> {

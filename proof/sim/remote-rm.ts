@@ -1,4 +1,5 @@
 // A resource manager whose engine is at the other end of a wire: what an adapter of a real database is to its participant.
+import { noOpening, noProof } from '../../src/participants/reasons.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -10,8 +11,9 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../../src/participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../src/xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../src/xa/vocabulary.ts';
-import { formatXid, type LogIdentity, ownsGtrid, parseXid, type Xid } from '../../src/xa/xid.ts';
+import { formatXid, type LogIdentity, type Xid } from '../../src/xa/xid.ts';
 import { type Opened, RemoteBranch } from './remote-branch.ts';
 import type { EngineWire } from './wire-to-engine.ts';
 
@@ -59,106 +61,90 @@ export class RemoteResourceManager implements ResourceManager {
   }
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {
-    const key = formatXid(xid);
+    const row = { ...xid, opening: options.opening };
+    const name = formatRow(row);
     const session = this.#wire.session();
     const { engine, server } = this.#wire;
     const there = async (): Promise<Opened> => {
       const inner = await server.open(xid, options);
       return { inner, transaction: engine.lastBegun };
     };
-    const opened = await this.#wire.call('open', session, there, key);
-    this.#open.add(key);
-    return new RemoteBranch(this.#wire, session, key, opened, () => this.#open.delete(key));
+    const opened = await this.#wire.call('open', session, there, name);
+    this.#open.add(name);
+    return new RemoteBranch(this.#wire, session, row, opened, () => this.#open.delete(name));
   }
 
   commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    const key = formatXid(xid);
+    const row = rowOf(xid, evidence);
+    if (row === undefined) {
+      return Promise.resolve({ kind: 'unproven', reason: noOpening(xid, evidence) });
+    }
+    const name = formatRow(row);
     const { engine } = this.#wire;
-    return this.#finish('commit', key, () => {
-      if (engine.finishFor(key, 'commit')) {
+    return this.#finish('commit', name, () => {
+      if (engine.finishFor(name, 'commit') || engine.isCommitted(name)) {
         return { kind: 'done' };
       }
-      switch (engine.proof(key, evidence)) {
-        case 'committed':
-          return { kind: 'done' };
-        case 'aborted':
-          return { kind: 'done-otherwise', proof: `${evidence} is recorded as aborted` };
-        case 'in-progress':
-          return { kind: 'not-yet', reason: busy(key) };
-        default:
-          return { kind: 'unproven', reason: { ...busy(key), code: 'BRANCH_UNKNOWN' } };
+      if (engine.isAtWork(name)) {
+        return { kind: 'not-yet', reason: busy(name) };
       }
+      return isRowExpected(evidence)
+        ? { kind: 'done-otherwise', proof: `there is no row ${name}` }
+        : { kind: 'unproven', reason: noProof(xid) };
     });
   }
 
   rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    const key = formatXid(xid);
+    const name = nameOf(xid, evidence);
     const { engine } = this.#wire;
-    return this.#finish('undo', key, () => {
-      engine.endSessions('the branch was rolled back', key);
-      const isOver = engine.finishFor(key, 'rollback');
-      return !isOver && engine.proof(key, evidence) === 'committed'
-        ? { kind: 'done-otherwise', proof: `${evidence || 'its evidence row'} is recorded as committed` }
-        : { kind: 'done' };
+    return this.#finish('undo', name, () => {
+      engine.endSessions('the branch was rolled back', name);
+      const opening = engine.openingOf(name);
+      if (opening?.isCommitted) {
+        return { kind: 'done-otherwise', proof: `there is a row ${opening.id}` };
+      }
+      if (opening !== undefined) {
+        engine.finishFor(opening.id, 'rollback');
+      }
+      return { kind: 'done' };
     });
   }
 
   list(): Promise<readonly PreparedBranch[]> {
-    const { engine, host } = this.#wire;
-    return this.#control('list', () =>
-      engine.prepared().map(({ id, transaction, preparedAtMs }) => ({
-        xid: parseXid(id),
-        raw: id,
-        evidence: engine.evidenceOf(transaction),
-        ageMs: Math.max(0, host.world.now - preparedAtMs),
-      })),
-    );
+    const { server } = this.#wire;
+    return this.#control('list', () => server.list());
   }
 
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof> {
-    const key = formatXid(xid);
+    const name = nameOf(xid, evidence);
     const { engine } = this.#wire;
-    const isMine = this.#open.has(key);
+    const isMine = [...this.#open].some((id) => isOf(id, name));
     const probe = (): BranchProof => {
       if (!isMine) {
-        engine.endSessions('the session was fenced', key);
+        engine.endSessions('the session was fenced', name);
       }
-      if (engine.isPrepared(key)) {
-        return 'prepared';
+      const opening = engine.openingOf(name);
+      if (opening !== undefined) {
+        return opening.isCommitted ? 'committed' : 'prepared';
       }
-      const proof = engine.proof(key, evidence);
-      return isMine || proof === 'in-progress' ? 'active' : proof === 'aborted' ? 'rolled-back' : (proof ?? 'unproven');
+      return isMine ? 'active' : isRowExpected(evidence) ? 'rolled-back' : 'unproven';
     };
-    return this.#control('probe', probe, key);
+    return this.#control('probe', probe, name);
   }
 
-  fence(xid: Xid): Promise<void> {
-    const key = formatXid(xid);
-    return this.#control('fence', () => this.#wire.engine.endSessions('the session was fenced', key), key);
+  fence(xid: Xid, evidence: Evidence): Promise<void> {
+    const name = nameOf(xid, evidence);
+    return this.#control('fence', () => this.#wire.engine.endSessions('the session was fenced', name), name);
   }
 
-  markers(identity: LogIdentity): Promise<readonly Xid[]> {
-    const { engine } = this.#wire;
-    return this.#control('markers', () =>
-      [...engine.markers.keys()]
-        .filter((key) => engine.marker(key) === 'committed')
-        .map(parseXid)
-        .filter((xid): xid is Xid => xid !== undefined && ownsGtrid(identity, xid.gtrid)),
-    );
+  markers(identity: LogIdentity): Promise<readonly EvidenceRow[]> {
+    const { server } = this.#wire;
+    return this.#control('markers', () => server.markers(identity));
   }
 
-  forget(xids: readonly Xid[]): Promise<void> {
-    const { engine } = this.#wire;
-    const keys = xids.map(formatXid);
-    return this.#control(
-      'forget',
-      () => {
-        for (const key of keys) {
-          engine.forget(key);
-        }
-      },
-      keys.join(' '),
-    );
+  forget(rows: readonly EvidenceRow[]): Promise<void> {
+    const { server } = this.#wire;
+    return this.#control('forget', () => server.forget(rows), rows.map(formatRow).join(' '));
   }
 
   async blockedSessions(): Promise<number> {
@@ -188,6 +174,16 @@ export class RemoteResourceManager implements ResourceManager {
       return { kind: 'unknown', reason };
     }
   }
+}
+
+/** What the openings that are meant begin with. */
+function nameOf(xid: Xid, evidence: Evidence): string {
+  const row = rowOf(xid, evidence);
+  return row === undefined ? formatXid(xid) : formatRow(row);
+}
+
+function isOf(id: string, name: string): boolean {
+  return `${id}:`.startsWith(`${name}:`);
 }
 
 function busy(key: string): Reason {

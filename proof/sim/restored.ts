@@ -1,5 +1,6 @@
 // What an operator does after a log was restored: what it cannot account for he settles by what is known elsewhere.
-import { gtridParts, parseXid } from '../../src/xa/xid.ts';
+import { parseRow } from '../../src/xa/evidence.ts';
+import { gtridParts } from '../../src/xa/xid.ts';
 import { vouch } from './operator.ts';
 import type { System } from './system.ts';
 
@@ -19,9 +20,9 @@ export function settleRestored(system: System): void {
   }
   for (const { engine } of sites.map(({ parts }) => parts)) {
     for (const { id } of engine.prepared()) {
-      const xid = parseXid(id);
-      if (xid !== undefined && gtridParts(xid.gtrid).epoch <= restoredEpoch) {
-        const verb = coordinator.durable.has(xid.gtrid) ? 'commit' : 'rollback';
+      const row = parseRow(id);
+      if (row !== undefined && gtridParts(row.gtrid).epoch <= restoredEpoch) {
+        const verb = coordinator.durable.has(row.gtrid) ? 'commit' : 'rollback';
         world.trace.say('settle', verb, id);
         engine.finish(id, verb);
       }

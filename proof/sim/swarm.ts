@@ -1,6 +1,5 @@
 // The options of one simulation, drawn from its seed: which kinds of faults exist at all (most do not), how often they come, and the shape.
 import type { Chance } from './chance.ts';
-import type { Family } from './engine.ts';
 import type { NetworkRates } from './network.ts';
 import type { EngineRates } from './wire-to-engine.ts';
 
@@ -27,7 +26,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface ShapeOptions {
-  readonly sites: readonly Family[];
+  readonly sites: number;
   /** Of the databases that have two sidecars. */
   readonly twinShare: number;
   readonly clients: number;
@@ -97,7 +96,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
     seed,
     transactions,
     shape: {
-      sites: Array.from({ length: chance.skewed(1, 8) }, () => (chance.happens(0.5) ? 'numbers' : 'markers')),
+      sites: chance.skewed(1, 8),
       twinShare: share(0.6, 0.2),
       clients: chance.int(1, 5),
       concurrency: chance.skewed(1, 8),

@@ -43,9 +43,9 @@ export class System {
     this.coordinator = new CoordinatorNode(this.network, { ...shape, defaultTimeoutMs: 5_000 });
     this.coordinator.disk.flushMs = shape.flushMs;
     this.coordinator.onStopped = () => world.after(RESTART_MS, () => this.startCoordinator());
-    this.sites = shape.sites.flatMap((family, index) => {
+    this.sites = Array.from({ length: shape.sites }).flatMap((_, index) => {
       const name = `r${index}` as string as ResourceName;
-      const engine = new SimEngine(name, family, world.chance.fork());
+      const engine = new SimEngine(name, world.chance.fork());
       prepareRows(engine);
       // A database may have two sidecars; either may finish what the other has begun.
       const suffixes = world.chance.happens(shape.twinShare) ? ['', 'b'] : [''];

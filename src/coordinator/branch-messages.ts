@@ -32,7 +32,8 @@ export function receiveHeld({ strays }: BranchMessageParts, held: HeldBranch, li
   const { instance, resource } = link;
   const [gtrid, bqual] = branchOf(held, link);
   if (held.vote === 'VOTE_UNSPECIFIED') {
-    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+    const evidence = decodeEvidence(held.evidence);
+    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance, evidence }, resource);
   } else {
     const vote = decodeVote(held.vote, held.evidence, null, bqual);
     strays.deliver(gtrid, { kind: 'vote', bqual, instance, vote }, resource);
@@ -49,7 +50,8 @@ export function receiveBranchMessage(
   const { instance, resource } = link;
   if (message.opened) {
     const [gtrid, bqual] = branchOf(message.opened, link);
-    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+    const evidence = decodeEvidence(message.opened.evidence);
+    strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance, evidence }, resource);
   } else if (message.vote) {
     const [gtrid, bqual] = branchOf(message.vote, link);
     const vote = decodeVote(message.vote.vote, message.vote.evidence, message.vote.reason, bqual);
@@ -58,15 +60,16 @@ export function receiveBranchMessage(
   } else if (message.result) {
     const [gtrid, bqual] = branchOf(message.result, link);
     const verb = decodeVerb(message.result.verb);
+    const evidence = decodeEvidence(message.result.evidence);
     const result = decodeResult(message.result, bqual);
-    receiveResult(parts, gtrid, { kind: 'branch-result', bqual, verb, result }, link);
+    receiveResult(parts, gtrid, { kind: 'branch-result', bqual, verb, evidence, result }, link);
   } else if (message.onePhaseEvidence) {
     const [gtrid, bqual] = branchOf(message.onePhaseEvidence, link);
     const evidence = decodeEvidence(message.onePhaseEvidence.evidence);
     const transaction = driver.registry.live(gtrid);
     if (transaction === undefined) {
       // Its transaction is over, or of an earlier life: what waits there is as good as a branch that was only opened.
-      strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance }, resource);
+      strays.deliver(gtrid, { kind: 'branch-opened', bqual, instance, evidence }, resource);
     } else {
       driver.apply(transaction, { kind: 'one-phase-evidence', bqual, instance, evidence });
     }
@@ -94,7 +97,7 @@ export function receiveBranchMessage(
 function receiveResult(parts: BranchMessageParts, gtrid: Gtrid, event: BranchResultEvent, link: Link): void {
   const { driver, strays, markers, logger } = parts;
   const { bqual, verb, result } = event;
-  const isAsked = driver.calls.answeredBy(link.instance, gtrid, bqual, verb);
+  const isAsked = driver.calls.answeredBy(link.instance, gtrid, event);
   const transaction = driver.registry.find(gtrid);
   if (!isAsked && !isOwnDamage(transaction, event, link)) {
     if (transaction !== undefined && driver.matters(transaction, event)) {

@@ -1,6 +1,7 @@
 // The calls that are not answered yet, by resource and name.
 
 import { FifoMap } from '../lib/fifo-map.ts';
+import { openingOf } from '../xa/evidence.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
 import type { Verb } from './engine/event.ts';
@@ -11,6 +12,13 @@ export interface CallName {
   readonly gtrid: Gtrid;
   readonly bqual: Bqual;
   readonly verb: CallVerb;
+  /** Of a rollback: which opening of the branch, as `openingCalled` tells it; of other calls there is one for a branch. */
+  readonly opening: string;
+}
+
+/** Rollbacks of two openings are two calls. One of which the evidence is not known is told apart by the instance that opened it. */
+export function openingCalled(verb: CallVerb, evidence: string, instance: string): string {
+  return verb !== 'rollback' ? '' : (openingOf(evidence) ?? (evidence || `@${instance}`));
 }
 
 export interface Call extends CallName {
@@ -28,8 +36,8 @@ export interface Call extends CallName {
   since: number;
 }
 
-function nameOf({ verb, gtrid, bqual }: CallName): string {
-  return `${verb}:${gtrid}:${bqual}`;
+function nameOf({ verb, gtrid, bqual, opening }: CallName): string {
+  return `${verb}:${gtrid}:${bqual}:${opening}`;
 }
 
 /** Late answers come within seconds; without its place here one is asked for again. */
@@ -79,7 +87,14 @@ export class CallTable {
   /** The call is over. Others that were asked may answer yet. */
   end(call: Call): void {
     this.delete(call);
-    if (call.asked.size > 0 && call.verb !== 'prepare') {
+    if (call.verb === 'rollback' && call.evidence === '') {
+      for (const instance of call.asked) {
+        this.#stragglers.set(
+          nameOf({ ...call, opening: openingCalled('rollback', '', instance) }),
+          new Set([instance]),
+        );
+      }
+    } else if (call.asked.size > 0 && call.verb !== 'prepare') {
       this.#stragglers.set(nameOf(call), call.asked);
     }
   }

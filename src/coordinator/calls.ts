@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { ErrorCode } from '../xa/errors.ts';
 import type { FinishResult, Reason } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
-import { type Call, CallTable, type CallVerb } from './call-table.ts';
+import { type Call, type CallName, CallTable, openingCalled } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 import type { Effect, Event } from './engine/event.ts';
 
@@ -19,6 +19,9 @@ const UNTOLD_MS = 15_000;
 /** A vote that its client has asked for is asked for from here after this: the client's word, or the vote, may be lost. */
 const ASKED_MS = 500;
 const TICK_MS = 250;
+
+/** What an answer tells of its call. */
+type Answered = Pick<Extract<Event, { kind: 'branch-result' }>, 'bqual' | 'verb' | 'evidence'>;
 
 type Target = Extract<Effect, { kind: 'prepare' | 'finish' }>;
 
@@ -46,13 +49,15 @@ export class Calls {
       return;
     }
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
-    const name = { gtrid, bqual: target.bqual, verb } as const;
+    const evidence = target.kind === 'finish' ? target.evidence : '';
+    const opening = openingCalled(verb, evidence, target.instance);
+    const name = { gtrid, bqual: target.bqual, verb, opening } as const;
     const known = this.#table.get(name);
     if (known?.link !== undefined && verb === 'commit-one-phase') {
       if (known.instance === target.instance) {
-        if (target.kind === 'finish' && target.evidence !== '') {
+        if (evidence !== '') {
           // It was asked for without, and waits for this.
-          known.evidence = target.evidence;
+          known.evidence = evidence;
           this.#send(known, known.link);
         }
         return;
@@ -68,7 +73,7 @@ export class Calls {
       ...name,
       resource: resourceOf(target.bqual),
       instance: target.instance,
-      evidence: target.kind === 'finish' ? target.evidence : '',
+      evidence,
       link: undefined,
       asked: new Set([...(known?.asked ?? []), ...(this.#table.stragglers(name) ?? [])]),
       isAskedByClient: target.kind === 'prepare' && target.asked,
@@ -88,10 +93,11 @@ export class Calls {
    * A participant answers: the call is over. An answer counts only from an instance that was asked, as each of two may be that were asked
    * one after the other (X7). @returns whether this one was.
    */
-  answeredBy(instance: string, gtrid: Gtrid, bqual: Bqual, verb: CallVerb): boolean {
-    const name = { gtrid, bqual, verb };
-    const call = this.#table.get(name);
-    if (call?.asked.has(instance)) {
+  answeredBy(instance: string, gtrid: Gtrid, { bqual, verb, evidence }: Answered): boolean {
+    const name = { gtrid, bqual, verb, opening: openingCalled(verb, evidence, instance) };
+    const named = this.#table.get(name);
+    const call = named?.asked.has(instance) ? named : evidence === '' ? this.#askedOf(instance, name) : undefined;
+    if (call !== undefined) {
       call.asked.delete(instance);
       this.#table.end(call);
       return true;
@@ -99,9 +105,16 @@ export class Calls {
     return this.#table.stragglers(name)?.has(instance) ?? false;
   }
 
+  /** A call for whichever opening, told to another instance than the one that opened it. */
+  #askedOf(instance: string, { gtrid, bqual, verb }: CallName): Call | undefined {
+    return this.#table.of(resourceOf(bqual)).find((call) => {
+      return call.gtrid === gtrid && call.bqual === bqual && call.verb === verb && call.asked.has(instance);
+    });
+  }
+
   /** Nobody waits for the answer any more. */
-  drop(gtrid: Gtrid, bqual: Bqual, verb: CallVerb): void {
-    const call = this.#table.get({ gtrid, bqual, verb });
+  drop(gtrid: Gtrid, bqual: Bqual, verb: 'prepare' | 'commit-one-phase'): void {
+    const call = this.#table.get({ gtrid, bqual, verb, opening: '' });
     if (call !== undefined) {
       this.#table.end(call);
     }
@@ -182,8 +195,9 @@ export class Calls {
   }
 
   /** Without evidence nobody was told to commit, so that nothing was committed: the branch is as good as a vote against it. */
-  #neverTold({ gtrid, bqual, verb, instance }: Call, code: ErrorCode, message: string): void {
-    this.drop(gtrid, bqual, verb);
+  #neverTold(call: Call, code: ErrorCode, message: string): void {
+    const { gtrid, bqual, instance } = call;
+    this.#table.end(call);
     const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
     this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
   }
@@ -206,7 +220,8 @@ export class Calls {
       return;
     }
     this.#table.end(call);
-    this.#emit(call.gtrid, { kind: 'branch-result', bqual: call.bqual, verb: call.verb, result });
+    const { gtrid, bqual, verb, evidence } = call;
+    this.#emit(gtrid, { kind: 'branch-result', bqual, verb, evidence, result });
   }
 
   readonly #tick = (): void => {

@@ -1,6 +1,7 @@
 // Who speaks for which resource: the participant instances that are attached now, and the resources that the log has known.
 import type { ScanResult__Output } from '../gen/concordat/v1/ScanResult.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import type { EvidenceRow } from '../xa/evidence.ts';
 import { RESOURCES_MAX } from '../xa/limits.ts';
 import type { BranchProof } from '../xa/vocabulary.ts';
 import type { ResourceName } from '../xa/xid.ts';
@@ -26,7 +27,8 @@ export interface Link {
     evidence: string,
     opener: string,
   ): void;
-  forget(branches: readonly { readonly gtrid: string; readonly bqual: string }[]): void;
+  /** Deletes evidence rows. */
+  forget(rows: readonly EvidenceRow[]): void;
   /** What the engine shows for one branch now. @throws {CoordinatorError} when the participant does not answer in time. */
   probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;
   /** Everything the engine lists, and a preflight made now. @throws {CoordinatorError} as above. */

@@ -1,24 +1,25 @@
-// Evidence that engines keep for us (marker rows): it may be deleted once the log durably accounts for its transaction, and not
+// Evidence rows in the engines: one may be deleted once the log durably accounts for its transaction, and not
 // before, or a repeated commit would find no proof and call it damage (D6, D7).
 import type { Clock, Timer } from '../lib/clock.ts';
+import { type EvidenceRow, formatRow, rowOf } from '../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
-import { type Bqual, formatXid, type Gtrid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
+import { type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { FinishingBranch } from './engine/state.ts';
 
 /** Deletions travel together; nothing waits for them. */
 const SEND_INTERVAL_MS = 500;
-/** A participant that is away for long misses some; its marker sweep brings them up again. */
+/** A participant that is away for long misses some; its sweep of rows brings them up again. */
 const QUEUE_MAX = 100_000;
 /** How long a row that alone proves a commit stays from when it was first heard of, for those who ask after a restart. */
 const KEPT_MS = 60_000;
 /** Rows whose time ends within the same second go together. */
 const KEPT_STEP_MS = 1_000;
 
-/** Nothing will be asked of the row of this branch any more. */
-export type MayGo = (xid: Xid) => boolean;
+/** Nothing will be asked of the row any more. */
+export type MayGo = (row: EvidenceRow) => boolean;
 
-interface Kept extends Xid {
+interface Kept extends EvidenceRow {
   readonly mayGo: MayGo;
 }
 
@@ -26,9 +27,9 @@ export class Evidence {
   readonly #directory: Directory;
   readonly #clock: Clock;
   /** Finished records appended lazily before the n-th forced append started: durable when that one is. */
-  #unproven: Xid[] = [];
-  #inFlight: Xid[][] = [];
-  readonly #ready = new Map<ResourceName, Xid[]>();
+  #unproven: EvidenceRow[] = [];
+  #inFlight: EvidenceRow[][] = [];
+  readonly #ready = new Map<ResourceName, EvidenceRow[]>();
   /** What goes later, by when that is, oldest first. */
   readonly #kept: { readonly dueAt: number; readonly rows: Kept[] }[] = [];
   readonly #keptNames = new Set<string>();
@@ -44,8 +45,9 @@ export class Evidence {
   /** The finished record of these branches was appended lazily. */
   accountedFor(gtrid: Gtrid, branches: readonly FinishingBranch[]): void {
     for (const { bqual, evidence } of branches) {
-      if (evidence === 'marker' && this.#unproven.length < QUEUE_MAX) {
-        this.#unproven.push({ gtrid, bqual });
+      const row = rowOf({ gtrid, bqual }, evidence);
+      if (row !== undefined && this.#unproven.length < QUEUE_MAX) {
+        this.#unproven.push(row);
       }
     }
   }
@@ -58,14 +60,14 @@ export class Evidence {
 
   /** The oldest forced append is durable; appends become durable in order. */
   madeDurable(): void {
-    for (const { gtrid, bqual } of this.#inFlight.shift() ?? []) {
-      this.forget(gtrid, bqual);
+    for (const row of this.#inFlight.shift() ?? []) {
+      this.forget(row);
     }
   }
 
-  /** The row of this branch goes in a minute, if it may go then; sooner where there are very many, or their table would grow and grow. */
-  forgetLater(xid: Xid, mayGo: MayGo): void {
-    const name = formatXid(xid);
+  /** The row goes in a minute, if it may go then; sooner where there are very many, or their table would grow and grow. */
+  forgetLater(row: EvidenceRow, mayGo: MayGo): void {
+    const name = formatRow(row);
     if (this.#closed || this.#keptNames.has(name)) {
       return;
     }
@@ -78,18 +80,18 @@ export class Evidence {
       newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };
       this.#kept.push(newest);
     }
-    newest.rows.push({ ...xid, mayGo });
+    newest.rows.push({ ...row, mayGo });
     this.#keptNames.add(name);
     this.#keptTimer ??= this.#clock.after(newest.dueAt - now, this.#forgetKept);
   }
 
-  /** The evidence of this branch may be deleted now. */
-  forget(gtrid: Gtrid, bqual: Bqual): void {
-    const resource = resourceOf(bqual);
+  /** The row may be deleted now. */
+  forget(row: EvidenceRow): void {
+    const resource = resourceOf(row.bqual);
     const ready = this.#ready.get(resource) ?? [];
     this.#ready.set(resource, ready);
     if (ready.length < QUEUE_MAX) {
-      ready.push({ gtrid, bqual });
+      ready.push(row);
     }
     if (this.#closed) {
       return;
@@ -117,9 +119,9 @@ export class Evidence {
 
   #forgetOldest(): void {
     for (const row of this.#kept.shift()?.rows ?? []) {
-      this.#keptNames.delete(formatXid(row));
+      this.#keptNames.delete(formatRow(row));
       if (row.mayGo(row)) {
-        this.forget(row.gtrid, row.bqual);
+        this.forget(row);
       }
     }
   }
@@ -131,7 +133,7 @@ export class Evidence {
       for (let at = 0; link !== undefined && at < keys.length; at += BRANCHES_PER_MESSAGE_MAX) {
         link.forget(keys.slice(at, at + BRANCHES_PER_MESSAGE_MAX));
       }
-      // Without a sidecar they are dropped: the marker sweep of the next one asks about them again.
+      // Without a sidecar they are dropped: the sweep of the next one asks about them again.
       this.#ready.delete(resource);
     }
   };

@@ -17,8 +17,8 @@ const budget = new QueueBudget(UNREAD_BYTES_MAX);
 /** A message without lists: ids, evidence; to a client an address, which is text of people. */
 const COMMAND_BYTES = 400;
 const ANSWER_BYTES = 1_100;
-/** A gtrid and a bqual. */
-const KEY_BYTES = 90;
+/** A gtrid, a bqual and evidence of a row. */
+const KEY_BYTES = 115;
 /** A branch with its evidence and instance; a reason is text of people, up to three bytes a character. */
 const BRANCH_BYTES = 420;
 const REASON_BYTES = 3_200;

@@ -1,8 +1,9 @@
 // Marker rows that a participant still finds in its engine: deleted when their transaction is accounted for, kept while they
 // are the only proof of how a one-phase commit ended.
 import type { Log } from '../log/log.ts';
+import { type EvidenceRow, openingOf, parseRow, rowOf } from '../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
-import { gtridParts, parseXid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
+import { gtridParts, type ResourceName, resourceOf } from '../xa/xid.ts';
 import { recordedOutcome } from './answers.ts';
 import type { Driver } from './driver.ts';
 import type { Transaction } from './transaction.ts';
@@ -16,12 +17,12 @@ export class Markers {
     this.#log = log;
   }
 
-  /** One sweep's markers, as `gtrid:bqual`; what is not in the grammar, or of another log, is left alone (D8). */
+  /** One sweep's markers, as `gtrid:bqual:opening`; what is not in the grammar, or of another log, is left alone (D8). */
   swept(resource: ResourceName, texts: readonly string[]): void {
     for (const text of texts.slice(0, BRANCHES_PER_MESSAGE_MAX)) {
-      const xid = parseXid(text);
-      if (xid !== undefined && resourceOf(xid.bqual) === resource) {
-        this.#judge(xid);
+      const row = parseRow(text);
+      if (row !== undefined && resourceOf(row.bqual) === resource) {
+        this.#judge(row);
       }
     }
   }
@@ -30,21 +31,22 @@ export class Markers {
   answered({ gtrid, state }: Transaction): void {
     if (state.kind === 'completed' && state.outcome === 'committed') {
       for (const { bqual, evidence } of state.branches) {
-        if (evidence === 'marker') {
-          this.#driver.evidence.forgetLater({ gtrid, bqual }, this.#isAccountedFor);
+        const row = rowOf({ gtrid, bqual }, evidence);
+        if (row !== undefined) {
+          this.#driver.evidence.forgetLater(row, this.#isAccountedFor);
         }
       }
     }
   }
 
-  #judge(xid: Xid): void {
-    if (this.#isAccountedFor(xid)) {
-      this.#driver.evidence.forgetLater(xid, this.#isAccountedFor);
+  #judge(row: EvidenceRow): void {
+    if (this.#isAccountedFor(row)) {
+      this.#driver.evidence.forgetLater(row, this.#isAccountedFor);
     }
   }
 
   /** Whether nothing will be asked of the row any more, once it has been answerable for a while. */
-  readonly #isAccountedFor = ({ gtrid, bqual }: Xid): boolean => {
+  readonly #isAccountedFor = ({ gtrid, bqual, opening }: EvidenceRow): boolean => {
     const { registry } = this.#driver;
     const { identity, epoch } = this.#log.recovered;
     const asked = gtridParts(gtrid);
@@ -54,7 +56,12 @@ export class Markers {
     const logged = this.#log.outcome(gtrid);
     if (logged.kind === 'decided' || registry.unreadable.has(gtrid)) {
       // A finished record that is only queued may be lost with the process: the next one asks for the row again (D7, D10).
-      return logged.kind === 'decided' && logged.settled;
+      if (logged.kind !== 'decided' || !logged.settled) {
+        return false;
+      }
+      const decided = logged.record.branches.find((branch) => branch.bqual === bqual);
+      // The row of another opening than the decided one proves that somebody committed it by hand: people will look for it.
+      return decided === undefined || openingOf(decided.evidence) === opening;
     }
     if (asked.epoch <= (this.#log.recovered.lostTo ?? -1)) {
       return false; // Its decision may be missing here, and whoever settles its other branches needs the row.

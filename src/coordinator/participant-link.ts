@@ -2,6 +2,7 @@
 import type { CoordinatorMessage } from '../gen/concordat/v1/CoordinatorMessage.ts';
 import type { TokenResult__Output as TokenResult } from '../gen/concordat/v1/TokenResult.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
+import { rowEvidence } from '../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../xa/limits.ts';
 import type { Link, Probe, Scan, TokenAnswer } from './directory.ts';
 import type { Introduction } from './participant-hello.ts';
@@ -30,7 +31,10 @@ export function openLink(introduction: Introduction, { attachedAt, answers, send
     prepare: (gtrid, bqual) => send({ prepare: { gtrid, bqual } }),
     finish: (gtrid, bqual, verb, evidence, instance) =>
       send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence, instance } }),
-    forget: (branches) => send({ forget: { branches: [...branches] } }),
+    forget: (rows) => {
+      const branches = rows.map(({ gtrid, bqual, opening }) => ({ gtrid, bqual, evidence: rowEvidence(opening) }));
+      send({ forget: { branches } });
+    },
     probe: async (gtrid, bqual, evidence): Promise<Probe> => {
       const { proof, blockedSessions } = await answers.ask<{ proof: string; blockedSessions: number }>((id) =>
         send({ probe: { id, gtrid, bqual, evidence } }),

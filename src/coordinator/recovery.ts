@@ -1,6 +1,7 @@
 // Recovery at start: what the log holds open enters through the driver's one door, and waits there for its participants.
 import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
+import { withoutRow } from '../xa/evidence.ts';
 import { type Gtrid, gtridParts } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
@@ -15,7 +16,7 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
   for (const [gtrid, records] of transactions) {
     try {
       const isLost = gtridParts(gtrid).epoch <= (log.recovered.lostTo ?? -1);
-      const step = recovered(gtrid, isLost ? records.map(withoutMarkers) : records);
+      const step = recovered(gtrid, isLost ? records.map(withoutRows) : records);
       if (step !== undefined) {
         const transaction = driver.admit(gtrid, step.state, { effects: step.effects });
         transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
@@ -39,13 +40,11 @@ export function registerKnown(log: Log, directory: Directory): void {
  * A log that lacks its newest records may have accounted for these branches, and their evidence rows were deleted then: that one is not
  * there proves nothing (D6).
  */
-function withoutMarkers(record: LogRecord): LogRecord {
+function withoutRows(record: LogRecord): LogRecord {
   return record.kind === 'decided'
     ? {
         ...record,
-        branches: record.branches.map((branch) =>
-          branch.evidence === 'marker' ? { ...branch, evidence: '' } : branch,
-        ),
+        branches: record.branches.map((branch) => ({ ...branch, evidence: withoutRow(branch.evidence) })),
       }
     : record;
 }

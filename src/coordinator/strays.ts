@@ -136,7 +136,7 @@ export class Strays {
     const logged = log.outcome(gtrid);
     const remembered = driver.registry.outcomes.outcome(gtrid);
     if (logged.kind === 'decided') {
-      driver.applyOnce(gtrid, decidedLongAgo(logged.record, logged.finished), event);
+      driver.applyOnce(gtrid, decidedLongAgo(logged.record), event);
     } else if (epoch <= (log.recovered.lostTo ?? -1) && this.#parts.lost.wordOn(gtrid) !== 'rollback') {
       // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
       const why =
@@ -203,10 +203,9 @@ function rollbackOf(event: BranchEvent): Extract<Effect, { kind: 'finish' }> {
 function evidenceOf(event: BranchEvent): string {
   switch (event.kind) {
     case 'branch-found':
+    case 'branch-opened':
       return event.evidence;
     case 'vote':
       return event.vote.kind === 'prepared' ? event.vote.evidence : '';
-    case 'branch-opened':
-      return '';
   }
 }

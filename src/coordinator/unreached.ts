@@ -2,6 +2,7 @@
 // that one resource holds up no other (D11); but somebody may have committed such a branch by hand meanwhile, and a branch that is not
 // prepared any more is in no list. So its engine is asked once more when it is back (D4).
 import { FifoMap } from '../lib/fifo-map.ts';
+import { withoutRow } from '../xa/evidence.ts';
 import type { FinishResult } from '../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Calls } from './calls.ts';
@@ -31,8 +32,8 @@ export class UnreachedBranches {
       return;
     }
     for (const branch of state.branches) {
-      // Without evidence it had not voted: nothing could have been committed by hand.
-      if (branch.status.kind === 'swept' && branch.evidence !== '') {
+      // One of which only its opening is known had not voted: nothing could have been committed by hand.
+      if (branch.status.kind === 'swept' && withoutRow(branch.evidence) !== branch.evidence) {
         const resource = resourceOf(branch.bqual);
         const unreached = this.#byResource.get(resource) ?? new FifoMap(UNREACHED_MAX);
         this.#byResource.set(resource, unreached);

@@ -7,6 +7,7 @@ import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.
 import type { Reason as WireReason } from '../gen/concordat/v1/Reason.ts';
 import { fromWireError } from '../wire/status.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
+import { type EvidenceRow, openingEvidence, rowOf } from '../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../xa/limits.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../xa/xid.ts';
@@ -32,7 +33,7 @@ export type Command =
       /** Of a commit in one phase: who opened the branch; empty: nobody knows. */
       readonly instance: string;
     }
-  | { readonly kind: 'forget'; readonly xids: readonly Xid[] }
+  | { readonly kind: 'forget'; readonly rows: readonly EvidenceRow[] }
   | { readonly kind: 'heartbeat' }
   | { readonly kind: 'scan'; readonly id: number }
   | { readonly kind: 'probe'; readonly id: number; readonly xid: Xid; readonly evidence: Evidence }
@@ -72,7 +73,7 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
       : { kind: 'finish', xid, verb, evidence: message.finish.evidence, instance: message.finish.instance };
   }
   if (message.forget) {
-    return { kind: 'forget', xids: message.forget.branches.map(xidOf).filter((xid) => xid !== undefined) };
+    return { kind: 'forget', rows: message.forget.branches.flatMap((key) => rowOfKey(key) ?? []) };
   }
   if (message.heartbeat) {
     return { kind: 'heartbeat' };
@@ -119,7 +120,12 @@ function interval(wanted: number, standard: number): number {
   return wanted === 0 ? standard : Math.min(INTERVAL_MAX_MS, Math.max(INTERVAL_MIN_MS, wanted));
 }
 
-function xidOf(key: BranchKey__Output): Xid | undefined {
+function rowOfKey(key: BranchKey__Output): EvidenceRow | undefined {
+  const xid = xidOf(key);
+  return xid === undefined ? undefined : rowOf(xid, key.evidence);
+}
+
+function xidOf(key: Pick<BranchKey__Output, 'gtrid' | 'bqual'>): Xid | undefined {
   const gtrid = parseGtrid(key.gtrid);
   const bqual = parseBqual(key.bqual);
   return gtrid === undefined || bqual === undefined ? undefined : { gtrid, bqual };
@@ -149,8 +155,8 @@ export const WIRE_VOTES = {
   rollback: 'VOTE_ROLLBACK',
 } as const satisfies Record<Vote['kind'], string>;
 
-export function openedMessage(xid: Xid): ParticipantMessage {
-  return { opened: { gtrid: xid.gtrid, bqual: xid.bqual } };
+export function openedMessage({ gtrid, bqual, opening }: EvidenceRow): ParticipantMessage {
+  return { opened: { gtrid, bqual, evidence: openingEvidence(opening) } };
 }
 
 export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
@@ -169,15 +175,20 @@ export function onePhaseEvidenceMessage(xid: Xid, evidence: Evidence): Participa
   return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence } };
 }
 
-/** An end the other way carries the engine's proof as its reason. */
-export function resultMessage(xid: Xid, verb: FinishVerb, result: FinishResult): ParticipantMessage {
+/** `evidence` as the command had it. An end the other way carries the engine's proof as its reason. */
+export function resultMessage(
+  xid: Xid,
+  verb: FinishVerb,
+  evidence: Evidence,
+  result: FinishResult,
+): ParticipantMessage {
   return {
     result: {
       gtrid: xid.gtrid,
       bqual: xid.bqual,
       verb: WIRE_VERBS[verb],
       result: WIRE_RESULTS[result.kind],
-      evidence: '',
+      evidence,
       reason: reasonOfResult(result),
     },
   };

@@ -2,9 +2,11 @@
 import type { HeldBranch } from '../gen/concordat/v1/HeldBranch.ts';
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../lib/clock.ts';
+import { openingEvidence } from '../xa/evidence.ts';
 import type { Reason } from '../xa/vocabulary.ts';
 import type { LogIdentity } from '../xa/xid.ts';
 import { voteMessage } from './attach-messages.ts';
+import type { Branch } from './branch.ts';
 import type { Branches } from './branches.ts';
 
 /** Branches listed to a coordinator that comes back; reconciliation tells it of further prepared ones. */
@@ -19,17 +21,18 @@ const RESTARTED: Reason = { code: 'BRANCH_UNKNOWN', message: 'the coordinator wa
  * its earlier life is finishing: they may be committed in one phase before it hears of them, and look like nobody's until then. Nor
  * those whose commit in one phase had no answer: whether they are still prepared, only their engine's list tells.
  */
-export function heldBranches(branches: Branches, isAtWork: (key: string) => boolean): HeldBranch[] {
+export function heldBranches(branches: Branches, isAtWork: (branch: Branch) => boolean): HeldBranch[] {
   const open: HeldBranch[] = [];
   const prepared: HeldBranch[] = [];
-  for (const { xid, key, state, toldOnePhase } of branches.all()) {
-    if (isAtWork(key) || toldOnePhase) {
+  for (const branch of branches.all()) {
+    const { xid, opening, state, toldOnePhase } = branch;
+    if (isAtWork(branch) || toldOnePhase) {
       continue;
     }
     if (state.kind === 'prepared') {
       prepared.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_PREPARED', evidence: state.evidence });
     } else {
-      open.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_UNSPECIFIED', evidence: '' });
+      open.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_UNSPECIFIED', evidence: openingEvidence(opening) });
     }
   }
   return [...open, ...prepared].slice(0, HELD_MAX);

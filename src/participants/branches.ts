@@ -89,7 +89,7 @@ export class Branches {
     const key = formatXid(xid);
     assert(!this.#table.has(key), 'D9: a branch is entered once');
     this.#sessions += 1;
-    this.#openings.opened(key, xid, named);
+    this.#openings.opened(key, { ...xid, opening }, named);
     const session = this.#queues.run(key, opener);
     const branch = newBranch({ xid, opening, oneShot }, session);
     this.deadlines.start(branch, timeoutMs);

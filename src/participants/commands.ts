@@ -60,12 +60,12 @@ export class Commands {
         if (this.#isOurs(xid, welcome)) {
           this.finisher.receive(xid, verb, evidence, instance);
         } else {
-          report(resultMessage(xid, verb, { kind: 'not-yet', reason: notOwner(xid) }));
+          report(resultMessage(xid, verb, evidence, { kind: 'not-yet', reason: notOwner(xid) }));
         }
         return;
       }
       case 'forget':
-        this.forgetter.receive(command.xids.filter((xid) => this.#isOurs(xid, welcome)));
+        this.forgetter.receive(command.rows.filter((row) => this.#isOurs(row, welcome)));
         return;
       case 'scan':
         void this.#inspector.scan(command.id, welcome.identity);

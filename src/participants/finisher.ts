@@ -2,10 +2,11 @@
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import { unreachable } from '../lib/assert.ts';
 import { failpoint } from '../lib/failpoint.ts';
+import { areOfTwo, openingEvidence } from '../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { type FinishVerb, onePhaseEvidenceMessage, resultMessage, voteMessage } from './attach-messages.ts';
-import { INCOMPLETE } from './branch.ts';
+import { type Branch, INCOMPLETE } from './branch.ts';
 import type { Branches } from './branches.ts';
 import type { EventLogger } from './event-logger.ts';
 import { reasonOf } from './reasons.ts';
@@ -42,7 +43,8 @@ const NOT_HELD: Reason = {
 
 export class Finisher {
   readonly #options: FinisherOptions;
-  readonly #inFlight = new Map<string, Set<FinishVerb>>();
+  /** By branch and call: the evidence of which opening it is. */
+  readonly #inFlight = new Map<string, Map<string, Evidence>>();
   #idle: (() => void) | undefined;
 
   constructor(options: FinisherOptions) {
@@ -56,32 +58,34 @@ export class Finisher {
    */
   receive(xid: Xid, verb: FinishVerb, evidence: Evidence, instance: string): void {
     const key = formatXid(xid);
-    const verbs = this.#inFlight.get(key) ?? new Set();
-    if (verbs.has(verb)) {
+    const calls = this.#inFlight.get(key) ?? new Map<string, Evidence>();
+    // Of one phase there is one call, whose evidence is learned meanwhile; others are of one opening.
+    const name = verb === 'commit-one-phase' ? verb : `${verb} ${evidence}`;
+    if (calls.has(name)) {
       return;
     }
-    verbs.add(verb);
-    this.#inFlight.set(key, verbs);
+    calls.set(name, evidence);
+    this.#inFlight.set(key, calls);
     const { branches, report } = this.#options;
     if (branches.get(key) === undefined && branches.ended.get(key) === undefined) {
       // The command overtook the branch's first statement, or an earlier life held it: from now on that statement is refused (D9).
       branches.told(key);
     }
     void this.#finish({ xid, key, verb, evidence, instance }).then((result) => {
-      verbs.delete(verb);
-      if (verbs.size === 0) {
+      calls.delete(name);
+      if (calls.size === 0) {
         this.#inFlight.delete(key);
       }
-      report(answerMessage(xid, verb, result));
+      report(answerMessage(xid, verb, evidence, result));
       if (this.#inFlight.size === 0) {
         this.#idle?.();
       }
     });
   }
 
-  /** Whether a call for the branch is under way: its place in the engine's list says nothing then. */
-  isAtWork(key: string): boolean {
-    return this.#inFlight.has(key);
+  /** Whether a call for this opening of the branch is under way: its place in the engine's list says nothing then. */
+  isAtWork(key: string, evidence: Evidence): boolean {
+    return [...(this.#inFlight.get(key)?.values() ?? [])].some((called) => !areOfTwo(called, evidence));
   }
 
   get size(): number {
@@ -93,14 +97,16 @@ export class Finisher {
     this.#idle = listener;
   }
 
-  #finish({ xid, key, verb, evidence, instance }: Call): Promise<Answer> {
+  #finish(call: Call): Promise<Answer> {
+    const { xid, key, verb, evidence, instance } = call;
+    const isOther = this.#holdsOther(key, evidence);
     switch (verb) {
       case 'commit':
-        return this.#options.branches.inTurn(key, () => this.#commit(xid, key, evidence));
+        return this.#options.branches.inTurn(this.#turn(key, evidence), () => this.#commit(xid, key, evidence));
       case 'rollback':
         return this.#rollback(xid, key, evidence);
       case 'commit-one-phase':
-        return instance === '' || instance === this.#options.instance
+        return !isOther && (instance === '' || instance === this.#options.instance)
           ? this.#commitOnePhase(xid, key, evidence)
           : this.#proveOther(xid, key, evidence);
       default:
@@ -108,9 +114,25 @@ export class Finisher {
     }
   }
 
+  /** What is held under the name is another opening than the one that is meant. */
+  #holdsOther(key: string, evidence: Evidence): boolean {
+    const held = this.#options.branches.get(key);
+    return held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));
+  }
+
+  /** Behind whatever runs for the branch; another opening that is at work holds up nothing. */
+  #turn(key: string, evidence: Evidence): string {
+    return this.#holdsOther(key, evidence) ? `${key}:${evidence}` : key;
+  }
+
+  /** The held branch, unless it is another opening than the one that is meant. */
+  #held(key: string, evidence: Evidence): Branch | undefined {
+    return this.#holdsOther(key, evidence) ? undefined : this.#options.branches.get(key);
+  }
+
   async #commit(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
-    const { rm, branches, logger } = this.#options;
-    const state = branches.get(key)?.state;
+    const { rm, logger } = this.#options;
+    const state = this.#held(key, evidence)?.state;
     if (state !== undefined && state.kind !== 'prepared') {
       // D3: its vote was never given. Committing now would commit half of a transaction.
       logger.error({ evt: 'commit-of-unprepared', branch: key, state: state.kind });
@@ -119,13 +141,13 @@ export class Finisher {
     failpoint('before-commit');
     const result = await rm.commit(xid, evidence || (state?.evidence ?? ''));
     failpoint('after-commit');
-    this.#noteEnd(key, result);
+    this.#noteEnd(key, evidence, result);
     return result;
   }
 
   async #rollback(xid: Xid, key: string, evidence: Evidence): Promise<FinishResult> {
     const { rm, branches } = this.#options;
-    const branch = branches.get(key);
+    const branch = this.#held(key, evidence);
     if (branch?.state.kind === 'active') {
       await branches.abandon(branch, ROLLED_BACK);
       return { kind: 'done' };
@@ -133,10 +155,10 @@ export class Finisher {
     if (branch !== undefined) {
       branches.deadlines.hurry(branch);
     }
-    return await branches.inTurn(key, async () => {
-      const held = branches.get(key)?.state;
+    return await branches.inTurn(this.#turn(key, evidence), async () => {
+      const held = this.#held(key, evidence)?.state;
       const result = await rm.rollback(xid, evidence || (held?.kind === 'prepared' ? held.evidence : ''));
-      this.#noteEnd(key, result);
+      this.#noteEnd(key, evidence, result);
       return result;
     });
   }
@@ -168,7 +190,9 @@ export class Finisher {
         case 'rolled-back':
           return { kind: 'done-otherwise', proof: `the participant rolled it back: ${ended.reason.message}` };
         case 'voted':
-          return ended.vote.kind === 'rollback' ? await this.#keepToNo(xid, key, ended.vote.reason) : { kind: 'done' };
+          return ended.vote.kind === 'rollback'
+            ? await this.#keepToNo(xid, key, evidence, ended.vote.reason)
+            : { kind: 'done' };
         case 'one-phase':
           return isOver(ended.result) ? ended.result : await this.#prove(xid, key, evidence);
         default:
@@ -178,9 +202,9 @@ export class Finisher {
   }
 
   /** Its no was told, and may have been passed on: even if the engine holds the branch prepared, it must not commit (D5). */
-  async #keepToNo(xid: Xid, key: string, reason: Reason): Promise<FinishResult> {
-    const result = await this.#options.rm.rollback(xid, '');
-    this.#noteEnd(key, result);
+  async #keepToNo(xid: Xid, key: string, evidence: Evidence, reason: Reason): Promise<FinishResult> {
+    const result = await this.#options.rm.rollback(xid, evidence);
+    this.#noteEnd(key, evidence, result);
     switch (result.kind) {
       case 'done':
         return { kind: 'done-otherwise', proof: `it voted no: ${reason.message}` };
@@ -194,9 +218,10 @@ export class Finisher {
   /** Another instance was told to commit the branch. What is held here was opened a second time and must not be committed for it (D3). */
   async #proveOther(xid: Xid, key: string, evidence: Evidence): Promise<Answer> {
     const { branches, logger } = this.#options;
-    if (branches.get(key) !== undefined) {
+    const held = branches.get(key);
+    if (held !== undefined) {
       logger.warn({ evt: 'branch-opened-twice', branch: key });
-      await this.#rollback(xid, key, '');
+      await this.#rollback(xid, key, openingEvidence(held.opening));
     }
     return await branches.inTurn(key, () => this.#prove(xid, key, evidence));
   }
@@ -232,21 +257,21 @@ export class Finisher {
   }
 
   /** Only a prepared or an unheld branch gets here: its place in the engine's list is out of date from now on. */
-  #noteEnd(key: string, result: FinishResult): void {
-    if (isOver(result)) {
+  #noteEnd(key: string, evidence: Evidence, result: FinishResult): void {
+    if (isOver(result) && !this.#holdsOther(key, evidence)) {
       this.#options.branches.told(key);
     }
   }
 }
 
-function answerMessage(xid: Xid, verb: FinishVerb, answer: Answer): ParticipantMessage {
+function answerMessage(xid: Xid, verb: FinishVerb, evidence: Evidence, answer: Answer): ParticipantMessage {
   switch (answer.kind) {
     case 'has-written':
       return onePhaseEvidenceMessage(xid, answer.evidence);
     case 'rollback':
       return voteMessage(xid, answer);
     default:
-      return resultMessage(xid, verb, answer);
+      return resultMessage(xid, verb, evidence, answer);
   }
 }
 

@@ -1,7 +1,7 @@
 // Evidence that the coordinator has accounted for: deleted in batches, and left to the next sweep of markers when that fails.
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { EvidenceRow } from '../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
-import type { Xid } from '../xa/xid.ts';
 import type { EventLogger } from './event-logger.ts';
 import { reasonOf } from './reasons.ts';
 import type { ResourceManager } from './resource-manager.ts';
@@ -18,7 +18,7 @@ const WAITING_MAX = 100;
 
 export class Forgetter {
   readonly #options: ForgetterOptions;
-  #collected: Xid[] = [];
+  #collected: EvidenceRow[] = [];
   #timer: Timer | undefined;
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -27,9 +27,9 @@ export class Forgetter {
     this.#options = options;
   }
 
-  receive(xids: readonly Xid[]): void {
-    for (const xid of xids) {
-      this.#collected.push(xid);
+  receive(rows: readonly EvidenceRow[]): void {
+    for (const row of rows) {
+      this.#collected.push(row);
       if (this.#collected.length === BRANCHES_PER_MESSAGE_MAX) {
         this.#flush();
       }

@@ -1,6 +1,7 @@
 // What an operator asks of the engine: every prepared branch with whom it blocks, a preflight made now, the proof of one branch.
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { ScannedBranch } from '../gen/concordat/v1/ScannedBranch.ts';
+import { areOfTwo, openingEvidence } from '../xa/evidence.ts';
 import type { BranchProof, Evidence } from '../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../xa/xid.ts';
 import { toWireReason } from './attach-messages.ts';
@@ -56,7 +57,9 @@ export class Inspector {
   /** Reports a ProbeResult. A branch that is at work here is not asked for: the engine's probe would end its session. Never rejects. */
   async probe(id: number, xid: Xid, evidence: Evidence): Promise<void> {
     const { rm, branches, report } = this.#options;
-    const state = branches.get(formatXid(xid))?.state;
+    const held = branches.get(formatXid(xid));
+    const isOther = held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));
+    const state = isOther ? undefined : held?.state;
     if (state !== undefined && state.kind !== 'prepared') {
       report({ probeResult: { id, proof: 'BRANCH_PROOF_ACTIVE', evidence: '', blockedSessions: 0, error: null } });
       return;

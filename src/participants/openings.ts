@@ -2,7 +2,7 @@
 // moment: mostly its vote comes first and says the same, which saves a message and a wake-up of the coordinator.
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import type { Xid } from '../xa/xid.ts';
+import type { EvidenceRow } from '../xa/evidence.ts';
 import { openedMessage } from './attach-messages.ts';
 
 /** Soon enough for operators, and for a client that dies without having named its branch. */
@@ -11,7 +11,7 @@ const PATIENCE_MS = 100;
 export class Openings {
   readonly #clock: Clock;
   readonly #report: (message: ParticipantMessage) => void;
-  readonly #untold = new Map<string, Xid>();
+  readonly #untold = new Map<string, EvidenceRow>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, report: (message: ParticipantMessage) => void) {
@@ -20,12 +20,12 @@ export class Openings {
   }
 
   /** @param named its client names the branch to the coordinator; any other is told of in this turn (D3). */
-  opened(key: string, xid: Xid, named: boolean): void {
+  opened(key: string, row: EvidenceRow, named: boolean): void {
     if (!named) {
-      this.#report(openedMessage(xid));
+      this.#report(openedMessage(row));
       return;
     }
-    this.#untold.set(key, xid);
+    this.#untold.set(key, row);
     this.#timer ??= this.#clock.after(PATIENCE_MS, this.#tell);
   }
 
@@ -36,8 +36,8 @@ export class Openings {
 
   readonly #tell = (): void => {
     this.#timer = undefined;
-    for (const xid of this.#untold.values()) {
-      this.#report(openedMessage(xid));
+    for (const row of this.#untold.values()) {
+      this.#report(openedMessage(row));
     }
     this.#untold.clear();
   };

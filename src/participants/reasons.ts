@@ -1,6 +1,6 @@
 // Why a branch ended or a statement failed: engine errors as reasons for the coordinator and as errors for the application.
 import { CoordinatorError, isErrorCode } from '../xa/errors.ts';
-import type { Reason } from '../xa/vocabulary.ts';
+import type { Evidence, Reason } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { EngineError } from './resource-manager.ts';
 
@@ -38,4 +38,16 @@ export function branchUnknown(xid: Xid, why: Reason | undefined): CoordinatorErr
   return new CoordinatorError('BRANCH_UNKNOWN', `branch ${formatXid(xid)} is gone: ${known}`, {
     metadata: why === undefined ? {} : { reason: why.code },
   });
+}
+
+/** A commit whose evidence tells no opening: an older version's, which other work may have by now, proves nothing. */
+export function noOpening(xid: Xid, evidence: Evidence): Reason {
+  const message = `the evidence of ${formatXid(xid)} (${evidence || 'none'}) tells no opening of it: nothing can be concluded`;
+  return { code: 'BRANCH_UNKNOWN', message, retryable: false };
+}
+
+/** Neither prepared nor committed as far as the engine shows, and its row may have been deleted. */
+export function noProof(xid: Xid): Reason {
+  const message = `the database neither lists ${formatXid(xid)} nor has its row, which may have been deleted: neither end is proven`;
+  return { code: 'BRANCH_UNKNOWN', message, retryable: false };
 }

@@ -2,6 +2,7 @@
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import type { PreparedBranch as WirePrepared } from '../gen/concordat/v1/PreparedBranch.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { areOfTwo, formatRow, openingEvidence, rowOf } from '../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../xa/limits.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../xa/xid.ts';
 import type { Welcome } from './attach-messages.ts';
@@ -86,14 +87,16 @@ export class Reconciler {
       return;
     }
     const ours = listed.filter((prepared) => this.#isOurs(prepared.xid, life.identity));
-    this.#dropVanished(new Set(ours.map(({ xid }) => (xid === undefined ? '' : formatXid(xid)))), listedMs);
+    this.#dropVanished(new Set(ours.map(nameOf)), listedMs);
     const due: WirePrepared[] = [];
     for (const { xid, evidence, ageMs } of ours) {
       const key = xid === undefined ? '' : formatXid(xid);
-      const state = branches.get(key)?.state;
+      const held = branches.get(key);
+      // What is held under the name may be another opening than the one that is listed.
+      const state = held !== undefined && areOfTwo(evidence, openingEvidence(held.opening)) ? undefined : held?.state;
       // Its vote or its result is on the way, or has gone out while the engine was listing; telling now would only confuse.
       const isMoving =
-        this.#options.finisher.isAtWork(key) ||
+        this.#options.finisher.isAtWork(key, evidence) ||
         branches.ended.endedSince(key, listedMs) ||
         (state !== undefined && (state.kind !== 'prepared' || listedMs - state.sinceMs < life.reconcileMs));
       if (xid !== undefined && !isMoving) {
@@ -112,8 +115,11 @@ export class Reconciler {
   /** Prepared here, finished by somebody else: the table lets go of it, and later commands ask the engine. */
   #dropVanished(listed: ReadonlySet<string>, listedMs: number): void {
     const { branches, finisher } = this.#options;
-    for (const { key, state } of [...branches.all()]) {
-      if (state.kind === 'prepared' && state.sinceMs < listedMs && !listed.has(key) && !finisher.isAtWork(key)) {
+    for (const { xid, key, state } of [...branches.all()]) {
+      if (state.kind !== 'prepared' || state.sinceMs >= listedMs || finisher.isAtWork(key, state.evidence)) {
+        continue;
+      }
+      if (!listed.has(nameOf({ xid, evidence: state.evidence }))) {
         branches.told(key);
       }
     }
@@ -130,9 +136,8 @@ export class Reconciler {
     }
     this.#markersDueMs = clock.now() + MARKERS_EVERY_MS;
     const ended = markers
-      .filter((xid) => this.#isOurs(xid, life.identity))
-      .map(formatXid)
-      .filter((key) => branches.get(key) === undefined);
+      .filter((row) => this.#isOurs(row, life.identity) && branches.get(formatXid(row))?.opening !== row.opening)
+      .map(formatRow);
     for (let first = 0; first < ended.length; first += BRANCHES_PER_MESSAGE_MAX) {
       report({ reconcile: { branches: [], markers: ended.slice(first, first + BRANCHES_PER_MESSAGE_MAX) } });
     }
@@ -142,4 +147,10 @@ export class Reconciler {
   #isOurs(xid: PreparedBranch['xid'] | Xid, identity: LogIdentity): xid is Xid {
     return xid !== undefined && ownsGtrid(identity, xid.gtrid) && resourceOf(xid.bqual) === this.#options.resource;
   }
+}
+
+/** One opening of a branch as the engine lists it. */
+function nameOf({ xid, evidence }: Pick<PreparedBranch, 'xid' | 'evidence'>): string {
+  const row = xid === undefined ? undefined : rowOf(xid, evidence);
+  return row === undefined ? '' : formatRow(row);
 }

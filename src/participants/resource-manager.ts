@@ -1,5 +1,5 @@
 // The port to a database: what the participant runtime needs of an engine, and nothing that only one engine has.
-import type { Opening } from '../xa/evidence.ts';
+import type { EvidenceRow, Opening } from '../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Isolation, Reason, Vote } from '../xa/vocabulary.ts';
 import type { LogIdentity, Xid } from '../xa/xid.ts';
 
@@ -167,18 +167,21 @@ export interface ResourceManager extends AsyncDisposable {
   knownLogs(): Promise<readonly KnownLog[]>;
   /** Opens a branch. @throws {EngineError} code LIMIT_CONNECTIONS when no session is free; ENGINE_UNAVAILABLE. */
   open(xid: Xid, options: BranchOptions): Promise<BranchSession>;
-  /** Finishes a prepared branch, from whichever session can, and proves it. Never rejects. */
+  /**
+   * Finishes the prepared branch that `evidence` speaks of, this opening of its name and no other, from whichever session can, and proves
+   * it. Evidence of no row proves nothing: `unproven`. Never rejects.
+   */
   commit(xid: Xid, evidence: Evidence): Promise<FinishResult>;
   /**
-   * Rolls back a branch. `done` when the engine does not hold it prepared and nothing shows that it committed.
-   * `done-otherwise` when the evidence shows a commit. Never rejects.
+   * Rolls back one opening of a branch, or, without evidence of a row, every opening of its name. `done` when the engine does not hold it
+   * prepared and nothing shows that it committed; `done-otherwise` when a row shows a commit. Never rejects.
    */
   rollback(xid: Xid, evidence: Evidence): Promise<FinishResult>;
   /** Every prepared branch of this database, ours and others'. @throws {EngineError} */
   list(): Promise<readonly PreparedBranch[]>;
   /**
-   * What the engine shows for one branch now, after fencing whatever session of an earlier life might still prepare it. A branch
-   * that this adapter holds open is `active` and left alone. @throws {EngineError}
+   * What the engine shows for one opening of a branch now, or without evidence of a row for its name, after fencing whatever session of an
+   * earlier life might still prepare it. A branch that this adapter holds open is `active` and left alone. @throws {EngineError}
    */
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof>;
   /**
@@ -187,12 +190,12 @@ export interface ResourceManager extends AsyncDisposable {
    */
   fence(xid: Xid, evidence: Evidence): Promise<void>;
   /**
-   * Evidence rows of this identity; empty where the engine keeps its own. Where they are many, a part of them: the next call goes on behind
-   * it, and begins anew after the last. @throws {EngineError}
+   * Evidence rows of this identity. Where they are many, a part of them: the next call goes on behind it, and begins anew after the last.
+   * @throws {EngineError}
    */
-  markers(identity: LogIdentity): Promise<readonly Xid[]>;
-  /** Deletes evidence rows: the coordinator has accounted for these branches. @throws {EngineError} */
-  forget(xids: readonly Xid[]): Promise<void>;
+  markers(identity: LogIdentity): Promise<readonly EvidenceRow[]>;
+  /** Deletes evidence rows: the coordinator has accounted for these openings. @throws {EngineError} */
+  forget(rows: readonly EvidenceRow[]): Promise<void>;
   /** How many sessions wait for locks of this branch; 0 where the engine cannot tell. @throws {EngineError} */
   blockedSessions(xid: Xid): Promise<number>;
 }

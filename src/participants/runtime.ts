@@ -2,7 +2,7 @@
 import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import type { Opening } from '../xa/evidence.ts';
+import { type Opening, openingEvidence } from '../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../xa/limits.ts';
 import type { Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid, gtridParts, resourceOf, type Xid } from '../xa/xid.ts';
@@ -76,7 +76,8 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#attach = new Attach({
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
-      held: () => heldBranches(branches, (key) => this.#commands.finisher.isAtWork(key)),
+      held: () =>
+        heldBranches(branches, ({ key, opening }) => this.#commands.finisher.isAtWork(key, openingEvidence(opening))),
       raiseEpoch: async ({ identity, epoch, token }, previous) => {
         await engine.welcomed();
         return await rm.raiseEpoch(identity, epoch, token, previous);

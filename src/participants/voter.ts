@@ -93,7 +93,7 @@ export class Voter {
     }
     try {
       const evidence = (await this.#listed()).get(key);
-      report(voteMessage(xid, evidence === undefined ? rollback(UNKNOWN) : { kind: 'prepared', evidence }));
+      report(voteMessage(xid, !evidence ? rollback(UNKNOWN) : { kind: 'prepared', evidence }));
     } catch (error) {
       report(voteMessage(xid, rollback(reasonOf(error))));
     }
@@ -111,7 +111,8 @@ export class Voter {
       const prepared = new Map<string, Evidence>();
       for (const { xid, evidence } of await listing) {
         if (xid !== undefined) {
-          prepared.set(formatXid(xid), evidence);
+          // Of two openings nobody can say which is the client's work: none gets a yes.
+          prepared.set(formatXid(xid), prepared.has(formatXid(xid)) ? '' : evidence);
         }
       }
       return prepared;

@@ -11,7 +11,8 @@ export type Opening = Brand<string, 'Opening'>;
 export const OPENING_LENGTH = 12;
 
 const OPENING = /^[a-z2-7]{12}$/;
-const PREFIX = 'row:';
+const ROW = 'row:';
+const MARK = 'opening:';
 
 /** The key of an evidence row: committed with its branch, gone without it. */
 export interface EvidenceRow extends Xid {
@@ -26,14 +27,42 @@ export function parseOpening(text: string): Opening | undefined {
   return OPENING.test(text) ? (text as string as Opening) : undefined;
 }
 
-/** `row:<opening>` */
+/** `row:<opening>`, of a branch that wrote: its row is committed with it, and if the row is not there, the branch is not committed. */
 export function rowEvidence(opening: Opening): Evidence {
-  return PREFIX + opening;
+  return ROW + opening;
 }
 
-/** Undefined: no evidence, or none of a row (an older version's): nothing may be concluded from it. */
+/** `opening:<opening>` tells which opening is meant. A row that is there proves its commit; that none is there proves nothing. */
+export function openingEvidence(opening: Opening): Evidence {
+  return MARK + opening;
+}
+
+/** Undefined: no evidence, or an older version's: nothing may be concluded from it. */
 export function openingOf(evidence: Evidence): Opening | undefined {
-  return evidence.startsWith(PREFIX) ? parseOpening(evidence.slice(PREFIX.length)) : undefined;
+  const prefix = [ROW, MARK].find((known) => evidence.startsWith(known));
+  return prefix === undefined ? undefined : parseOpening(evidence.slice(prefix.length));
+}
+
+/** Whether a row must be there if the branch was committed. */
+export function isRowExpected(evidence: Evidence): boolean {
+  return evidence.startsWith(ROW) && openingOf(evidence) !== undefined;
+}
+
+/** The same evidence where its row may have been deleted since. */
+export function withoutRow(evidence: Evidence): Evidence {
+  const opening = openingOf(evidence);
+  return opening === undefined ? '' : openingEvidence(opening);
+}
+
+/** Both are known, and they are of two openings. */
+export function areOfTwo(one: Evidence, other: Evidence): boolean {
+  return one !== '' && other !== '' && (openingOf(one) ?? one) !== (openingOf(other) ?? other);
+}
+
+/** The row that evidence of this branch speaks of; undefined: as `openingOf`. */
+export function rowOf({ gtrid, bqual }: Xid, evidence: Evidence): EvidenceRow | undefined {
+  const opening = openingOf(evidence);
+  return opening === undefined ? undefined : { gtrid, bqual, opening };
 }
 
 /** `<gtrid>:<bqual>:<opening>`: one string for one opening of a branch. */

@@ -62,7 +62,7 @@ export function freeConnectionFacts(pair: UsedSystem): void {
     await tx[verb]();
     const judge = await openClient(pair.accounts.server.url);
     const { rows } = await judge.query('select query from pg_stat_activity where pid = $1', [pid]);
-    expect(rows[0].query).toContain(`${verb} prepared 'concordat:${tx.gtrid}:accounts'`);
+    expect(rows[0].query).toContain(`${verb} prepared 'concordat:${tx.gtrid}:accounts:`);
     await expectFree(application);
     const spent = verb === 'commit' ? 10 : 0;
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - spent, orders: spent / 10, spent });

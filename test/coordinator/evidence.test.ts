@@ -6,7 +6,9 @@ import { later, type ScriptedParticipant, silent } from './scripted-participant.
 import { TestClock } from './test-clock.ts';
 import { refusal } from './unary.ts';
 
-const marker = { prepare: () => ({ vote: 'VOTE_PREPARED' as const, evidence: 'marker' }) };
+const OPENING = 'abcdefghijkl';
+const EVIDENCE = `row:${OPENING}`;
+const marker = { prepare: () => ({ vote: 'VOTE_PREPARED' as const, evidence: EVIDENCE }) };
 /** Ten seconds of the coordinator in one of ours. */
 const fast = (): TestClock => new TestClock(20);
 
@@ -62,7 +64,7 @@ describe('the evidence of a decision', () => {
     both[1].script = { ...both[1].script, finish: silent };
     const { gtrid: open } = await system.transaction(...both);
     await system.api.commit({ gtrid: open, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
-    const sweep = { reconcile: { markers: [`${open}:accounts`, `${done}:accounts`] } };
+    const sweep = { reconcile: { markers: [`${open}:accounts:${OPENING}`, `${done}:accounts:${OPENING}`] } };
     both[0].send(sweep);
     await eventually('the minute is over', async () => {
       await later(500, undefined);
@@ -80,7 +82,7 @@ describe('the evidence of a decision whose end is not durable yet', () => {
     const both = await pair(system);
     const gtrid = await committed(system, both);
     system.disk.flushMs = 40_000;
-    const sweep = { reconcile: { markers: [`${gtrid}:accounts`] } };
+    const sweep = { reconcile: { markers: [`${gtrid}:accounts:${OPENING}`] } };
     for (let n = 0; n < 4; n += 1) {
       both[0].send(sweep);
       await later(50, undefined);
@@ -98,7 +100,7 @@ describe('the proof of a commit in one phase', () => {
     await using system = await openSystem({ clock: fast() });
     const orders = await system.participant('orders', {
       finish: ({ gtrid, bqual }) => {
-        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'marker' } });
+        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: EVIDENCE } });
         return { result: 'FINISH_RESULT_DONE' };
       },
     });
@@ -127,7 +129,7 @@ describe('the proof of a commit in one phase', () => {
         if (calls === 1) {
           return { result: 'FINISH_RESULT_DONE' }; // It only read.
         }
-        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'marker' } });
+        orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: EVIDENCE } });
         return { result: 'FINISH_RESULT_DONE_OTHERWISE', reason };
       },
     });
@@ -150,7 +152,7 @@ describe('the proof of a commit in one phase', () => {
       await system.participant('orders'),
       await system.participant('orders', { hello: { instance: 'two' } }),
     ];
-    const sweep = { reconcile: { markers: [`${gtrid}:orders`] } };
+    const sweep = { reconcile: { markers: [`${gtrid}:orders:${OPENING}`] } };
     const started = performance.now();
     for (const sidecar of sidecars) {
       sidecar.beat(50).send(sweep, sweep);
@@ -171,7 +173,7 @@ describe('the proof of a commit in one phase', () => {
     const { gtrid } = await system.transaction(orders);
     await system.api.rollback({ gtrid });
     for (let n = 0; n < 4; n += 1) {
-      orders.send({ reconcile: { markers: [`${gtrid}:orders`] } });
+      orders.send({ reconcile: { markers: [`${gtrid}:orders:${OPENING}`] } });
       await later(400, undefined);
     }
     expect(forgotten(orders)).toEqual([]);
@@ -184,9 +186,10 @@ describe('the proof of a commit in one phase', () => {
     const { identity, epoch } = system.log.recovered;
     const other = identity.startsWith('a') ? `b${identity.slice(1)}` : `a${identity.slice(1)}`;
     const markers = [
-      `${other}.1.0:orders`,
-      `${identity}.${epoch + 1}.0:orders`,
-      `${identity}.0.0:accounts`,
+      `${other}.1.0:orders:${OPENING}`,
+      `${identity}.${epoch + 1}.0:orders:${OPENING}`,
+      `${identity}.0.0:accounts:${OPENING}`,
+      `${identity}.0.0:orders`,
       'garbage',
       '',
     ];
@@ -207,7 +210,7 @@ describe('a sweep of very many', () => {
     const all = Array.from({ length: 60_000 }, (_, n) => `${identity}.0.${(n + 1).toString(36)}:${resource}`);
     const sweep = (): void => {
       for (let first = 0; first < all.length; first += 500) {
-        orders.send({ reconcile: { markers: all.slice(first, first + 500) } });
+        orders.send({ reconcile: { markers: all.slice(first, first + 500).map((name) => `${name}:${OPENING}`) } });
       }
     };
     sweep();
@@ -227,7 +230,7 @@ describe('a sweep of very many', () => {
     const orders = (await system.participant('orders')).beat(500);
     const all = Array.from({ length: 100_500 }, (_, n) => `${identity}.0.${(n + 1).toString(36)}:orders`);
     for (let first = 0; first < all.length; first += 500) {
-      orders.send({ reconcile: { markers: all.slice(first, first + 500) } });
+      orders.send({ reconcile: { markers: all.slice(first, first + 500).map((name) => `${name}:${OPENING}`) } });
     }
     await orders.hears('forget');
     expect(forgotten(orders)).toContain(all[0]);

@@ -170,8 +170,10 @@ export class ScriptedParticipant implements AsyncDisposable {
     } else if (prepare) {
       void this.#answer(this.script.prepare(prepare), (vote) => ({ vote: { ...prepare, ...vote } }));
     } else if (finish) {
-      const { gtrid, bqual, verb } = finish;
-      void this.#answer(this.script.finish(finish), (result) => ({ result: { gtrid, bqual, verb, ...result } }));
+      const { gtrid, bqual, verb, evidence } = finish;
+      void this.#answer(this.script.finish(finish), (result) => ({
+        result: { gtrid, bqual, verb, evidence, ...result },
+      }));
     } else if (probe) {
       void this.#answer(this.script.probe(probe), (result) => ({ probeResult: { id: probe.id, ...result } }));
     } else if (scan) {

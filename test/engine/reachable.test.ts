@@ -133,7 +133,7 @@ function isLawful(effect: Effect, before: State, { state, effects }: Step<State>
           return (
             state.kind !== 'active' &&
             state.kind !== 'preparing' &&
-            (named === undefined || isProven(named) || named.status.kind === 'unproven')
+            (named === undefined || named.status.kind === 'unproven' || isOther(named, effect))
           );
         }
       }
@@ -159,8 +159,9 @@ function isCommitLogged(state: Extract<State, { kind: 'completed' }>): boolean {
   return state.decision === 'commit' && state.logged;
 }
 
-function isProven({ status }: FinishingBranch): boolean {
-  return status.kind === 'proven';
+/** Another opening of a branch that is to be committed is told with its own evidence, so that it touches no other. */
+function isOther(named: FinishingBranch, { evidence, instance }: Extract<Effect, { kind: 'finish' }>): boolean {
+  return evidence !== '' && (named.evidence === '' ? instance !== named.instance : evidence !== named.evidence);
 }
 
 function isUnique(state: State): boolean {

@@ -82,10 +82,7 @@ class World {
       case 'log-holds':
         return this.#logHolds(action);
       case 'long-ago':
-        this.#state = decidedLongAgo(
-          { kind: 'decided', gtrid: GTRID, branches: action.branches, requestId: '' },
-          action.isFinished,
-        );
+        this.#state = decidedLongAgo({ kind: 'decided', gtrid: GTRID, branches: action.branches, requestId: '' });
         return [describeChange(undefined, this.#state) ?? ''];
       case 'fill':
         return this.#fill(action.count);

@@ -130,7 +130,8 @@ export function describeEvent(event: Event): string {
 
 function openBranch(branch: OpenBranch): string {
   const { vote } = branch;
-  const voted = vote === undefined ? '' : vote.kind === 'prepared' ? ` prepared ${vote.evidence}` : ' read-only';
+  const evidence = branch.evidence === '' ? '' : ` opening ${branch.evidence}`;
+  const voted = vote === undefined ? evidence : vote.kind === 'prepared' ? ` prepared ${vote.evidence}` : ' read-only';
   return `${at(branch)}${voted.trimEnd()}${branch.claimed ? '' : ' unclaimed'}`;
 }
 

@@ -22,8 +22,8 @@ export type Action =
   | { readonly kind: 'judge'; readonly resolution: Resolution; readonly reachable: boolean }
   /** A record that is in the log for whatever reason: damage that was written twice, or whose decision is missing. */
   | { readonly kind: 'log-holds'; readonly decision: Decision; readonly bqual: Bqual }
-  /** A decision of an earlier life: every branch proven, or accounted for and forgotten by an operator. */
-  | { readonly kind: 'long-ago'; readonly isFinished: boolean; readonly branches: readonly DecidedBranch[] }
+  /** A decision of an earlier life, all of whose branches are accounted for. */
+  | { readonly kind: 'long-ago'; readonly branches: readonly DecidedBranch[] }
   /** Enlists `stock.1` to `stock.<count>`, for cases about limits. */
   | { readonly kind: 'fill'; readonly count: number };
 
@@ -58,7 +58,7 @@ function parse(words: Words): Action {
       words.expect('heuristic');
       return { kind: 'log-holds', decision: words.next() as Decision, bqual: words.branch().bqual };
     case 'long-ago':
-      return { kind: 'long-ago', isFinished: !words.may('forgotten'), branches: words.rest().map(decidedBranch) };
+      return { kind: 'long-ago', branches: words.rest().map(decidedBranch) };
     case 'fill':
       return { kind: 'fill', count: Number(words.next()) };
     default:
@@ -71,7 +71,7 @@ function parseEvent(verb: string, words: Words): Event {
     case 'enlist':
       return { kind: 'enlist-requested', ...words.branch() };
     case 'opened':
-      return { kind: 'branch-opened', ...words.branch() };
+      return { kind: 'branch-opened', ...words.branch(), evidence: words.optional() };
     case 'commit': {
       const requestId = words.may('as') ? words.next() : '';
       return { kind: 'commit-requested', claimed: words.branches(), requestId };
@@ -89,7 +89,7 @@ function parseEvent(verb: string, words: Words): Event {
     case 'evidence':
       return { kind: 'one-phase-evidence', ...words.branch(), evidence: words.next() };
     case 'result':
-      return { kind: 'branch-result', bqual: words.branch().bqual, verb: words.next() as Verb, result: result(words) };
+      return { kind: 'branch-result', ...branchResult(words) };
     case 'retry-due':
       return { kind: 'retry-due', bqual: words.branch().bqual };
     case 'found':
@@ -117,6 +117,14 @@ function vote(words: Words): Vote {
     default:
       throw new Error(`no such vote: ${kind}`);
   }
+}
+
+/** `result orders rollback done`, and whose it is where the call named an opening: `result orders rollback of e2 done`. */
+function branchResult(words: Words): Omit<Extract<Event, { kind: 'branch-result' }>, 'kind'> {
+  const { bqual } = words.branch();
+  const verb = words.next() as Verb;
+  const evidence = words.may('of') ? words.next() : '';
+  return { bqual, verb, evidence, result: result(words) };
 }
 
 function result(words: Words): FinishResult {

@@ -1,12 +1,11 @@
 // MariaDB frees a prepared branch for other sessions a moment before InnoDB lets go of it: what is committed in that moment must not be lost.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MARKER_EVIDENCE } from '../../src/participants/mysql/listing.ts';
 import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import type { Xid } from '../../src/xa/xid.ts';
+import { type EvidenceRow, rowEvidence } from '../../src/xa/evidence.ts';
 import { useEngine } from '../support/engines.ts';
 import { type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
-import { freshXid, steps } from './resource-manager-contract.ts';
+import { freshRow, steps } from './resource-manager-contract.ts';
 
 const { OPTIONS, givenRow, isListed } = steps;
 const WORKERS = 32;
@@ -26,10 +25,10 @@ describe('a branch whose session is just ending', () => {
   });
 
   /** A branch that takes 10 from the row, prepared in a session that is gone when this resolves, or soon. */
-  const left = async (key: string, xid: Xid, marker: string) => {
+  const left = async (key: string, row: EvidenceRow, marker: string) => {
     await using owner = await openHand(engine.server);
     const work = `update account set value = value - 10 where id = '${key}'`;
-    await owner.raw([startText(xid, OPTIONS), work, marker, endText(xid), prepareText(xid)].join(';'));
+    await owner.raw([startText(row, OPTIONS), work, marker, endText(row), prepareText(row)].join(';'));
   };
 
   it(`is committed where that was answered, ${WORKERS * ROUNDS} times`, { timeout: 120_000 }, async () => {
@@ -37,9 +36,9 @@ describe('a branch whose session is just ending', () => {
     const worker = async () => {
       const key = await givenRow(harness, manager);
       for (let round = 1; round <= ROUNDS; round += 1) {
-        const xid = freshXid();
-        await left(key, xid, markerText('concordat', xid));
-        expect(await manager.commit(xid, MARKER_EVIDENCE)).toEqual({ kind: 'done' });
+        const row = freshRow();
+        await left(key, row, markerText('concordat', row));
+        expect(await manager.commit(row, rowEvidence(row.opening))).toEqual({ kind: 'done' });
         if ((await harness.committed(key)) !== BigInt(100 - 10 * round)) {
           lost += 1;
           return; // The row stays locked until the server is restarted.
@@ -53,16 +52,16 @@ describe('a branch whose session is just ending', () => {
   it.each(['commit', 'rollback'] as const)(
     'is not taken for over as long as its evidence row is locked although its %s was answered, and the reason says what to do',
     async (verb) => {
-      const [key, xid] = [await givenRow(harness, manager), freshXid()];
+      const [key, row] = [await givenRow(harness, manager), freshRow()];
       await using hidden = await openHand(engine.server);
-      await hidden.raw(`start transaction; ${markerText('concordat', xid)}`);
-      await left(key, xid, 'do 0');
-      const result = await manager[verb](xid, MARKER_EVIDENCE);
+      await hidden.raw(`start transaction; ${markerText('concordat', row)}`);
+      await left(key, row, 'do 0');
+      const result = await manager[verb](row, rowEvidence(row.opening));
       expect(result).toMatchObject({
         kind: 'not-yet',
         reason: { code: 'ENGINE_UNAVAILABLE', message: expect.stringContaining('restart the server') },
       });
-      expect(await isListed(manager, xid)).toBe(false);
+      expect(await isListed(manager, row)).toBe(false);
     },
   );
 });

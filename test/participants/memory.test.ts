@@ -19,7 +19,8 @@ function memoryHarness(): ContractHarness {
   const foreign = [
     '_123_abc',
     'Concordat',
-    'aaaaaaaaaa.1.1:Accounts',
+    'aaaaaaaaaa.1.1:accounts',
+    'aaaaaaaaaa.1.1:Accounts:abcdefghijkl',
     'aaaaaaaaaa.1:accounts',
     'aaaaaaaaaa.1.1:accounts ',
     'ü\u0000',
@@ -45,7 +46,8 @@ function memoryHarness(): ContractHarness {
       return value?.kind === 'int' ? value.value : undefined;
     },
     async finishByHand(xid, verb) {
-      expect(engine.finish(formatXid(xid), verb)).toBe(true);
+      const prepared = engine.prepared().find(({ id }) => id.startsWith(`${formatXid(xid)}:`));
+      expect(engine.finish(prepared?.id ?? '', verb)).toBe(true);
     },
     async prepareForeign() {
       for (const id of foreign) {
@@ -117,7 +119,7 @@ describe('faults of the memory engine', () => {
     const branch = await manager.open(xid, steps.OPTIONS);
     await branch.execute({ sql: 'set a 1', parameters: [] });
     expect((await branch.prepare()).kind).toBe('rollback');
-    expect(engine.prepared().map(({ id }) => id)).toEqual([formatXid(xid)]);
+    expect(engine.prepared().map(({ id }) => id)).toEqual([expect.stringContaining(`${formatXid(xid)}:`)]);
     expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
     expect(engine.prepared()).toEqual([]);
   });

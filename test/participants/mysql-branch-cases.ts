@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX, type Xid } from '../../src/xa/xid.ts';
+import { rowEvidence } from '../../src/xa/evidence.ts';
+import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX } from '../../src/xa/xid.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
-import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
-import { freshIdentity, freshKey, freshXid, steps, until } from './resource-manager-contract.ts';
+import { literal, type MysqlHarness, openHand, openMysqlHarness, rowLiteral } from './mysql-harness.ts';
+import { freshIdentity, freshKey, freshRow, freshXid, steps, until } from './resource-manager-contract.ts';
 
 const { OPTIONS, engineError, expectPrepared, givenPrepared, givenRow, isListed, sql } = steps;
 
@@ -93,18 +94,18 @@ export function mysqlBranchCases(name: string, server: () => EngineServer): void
       ['a row', 'insert into account (id, value) values (?, 1)'],
       ['a table', 'create table if not exists created (id varchar(40) default (?))'],
     ])('%s that leaves with an XA START that is refused does not stay (conformance A11)', async (what, text) => {
-      const xid: Xid = freshXid();
+      const xid = freshRow();
       const key = freshKey();
       await using hand = await openHand(server());
-      await hand.raw(`xa start ${literal(xid)}`);
-      const branch = await manager.open(xid, OPTIONS);
+      await hand.raw(`xa start ${rowLiteral(xid)}`);
+      const branch = await manager.open(xid, { ...OPTIONS, opening: xid.opening });
       const work =
         what === 'a row'
           ? { sql: text, parameters: [{ kind: 'text', value: key } as const] }
           : sql(text.replace(' default (?)', ''));
       expect((await engineError(branch.execute(work))).reason).toMatchObject({ code: 'BRANCH_EXISTS', errno: 1440 });
       expect((await branch.prepare()).kind).toBe('rollback');
-      await hand.raw(`xa end ${literal(xid)}; xa rollback ${literal(xid)}`);
+      await hand.raw(`xa end ${rowLiteral(xid)}; xa rollback ${rowLiteral(xid)}`);
       await harness.raw(`insert into account values ('${key}', 2)`);
       expect(await harness.committed(key)).toBe(2n);
       expect(await harness.raw(`show tables like 'created'`)).toEqual([]);
@@ -120,12 +121,32 @@ export function mysqlBranchCases(name: string, server: () => EngineServer): void
       expect(await manager.commit(xid, expectPrepared(await branch.prepare()))).toEqual({ kind: 'done' });
     });
 
-    it('a Xid that is prepared is not opened again (conformance A11)', async () => {
-      const { xid, evidence } = await givenPrepared(harness, manager);
-      const again = await engineError(manager.open(xid, OPTIONS).then((branch) => branch.execute(sql('select 1'))));
-      expect(again.reason.code).toBe('BRANCH_EXISTS');
-      expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
-    });
+    it.each(['at work', 'prepared'] as const)(
+      'a branch whose session lives, %s, is opened by no other, and its fence is exact (conformance A11, field R2)',
+      async (state) => {
+        await using other = await harness.open({ lockTimeoutMs: 1_000 });
+        const key = await givenRow(harness, manager);
+        const xid = freshXid();
+        const branch = await manager.open(xid, OPTIONS);
+        await branch.execute(harness.sql.add(key, 1n));
+        const vote = state === 'prepared' ? await branch.prepare() : undefined;
+        const again = await other.open(xid, OPTIONS);
+        if (isMariadb() || state === 'at work') {
+          const refused = await engineError(again.executeAndPrepare(harness.sql.put(freshKey(), 1n)));
+          expect(refused.reason).toMatchObject({ code: 'BRANCH_EXISTS', message: expect.stringContaining('another') });
+        } else {
+          // MySQL lets go of the session that prepared it: what is left is its row, which no other opening can write.
+          const { vote: no } = await again.executeAndPrepare(harness.sql.put(freshKey(), 1n));
+          expect(no).toMatchObject({ kind: 'rollback', reason: { errno: 1205 } });
+        }
+        // Of another opening: the session of this one is left alone.
+        await other.fence(xid, rowEvidence(freshRow().opening));
+        expect(await other.rollback(xid, rowEvidence(freshRow().opening))).toEqual({ kind: 'done' });
+        const evidence = expectPrepared(vote ?? (await branch.prepare()));
+        expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
+        expect(await harness.committed(key)).toBe(101n);
+      },
+    );
 
     it.each(['first', 'second'] as const)(
       'a last statement that fails as the %s leaves nothing prepared behind it, not even for a moment',

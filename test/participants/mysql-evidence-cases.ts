@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import { formatXid, type Xid } from '../../src/xa/xid.ts';
 import { type MysqlHarness, openMysqlHarness } from './mysql-harness.ts';
-import { freshGtrid, type freshIdentity, freshXid, steps } from './resource-manager-contract.ts';
+import { freshGtrid, type freshIdentity, freshXid, rowOfBranch, steps } from './resource-manager-contract.ts';
 
 const { givenPrepared } = steps;
 
@@ -24,25 +25,28 @@ export function mysqlEvidenceCases(name: string, server: () => EngineServer): vo
       const gtrid = freshGtrid();
       const identity = freshIdentityOf(gtrid);
       const prepared = await givenPrepared(harness, manager, freshXid(gtrid, 'prepared'));
-      const others: Xid[] = [];
+      const others: EvidenceRow[] = [];
       for (const bqual of ['a', 'b', 'c']) {
-        const { xid, evidence } = await givenPrepared(harness, manager, freshXid(gtrid, bqual));
-        await manager.commit(xid, evidence);
-        others.push(xid);
+        const branch = await givenPrepared(harness, manager, freshXid(gtrid, bqual));
+        await manager.commit(branch.xid, branch.evidence);
+        others.push(rowOfBranch(branch));
       }
       expect(await manager.markers(identity)).toEqual(others);
       const started = performance.now();
-      await manager.forget([...others, prepared.xid].slice(0, 3));
+      await manager.forget([...others, rowOfBranch(prepared)].slice(0, 3));
       expect(performance.now() - started).toBeLessThan(2_000);
       expect(await manager.markers(identity)).toEqual([]);
       expect(await manager.commit(prepared.xid, prepared.evidence)).toEqual({ kind: 'done' });
-      expect(await manager.markers(identity)).toEqual([prepared.xid]);
+      expect(await manager.markers(identity)).toEqual([rowOfBranch(prepared)]);
     });
 
     it('beyond what is told at once are told by the next sweep, and none again before all were', async () => {
       const identity = freshIdentityOf(freshGtrid());
-      const rows = Array.from({ length: 10_001 }, (_, n) => `('${identity}.1.${(n + 1).toString(36)}','orders')`);
-      await harness.raw(`insert into concordat_branch (gtrid, bqual) values ${rows.join(',')}`);
+      const rows = Array.from(
+        { length: 10_001 },
+        (_, n) => `('${identity}.1.${(n + 1).toString(36)}','orders','abcdefghijkl')`,
+      );
+      await harness.raw(`insert into concordat_branch (gtrid, bqual, opening) values ${rows.join(',')}`);
       const sweeps = [
         await manager.markers(identity),
         await manager.markers(identity),

@@ -1,10 +1,12 @@
 // The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { markerText } from '../../src/participants/mysql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import { rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
-import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
-import { freshXid, steps, until } from './resource-manager-contract.ts';
+import { type MysqlHarness, openHand, openMysqlHarness, rowLiteral } from './mysql-harness.ts';
+import { freshRow, freshXid, rowOfBranch, steps, until } from './resource-manager-contract.ts';
 
 const { OPTIONS, engineError, expectUnlocked, givenPrepared, givenRow, isListed } = steps;
 
@@ -39,7 +41,7 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       await whilePinned(async () => {
         await using owner = await harness.open();
         const { xid, evidence, key } = await givenPrepared(harness, owner);
-        expect(await errno(harness.raw(`xa commit ${literal(xid)}`))).toBe(1397);
+        expect(await errno(harness.raw(`xa commit ${rowLiteral(rowOfBranch({ xid, evidence }))}`))).toBe(1397);
         expect(await isListed(manager, xid)).toBe(true);
         expect(await harness.committed(key)).toBe(100n);
         expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
@@ -67,11 +69,10 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
 
     it('a session that ends between XA END and XA PREPARE leaves nothing, and rollback says done (faults F80)', async () => {
       const key = await givenRow(harness, manager);
-      const xid = freshXid();
+      const xid = freshRow();
       const hand = await openHand(server());
-      await hand.raw(
-        `xa start ${literal(xid)}; update account set value = 0 where id = '${key}'; xa end ${literal(xid)}`,
-      );
+      const name = rowLiteral(xid);
+      await hand.raw(`xa start ${name}; update account set value = 0 where id = '${key}'; xa end ${name}`);
       await hand[Symbol.asyncDispose]();
       await until('the engine has noticed', async () =>
         (await harness.raw(`show processlist`)).every((row) => row['Id'] !== String(hand.id)),
@@ -100,13 +101,13 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
     });
 
     it('while some transaction holds the evidence row, its absence proves nothing', async () => {
-      const xid = freshXid();
+      const row = freshRow();
+      const evidence = rowEvidence(row.opening);
       await using hand = await openHand(server());
-      const [gtrid, bqual] = literal(xid).split(',');
-      await hand.raw(`start transaction; insert into concordat_branch (gtrid, bqual) values (${gtrid}, ${bqual})`);
-      expect((await manager.commit(xid, 'marker')).kind).toBe('not-yet');
+      await hand.raw(`start transaction; ${markerText(server().database, row)}`);
+      expect((await manager.commit(row, evidence)).kind).toBe('not-yet');
       await hand.raw('commit');
-      expect(await manager.commit(xid, 'marker')).toEqual({ kind: 'done' });
+      expect(await manager.commit(row, evidence)).toEqual({ kind: 'done' });
     });
 
     it('a global read lock makes commit not yet, and the branch stays', async () => {

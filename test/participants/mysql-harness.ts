@@ -5,6 +5,7 @@ import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { type MysqlOptions, openMysqlResourceManager } from '../../src/participants/mysql/resource-manager.ts';
 import type { ResourceManager, SqlValue } from '../../src/participants/resource-manager.ts';
+import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import { FORMAT_ID, type Xid } from '../../src/xa/xid.ts';
 import { type ContractHarness, freshKey, type TypedCase, until } from './resource-manager-contract.ts';
 
@@ -35,6 +36,11 @@ export function literal(xid: { readonly gtrid: string; readonly bqual: string },
   return `${hex(xid.gtrid)},${hex(xid.bqual)},${formatId}`;
 }
 
+/** The name of one opening. */
+export function rowLiteral({ gtrid, bqual, opening }: EvidenceRow): string {
+  return literal({ gtrid, bqual: `${bqual}:${opening}` });
+}
+
 export async function openHand(server: EngineServer): Promise<Hand> {
   const connection = await createConnection({
     uri: server.url,
@@ -58,19 +64,27 @@ export async function openHand(server: EngineServer): Promise<Hand> {
   };
 }
 
+function unhex(_text: string, digits: string): string {
+  return Buffer.from(digits, 'hex').toString('latin1');
+}
+
 const XA_NOTA = 1397;
 
 /** Branches of others: [gtrid, bqual, formatID]. */
 const FOREIGN: readonly (readonly [string, string, number])[] = [
   ['131077_AAAAAAAAAAAAAP', 'AAAAAA', 131077],
   ['aaaaaaaaaa.1.1', 'accounts', 1],
-  ['aaaaaaaaaa.1.2', 'Accounts', FORMAT_ID],
-  ['Aaaaaaaaaa.1.3', 'accounts', FORMAT_ID],
-  ['aaaaaaaaaa.1', 'accounts', FORMAT_ID],
-  ['aaaaaaaaaa.1.4', 'accounts ', FORMAT_ID],
+  // As versions before 0.2 named them.
+  ['aaaaaaaaaa.1.2', 'accounts', FORMAT_ID],
+  ['aaaaaaaaaa.1.2', 'Accounts:abcdefghijkl', FORMAT_ID],
+  ['Aaaaaaaaaa.1.3', 'accounts:abcdefghijkl', FORMAT_ID],
+  ['aaaaaaaaaa.1', 'accounts:abcdefghijkl', FORMAT_ID],
+  ['aaaaaaaaaa.1.4', 'accounts:abcdefghijkl ', FORMAT_ID],
+  ['aaaaaaaaaa.1.4', 'accounts:abcdefghijk1', FORMAT_ID],
   ['aaaaaaaaaa.1.01', 'accounts', FORMAT_ID],
   // The same bytes as aaaaaaaaaa.1.5 and accounts, cut elsewhere.
-  ['aaaaaaaaaa.1.', '5accounts', FORMAT_ID],
+  ['aaaaaaaaaa.1.', '5accounts:abcdefghijkl', FORMAT_ID],
+  ['aaaaaaaaaa.1.5:accounts', 'abcdefghijkl', FORMAT_ID],
   ['aaaaaaaaaa.1.6\0', 'accounts', FORMAT_ID],
   ['\0\xff\xfe\'"`\\', '\x01\x80', FORMAT_ID],
 ];
@@ -118,6 +132,7 @@ export async function openMysqlHarness(server: EngineServer): Promise<MysqlHarne
     async open(options = {}) {
       const manager = openWith({
         poolMax: options.poolMax ?? 8,
+        ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
         ...(options.port === undefined ? {} : { url: server.url.replace(`:${server.port}/`, `:${options.port}/`) }),
       });
       await manager.createTables();
@@ -135,7 +150,10 @@ export async function openMysqlHarness(server: EngineServer): Promise<MysqlHarne
         // Only the session that prepared it could.
         await endSessions();
       }
-      await finish(verb, literal(xid));
+      const rows = await raw(server.engine === 'mariadb' ? 'xa recover' : 'xa recover convert xid');
+      const data = rows.map((row) => String(row['data'])).map((text) => text.replace(/^0x([0-9a-f]*)$/i, unhex));
+      const name = data.find((text) => text.startsWith(`${xid.gtrid}${xid.bqual}:`));
+      await finish(verb, literal({ gtrid: xid.gtrid, bqual: name?.slice(xid.gtrid.length) ?? '' }));
     },
     async prepareForeign() {
       for (const [gtrid, bqual, formatId] of FOREIGN) {

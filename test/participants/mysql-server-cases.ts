@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { printSql } from '../../src/participants/mysql/tables.ts';
 import type { PreflightFinding, ResourceManager } from '../../src/participants/resource-manager.ts';
+import { rowEvidence } from '../../src/xa/evidence.ts';
 import type { LogIdentity } from '../../src/xa/xid.ts';
 import { errno } from './mysql-by-hand.ts';
-import { literal, type MysqlHarness, openHand, openMysqlHarness } from './mysql-harness.ts';
-import { freshXid, steps, until } from './resource-manager-contract.ts';
+import { literal, type MysqlHarness, openHand, openMysqlHarness, rowLiteral } from './mysql-harness.ts';
+import { freshRow, freshXid, rowOfBranch, steps, until } from './resource-manager-contract.ts';
 
 const { OPTIONS, engineError, givenPrepared, givenRow, isListed } = steps;
 
@@ -141,7 +142,7 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       await using one = harness.openWith({ detach: true, poolMax: 1 });
       const first = await givenPrepared(harness, one);
       const second = await givenPrepared(harness, one);
-      expect(await errno(harness.raw(`xa commit ${literal(first.xid)}`))).toBeUndefined();
+      expect(await errno(harness.raw(`xa commit ${rowLiteral(rowOfBranch(first))}`))).toBeUndefined();
       expect(await one.commit(first.xid, first.evidence)).toEqual({ kind: 'done' });
       expect(await one.rollback(second.xid, second.evidence)).toEqual({ kind: 'done' });
       expect([await harness.committed(first.key), await harness.committed(second.key)]).toEqual([90n, 100n]);
@@ -150,13 +151,16 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
     it('fact 9: a detached branch that wrote nothing is answered XA_RBROLLBACK, which is never taken for a commit', async (context) => {
       context.skip(!isMariadb(), 'MySQL commits it');
       for (const verb of ['commit', 'rollback'] as const) {
-        const xid = freshXid();
+        const xid = freshRow();
         await using hand = await openHand(server());
         await hand.raw(`set session pseudo_slave_mode = 1`);
         await hand.raw(
-          `xa start ${literal(xid)}; select * from account; xa end ${literal(xid)}; xa prepare ${literal(xid)}`,
+          ['xa start', 'xa end', 'xa prepare']
+            .map((verb) => `${verb} ${rowLiteral(xid)}`)
+            .join(';')
+            .replace(';', ';select * from account;'),
         );
-        const result = await manager[verb](xid, 'marker');
+        const result = await manager[verb](xid, rowEvidence(xid.opening));
         expect(result.kind).toBe(verb === 'commit' ? 'done-otherwise' : 'done');
         expect(await isListed(manager, xid)).toBe(false);
       }

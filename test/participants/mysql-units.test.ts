@@ -9,6 +9,7 @@ import { readDate, readTime } from '../../src/participants/mysql/temporal.ts';
 import { branchLock, startText, xidLiteral } from '../../src/participants/mysql/texts.ts';
 import { TYPE } from '../../src/participants/mysql/types.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
+import type { Opening } from '../../src/xa/evidence.ts';
 import { FORMAT_ID, parseXid, type Xid } from '../../src/xa/xid.ts';
 
 const COLUMN = { name: 'c', type: TYPE.DATETIME, charset: 63, unsigned: false, decimals: 6, json: false };
@@ -23,10 +24,14 @@ function xidOf(text: string): Xid {
 
 describe('texts about a branch', () => {
   const xid = xidOf('abcdefghij.1.2:accounts.3');
+  const row = { ...xid, opening: 'abcdefghijkl' as Opening };
 
   it('an Xid goes as hex, and its lock has a name of its own within 64 characters', () => {
-    expect(xidLiteral(xid)).toBe(`X'6162636465666768696a2e312e32',X'6163636f756e74732e33',${FORMAT_ID}`);
+    expect(xidLiteral(row)).toBe(
+      `X'6162636465666768696a2e312e32',X'6163636f756e74732e333a6162636465666768696a6b6c',${FORMAT_ID}`,
+    );
     expect(branchLock(xid)).toBe("'concordat:abcdefghij.1.2:accounts.3'");
+    expect(branchLock(row)).toBe("'concordat:abcdefghijkl'");
     const [longest, another] = ['1', '2'].map((n) =>
       branchLock(xidOf(`abcdefghij.zzzzzzz.zzzzzzzzzz:abcdefghijklmnopqrstuvwxyz-123.999${n}`)),
     );
@@ -35,8 +40,8 @@ describe('texts about a branch', () => {
   });
 
   it('the characteristics come directly before XA START', () => {
-    expect(startText(xid, { isolation: 'default', readOnly: false })).toMatch(/^DO [^;]*;XA START /);
-    expect(startText(xid, { isolation: 'serializable', readOnly: true })).toMatch(
+    expect(startText(row, { isolation: 'default', readOnly: false })).toMatch(/^SELECT [^;]*;XA START /);
+    expect(startText(row, { isolation: 'serializable', readOnly: true })).toMatch(
       /;SET TRANSACTION ISOLATION LEVEL SERIALIZABLE,READ ONLY;XA START /,
     );
   });
@@ -50,14 +55,19 @@ describe('XA RECOVER (faults B51)', () => {
   };
 
   it.each(['mysql', 'mariadb'] as const)('%s: ours are found, and everything else is shown and never ours', (kind) => {
-    const ours = readRecoverRow(kind, row(FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts'), kind));
-    expect(ours).toMatchObject({ xid: xidOf('aaaaaaaaaa.1.z:accounts'), evidence: 'marker' });
+    const ours = readRecoverRow(
+      kind,
+      row(FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts:abcdefghijkl'), kind),
+    );
+    expect(ours).toMatchObject({ xid: xidOf('aaaaaaaaaa.1.z:accounts'), evidence: 'row:abcdefghijkl' });
     const strangers: [number, Buffer, Buffer][] = [
-      [1, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts')],
-      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z\0'), Buffer.from('accounts')],
+      [1, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts:abcdefghijkl')],
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts')],
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z\0'), Buffer.from('accounts:abcdefghijkl')],
       [FORMAT_ID, Buffer.from([0, 0xff, 0xc3, 0x28, 0x27]), Buffer.alloc(0)],
       // The same bytes as ours, cut elsewhere.
-      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1'), Buffer.from('.zaccounts')],
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1'), Buffer.from('.zaccounts:abcdefghijkl')],
+      [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z:accounts'), Buffer.from('abcdefghijkl')],
     ];
     for (const [formatId, gtrid, bqual] of strangers) {
       const stranger = readRecoverRow(kind, row(formatId, gtrid, bqual, kind));

@@ -1,7 +1,7 @@
 // Fences at PostgreSQL: whatever was still under way for a branch has ended before its rollback is done.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { sessionTag } from '../../src/participants/postgres/gid.ts';
+import { sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshXid, openLossyProxy, steps, until } from './resource-manager-contract.ts';
 
@@ -42,8 +42,8 @@ export function postgresFenceCases(name: string, server: () => EngineServer): vo
         async () =>
           (
             await harness().raw(
-              `select 1 from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`,
-              [sessionTag(xid)],
+              `select 1 from pg_stat_activity where starts_with(application_name, $1) and wait_event_type = 'Lock'`,
+              [sessionTagPrefix(xid)],
             )
           ).length === 1,
       );
@@ -68,15 +68,17 @@ export function postgresFenceCases(name: string, server: () => EngineServer): vo
         async () =>
           (
             await harness().raw(
-              `select 1 from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`,
-              [sessionTag(xid)],
+              `select 1 from pg_stat_activity where starts_with(application_name, $1) and wait_event_type = 'Lock'`,
+              [sessionTagPrefix(xid)],
             )
           ).length === 1,
       );
       await branch.rollback();
       await overtaken;
       expect(
-        await harness().raw('select pid from pg_stat_activity where application_name = $1', [sessionTag(xid)]),
+        await harness().raw('select pid from pg_stat_activity where starts_with(application_name, $1)', [
+          sessionTagPrefix(xid),
+        ]),
       ).toEqual([]);
       await holder.rollback();
       expect(await isListed(manager(), xid)).toBe(false);

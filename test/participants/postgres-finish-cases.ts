@@ -1,14 +1,15 @@
 // The second phase at PostgreSQL (conformance L, faults F73 and F77): who may finish a branch, and what proves its end.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { formatGid } from '../../src/participants/postgres/gid.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';
-import { freshKey, freshXid, steps, until } from './resource-manager-contract.ts';
+import { freshKey, freshXid, rowOfBranch, steps, until } from './resource-manager-contract.ts';
 
-const { OPTIONS, expectPrepared, givenPrepared, isListed, sql } = steps;
+const { OPTIONS, expectPrepared, givenPrepared, isListed } = steps;
 
 export function postgresFinishCases(name: string, server: () => EngineServer): void {
   describe(`${name} as itself`, () => {
-    const { branchWith, harness, manager } = usePostgres(server);
+    const { harness, manager } = usePostgres(server);
 
     it('a branch of another database is not done, and the reason names the mend (faults F77, conformance L11)', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager());
@@ -29,6 +30,8 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
       await harness().raw(`create role clerk login password 'clerk' in role worker`);
       await harness().raw(`create role stranger login password 'stranger'`);
       await harness().raw('grant all on account to worker');
+      await harness().raw('grant usage on schema concordat to worker, stranger');
+      await harness().raw('grant all on all tables in schema concordat to worker, stranger');
       const as = (user: string, role?: string) =>
         harness().openWith({
           ...elsewhere(server(), server().database, user),
@@ -62,37 +65,38 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
       await open.rollback();
     });
 
-    it('evidence is the 64-bit transaction number, and pg_xact_status proves every end by it (conformance L13 L14)', async () => {
-      const { xid, evidence } = await givenPrepared(harness(), manager());
-      const status = async () =>
-        (await harness().raw('select pg_xact_status($1::xid8) as s', [evidence.replace('xid8:', '')]))[0]?.['s'];
-      expect(evidence).toMatch(/^xid8:[1-9][0-9]*$/);
-      expect(await status()).toBe('in progress');
-      const listed = (await manager().list()).find((branch) => branch.xid?.gtrid === xid.gtrid);
-      expect(listed?.evidence).toBe(evidence);
-      await harness().finishByHand(xid, 'rollback');
-      expect(await status()).toBe('aborted');
-      expect(await manager().commit(xid, evidence)).toEqual({
+    it('evidence is a row that is committed with the branch, and proves every end (conformance L13 L14, field P1)', async () => {
+      const committed = await givenPrepared(harness(), manager());
+      const rolledBack = await givenPrepared(harness(), manager());
+      const rows = async (gtrid: string) =>
+        await harness().raw('select opening from concordat.branch where gtrid = $1', [gtrid]);
+      for (const { xid, evidence } of [committed, rolledBack]) {
+        expect(evidence).toMatch(/^row:[a-z2-7]{12}$/);
+        expect((await manager().list()).find((branch) => branch.xid?.gtrid === xid.gtrid)?.evidence).toBe(evidence);
+        expect(await rows(xid.gtrid)).toEqual([]);
+      }
+      await harness().finishByHand(committed.xid, 'commit');
+      await harness().finishByHand(rolledBack.xid, 'rollback');
+      expect(await rows(committed.xid.gtrid)).toEqual([{ opening: committed.evidence.slice('row:'.length) }]);
+      expect(await manager().commit(committed.xid, committed.evidence)).toEqual({ kind: 'done' });
+      expect(await manager().commit(rolledBack.xid, rolledBack.evidence)).toEqual({
         kind: 'done-otherwise',
-        proof: expect.stringContaining(evidence),
+        proof: expect.stringContaining(formatGid(rowOfBranch(rolledBack))),
       });
     });
 
-    it('evidence of the future, from another server, proves nothing', async () => {
-      expect((await manager().commit(freshXid(), 'xid8:999999999999')).kind).toBe('unproven');
-      expect(await manager().rollback(freshXid(), 'xid8:999999999999')).toEqual({ kind: 'done' });
-    });
-
-    it('a branch whose transaction is still at work is neither committed nor rolled back yet', async () => {
-      const { branch } = await branchWith();
-      const { rows } = await branch.execute(sql('select pg_current_xact_id()::text'));
-      const number = rows[0]?.[0];
-      const evidence = `xid8:${number?.kind === 'text' ? number.value : ''}`;
-      // Another Xid: the adapter cannot find the session by its name, as with a session that somebody renamed.
-      expect(await manager().commit(freshXid(), evidence)).toMatchObject({ kind: 'not-yet' });
-      expect(await manager().rollback(freshXid(), evidence)).toMatchObject({ kind: 'not-yet' });
-      expect(await manager().probe(freshXid(), evidence)).toBe('active');
-      await branch.rollback();
+    it('a transaction number proves nothing, whatever became of it (field P1 R7)', async () => {
+      const [committed] = await harness().raw(
+        "insert into account values ('number', 1) returning pg_current_xact_id()::text as n",
+      );
+      const evidence = `xid8:${committed?.['n']}`;
+      expect(await harness().raw('select pg_xact_status($1::xid8) as s', [committed?.['n'] ?? ''])).toEqual([
+        { s: 'committed' },
+      ]);
+      const xid = freshXid();
+      expect((await manager().commit(xid, evidence)).kind).toBe('unproven');
+      expect(await manager().probe(xid, evidence)).toBe('unproven');
+      expect(await manager().rollback(xid, evidence)).toEqual({ kind: 'done' });
     });
 
     it('commits that a crash cuts off are all done when they are repeated (faults F73)', async () => {

@@ -35,10 +35,14 @@ export async function rawQuery(
 
 const FOREIGN = [
   '131077_AAAAAAAAAAAAAP_AAAAAA',
-  'concordat:aaaaaaaaaa.1.1:Accounts',
-  'concordat:aaaaaaaaaa.1:accounts',
+  // As versions before 0.2 named them.
+  'concordat:aaaaaaaaaa.1.1:accounts',
+  'concordat:aaaaaaaaaa.1.1:Accounts:abcdefghijkl',
+  'concordat:aaaaaaaaaa.1:accounts:abcdefghijkl',
   'concordat:aaaaaaaaaa.1.1:accounts:2',
-  'concordat:aaaaaaaaaa.1.01:accounts',
+  'concordat:aaaaaaaaaa.1.01:accounts:abcdefghijkl',
+  'concordat:aaaaaaaaaa.1.1:accounts:abcdefghijk',
+  'concordat:aaaaaaaaaa.1.1:accounts:abcdefghijk1',
   'Concordat:aaaaaaaaaa.1.1:accounts',
   'concordat2:aaaaaaaaaa.1.1:accounts',
   'concordat:ä"\'\\\t',
@@ -58,6 +62,7 @@ export async function openPostgresHarness(server: EngineServer): Promise<Postgre
     async open(options = {}) {
       const manager = openWith({
         poolMax: options.poolMax ?? 8,
+        ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
         ...(options.port === undefined ? {} : { url: server.url.replace(`:${server.port}/`, `:${options.port}/`) }),
       });
       await manager.createTables();
@@ -75,7 +80,9 @@ export async function openPostgresHarness(server: EngineServer): Promise<Postgre
       return value == null ? undefined : BigInt(value);
     },
     async finishByHand(xid, verb) {
-      await raw(`${verb} prepared 'concordat:${xid.gtrid}:${xid.bqual}'`);
+      const name = `concordat:${xid.gtrid}:${xid.bqual}:`;
+      const [found] = await raw('select gid from pg_prepared_xacts where starts_with(gid, $1)', [name]);
+      await raw(`${verb} prepared '${found?.['gid']}'`);
     },
     async prepareForeign() {
       for (const gid of FOREIGN) {

@@ -1,17 +1,10 @@
 // The pure parts of the PostgreSQL adapter: gids, evidence, which statements are refused, values.
 import { describe, expect, it } from 'vitest';
-import {
-  formatGid,
-  gidLiteral,
-  parseEvidence,
-  parseGid,
-  sessionTag,
-  widenXid,
-} from '../../src/participants/postgres/gid.ts';
+import { formatGid, gidLiteral, parseGid, sessionTag, sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
 import { classifyStatement, leadingWords } from '../../src/participants/postgres/statement.ts';
 import { rowCountOf } from '../../src/participants/postgres/values.ts';
 import { formatBqual, formatGtrid, parseLogIdentity, parseResourceName, type Xid } from '../../src/xa/xid.ts';
-import { freshXid } from './resource-manager-contract.ts';
+import { freshRow } from './resource-manager-contract.ts';
 
 function xidOf(resource: string, sequence: number): Xid {
   const identity = parseLogIdentity('zzzzzzzzzz');
@@ -25,52 +18,42 @@ function xidOf(resource: string, sequence: number): Xid {
 describe('gids', () => {
   it('every Xid becomes a gid and comes back; the longest fits PostgreSQL with room (conformance L7)', () => {
     const longest = xidOf(`a${'b'.repeat(29)}`, 36 ** 10 - 1);
-    for (const xid of [freshXid(), longest]) {
-      expect(parseGid(formatGid(xid))).toEqual(xid);
-      expect(gidLiteral(xid)).toBe(`'${formatGid(xid)}'`);
+    for (const row of [freshRow(), freshRow(longest)]) {
+      expect(parseGid(formatGid(row))).toEqual(row);
+      expect(gidLiteral(row)).toBe(`'${formatGid(row)}'`);
     }
-    expect(formatGid(longest).length).toBeLessThan(200);
+    expect(formatGid(freshRow(longest)).length).toBeLessThan(200);
   });
 
   it.each([
     'concordat:',
     'concordat:aaaaaaaaaa.1.1',
     'concordat:aaaaaaaaaa.1.1:',
+    'concordat:aaaaaaaaaa.1.1:a',
     'concordat:aaaaaaaaaa.1.1:a:b',
-    ' concordat:aaaaaaaaaa.1.1:a',
-    'concordat:aaaaaaaaaa.1.1:a\n',
-    'concordat:aaaaaaaaaa.00.1:a',
-    'concordat:aaaaaaaaa1.1.1:a',
-    'CONCORDAT:aaaaaaaaaa.1.1:a',
+    'concordat:aaaaaaaaaa.1.1:a:abcdefghijk',
+    'concordat:aaaaaaaaaa.1.1:a:abcdefghijklm',
+    'concordat:aaaaaaaaaa.1.1:abcdefghijkl',
+    ' concordat:aaaaaaaaaa.1.1:a:abcdefghijkl',
+    'concordat:aaaaaaaaaa.1.1:a:abcdefghijkl\n',
+    'concordat:aaaaaaaaaa.00.1:a:abcdefghijkl',
+    'concordat:aaaaaaaaa1.1.1:a:abcdefghijkl',
+    'CONCORDAT:aaaaaaaaaa.1.1:a:abcdefghijkl',
   ])('%j is not ours', (gid) => {
     expect(parseGid(gid)).toBeUndefined();
   });
 
-  it('a session name fits application_name and tells branches apart, long ones by a digest', () => {
+  it('a session name fits application_name, and tells branches and their openings apart, long ones by a digest', () => {
     const [one, two] = [xidOf(`a${'b'.repeat(29)}`, 36 ** 10 - 1), xidOf(`a${'b'.repeat(29)}`, 36 ** 10 - 2)];
-    expect(sessionTag(one)).not.toBe(sessionTag(two));
-    expect(sessionTag(one)).toHaveLength(59);
-    const short = freshXid();
+    expect(sessionTagPrefix(one)).not.toBe(sessionTagPrefix(two));
+    const [first, again] = [freshRow(one), freshRow(one)];
+    expect(sessionTag(first)).not.toBe(sessionTag(again));
+    expect(sessionTag(first)).toHaveLength(60);
+    for (const row of [first, again]) {
+      expect(sessionTag(row).startsWith(sessionTagPrefix(one))).toBe(true);
+    }
+    const short = freshRow();
     expect(sessionTag(short)).toBe(formatGid(short));
-  });
-
-  it.each(['', 'xid8:', 'xid8:0', 'xid8:01', 'xid8:-1', 'xid8:1 ', 'xid8:1;drop', 'marker', `xid8:${'9'.repeat(21)}`])(
-    '%j is no evidence',
-    (evidence) => {
-      expect(parseEvidence(evidence)).toBeUndefined();
-    },
-  );
-
-  it.each([
-    ['725', '725', 725n],
-    ['725', '730', 725n],
-    ['731', '730', 731n],
-    ['5', '4294967300', 4294967301n],
-    ['4294967290', '4294967300', 4294967290n],
-    ['3', '8589934590', 8589934595n],
-    ['4294967295', '8589934592', 8589934591n],
-  ])('the 32-bit number %s near %s is %s', (low, next, wide) => {
-    expect(widenXid(low, next)).toBe(wide);
   });
 });
 

@@ -44,6 +44,7 @@ describe('a server with two prepared-transaction slots', () => {
 
   it('when the slots are used up the vote is rollback, retryable, and names the setting (conformance L5)', async () => {
     await using manager = open(engine.server.url, { poolMax: 4 });
+    await manager.createTables();
     const votes = [];
     const xids = [freshXid(), freshXid(), freshXid()];
     for (const xid of xids) {
@@ -62,13 +63,14 @@ describe('a server with two prepared-transaction slots', () => {
     for (const xid of xids) {
       expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
     }
+    await rawQuery(engine.server.url, 'drop schema concordat cascade');
   });
 
   it('a role that may not create the epoch table is refused with the statements that mend it', async () => {
     const { url, port, database } = engine.server;
     await rawQuery(url, `create role plain login password 'plain'`);
     await using plain = open(`postgresql://plain:plain@127.0.0.1:${port}/${database}`);
-    const before = find(await plain.preflight(), 'epoch-table');
+    const before = find(await plain.preflight(), 'tables');
     expect(before).toMatchObject({
       fatal: true,
       fix: expect.stringContaining('create table if not exists concordat.epoch'),
@@ -80,7 +82,7 @@ describe('a server with two prepared-transaction slots', () => {
     });
     await using admin = open(url);
     await admin.createTables();
-    expect(find(await plain.preflight(), 'epoch-table')).toMatchObject({
+    expect(find(await plain.preflight(), 'tables')).toMatchObject({
       fatal: true,
       message: expect.stringContaining('may not read and write'),
     });
@@ -102,7 +104,7 @@ describe('a server with two prepared-transaction slots', () => {
     await rawQuery(url, 'grant select, insert, update on concordat.epoch to reader');
     await using reader = open(`postgresql://reader:reader@127.0.0.1:${port}/${database}`);
     expect((await engineError(reader.createTables())).reason.sqlstate).toBe('42501');
-    expect(find(await reader.preflight(), 'epoch-table')).toMatchObject({
+    expect(find(await reader.preflight(), 'tables')).toMatchObject({
       fatal: true,
       message: expect.stringContaining('older version'),
       fix: expect.stringContaining('add column if not exists token'),
@@ -223,6 +225,7 @@ describe('a server without prepared transactions and without fsync', () => {
       fix: 'alter system set max_prepared_transactions = 200; then restart the server: a reload does not change it',
     });
     expect(find(findings, 'fsync')).toMatchObject({ fatal: false });
+    await manager.createTables();
     const branch = await manager.open(freshXid(), OPTIONS);
     await branch.execute(write);
     expect(await branch.prepare()).toMatchObject({ kind: 'rollback', reason: { sqlstate: '55000' } });

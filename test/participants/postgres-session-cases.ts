@@ -1,7 +1,7 @@
 // Sessions of PostgreSQL: what they carry from branch to branch, how long they wait, who waits behind them, and what they read.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { sessionTag } from '../../src/participants/postgres/gid.ts';
+import { sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';
 import { freshXid, steps, until } from './resource-manager-contract.ts';
 
@@ -51,8 +51,8 @@ export function postgresSessionCases(name: string, server: () => EngineServer): 
       const named = async () =>
         Number(
           (
-            await harness().raw('select count(*) as n from pg_stat_activity where application_name = $1', [
-              sessionTag(xid),
+            await harness().raw('select count(*) as n from pg_stat_activity where starts_with(application_name, $1)', [
+              sessionTagPrefix(xid),
             ])
           )[0]?.['n'],
         );

@@ -5,6 +5,7 @@ import { finishContract } from './contract/finish.ts';
 import type { ContractHarness } from './contract/harness.ts';
 import { identityContract } from './contract/identity.ts';
 import { limitsContract } from './contract/limits.ts';
+import { openingsContract } from './contract/openings.ts';
 import { workContract } from './contract/work.ts';
 
 export {
@@ -12,8 +13,10 @@ export {
   freshGtrid,
   freshIdentity,
   freshKey,
+  freshRow,
   freshXid,
   type OpenOptions,
+  rowOfBranch,
   type TypedCase,
   until,
 } from './contract/harness.ts';
@@ -41,6 +44,7 @@ export function resourceManagerContract(name: string, openHarness: () => Promise
     workContract(harness);
     finishContract(harness);
     limitsContract(harness);
+    openingsContract(harness);
     failureContract(harness);
     identityContract(harness);
   });

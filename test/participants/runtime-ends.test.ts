@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { BranchSession } from '../../src/participants/resource-manager.ts';
-import { newOpening } from '../../src/xa/evidence.ts';
+import { newOpening, openingEvidence } from '../../src/xa/evidence.ts';
 import { TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../src/xa/limits.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -197,7 +197,7 @@ describe('a branch that the application opened itself', () => {
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
     runtime.adopt(xid, await opened(fixture, xid), { opening, timeoutMs: 0 });
-    expect(await session.hears('opened')).toEqual(ref(xid));
+    expect(await session.hears('opened')).toEqual({ ...ref(xid), evidence: openingEvidence(opening) });
     session.send({ prepare: ref(xid) });
     const { evidence } = await session.hears('vote');
     session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });

@@ -1,6 +1,8 @@
 // Evidence rows, scans and probes: what the engine keeps and shows, for the coordinator and for operators.
 import { describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/lib/random.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, newOpening, rowEvidence } from '../../src/xa/evidence.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
@@ -13,13 +15,16 @@ function leavePrepared(fixture: Fixture, xid: Xid): void {
   const session = { tag: 'elsewhere', ended: () => undefined };
   const transaction = engine.begin(session, { isolation: 'default', readOnly: false });
   engine.write(transaction, formatXid(xid), { kind: 'int', value: 1n });
-  engine.prepare(transaction, formatXid(xid), fixture.clock.now());
+  engine.prepare(transaction, formatRow({ ...xid, opening: newOpening(systemRandom) }), fixture.clock.now());
 }
+
+const rowOf = (xid: Xid): EvidenceRow => ({ ...xid, opening: newOpening(systemRandom) });
+const key = (row: EvidenceRow) => ({ ...ref(row), evidence: rowEvidence(row.opening) });
 
 describe('evidence rows', () => {
   interface Rows {
-    found: Xid[];
-    readonly forgotten: Xid[][];
+    found: EvidenceRow[];
+    readonly forgotten: EvidenceRow[][];
     failing: boolean;
   }
 
@@ -31,8 +36,8 @@ describe('evidence rows', () => {
             return async (identity: LogIdentity) => rows.found.filter(({ gtrid }) => gtrid.startsWith(identity));
           }
           if (name === 'forget') {
-            return async (xids: Xid[]) => {
-              rows.forgotten.push(xids);
+            return async (forgotten: EvidenceRow[]) => {
+              rows.forgotten.push(forgotten);
               if (rows.failing) {
                 throw new Error('no');
               }
@@ -49,22 +54,23 @@ describe('evidence rows', () => {
     await using fixture = await openFixture({ clock, through: withRows(rows) });
     fixture.coordinator.heartbeatIntervalMs = 60_000;
     fixture.coordinator.reconcileIntervalMs = 30_000;
-    rows.found = Array.from({ length: 501 }, () => fixture.xid());
+    rows.found = Array.from({ length: 501 }, () => rowOf(fixture.xid()));
     const { runtime, session } = await fixture.attach();
     const markers = (): string[] => session.heard('reconcile').flatMap((reconcile) => reconcile.markers);
     await eventually('all are told', () => markers().length === 501);
     expect(session.heard('reconcile').map((reconcile) => reconcile.markers.length)).toEqual([0, 500, 1]);
     const held = fixture.xid();
     await runtime.execute(statement(held, 1, 'set a 1', { timeoutMs: 3_600_000 }));
-    const ended = fixture.xid();
-    rows.found = [held, ended, fixture.xid({ resource: 'orders' })];
+    const ended = rowOf(fixture.xid());
+    const { opening } = fixture.openings.get(formatXid(held)) ?? ended;
+    rows.found = [{ ...held, opening }, ended, rowOf(fixture.xid({ resource: 'orders' }))];
     clock.advance(30_000);
     await session.hears('reconcile', 4);
     await eventually('the next is due', () => clock.delays().includes(30_000));
     session.send({ heartbeat: {} });
     clock.advance(30_000);
     await eventually('they are told again', () => markers().length > 501);
-    expect(markers().slice(501)).toEqual([formatXid(ended)]);
+    expect(markers().slice(501)).toEqual([formatRow(ended)]);
   });
 
   it('are deleted in batches when the coordinator says so, and a failure stops nothing', async () => {
@@ -72,10 +78,10 @@ describe('evidence rows', () => {
     const rows: Rows = { found: [], forgotten: [], failing: true };
     await using fixture = await openFixture({ clock, through: withRows(rows) });
     const { session } = await fixture.attach();
-    const xids = Array.from({ length: 700 }, () => fixture.xid());
+    const xids = Array.from({ length: 700 }, () => rowOf(fixture.xid()));
     const stranger = fixture.xid({ identity: identityOf('bcdefghijk') });
-    session.send({ forget: { branches: [ref(stranger), ...xids.slice(0, 300).map(ref)] } });
-    session.send({ forget: { branches: xids.slice(300).map(ref) } });
+    session.send({ forget: { branches: [key(rowOf(stranger)), ...xids.slice(0, 300).map(key)] } });
+    session.send({ forget: { branches: xids.slice(300).map(key) } });
     await eventually('the full batch goes at once', () => rows.forgotten.length === 1);
     expect(rows.forgotten[0]).toEqual(xids.slice(0, 500));
     await eventually('the failure is said', () => fixture.log.named('forget-failed').length === 1);

@@ -13,9 +13,11 @@ import { openParticipantRuntime, type ParticipantRuntime } from '../../src/parti
 import type { RuntimeOptions } from '../../src/participants/runtime-options.ts';
 import type { StatementAnswer, StatementCall } from '../../src/participants/statement-call.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
+import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import {
   formatBqual,
   formatGtrid,
+  formatXid,
   type LogIdentity,
   parseResourceName,
   type ResourceName,
@@ -62,6 +64,8 @@ export class Fixture implements AsyncDisposable {
   answering: MemoryEngine = this.engine;
   readonly clock: Clock;
   readonly log = new EventList();
+  /** The newest opening of each branch. */
+  readonly openings = new Map<string, EvidenceRow>();
   /** Every call of the runtime to its engine, in order. */
   readonly calls: MemoryVerb[] = [];
   /** What happens to the next calls of a verb, in order; then nothing does. */
@@ -83,6 +87,11 @@ export class Fixture implements AsyncDisposable {
       return this.faults.get(verb)?.shift() ?? { kind: 'none' };
     };
     const memory = openMemoryResourceManager({ engine: () => this.answering, clock: this.clock, faults });
+    const open = memory.open.bind(memory);
+    memory.open = (xid, options) => {
+      this.openings.set(formatXid(xid), { ...xid, opening: options.opening });
+      return open(xid, options);
+    };
     const rm = this.#options.through?.(memory) ?? memory;
     const runtime = openParticipantRuntime({
       ...{ resource: ACCOUNTS, kind, address: '127.0.0.1:1', rm, maxBranches },

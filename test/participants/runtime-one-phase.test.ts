@@ -30,8 +30,8 @@ describe('one phase', () => {
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
     const evidence = await announced(session, xid);
-    expect(evidence).toMatch(/^memory:/);
-    session.send(onePhase(xid, 'memory:999'));
+    expect(evidence).toMatch(/^row:/);
+    session.send(onePhase(xid));
     expect((await session.hears('onePhaseEvidence', 2)).evidence).toBe(evidence);
     expect(committed(fixture.engine, 'a')).toBeUndefined();
     session.send(onePhase(xid, evidence));
@@ -147,7 +147,7 @@ describe('one phase', () => {
       const { runtime, session } = await fixture.attach();
       const xid = fixture.xid();
       await runtime.execute(statement(xid, 1, 'set a 1', { last }));
-      const call = onePhase(xid, 'memory:999').finish;
+      const call = onePhase(xid, 'row:aaaaaaaaaaaa').finish;
       session.send({ finish: { ...call, instance: 'another-life' } });
       expect((await session.hears('result')).result).not.toBe('FINISH_RESULT_DONE');
       expect(committed(fixture.engine, 'a')).toBeUndefined();
@@ -210,9 +210,9 @@ describe('one phase', () => {
     await first.execute(statement(aborted, 1, 'set b 1', { last: true }));
     const other = (await before.hears('vote')).evidence;
     await fixture.crash(first);
-    fixture.engine.finish(`${aborted.gtrid}:${aborted.bqual}`, 'rollback');
+    fixture.engine.finish(fixture.engine.prepared()[0]?.id ?? '', 'rollback');
     const { session } = await fixture.attach();
-    session.send(onePhase(done, evidence), onePhase(aborted, other), onePhase(fixture.xid(), 'memory:999'));
+    session.send(onePhase(done, evidence), onePhase(aborted, other), onePhase(fixture.xid(), 'opening:aaaaaaaaaaaa'));
     await session.hears('result', 3);
     expect(session.heard('result').map(({ result }) => result)).toEqual([
       'FINISH_RESULT_DONE',

@@ -1,5 +1,7 @@
 // Reconciliation: what the engine lists as prepared, told to the coordinator.
 import { describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/lib/random.ts';
+import { formatRow, newOpening } from '../../src/xa/evidence.ts';
 import { formatXid, type Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
@@ -12,7 +14,7 @@ function leavePrepared(fixture: Fixture, xid: Xid): void {
   const session = { tag: 'elsewhere', ended: () => undefined };
   const transaction = engine.begin(session, { isolation: 'default', readOnly: false });
   engine.write(transaction, formatXid(xid), { kind: 'int', value: 1n });
-  engine.prepare(transaction, formatXid(xid), fixture.clock.now());
+  engine.prepare(transaction, formatRow({ ...xid, opening: newOpening(systemRandom) }), fixture.clock.now());
 }
 
 describe('reconciliation', () => {
@@ -27,7 +29,7 @@ describe('reconciliation', () => {
     const { session } = await fixture.attach();
     const { branches } = await session.hears('reconcile');
     expect(branches.map(({ gtrid, bqual }) => ({ gtrid, bqual }))).toEqual(ours.map(ref));
-    expect(branches[0]?.evidence).toMatch(/^memory:/);
+    expect(branches[0]?.evidence).toMatch(/^row:/);
   });
 
   it('takes no log and no resource for ours that only begins like it (conformance H1)', async () => {
@@ -180,7 +182,8 @@ describe('reconciliation', () => {
     await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
     await eventually('it is reported', () => session.heard('reconcile').some(({ branches }) => branches.length > 0));
     expect(runtime.held).toBe(1);
-    fixture.engine.finish(formatXid(xid), 'commit');
+    const prepared = fixture.engine.prepared().find(({ id }) => id.startsWith(formatXid(xid)));
+    fixture.engine.finish(prepared?.id ?? '', 'commit');
     await eventually('it is let go', () => runtime.held === 0);
   });
 });

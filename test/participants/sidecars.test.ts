@@ -101,7 +101,9 @@ describe('sidecars that listen at the same address', () => {
       await session.hears('vote', 2);
       const branches = [unary[resource], batched[resource]];
       expect(session.heard('vote')).toMatchObject(branches.map((xid) => ({ ...ref(xid), vote: 'VOTE_PREPARED' })));
-      expect(place[resource].prepared()).toMatchObject(branches.map((xid) => ({ id: formatXid(xid) })));
+      expect(place[resource].prepared()).toMatchObject(
+        branches.map((xid) => ({ id: expect.stringContaining(`${formatXid(xid)}:`) })),
+      );
     }
   });
 

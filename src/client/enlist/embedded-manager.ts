@@ -2,6 +2,8 @@
 import { FifoMap } from '../../lib/fifo-map.ts';
 import type { ResourceManager } from '../../participants/resource-manager.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
+import type { Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch, EndedOutside } from './application-branch.ts';
 
@@ -9,8 +11,8 @@ import type { ApplicationBranch, EndedOutside } from './application-branch.ts';
 const ENDED_MAX = 1_000;
 
 export interface EmbeddedManager extends ResourceManager {
-  /** From now on phase two of this branch goes to its own session first, until that is released. */
-  lend(xid: Xid, branch: ApplicationBranch): void;
+  /** From now on phase two of this opening goes to its own session first, until that is released. */
+  lend(row: EvidenceRow, branch: ApplicationBranch): void;
   /** The engine that this participant works with: a connection of another one is not its branches' place. Not asked for each branch. */
   knownIdentity(): Promise<string>;
 }
@@ -20,6 +22,11 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
   const lent = new Map<string, ApplicationBranch>();
   /** The coordinator may ask again for the rollback of a branch whose connection was given back. */
   const ended = new FifoMap<string, EndedOutside>(ENDED_MAX);
+  const lentTo = (xid: Xid, evidence: Evidence): readonly ApplicationBranch[] => {
+    const row = rowOf(xid, evidence);
+    const name = row === undefined ? `${formatXid(xid)}:` : formatRow(row);
+    return [...lent].flatMap(([key, branch]) => (key.startsWith(name) ? [branch] : []));
+  };
   let expected: string | undefined;
   return {
     identify: () => base.identify(),
@@ -39,14 +46,19 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
       throw new EngineError({ code: 'INTERNAL', message, retryable: false }, { sessionLost: false });
     },
     commit: async (xid, evidence) =>
-      (await lent.get(formatXid(xid))?.finish('commit')) ?? (await base.commit(xid, evidence)),
+      (await lentTo(xid, evidence)[0]?.finish('commit')) ?? (await base.commit(xid, evidence)),
     rollback: async (xid, evidence) => {
-      const branch = lent.get(formatXid(xid));
-      const outside = (await branch?.endedOutside()) ?? ended.get(formatXid(xid));
+      const [branch, ...others] = lentTo(xid, evidence);
+      const row = rowOf(xid, evidence);
+      const outside = (await branch?.endedOutside()) ?? (row && ended.get(formatRow(row)));
       if (outside?.kind === 'committed') {
         return { kind: 'done-otherwise', proof: outside.proof };
       }
-      return (await branch?.finish('rollback')) ?? (await base.rollback(xid, evidence));
+      const finished = await branch?.finish('rollback');
+      for (const other of others) {
+        await other.finish('rollback');
+      }
+      return finished ?? (await base.rollback(xid, evidence));
     },
     list: () => base.list(),
     probe: (xid, evidence) => base.probe(xid, evidence),
@@ -54,8 +66,8 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     markers: (identity) => base.markers(identity),
     forget: (xids) => base.forget(xids),
     blockedSessions: (xid) => base.blockedSessions(xid),
-    lend: (xid, branch) => {
-      const key = formatXid(xid);
+    lend: (row, branch) => {
+      const key = formatRow(row);
       lent.set(key, branch);
       void branch.released.then(async () => {
         const outside = await branch.endedOutside();

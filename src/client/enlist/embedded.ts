@@ -176,10 +176,10 @@ async function open(
     {
       fence: () => manager.fence(xid, rowEvidence(opening)),
       probe: (evidence) => manager.probe(xid, evidence),
-      rollbackPrepared: () => manager.rollback(xid, ''),
+      rollbackPrepared: () => manager.rollback(xid, rowEvidence(opening)),
     },
   );
-  manager.lend(xid, branch);
+  manager.lend({ ...xid, opening }, branch);
   let adopted: AdoptedBranch;
   try {
     // Entered before the engine hears of it: a branch that nobody knows must not exist (D3).

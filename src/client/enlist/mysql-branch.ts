@@ -5,9 +5,9 @@ import {
   ROLLED_BACK as ROLLED_BACK_ERRNOS,
   refusedReason,
 } from '../../participants/mysql/errors.ts';
-import { MARKER_EVIDENCE } from '../../participants/mysql/listing.ts';
 import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
@@ -23,6 +23,8 @@ import { failureOf, LentMysqlSession } from './mysql-session.ts';
 
 export class MysqlApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<MysqlConnection>;
+  readonly #row: EvidenceRow;
+  readonly #evidence: Evidence;
   /** Where the adapter's tables are: a statement of the branch may change the current database. */
   readonly #database: string;
   readonly #isMariadb: boolean;
@@ -44,6 +46,8 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     engine: { readonly database: string; readonly isMariadb: boolean },
   ) {
     this.#parts = parts;
+    this.#row = { ...parts.xid, opening: parts.options.opening };
+    this.#evidence = rowEvidence(parts.options.opening);
     this.#database = engine.database;
     this.#isMariadb = engine.isMariadb;
     this.#session = new LentMysqlSession(parts, (reason) => this.#onGone(reason));
@@ -65,7 +69,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     if (!this.#session.mayHaveEnded || !this.#mayWrite) {
       return undefined;
     }
-    this.#outside ??= this.#parts.tools.probe(MARKER_EVIDENCE).catch(() => 'unproven' as const);
+    this.#outside ??= this.#parts.tools.probe(this.#evidence).catch(() => 'unproven' as const);
     switch (await this.#outside) {
       case 'committed':
         return {
@@ -98,7 +102,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   letGo(): void {}
 
   begin(): Promise<void> {
-    const marker = this.#mayWrite ? [markerText(this.#database, this.#parts.xid)] : [];
+    const marker = this.#mayWrite ? [markerText(this.#database, this.#row)] : [];
     this.#beginning ??= this.#session.begin(marker).then(() => {
       this.#state = 'active';
     });
@@ -115,7 +119,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
 
   async askOnePhase(): Promise<OnePhaseResult> {
     const isOver = this.#onePhase !== undefined || this.#doom !== undefined;
-    return isOver || !this.#mayWrite ? await this.commitOnePhase() : { kind: 'has-written', evidence: MARKER_EVIDENCE };
+    return isOver || !this.#mayWrite ? await this.commitOnePhase() : { kind: 'has-written', evidence: this.#evidence };
   }
 
   commitOnePhase(): Promise<FinishResult> {
@@ -181,7 +185,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   }
 
   async #finishPinned(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined> {
-    const answer = await this.#session.askLast([finishText(verb, this.#parts.xid)]);
+    const answer = await this.#session.askLast([finishText(verb, this.#row)]);
     const isRefused = answer.kind === 'failed' && answer.error.errno !== ERRNO.xaNotA;
     if (isRefused && !ROLLED_BACK_ERRNOS.includes(answer.error.errno)) {
       return { kind: 'not-yet', reason: refusedReason(answer.error) };
@@ -193,14 +197,15 @@ export class MysqlApplicationBranch implements ApplicationBranch {
 
   async #prepare(): Promise<Vote> {
     this.#state = 'ending';
-    const { xid, tools } = this.#parts;
+    const { tools } = this.#parts;
+    const row = this.#row;
     this.#doom ??= await this.#session.takeOver();
     if (this.#doom !== undefined) {
       return await this.#refuse(this.#doom);
     }
     // A branch that wrote nothing must not be prepared: it would be listed, and vanish in a crash. Its marker is a write.
     const written = this.#mayWrite;
-    const answer = await this.#session.ask([endText(xid), written ? prepareText(xid) : onePhaseText(xid)]);
+    const answer = await this.#session.ask([endText(row), written ? prepareText(row) : onePhaseText(row)]);
     const failure = failureOf(answer);
     if (failure !== undefined) {
       this.#noteRefusal(answer);
@@ -222,7 +227,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       }
       return { kind: 'rollback', reason };
     }
-    return { kind: 'prepared', evidence: MARKER_EVIDENCE };
+    return { kind: 'prepared', evidence: this.#evidence };
   }
 
   /** The session does not know the branch: something that got past the gate has ended it. */
@@ -243,7 +248,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       return rolledBackBy(this.#doom); // A rollback came first, and gives the connection back.
     }
     this.#state = 'ending';
-    const { xid } = this.#parts;
+    const row = this.#row;
     this.#doom ??= await this.#session.takeOver();
     if (this.#doom !== undefined) {
       await this.#session.giveBack(true);
@@ -251,8 +256,8 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     }
     const written = this.#mayWrite;
     // With its binary log MariaDB does not make a one-phase commit durable: an acknowledged one came back as prepared after a crash.
-    const commit = written && this.#isMariadb ? [prepareText(xid), finishText('commit', xid)] : [onePhaseText(xid)];
-    const answer = await this.#session.askLast([endText(xid), ...commit]);
+    const commit = written && this.#isMariadb ? [prepareText(row), finishText('commit', row)] : [onePhaseText(row)];
+    const answer = await this.#session.askLast([endText(row), ...commit]);
     this.#noteRefusal(answer);
     await this.#session.giveBack(answer.kind !== 'answered');
     switch (answer.kind) {
@@ -261,7 +266,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       case 'failed':
         return { kind: 'done-otherwise', proof: `rolled back: ${answer.error.message}` };
       case 'lost':
-        return await this.#prove(written ? MARKER_EVIDENCE : '', lostReason(answer.error));
+        return await this.#prove(written ? this.#evidence : '', lostReason(answer.error));
     }
   }
 

@@ -1,9 +1,10 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
 import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/errors.ts';
-import { branchLock, endText, finishText, xidLiteral } from '../../participants/mysql/texts.ts';
+import { branchLock, endText, finishText, ownText, xidLiteral } from '../../participants/mysql/texts.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
+import type { EvidenceRow } from '../../xa/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import { FORMAT_ID, type Xid } from '../../xa/xid.ts';
+import { FORMAT_ID } from '../../xa/xid.ts';
 import { within } from '../wait.ts';
 import {
   ASKED_TO_END,
@@ -29,6 +30,7 @@ export class LentMysqlSession {
   /** Between XA START and the first word of the branch's end the application alone speaks on the connection. */
   #isTheirs = false;
   #mayHaveEnded = false;
+  readonly #row: EvidenceRow;
   #isGone = false;
   #isParked = false;
   #isReleased = false;
@@ -36,6 +38,7 @@ export class LentMysqlSession {
   /** `onGone`: the connection or the branch on it ended, not by us, or the branch can only be rolled back. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<MysqlConnection>, onGone: (reason: Reason) => void) {
     this.#parts = parts;
+    this.#row = { ...parts.xid, opening: parts.options.opening };
     this.#onGone = onGone;
     this.#loan = new Loan(parts.connection);
   }
@@ -50,24 +53,25 @@ export class LentMysqlSession {
    * @throws {EngineError} nothing is open, and the connection is given back.
    */
   async begin(marker: readonly string[]): Promise<void> {
-    const { xid, options } = this.#parts;
+    const { options } = this.#parts;
+    const row = this.#row;
     const { isolation, readOnly } = options;
     const level = isolation === 'default' ? [] : [`ISOLATION LEVEL ${isolation.replace('-', ' ')}`];
     const characteristics = [...level, ...(readOnly ? ['READ ONLY'] : [])];
     this.#watch(true);
     const answer = await this.ask([
       // By this lock any participant finds the session and can end it.
-      `DO GET_LOCK(${branchLock(xid)},0)`,
+      ownText(row),
       ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
-      `XA START ${xidLiteral(xid)}`,
+      `XA START ${xidLiteral(row)}`,
       ...marker,
     ]);
     const reason = failureOf(answer);
     if (reason !== undefined) {
       if (answer.kind === 'failed') {
         // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
-        await this.ask([endText(xid)]);
-        await this.ask([finishText('rollback', xid)]);
+        await this.ask([endText(row)]);
+        await this.ask([finishText('rollback', row)]);
       }
       await this.giveBack(answer.kind === 'lost');
       throw new EngineError(reason, { sessionLost: this.#isGone });
@@ -111,11 +115,11 @@ export class LentMysqlSession {
 
   /** The same for the last words of a branch; where that costs no round trip, the branch's lock goes with them. Never rejects. */
   async askLast(texts: readonly string[]): Promise<MysqlAnswer> {
-    const { connection, xid } = this.#parts;
+    const { connection } = this.#parts;
     if (connection.config.multipleStatements !== true) {
       return await this.ask(texts);
     }
-    const answer = await this.ask([...texts, releaseText(xid)]);
+    const answer = await this.ask([...texts, releaseText(this.#row)]);
     this.#isReleased = answer.kind === 'answered';
     return answer;
   }
@@ -125,7 +129,7 @@ export class LentMysqlSession {
    * nothing that the application still sends is committed: it is refused here already, with `why`. Never rejects.
    */
   async park(why: string): Promise<void> {
-    const { xid, tools, connection } = this.#parts;
+    const { tools, connection } = this.#parts;
     this.#isTheirs = false;
     this.#closed = why;
     if (this.#isGone) {
@@ -133,10 +137,10 @@ export class LentMysqlSession {
     }
     if (await this.#ended()) {
       const texts = [
-        finishText('rollback', xid),
-        releaseText(xid),
+        finishText('rollback', this.#row),
+        releaseText(this.#row),
         'SET TRANSACTION READ ONLY',
-        `XA START ${placeholderLiteral(xid)}`,
+        `XA START ${placeholderLiteral(this.#row)}`,
       ];
       // Asked for all at once: nothing of the application comes in between. The branch may have ended by itself, that fails nothing here.
       const answers = await Promise.all(texts.map((text) => this.ask([text])));
@@ -151,18 +155,18 @@ export class LentMysqlSession {
 
   /** The connection is the application's again, rolled back first if the branch may be open. Never rejects. */
   async giveBack(rollBack: boolean): Promise<void> {
-    const { xid, tools, connection } = this.#parts;
+    const { tools, connection } = this.#parts;
     this.#isTheirs = false;
     if (this.#isParked && !this.#isGone) {
-      await this.ask([`XA END ${placeholderLiteral(xid)}`]);
-      await this.ask([`XA ROLLBACK ${placeholderLiteral(xid)}`]);
+      await this.ask([`XA END ${placeholderLiteral(this.#row)}`]);
+      await this.ask([`XA ROLLBACK ${placeholderLiteral(this.#row)}`]);
     } else if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
       // A statement of the application runs, for instance in a queue for a lock: the session is ended under it.
       await tools.fence().catch(() => connection.destroy());
     }
     if (!this.#isGone && !this.#isReleased) {
       // Ahead of anything that the application asks next, and nothing waits for it.
-      void this.ask([releaseText(xid)]);
+      void this.ask([releaseText(this.#row)]);
     }
     this.#watch(false);
     this.#loan.end();
@@ -172,14 +176,14 @@ export class LentMysqlSession {
   /** False: a statement of the application runs, and what we asked for stands behind it. */
   async #ended(): Promise<boolean> {
     // After a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
-    return (await this.#ask([endText(this.#parts.xid)], OBEY_MS)).kind !== 'lost';
+    return (await this.#ask([endText(this.#row)], OBEY_MS)).kind !== 'lost';
   }
 
   async #rolledBack(): Promise<boolean> {
     if (!(await this.#ended())) {
       return false;
     }
-    const answer = await this.ask([finishText('rollback', this.#parts.xid)]);
+    const answer = await this.ask([finishText('rollback', this.#row)]);
     // XAER_NOTA: the branch has ended by itself.
     return answer.kind === 'answered' || (answer.kind === 'failed' && answer.error.errno === ERRNO.xaNotA);
   }
@@ -230,11 +234,12 @@ export function failureOf(answer: MysqlAnswer): Reason | undefined {
   }
 }
 
-function releaseText(xid: Xid): string {
-  return `DO RELEASE_LOCK(${branchLock(xid)})`;
+function releaseText(row: EvidenceRow): string {
+  const { gtrid, bqual } = row;
+  return `DO RELEASE_LOCK(${branchLock(row)}),RELEASE_LOCK(${branchLock({ gtrid, bqual })})`;
 }
 
 /** Never prepared, so that nobody ever lists it; under another format id than the branch whose place it takes. */
-function placeholderLiteral(xid: Xid): string {
-  return `${xidLiteral(xid).slice(0, -String(FORMAT_ID).length)}${FORMAT_ID + 1}`;
+function placeholderLiteral(row: EvidenceRow): string {
+  return `${xidLiteral(row).slice(0, -String(FORMAT_ID).length)}${FORMAT_ID + 1}`;
 }

@@ -1,7 +1,9 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
 import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
-import { formatEvidence, gidLiteral } from '../../participants/postgres/gid.ts';
+import { gidLiteral } from '../../participants/postgres/gid.ts';
+import { insertRowText } from '../../participants/postgres/rows.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
@@ -27,13 +29,18 @@ export class PostgresApplicationBranch implements ApplicationBranch {
   #doom: Reason | undefined;
   #beginning: Promise<void> | undefined;
   #vote: Promise<Vote> | undefined;
-  /** What was told to prove its commit in one phase; empty: it had written nothing. */
-  #evidence: Evidence = '';
+  /** What proves that it was committed. */
+  readonly #row: EvidenceRow;
+  readonly #evidence: Evidence;
+  /** It was told to have written when its commit in one phase was asked for. */
+  #isAnnounced = false;
   #onePhase: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
   constructor(parts: LentSessionParts<PgClient>) {
     this.#parts = parts;
+    this.#row = { ...parts.xid, opening: parts.options.opening };
+    this.#evidence = rowEvidence(parts.options.opening);
     this.#session = new LentPgSession(parts, (reason) => this.#onGone(reason));
     void this.#session.released.then(() => {
       this.#state = 'over';
@@ -90,9 +97,8 @@ export class PostgresApplicationBranch implements ApplicationBranch {
 
   async askOnePhase(): Promise<OnePhaseResult> {
     if (this.#onePhase === undefined && this.#doom === undefined) {
-      const xid8 = pgCell(await this.#session.ask(XID_IF_ANY), 0);
-      if (xid8 !== undefined) {
-        this.#evidence = formatEvidence(xid8);
+      if (pgCell(await this.#session.ask(XID_IF_ANY), 0) !== undefined) {
+        this.#isAnnounced = true;
         return { kind: 'has-written', evidence: this.#evidence };
       }
     }
@@ -151,7 +157,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       return undefined;
     }
     this.#state = 'finishing';
-    const text = `${verb} prepared ${gidLiteral(this.#parts.xid)}`;
+    const text = `${verb} prepared ${gidLiteral(this.#row)}`;
     // Within a transaction that the application has begun meanwhile the text would be refused, and that transaction spoilt.
     const answer = this.#session.isFree ? await this.#session.ask(text) : undefined;
     await this.#session.giveBack(false);
@@ -189,25 +195,19 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       return { kind: 'rollback', reason: this.#doom };
     }
     const { wrote, firstError } = this.#session;
-    const prepareText = `prepare transaction ${gidLiteral(this.#parts.xid)}`;
-    const first = await this.#session.ask(wrote ? `${XID_IF_ANY};${prepareText}` : XID_IF_ANY);
+    const prepareText = `${insertRowText(this.#row)};prepare transaction ${gidLiteral(this.#row)}`;
+    const first = await this.#session.ask(wrote ? prepareText : XID_IF_ANY);
     const reason = failureOf(first);
     if (reason !== undefined) {
       return { kind: 'rollback', reason: firstError ?? reason };
     }
-    const xid8 = pgCell(first, 0);
-    if (xid8 === undefined && wrote) {
-      return this.#refused(first);
-    }
-    if (xid8 === undefined) {
+    if (!wrote && pgCell(first, 0) === undefined) {
       // Without a number it wrote nothing: a plain COMMIT frees everything at once.
       const committed = await this.#session.ask('commit');
       return lastTag(committed) === 'COMMIT' ? { kind: 'read-only' } : this.#refused(committed);
     }
     const prepared = wrote ? first : await this.#session.ask(prepareText);
-    return lastTag(prepared) === 'PREPARE'
-      ? { kind: 'prepared', evidence: formatEvidence(xid8) }
-      : this.#refused(prepared);
+    return lastTag(prepared) === 'PREPARE' ? { kind: 'prepared', evidence: this.#evidence } : this.#refused(prepared);
   }
 
   async #commit(): Promise<FinishResult> {
@@ -225,8 +225,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     if (this.#doom !== undefined) {
       return rolledBackBy(this.#doom);
     }
-    const evidence = this.#evidence;
-    if (evidence === '') {
+    if (!this.#isAnnounced) {
       // What the application may have written since it was asked could not be proven.
       const asked = await this.#session.ask(XID_IF_ANY);
       const failed = failureOf(asked);
@@ -237,23 +236,23 @@ export class PostgresApplicationBranch implements ApplicationBranch {
         return { kind: 'done-otherwise', proof: 'rolled back: it wrote after its commit was asked for' };
       }
     }
-    const answer = await this.#session.ask('commit');
+    const answer = await this.#session.ask(this.#isAnnounced ? `${insertRowText(this.#row)};commit` : 'commit');
     if (answer.kind === 'lost') {
-      return await this.#prove(evidence, lostReason(answer.error));
+      return await this.#prove(lostReason(answer.error));
     }
     return lastTag(answer) === 'COMMIT'
       ? { kind: 'done' }
       : { kind: 'done-otherwise', proof: `COMMIT failed: ${this.#refused(answer).reason.message}` };
   }
 
-  async #prove(evidence: Evidence, reason: Reason): Promise<FinishResult> {
+  async #prove(reason: Reason): Promise<FinishResult> {
     const { tools } = this.#parts;
-    const proof = evidence === '' ? 'unproven' : await tools.probe(evidence).catch(() => 'unproven' as const);
+    const proof = this.#isAnnounced ? await tools.probe(this.#evidence).catch(() => 'unproven' as const) : 'unproven';
     switch (proof) {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is aborted` };
+        return { kind: 'done-otherwise', proof: `the database has not its row (${this.#evidence})` };
       default:
         return { kind: 'unknown', reason };
     }

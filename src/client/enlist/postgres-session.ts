@@ -95,7 +95,7 @@ export class LentPgSession {
     this.#watch(true);
     // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
     const answer = await this.#ask(
-      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag(xid)}';` +
+      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag({ ...xid, opening: options.opening })}';` +
         `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
       CALL_TIMEOUT_MS,
       () => this.#refuseOpen(),

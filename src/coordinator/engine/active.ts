@@ -1,7 +1,8 @@
 // Active: branches are opened and do work; some may have voted already (a last statement votes unasked).
 import { assert, unreachable } from '../../lib/assert.ts';
+import { areOfTwo } from '../../xa/evidence.ts';
 import { BRANCHES_MAX } from '../../xa/limits.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
+import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import {
   claim,
@@ -12,7 +13,8 @@ import {
   finishEffect,
   finishing,
   ignore,
-  replace,
+  isSecond,
+  learned,
   rollBack,
   withVote,
 } from './branches.ts';
@@ -26,7 +28,7 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'enlist-requested':
       return enlist(state, event.bqual, event.instance);
     case 'branch-opened':
-      return opened(state, event.bqual, event.instance);
+      return opened(state, event);
     case 'commit-requested':
       return commit(state, event);
     case 'rollback-requested':
@@ -51,7 +53,7 @@ export function stepActive(state: Active, event: Event): Step<State> {
     case 'branch-found':
       // Prepared by a last statement, its vote still on the way: live, not an orphan (conformance G5). Its report may be lost, so
       // it counts as opened (D3); by whom is not known, since any instance of the resource lists it.
-      return find(state.branches, event.bqual) === undefined ? opened(state, event.bqual, '') : ignore(state);
+      return found(state, event);
     default:
       return unreachable(event);
   }
@@ -68,30 +70,40 @@ function enlist(state: Active, bqual: Bqual, instance: string): Step<State> {
   return { state: { ...state, branches }, effects: [] };
 }
 
-function opened(state: Active, bqual: Bqual, instance: string): Step<State> {
+function opened(
+  state: Active,
+  { bqual, instance, evidence }: { readonly bqual: Bqual; readonly instance: string; readonly evidence: Evidence },
+): Step<State> {
   const known = find(state.branches, bqual);
   if (known === undefined) {
-    const branch: OpenBranch = { bqual, instance, claimed: false, vote: undefined };
+    const branch: OpenBranch = { bqual, instance, evidence, claimed: false, vote: undefined };
     const branches = [...state.branches, branch];
     return branches.length > BRANCHES_MAX
       ? rollBack(state, reasonOf('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches)
       : { state: { ...state, branches }, effects: [] };
   }
-  if (known.instance !== '' && known.instance !== instance) {
+  if (isSecond(known, instance, evidence)) {
     // The first instance lost the branch and its work; the second one began anew. Together they are not what the client did (D3).
-    return rollBack(state, openedTwice(bqual), [...state.branches, { ...known, instance, vote: undefined }]);
+    return rollBack(state, openedTwice(bqual), [...state.branches, { ...known, instance, evidence, vote: undefined }]);
   }
-  return known.instance === instance
-    ? ignore(state)
-    : { state: { ...state, branches: replace(state.branches, { ...known, instance }) }, effects: [] };
+  return learned(state, known, instance, evidence);
+}
+
+/** Any instance of the resource lists it: of whoever holds the branch this tells nothing, except that another opening is there, too. */
+function found(state: Active, event: Extract<Event, { kind: 'branch-found' }>): Step<State> {
+  const known = find(state.branches, event.bqual);
+  return known === undefined || areOfTwo(known.evidence, event.evidence)
+    ? opened(state, { ...event, instance: '' })
+    : ignore(state);
 }
 
 /** The vote of a branch that this transaction may commit with; a no ends it at once, so that locks go early. */
 function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, instance, vote } = event;
   const alarms = contradiction(find(state.branches, bqual), event);
+  const evidence = vote.kind === 'prepared' ? vote.evidence : '';
   // A vote tells of the opening, too, whose report it may have overtaken.
-  const step = opened(state, bqual, instance);
+  const step = opened(state, { bqual, instance, evidence });
   if (step.state.kind !== 'active') {
     return step;
   }
@@ -103,7 +115,7 @@ function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<Stat
     ? rollBack(
         state,
         openedTwice(bqual),
-        [...state.branches, { bqual, instance, claimed: false, vote: undefined }],
+        [...state.branches, { bqual, instance, evidence, claimed: false, vote: undefined }],
         alarms,
       )
     : { state: { ...state, branches }, effects: [] };
@@ -135,7 +147,7 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
   }
   const scope = scopeOf(branches, event.claimed);
   if (second === undefined && first.vote === undefined) {
-    const branch = finishing(first, { kind: 'pending', attempts: 0 });
+    const branch = finishing(first);
     return {
       state: { kind: 'one-phase', gtrid: state.gtrid, branch, unnamed: scope.unnamed },
       effects: [finishEffect(branch, 'commit-one-phase')],

@@ -1,19 +1,13 @@
 // Small operations on lists of branches that several states share.
 import { assert } from '../../lib/assert.ts';
 import type { LogRecord } from '../../log/record.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
+import { areOfTwo } from '../../xa/evidence.ts';
+import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { isSameVote } from './damage.ts';
 import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
 import type { CommitScope } from './scope.ts';
-import {
-  decidedBranches,
-  type FinishingBranch,
-  type FinishStatus,
-  type OpenBranch,
-  type State,
-  type YesVote,
-} from './state.ts';
+import { decidedBranches, type FinishingBranch, type OpenBranch, type State, type YesVote } from './state.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
 
@@ -41,7 +35,7 @@ export function claim(
     const index = result.findIndex((branch) => branch.bqual === bqual);
     const known = result[index];
     if (known === undefined) {
-      result.push({ bqual, instance, claimed: true, vote: undefined });
+      result.push({ bqual, instance, evidence: '', claimed: true, vote: undefined });
     } else if (known.instance !== '' && instance !== '' && known.instance !== instance) {
       return undefined;
     } else {
@@ -55,7 +49,7 @@ export function claim(
 export function everyone(branches: readonly OpenBranch[], claimed: readonly ClaimedBranch[]): readonly OpenBranch[] {
   let known = branches;
   for (const one of claimed) {
-    known = claim(known, [one]) ?? [...known, { ...one, claimed: true, vote: undefined }];
+    known = claim(known, [one]) ?? [...known, { ...one, evidence: '', claimed: true, vote: undefined }];
   }
   return known;
 }
@@ -63,7 +57,8 @@ export function everyone(branches: readonly OpenBranch[], claimed: readonly Clai
 /**
  * `branches` with the yes of one of them. Undefined: it is not a vote of the work that the branch stands for, because the branch is
  * not known, another instance holds it, or it has voted otherwise. Only the instance that opened a branch can vouch for all of its
- * work (D3): what another one finds or holds under the same name may be a second opening, whose report was lost.
+ * work (D3): what another one finds or holds under the same name may be a second opening, whose report was lost. Nor does the yes of one
+ * opening count for another.
  */
 export function withVote(
   branches: readonly OpenBranch[],
@@ -74,13 +69,36 @@ export function withVote(
   if (branch === undefined || (branch.instance !== '' && branch.instance !== voter.instance)) {
     return undefined;
   }
+  const evidence = vote.kind === 'prepared' ? vote.evidence : branch.evidence;
   const isOtherwise = branch.vote !== undefined && !isSameVote(branch.vote, vote);
-  return isOtherwise ? undefined : replace(branches, { ...branch, instance: voter.instance, vote });
+  return isOtherwise || areOfTwo(branch.evidence, evidence)
+    ? undefined
+    : replace(branches, { ...branch, instance: voter.instance, evidence, vote });
 }
 
-export function finishing(branch: OpenBranch, status: FinishStatus): FinishingBranch {
+/** Whether a report is of another opening of a known branch: at another instance, or with another mark. */
+export function isSecond(known: OpenBranch, instance: string, evidence: Evidence): boolean {
+  const isElsewhere = known.instance !== '' && instance !== '' && known.instance !== instance;
+  return isElsewhere || areOfTwo(known.evidence, evidence);
+}
+
+/** A report of a known branch may tell who holds it, and which opening it is. */
+export function learned<S extends Extract<State, { kind: 'active' | 'preparing' }>>(
+  state: S,
+  known: OpenBranch,
+  instance: string,
+  evidence: Evidence,
+): Step<S> {
+  const branch = { ...known, instance: known.instance || instance, evidence: known.evidence || evidence };
+  return branch.instance === known.instance && branch.evidence === known.evidence
+    ? ignore(state)
+    : { state: { ...state, branches: replace(state.branches, branch) }, effects: [] };
+}
+
+/** As it enters phase two, with the evidence of its vote. */
+export function finishing(branch: OpenBranch): FinishingBranch {
   const evidence = branch.vote?.kind === 'prepared' ? branch.vote.evidence : '';
-  return { bqual: branch.bqual, instance: branch.instance, evidence, status };
+  return { bqual: branch.bqual, instance: branch.instance, evidence, status: { kind: 'pending', attempts: 0 } };
 }
 
 /** The record of the damage is durable. */
@@ -103,7 +121,7 @@ export function rollBack(
   const told = branches
     .filter((branch) => branch.vote?.kind !== 'read-only')
     .filter((branch, index, all) => all.findIndex((other) => isSame(other, branch)) === index)
-    .map((branch) => finishing(branch, { kind: 'pending', attempts: 0 }));
+    .map((branch) => ({ ...finishing(branch), evidence: branch.evidence }));
   // A branch that two instances opened is told at both, and is one branch of the transaction.
   const pending = told.filter((branch, index) => find(told, branch.bqual) === told[index]);
   const answer: Effect = { kind: 'answer', level: 'decided' };
@@ -129,7 +147,7 @@ export function rollBack(
 }
 
 function isSame(one: OpenBranch, other: OpenBranch): boolean {
-  return one.bqual === other.bqual && one.instance === other.instance;
+  return one.bqual === other.bqual && one.instance === other.instance && !areOfTwo(one.evidence, other.evidence);
 }
 
 /** Every branch votes, each is yes: what is prepared goes into the decision; what only read is finished. */
@@ -143,9 +161,7 @@ export function decide(
     branches.every((branch) => branch.vote !== undefined),
     'D3: no decision while a vote is missing',
   );
-  const prepared = branches
-    .filter((branch) => branch.vote?.kind === 'prepared')
-    .map((branch) => finishing(branch, { kind: 'pending', attempts: 0 }));
+  const prepared = branches.filter((branch) => branch.vote?.kind === 'prepared').map(finishing);
   if (prepared.length === 0) {
     return committedWithoutRecord(state.gtrid, scope);
   }

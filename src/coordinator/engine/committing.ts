@@ -23,10 +23,9 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     case 'branch-opened':
     case 'vote': {
       const branch = find(state.branches, event.bqual);
-      if (branch === undefined || isOtherWork(branch, event)) {
-        return rollbackStray(state, event);
-      }
-      return event.kind === 'vote' ? { state, effects: contradictionOfDecided(branch, event, true) } : ignore(state);
+      const alarms = event.kind === 'vote' ? contradictionOfDecided(branch, event, true) : [];
+      const isStray = branch === undefined || isOtherWork(branch, event);
+      return { state, effects: isStray ? [...alarms, ...rollbackStray(state, event).effects] : alarms };
     }
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };

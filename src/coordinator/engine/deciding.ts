@@ -3,7 +3,7 @@ import { assert } from '../../lib/assert.ts';
 import { find, finishEffect, ignore } from './branches.ts';
 import { contradictionOfDecided } from './damage.ts';
 import type { Event, Step } from './event.ts';
-import { rollbackStray } from './reports.ts';
+import { isOtherWork, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
 import type { Deciding, State } from './state.ts';
 
@@ -21,13 +21,12 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
       };
     case 'branch-opened':
     case 'branch-found':
-      return find(state.branches, event.bqual) === undefined ? rollbackStray(state, event) : ignore(state);
     case 'vote': {
       const branch = find(state.branches, event.bqual);
-      // A branch that the decision does not name came too late; it is rolled back alone.
-      return branch === undefined
-        ? rollbackStray(state, event)
-        : { state, effects: contradictionOfDecided(branch, event, false) };
+      const alarms = event.kind === 'vote' ? contradictionOfDecided(branch, event, false) : [];
+      // A branch that the decision does not name, or another opening of one that it names, came too late; it is rolled back alone.
+      const isStray = branch === undefined || isOtherWork(branch, event);
+      return { state, effects: isStray ? [...alarms, ...rollbackStray(state, event).effects] : alarms };
     }
     case 'commit-requested':
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };

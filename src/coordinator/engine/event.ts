@@ -14,8 +14,8 @@ export interface ClaimedBranch {
 export type Event =
   /** The application asks for a branch by name; refused once a commit or rollback began. */
   | { readonly kind: 'enlist-requested'; readonly bqual: Bqual; readonly instance: string }
-  /** A participant reports a branch that it has opened. */
-  | { readonly kind: 'branch-opened'; readonly bqual: Bqual; readonly instance: string }
+  /** A participant reports a branch that it has opened; its evidence tells which opening that is. */
+  | { readonly kind: 'branch-opened'; readonly bqual: Bqual; readonly instance: string; readonly evidence: Evidence }
   | { readonly kind: 'commit-requested'; readonly claimed: readonly ClaimedBranch[]; readonly requestId: string }
   | { readonly kind: 'rollback-requested'; readonly claimed: readonly ClaimedBranch[]; readonly reason: Reason }
   | { readonly kind: 'rollback-only-requested'; readonly reason: Reason }
@@ -33,7 +33,14 @@ export type Event =
       readonly instance: string;
       readonly evidence: Evidence;
     }
-  | { readonly kind: 'branch-result'; readonly bqual: Bqual; readonly verb: Verb; readonly result: FinishResult }
+  | {
+      readonly kind: 'branch-result';
+      readonly bqual: Bqual;
+      readonly verb: Verb;
+      /** As in the call that is answered; empty: of whatever bore the name. */
+      readonly evidence: Evidence;
+      readonly result: FinishResult;
+    }
   | { readonly kind: 'retry-due'; readonly bqual: Bqual }
   | { readonly kind: 'damage-durable'; readonly bqual: Bqual }
   /** Reconciliation: the engine lists the branch as prepared. */

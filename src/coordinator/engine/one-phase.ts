@@ -3,11 +3,12 @@
 // happen: the participant of a branch that has written announces it, and commits when it is told so with the evidence. As long as none is
 // known, nothing was committed, whoever died.
 import { assert } from '../../lib/assert.ts';
+import { areOfTwo } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
 import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
-import { rollbackStray } from './reports.ts';
+import { type BranchReport, evidenceOf, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
 import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
 
@@ -26,17 +27,17 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
     case 'damage-durable':
       return hazard(state);
     case 'vote':
-      if (event.bqual !== state.branch.bqual) {
-        return rollbackStray(state, event);
+      if (isStray(state, event)) {
+        return { state, effects: [...told(state, event), ...rollbackStray(state, event).effects] };
       }
       return isOpen ? vote(state, event) : ignore(state);
     case 'branch-opened':
-      if (event.bqual !== state.branch.bqual) {
+      if (isStray(state, event)) {
         return rollbackStray(state, event);
       }
       return isOpen ? opened(state, event.instance) : ignore(state);
     case 'branch-found':
-      return event.bqual === state.branch.bqual ? ignore(state) : rollbackStray(state, event);
+      return isStray(state, event) ? rollbackStray(state, event) : ignore(state);
     case 'commit-requested':
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':
@@ -45,6 +46,30 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
       // The commit may be on its way and cannot be called back: deadlines and rollback requests lose to it (D2).
       return ignore(state);
   }
+}
+
+/**
+ * Another branch, or another opening of this one: by its evidence, or because it is at work at another instance than the one that is
+ * asked. A prepared branch is found by any instance of its resource, so that this tells nothing of it.
+ */
+function isStray({ branch }: OnePhase, report: BranchReport): boolean {
+  if (report.bqual !== branch.bqual || areOfTwo(branch.evidence, evidenceOf(report))) {
+    return true;
+  }
+  const isElsewhere = branch.instance !== '' && report.kind !== 'branch-found' && report.instance !== branch.instance;
+  return isElsewhere && evidenceOf(report) !== '';
+}
+
+function changed(before: Evidence, now: Evidence): string {
+  return `its participant has announced the evidence ${before}, and now tells ${now}`;
+}
+
+/** Its holder votes with other evidence than it has announced: people hear of it. */
+function told({ branch }: OnePhase, report: BranchReport): readonly Effect[] {
+  const isItsHolder = report.bqual === branch.bqual && report.instance === branch.instance;
+  return isItsHolder && areOfTwo(branch.evidence, evidenceOf(report))
+    ? [alarm(branch, changed(branch.evidence, evidenceOf(report)))]
+    : [];
 }
 
 /** Nobody knew who holds the branch, and its holder says so now: it is asked instead. */
@@ -67,8 +92,7 @@ function announced(
     return ignore(state);
   }
   if (known.evidence !== '' && known.evidence !== evidence) {
-    const message = `its participant has announced the evidence ${known.evidence}, and now tells ${evidence}`;
-    return { state, effects: [alarm(known, message)] };
+    return { state, effects: [alarm(known, changed(known.evidence, evidence))] };
   }
   const branch = { ...known, instance, evidence };
   // Also when it is announced again: the word to commit may be lost.

@@ -1,10 +1,12 @@
 // Preparing: the client asked for a commit; votes are awaited in parallel. The last yes decides; a no, a stray branch or the
 // deadline rolls everything back.
 import { assert, unreachable } from '../../lib/assert.ts';
+import { areOfTwo } from '../../xa/evidence.ts';
 import { openedTwice, unnamed } from './active.ts';
-import { decide, everyone, find, ignore, replace, rollBack, withVote } from './branches.ts';
+import { decide, everyone, find, ignore, isSecond, learned, rollBack, withVote } from './branches.ts';
 import { contradiction } from './damage.ts';
 import type { Event, Step } from './event.ts';
+import { evidenceOf } from './reports.ts';
 import { readOnlyIn, refuseIfOther } from './scope.ts';
 import type { Preparing, State } from './state.ts';
 
@@ -37,8 +39,7 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
     case 'retry-due':
       return ignore(state);
     case 'branch-found':
-      // Live: its vote is on the way. Unless it is of a branch that the commit request does not name: then it was opened all the same.
-      return find(state.branches, event.bqual) === undefined ? opened(state, event) : ignore(state);
+      return found(state, event);
     default:
       return unreachable(event);
   }
@@ -50,7 +51,7 @@ function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<S
   const alarms = contradiction(known, event);
   if (known === undefined) {
     // A branch that nobody named has voted: it was opened by this transaction and is not part of what was asked for (D3).
-    const stray = { bqual, instance: event.instance, claimed: false, vote: undefined };
+    const stray = { bqual, instance: event.instance, evidence: evidenceOf(event), claimed: false, vote: undefined };
     return rollBack(state, unnamed(bqual), [...state.branches, stray]);
   }
   if (vote.kind === 'rollback') {
@@ -58,7 +59,7 @@ function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<S
   }
   const branches = withVote(state.branches, event, vote);
   if (branches === undefined) {
-    const other = { bqual, instance: event.instance, claimed: false, vote: undefined };
+    const other = { bqual, instance: event.instance, evidence: evidenceOf(event), claimed: false, vote: undefined };
     return rollBack(state, openedTwice(bqual), [...state.branches, other], alarms);
   }
   return branches.every((other) => other.vote !== undefined)
@@ -66,17 +67,25 @@ function vote(state: Preparing, event: Extract<Event, { kind: 'vote' }>): Step<S
     : { state: { ...state, branches }, effects: [] };
 }
 
+/** Live: its vote is on the way. Unless it is of a branch that the commit request does not name, or of another opening of one. */
+function found(state: Preparing, event: Extract<Event, { kind: 'branch-found' }>): Step<State> {
+  const known = find(state.branches, event.bqual);
+  if (known === undefined) {
+    return opened(state, event);
+  }
+  return areOfTwo(known.evidence, event.evidence) ? opened(state, { ...event, instance: '' }) : ignore(state);
+}
+
 function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' | 'branch-found' }>): Step<State> {
-  const { bqual, instance } = event;
+  const { bqual, instance, evidence } = event;
   const branch = find(state.branches, bqual);
   if (branch === undefined) {
-    return rollBack(state, unnamed(bqual), [...state.branches, { bqual, instance, claimed: false, vote: undefined }]);
+    const stray = { bqual, instance, evidence, claimed: false, vote: undefined };
+    return rollBack(state, unnamed(bqual), [...state.branches, stray]);
   }
-  if (branch.instance !== '' && branch.instance !== instance) {
-    return rollBack(state, openedTwice(bqual), [...state.branches, { ...branch, instance, vote: undefined }]);
+  if (isSecond(branch, instance, evidence)) {
+    return rollBack(state, openedTwice(bqual), [...state.branches, { ...branch, instance, evidence, vote: undefined }]);
   }
   // The report that the commit request overtook.
-  return branch.instance === instance
-    ? ignore(state)
-    : { state: { ...state, branches: replace(state.branches, { ...branch, instance }) }, effects: [] };
+  return learned(state, branch, instance, evidence);
 }

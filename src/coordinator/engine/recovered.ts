@@ -97,14 +97,12 @@ export function orphan(gtrid: Gtrid, bqual: Bqual, instance: string, evidence: E
 }
 
 /**
- * A decision whose branches were all accounted for before: late messages about it are answered from this state. `isFinished`: the log
- * says that every one of them was proven committed. Otherwise some were accounted for by an operator's word only, and may be
- * prepared still: their evidence is left out, so that whatever is found under their names is committed and none of it is taken for
- * other work (D2).
+ * A decision whose branches were all accounted for before: late messages about it are answered from this state. Some may have been
+ * accounted for by an operator's word only, and be prepared still: the decided opening is committed whenever it is found (D2).
  */
-export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>, isFinished: boolean): State {
+export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): State {
   const branches = record.branches.map(({ bqual, evidence }): FinishingBranch => {
-    return { bqual, instance: '', evidence: isFinished ? evidence : '', status: { kind: 'proven' } };
+    return { bqual, instance: '', evidence, status: { kind: 'proven' } };
   });
   return {
     kind: 'completed',

@@ -1,4 +1,5 @@
 // What participants tell of branches that no decision covers: strays of every kind go, and nothing else is touched (D9).
+import { areOfTwo } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { ignore } from './branches.ts';
 import type { Event, Step } from './event.ts';
@@ -16,10 +17,10 @@ export function rollbackStray<S extends State>(state: S, report: BranchReport): 
   return { state, effects: [{ kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(report) }] };
 }
 
-function evidenceOf(report: BranchReport): Evidence {
+/** Of the opening that the report is of. */
+export function evidenceOf(report: BranchReport): Evidence {
   switch (report.kind) {
     case 'branch-opened':
-      return '';
     case 'branch-found':
       return report.evidence;
     case 'vote':
@@ -28,11 +29,9 @@ function evidenceOf(report: BranchReport): Evidence {
 }
 
 /**
- * Whether a report is of other work than the decided branch of the same name. Its engine has proven that one committed, so what it
- * holds prepared now, with other evidence, was opened again later: it follows no decision and goes (D9). As long as the branch is not
- * proven, nobody may be told to roll back that name, whatever was reported (D2).
+ * Whether a report is of another opening than the decided branch of the same name: it follows no decision and goes (D9). At once, for its
+ * own evidence is told with the rollback, which never touches the decided opening (D2). What does not tell its opening is left alone.
  */
 export function isOtherWork(branch: FinishingBranch, report: BranchReport): boolean {
-  const evidence = evidenceOf(report);
-  return branch.status.kind === 'proven' && branch.evidence !== '' && evidence !== '' && evidence !== branch.evidence;
+  return areOfTwo(branch.evidence, evidenceOf(report));
 }

@@ -1,6 +1,7 @@
 // Rolling back: no decision exists and none ever will. Branches are told once and again while they answer "not yet"; what
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
 import { assert } from '../../lib/assert.ts';
+import { areOfTwo } from '../../xa/evidence.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
@@ -45,8 +46,9 @@ function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result
   if (proof !== undefined) {
     return foundCommitted(state, bqual, proof) ?? ignore(state);
   }
-  if (verb !== 'rollback' || result.kind === 'done-otherwise' || branch?.status.kind !== 'pending') {
-    return ignore(state);
+  const isOver = verb !== 'rollback' || result.kind === 'done-otherwise' || branch?.status.kind !== 'pending';
+  if (isOver || areOfTwo(branch.evidence, event.evidence)) {
+    return ignore(state); // It is accounted for, or another opening of it was meant.
   }
   switch (result.kind) {
     case 'done':

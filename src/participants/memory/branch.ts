@@ -1,7 +1,8 @@
 // An open branch at the memory engine, with the same manners as the real adapters: doomed by an error, finished once.
 import type { Timer } from '../../lib/clock.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
+import { type EvidenceRow, formatRow, rowEvidence } from '../../xa/evidence.ts';
+import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -20,7 +21,7 @@ const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared o
 /** Made by `openMemoryResourceManager`'s `open`; `released` is called once, when the session is free. */
 export class MemoryBranch implements BranchSession {
   readonly #connection: MemoryConnection;
-  readonly #xid: Xid;
+  readonly #row: EvidenceRow;
   readonly #idleTimeoutMs: number;
   readonly #released: () => void;
   readonly #transaction: MemoryTransaction;
@@ -36,10 +37,10 @@ export class MemoryBranch implements BranchSession {
     // A session stays with the engine that it was opened at, whichever answers at the address later.
     const { engine, clock, faults } = connection;
     this.#connection = { engine, clock, faults, expected: undefined };
-    this.#xid = xid;
+    this.#row = { ...xid, opening: options.opening };
     this.#idleTimeoutMs = options.idleTimeoutMs;
     this.#released = released;
-    const session = { tag: formatXid(xid), ended: (why: string) => this.#sessionEnded(why) };
+    const session = { tag: formatRow(this.#row), ended: (why: string) => this.#sessionEnded(why) };
     this.#transaction = connection.engine.begin(session, options);
     this.#watchIdle();
   }
@@ -82,18 +83,16 @@ export class MemoryBranch implements BranchSession {
   }
 
   async askOnePhase(): Promise<OnePhaseResult> {
-    const evidence = evidenceOf(this.#transaction);
     const isOver = this.#ended || this.#doom !== undefined;
-    return isOver || evidence === '' ? await this.commitOnePhase() : { kind: 'has-written', evidence };
+    return isOver || this.#transaction.writes.size === 0
+      ? await this.commitOnePhase()
+      : { kind: 'has-written', evidence: rowEvidence(this.#row.opening) };
   }
 
   async commitOnePhase(): Promise<FinishResult> {
     if (this.#onePhase === undefined && this.#doom === undefined && !this.#ended) {
       try {
-        this.#onePhase = await this.#call('commit-one-phase', () => {
-          this.#connection.engine.commit(this.#transaction);
-          return { kind: 'done' };
-        });
+        this.#onePhase = await this.#call('commit-one-phase', () => this.#commitAtEngine());
       } catch (error) {
         this.#onePhase = { kind: 'unknown', reason: this.#doomBy(error).reason };
       }
@@ -122,7 +121,7 @@ export class MemoryBranch implements BranchSession {
   }
 
   #call<T>(verb: MemoryVerb, action: () => T | Promise<T>): Promise<T> {
-    return callMemory(this.#connection, { verb, xid: this.#xid }, async () => {
+    return callMemory(this.#connection, { verb, xid: this.#row }, async () => {
       if (!this.#connection.engine.isActive(this.#transaction)) {
         throw new EngineError(unavailableReason('the session is gone'), { sessionLost: true });
       }
@@ -130,14 +129,23 @@ export class MemoryBranch implements BranchSession {
     });
   }
 
+  #commitAtEngine(): FinishResult {
+    const { engine } = this.#connection;
+    if (this.#transaction.writes.size > 0 && engine.isTaken(formatRow(this.#row))) {
+      return { kind: 'done-otherwise', proof: 'another opening of the branch is prepared or committed' };
+    }
+    engine.commit(this.#transaction);
+    return { kind: 'done' };
+  }
+
   #prepareAtEngine(): Vote {
     const { engine, clock } = this.#connection;
-    if (this.#transaction.number === undefined) {
+    if (this.#transaction.writes.size === 0) {
       engine.commit(this.#transaction);
       return { kind: 'read-only' };
     }
-    return engine.prepare(this.#transaction, formatXid(this.#xid), clock.now())
-      ? { kind: 'prepared', evidence: evidenceOf(this.#transaction) }
+    return engine.prepare(this.#transaction, formatRow(this.#row), clock.now())
+      ? { kind: 'prepared', evidence: rowEvidence(this.#row.opening) }
       : {
           kind: 'rollback',
           reason: { code: 'BRANCH_EXISTS', message: 'the Xid is already prepared', retryable: false },
@@ -193,8 +201,4 @@ export class MemoryBranch implements BranchSession {
       this.#released();
     }
   }
-}
-
-export function evidenceOf(transaction: MemoryTransaction): Evidence {
-  return transaction.number === undefined ? '' : `memory:${transaction.number}`;
 }

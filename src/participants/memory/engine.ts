@@ -1,26 +1,21 @@
 // A database in memory with two-phase commit: what survives a restart of its "server" and what does not. No clock, no dice.
+import { parseRow } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
-import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
+import { EPOCH_LEAP_MAX, formatXid, type LogIdentity } from '../../xa/xid.ts';
 import type { KnownLog, RecordedLife, SqlValue } from '../resource-manager.ts';
 import { type LockOwner, LockTable } from './locks.ts';
 
-/** Outcomes that the engine can still prove; older ones are forgotten, as PostgreSQL truncates its commit log. */
-export const MEMORY_OUTCOMES_MAX = 100_000;
-
-export type MemoryOutcome = 'in-progress' | 'committed' | 'aborted';
-
-/** One transaction. Its number is given with the first write, so that none means that nothing was written. */
+/** One transaction. */
 export interface MemoryTransaction extends LockOwner {
   readonly session: MemorySession;
   readonly isolation: Isolation;
   readonly readOnly: boolean;
   readonly writes: Map<string, SqlValue>;
-  number: number | undefined;
 }
 
 /** The engine's end of a connection. */
 export interface MemorySession {
-  /** The branch that it serves, spelled by `formatXid`; another life of an adapter finds it by that. */
+  /** The opening that it serves, spelled by `formatRow`; another life of an adapter finds it by that. */
   readonly tag: string;
   /** Called once when the engine ends the session: a crash, an administrator, a fence. */
   readonly ended: (why: string) => void;
@@ -40,9 +35,11 @@ export class MemoryEngine {
   readonly tokens = new Map<string, string>();
   readonly #lives = new Map<LogIdentity, RecordedLife>();
   readonly #prepared = new Map<string, PreparedTransaction>();
-  readonly #outcomes = new Map<number, MemoryOutcome>();
+  /** What committed transactions that wrote have left: the tags of their sessions. */
+  readonly #evidence = new Set<string>();
+  /** By the name of a branch: which opening of it is prepared, or has left its row. There is one, as with a key of the two. */
+  readonly #names = new Map<string, string>();
   readonly #active = new Set<MemoryTransaction>();
-  #lastNumber = 0;
   #running = true;
 
   /** `identity` tells engines apart, as `memory:<identity>`. */
@@ -54,7 +51,7 @@ export class MemoryEngine {
     return this.#running;
   }
 
-  /** Kill -9: active transactions and sessions are gone; rows, prepared transactions, outcomes and epochs stay. */
+  /** Kill -9: active transactions and sessions are gone; rows, prepared transactions, evidence and epochs stay. */
   crash(): void {
     this.#running = false;
     this.endSessions('the server was killed');
@@ -64,10 +61,10 @@ export class MemoryEngine {
     this.#running = true;
   }
 
-  /** Ends sessions that serve an unprepared transaction: all of them, or those with this tag. */
+  /** Ends sessions that serve an unprepared transaction: all of them, or those with this tag, or with one that goes on behind it. */
   endSessions(why: string, tag?: string): void {
     for (const transaction of [...this.#active]) {
-      if (tag === undefined || transaction.session.tag === tag) {
+      if (tag === undefined || `${transaction.session.tag}:`.startsWith(`${tag}:`)) {
         this.abort(transaction);
         transaction.session.ended(why);
       }
@@ -83,7 +80,6 @@ export class MemoryEngine {
       isolation: options.isolation,
       readOnly: options.readOnly,
       writes: new Map(),
-      number: undefined,
       held: new Set(),
       waitsFor: undefined,
     };
@@ -101,22 +97,21 @@ export class MemoryEngine {
 
   /** The caller holds the lock of `key`. */
   write(transaction: MemoryTransaction, key: string, value: SqlValue): void {
-    if (transaction.number === undefined) {
-      this.#lastNumber += 1;
-      transaction.number = this.#lastNumber;
-      this.#settle(transaction, 'in-progress');
-    }
     transaction.writes.set(key, value);
   }
 
-  /** Survives crashes from now on. False: the id is taken, and the transaction is aborted. */
+  /**
+   * Survives crashes from now on. False: the id is taken, or another opening of the name is prepared or has left its row, and the
+   * transaction is aborted.
+   */
   prepare(transaction: MemoryTransaction, id: string, nowMs: number): boolean {
-    if (this.#prepared.has(id)) {
+    if (this.isTaken(id)) {
       this.abort(transaction);
       return false;
     }
     this.#active.delete(transaction);
     this.#prepared.set(id, { transaction, preparedAtMs: nowMs });
+    this.#names.set(nameOf(id), id);
     return true;
   }
 
@@ -124,12 +119,17 @@ export class MemoryEngine {
     for (const [key, value] of transaction.writes) {
       this.#rows.set(key, value);
     }
-    this.#end(transaction, 'committed');
+    if (transaction.writes.size > 0) {
+      const { tag } = transaction.session;
+      this.#evidence.add(tag);
+      this.#names.set(nameOf(tag), tag);
+    }
+    this.#end(transaction);
   }
 
   abort(transaction: MemoryTransaction): void {
     this.locks.cancel(transaction, new Error('the transaction was aborted'));
-    this.#end(transaction, 'aborted');
+    this.#end(transaction);
   }
 
   /** False: no prepared transaction has that id. */
@@ -139,6 +139,7 @@ export class MemoryEngine {
       return false;
     }
     this.#prepared.delete(id);
+    this.#names.delete(nameOf(id));
     if (verb === 'commit') {
       this.commit(prepared.transaction);
     } else {
@@ -155,9 +156,37 @@ export class MemoryEngine {
     return [...this.#prepared].map(([id, { transaction, preparedAtMs }]) => ({ id, transaction, preparedAtMs }));
   }
 
-  /** Undefined: never given, or forgotten. */
-  outcome(number: number): MemoryOutcome | undefined {
-    return this.#outcomes.get(number);
+  /** A session with this tag has a transaction that is not prepared. */
+  isAtWork(tag: string): boolean {
+    return [...this.#active].some(({ session }) => session.tag === tag);
+  }
+
+  /** The evidence of committed transactions: tags of their sessions. */
+  evidence(): readonly string[] {
+    return [...this.#evidence];
+  }
+
+  /** Another opening of the same name, or another transaction of this id, is prepared or has left its row. */
+  isTaken(id: string): boolean {
+    return this.#names.has(nameOf(id));
+  }
+
+  /** What is prepared or has left its row: the opening, or, of a branch's name, whichever of its openings it is. */
+  openingOf(name: string): { readonly id: string; readonly isCommitted: boolean } | undefined {
+    const id = this.#names.get(nameOf(name));
+    const isMeant = id !== undefined && (id === name || nameOf(id) === name);
+    return isMeant ? { id, isCommitted: this.#evidence.has(id) } : undefined;
+  }
+
+  /** The transaction of a session with this tag wrote and is committed, and was not forgotten. */
+  isCommitted(tag: string): boolean {
+    return this.#evidence.has(tag);
+  }
+
+  forget(tag: string): void {
+    if (this.#evidence.delete(tag)) {
+      this.#names.delete(nameOf(tag));
+    }
   }
 
   raiseEpoch(identity: LogIdentity, epoch: number, token: string, previous?: RecordedLife): RecordedLife {
@@ -174,23 +203,14 @@ export class MemoryEngine {
     return [...this.#lives].map(([identity, life]) => ({ identity, ...life }));
   }
 
-  #end(transaction: MemoryTransaction, outcome: MemoryOutcome): void {
+  #end(transaction: MemoryTransaction): void {
     this.#active.delete(transaction);
-    this.#settle(transaction, outcome);
     this.locks.release(transaction);
   }
+}
 
-  #settle(transaction: MemoryTransaction, outcome: MemoryOutcome): void {
-    if (transaction.number === undefined) {
-      return;
-    }
-    this.#outcomes.set(transaction.number, outcome);
-    if (this.#outcomes.size > MEMORY_OUTCOMES_MAX) {
-      // Only the end of an ended transaction may be forgotten: an unfinished one keeps the map a little longer instead.
-      const [oldest] = this.#outcomes;
-      if (oldest !== undefined && oldest[1] !== 'in-progress') {
-        this.#outcomes.delete(oldest[0]);
-      }
-    }
-  }
+/** Without the opening; another product's id is its own name. */
+function nameOf(id: string): string {
+  const row = parseRow(id);
+  return row === undefined ? id : formatXid(row);
 }

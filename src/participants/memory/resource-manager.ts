@@ -1,8 +1,10 @@
 // The adapter of the memory engine: for `concordat dev`, the simulator, and the contract suite's fastest run.
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { type EvidenceRow, formatRow, isRowExpected, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
-import { formatXid, type LogIdentity, parseXid, type Xid } from '../../xa/xid.ts';
+import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
+import { noOpening, noProof } from '../reasons.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -14,9 +16,9 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
-import { evidenceOf, MemoryBranch } from './branch.ts';
+import { MemoryBranch } from './branch.ts';
 import { callMemory, type MemoryConnection, unavailableReason } from './connection.ts';
-import type { MemoryEngine, MemoryOutcome } from './engine.ts';
+import type { MemoryEngine } from './engine.ts';
 import { type MemoryFaults, NO_FAULTS } from './faults.ts';
 
 /** How long `open` waits for a free session before it refuses. */
@@ -116,7 +118,7 @@ class MemoryResourceManager implements ResourceManager {
         next?.timer.cancel();
         next?.go();
       });
-      this.#open.set(branch, formatXid(xid));
+      this.#open.set(branch, formatRow({ ...xid, opening: options.opening }));
       return branch;
     });
   }
@@ -125,20 +127,20 @@ class MemoryResourceManager implements ResourceManager {
     return finishing(
       callMemory(this.#connection, { verb: 'commit', xid }, (): FinishResult => {
         const { engine } = this.#connection;
-        if (engine.finish(formatXid(xid), 'commit')) {
+        const row = rowOf(xid, evidence);
+        if (row === undefined) {
+          return { kind: 'unproven', reason: noOpening(xid, evidence) };
+        }
+        const name = formatRow(row);
+        if (engine.finish(name, 'commit') || engine.isCommitted(name)) {
           return { kind: 'done' };
         }
-        const outcome = outcomeOf(engine, evidence);
-        switch (outcome) {
-          case 'committed':
-            return { kind: 'done' };
-          case 'aborted':
-            return { kind: 'done-otherwise', proof: `${evidence} is recorded as aborted` };
-          case 'in-progress':
-            return { kind: 'not-yet', reason: unavailableReason('the branch is still at work') };
-          default:
-            return { kind: 'unproven', reason: unproven(xid) };
+        if (engine.isAtWork(name)) {
+          return { kind: 'not-yet', reason: unavailableReason('the branch is still at work') };
         }
+        return isRowExpected(evidence)
+          ? { kind: 'done-otherwise', proof: `the engine has no row ${name}: it was rolled back` }
+          : { kind: 'unproven', reason: noProof(xid) };
       }),
     );
   }
@@ -147,9 +149,14 @@ class MemoryResourceManager implements ResourceManager {
     return finishing(
       callMemory(this.#connection, { verb: 'rollback', xid }, (): FinishResult => {
         const { engine } = this.#connection;
-        engine.endSessions('the branch was rolled back', formatXid(xid));
-        if (!engine.finish(formatXid(xid), 'rollback') && outcomeOf(engine, evidence) === 'committed') {
-          return { kind: 'done-otherwise', proof: `${evidence} is recorded as committed` };
+        const name = nameOf(xid, evidence);
+        engine.endSessions('the branch was rolled back', name);
+        const opening = engine.openingOf(name);
+        if (opening?.isCommitted) {
+          return { kind: 'done-otherwise', proof: `the engine has the row ${opening.id}: it was committed` };
+        }
+        if (opening !== undefined) {
+          engine.finish(opening.id, 'rollback');
         }
         return { kind: 'done' };
       }),
@@ -158,47 +165,53 @@ class MemoryResourceManager implements ResourceManager {
 
   list(): Promise<readonly PreparedBranch[]> {
     return callMemory(this.#connection, { verb: 'list' }, () =>
-      this.#connection.engine.prepared().map(({ id, transaction, preparedAtMs }) => ({
-        xid: parseXid(id),
-        raw: id.replace(/[^\x20-\x7e]/g, '?'),
-        evidence: evidenceOf(transaction),
-        ageMs: Math.max(0, this.#connection.clock.now() - preparedAtMs),
-      })),
+      this.#connection.engine.prepared().map(({ id, preparedAtMs }) => {
+        const row = parseRow(id);
+        return {
+          xid: row === undefined ? undefined : { gtrid: row.gtrid, bqual: row.bqual },
+          raw: id.replace(/[^\x20-\x7e]/g, '?'),
+          evidence: row === undefined ? '' : rowEvidence(row.opening),
+          ageMs: Math.max(0, this.#connection.clock.now() - preparedAtMs),
+        };
+      }),
     );
   }
 
   async probe(xid: Xid, evidence: Evidence): Promise<BranchProof> {
-    const mine = [...this.#open.values()].includes(formatXid(xid));
+    const name = nameOf(xid, evidence);
+    const isMine = [...this.#open.values()].some((id) => isOf(id, name));
     return await callMemory(this.#connection, { verb: 'probe', xid }, () => {
       const { engine } = this.#connection;
-      if (!mine) {
-        engine.endSessions('the session was fenced', formatXid(xid));
+      if (!isMine) {
+        engine.endSessions('the session was fenced', name);
       }
-      if (engine.prepared().some((prepared) => prepared.id === formatXid(xid))) {
-        return 'prepared';
+      const opening = engine.openingOf(name);
+      if (opening !== undefined) {
+        return opening.isCommitted ? 'committed' : 'prepared';
       }
-      if (mine) {
-        return 'active';
-      }
-      const outcome = outcomeOf(engine, evidence);
-      return outcome === 'committed' ? 'committed' : outcome === 'aborted' ? 'rolled-back' : 'unproven';
+      return isMine ? 'active' : isRowExpected(evidence) ? 'rolled-back' : 'unproven';
     });
   }
 
-  fence(xid: Xid): Promise<void> {
+  fence(xid: Xid, evidence: Evidence): Promise<void> {
     return callMemory(this.#connection, { verb: 'fence', xid }, () =>
-      this.#connection.engine.endSessions('the session was fenced', formatXid(xid)),
+      this.#connection.engine.endSessions('the session was fenced', nameOf(xid, evidence)),
     );
   }
 
-  async markers(): Promise<readonly Xid[]> {
-    return [];
+  async markers(identity: LogIdentity): Promise<readonly EvidenceRow[]> {
+    const rows = this.#connection.engine.evidence().flatMap((id) => parseRow(id) ?? []);
+    return rows.filter(({ gtrid }) => ownsGtrid(identity, gtrid));
   }
 
-  async forget(): Promise<void> {}
+  async forget(rows: readonly EvidenceRow[]): Promise<void> {
+    for (const row of rows) {
+      this.#connection.engine.forget(formatRow(row));
+    }
+  }
 
   async blockedSessions(xid: Xid): Promise<number> {
-    const prepared = this.#connection.engine.prepared().find(({ id }) => id === formatXid(xid));
+    const prepared = this.#connection.engine.prepared().find(({ id }) => isOf(id, formatXid(xid)));
     return prepared === undefined ? 0 : this.#connection.engine.locks.waitersOf(prepared.transaction);
   }
 
@@ -236,15 +249,12 @@ async function finishing(call: Promise<FinishResult>): Promise<FinishResult> {
   }
 }
 
-function outcomeOf(engine: MemoryEngine, evidence: Evidence): MemoryOutcome | undefined {
-  const number = /^memory:([1-9][0-9]{0,15})$/.exec(evidence)?.[1];
-  return number === undefined ? undefined : engine.outcome(Number(number));
+/** What the openings that are meant begin with. */
+function nameOf(xid: Xid, evidence: Evidence): string {
+  const row = rowOf(xid, evidence);
+  return row === undefined ? formatXid(xid) : formatRow(row);
 }
 
-function unproven(xid: Xid): Reason {
-  return {
-    code: 'BRANCH_UNKNOWN',
-    message: `the engine neither holds nor remembers ${formatXid(xid)}`,
-    retryable: false,
-  };
+function isOf(id: string, name: string): boolean {
+  return `${id}:`.startsWith(`${name}:`);
 }

@@ -1,7 +1,7 @@
 // The association of a session with an open branch: XA START with the first statement, statements, and the ways out of it.
 import type { Clock } from '../../lib/clock.ts';
+import type { EvidenceRow } from '../../xa/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import type { Xid } from '../../xa/xid.ts';
 import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
@@ -29,9 +29,12 @@ export interface Ran {
   readonly tail: Answer;
 }
 
+/** The lock of its name is taken: the branch was opened before, and its session lives. */
+const TAKEN = 'another session works in this branch, or has prepared it';
+
 /** Calls are made one at a time, except `giveUp`, which may overtake the others. */
 export class Association {
-  readonly #xid: Xid;
+  readonly #row: EvidenceRow;
   readonly #options: BranchOptions;
   readonly #session: Session;
   readonly #tools: AssociationTools;
@@ -40,8 +43,8 @@ export class Association {
   readonly #writes: Writes;
   #takesLocks: boolean;
 
-  constructor(xid: Xid, options: BranchOptions, session: Session, tools: AssociationTools) {
-    this.#xid = xid;
+  constructor(row: EvidenceRow, options: BranchOptions, session: Session, tools: AssociationTools) {
+    this.#row = row;
     this.#options = options;
     this.#session = session;
     this.#tools = tools;
@@ -150,7 +153,7 @@ export class Association {
     }
     try {
       // Two requests: after a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
-      const [, answer] = await this.#session.texts([endText(this.#xid), finishText('rollback', this.#xid)]);
+      const [, answer] = await this.#session.texts([endText(this.#row), finishText('rollback', this.#row)]);
       if (answer !== undefined && errorOf(answer) === undefined) {
         this.release(answer);
         return true;
@@ -184,8 +187,8 @@ export class Association {
     }
     try {
       // Only while the server itself says that this session holds the branch: after its restart another may have the number.
-      if ((await findOwner(control, this.#xid)) === id) {
-        await endOwner(this.#tools, this.#xid, id);
+      if ((await findOwner(control, this.#row)) === id) {
+        await endOwner(this.#tools, this.#row, id);
       }
     } catch {
       // The engine is away or refuses: it rolls back when it notices the dead connection, and recovery looks again.
@@ -196,7 +199,7 @@ export class Association {
   #start(): Request {
     this.#state = 'started';
     const seconds = Math.max(1, Math.ceil(this.#options.idleTimeoutMs / 1_000));
-    const texts = [startText(this.#xid, this.#options)];
+    const texts = [startText(this.#row, this.#options)];
     if (this.#session.idleTimeoutSeconds !== seconds) {
       texts.unshift(`SET SESSION ${idleTimeout(this.#tools.engine.kind, seconds)}`);
       this.#session.idleTimeoutSeconds = seconds;
@@ -210,8 +213,9 @@ export class Association {
     if (error !== undefined) {
       this.#end();
       this.#tools.pool.drop(this.#session);
-      const code = error.errno === ERRNO.xaDupId ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED';
-      throw new EngineError(refusedReason(error, code), { sessionLost: true });
+      const isTaken = error.errno === ERRNO.xaDupId || error.errno === ERRNO.outOfRange;
+      const reason = refusedReason(error, isTaken ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED');
+      throw new EngineError(isTaken ? { ...reason, message: TAKEN } : reason, { sessionLost: true });
     }
     this.#writes.saw(answer);
   }

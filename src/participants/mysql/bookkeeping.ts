@@ -1,12 +1,12 @@
 // What the adapter keeps in its own tables: who the database is, the epochs of logs, evidence rows and their removal.
 import { assert } from '../../lib/assert.ts';
 import { systemRandom } from '../../lib/random.ts';
-import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity, type Xid } from '../../xa/xid.ts';
+import { type EvidenceRow, parseRow } from '../../xa/evidence.ts';
+import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../xa/xid.ts';
 import { EngineError, type EngineIdentity, type KnownLog, type RecordedLife } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import { type Engine, engineKind } from './engine.ts';
 import { ERRNO } from './errors.ts';
-import { parse } from './listing.ts';
 import {
   EPOCH_TABLE,
   IDENTITY_TABLE,
@@ -173,7 +173,7 @@ export async function readToken(control: Control, engine: Engine, instance: stri
 
 /** A part of the evidence rows, in the order of their keys, and the key that it ends with; undefined: it reaches the end. */
 export interface MarkersPart {
-  readonly xids: readonly Xid[];
+  readonly rows: readonly EvidenceRow[];
   readonly end: MarkerKey | undefined;
 }
 
@@ -186,20 +186,24 @@ export async function markers(
 ): Promise<MarkersPart> {
   const conditions = [identityCondition(identity), ...(after === undefined ? [] : [behindCondition(after)])];
   const [rows = []] = await control.rows(
-    `SELECT gtrid,bqual FROM ${table(engine, BRANCH_TABLE)} WHERE ${conditions.join(' AND ')} ` +
+    `SELECT gtrid,bqual,opening FROM ${table(engine, BRANCH_TABLE)} WHERE ${conditions.join(' AND ')} ` +
       `ORDER BY gtrid,bqual LIMIT ${MARKERS_MAX}`,
   );
-  const keys = rows.flatMap(([gtrid, bqual]) => (gtrid && bqual ? [{ gtrid, bqual }] : []));
+  const keys = rows.flatMap(([gtrid, bqual, opening]) =>
+    gtrid && bqual && opening ? [{ gtrid, bqual, opening }] : [],
+  );
   return {
-    xids: keys.flatMap(({ gtrid, bqual }) => parse(gtrid, bqual) ?? []),
+    rows: keys.flatMap(({ gtrid, bqual, opening }) => {
+      return parseRow([gtrid, bqual, opening].map((part) => part.toString('latin1')).join(':')) ?? [];
+    }),
     end: rows.length < MARKERS_MAX ? undefined : keys.at(-1),
   };
 }
 
 /** @throws {EngineError} */
-export async function forget(control: Control, engine: Engine, xids: readonly Xid[]): Promise<void> {
-  for (let start = 0; start < xids.length; start += FORGET_MAX) {
-    const condition = markersCondition(xids.slice(start, start + FORGET_MAX));
+export async function forget(control: Control, engine: Engine, rows: readonly EvidenceRow[]): Promise<void> {
+  for (let start = 0; start < rows.length; start += FORGET_MAX) {
+    const condition = markersCondition(rows.slice(start, start + FORGET_MAX));
     // By the key, even where a scan looks cheaper: a scan would wait for the rows of branches that are prepared.
     const from = `${table(engine, BRANCH_TABLE)} b FORCE INDEX (PRIMARY)`;
     await control.rows(`DELETE b FROM ${from} WHERE ${condition}`);

@@ -1,7 +1,7 @@
 // The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
 import { assert } from '../../lib/assert.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -14,7 +14,6 @@ import type { Association } from './association.ts';
 import { ERRNO, refusedError } from './errors.ts';
 import type { Answer } from './exchange.ts';
 import { guardStatement } from './guard.ts';
-import { MARKER_EVIDENCE } from './listing.ts';
 import { errorOf, type Session } from './session.ts';
 import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
 import { isInTransaction, refusal } from './work.ts';
@@ -23,15 +22,15 @@ export interface BranchTools {
   readonly association: Association;
   readonly database: string;
   /** The branch is prepared and its session can do nothing but finish it. */
-  readonly pin: (xid: Xid, session: Session) => void;
+  readonly pin: (row: EvidenceRow, session: Session) => void;
   /** The branch is prepared, and the engine has let go of its session. */
-  readonly detached: (xid: Xid) => void;
+  readonly detached: (row: EvidenceRow) => void;
   /** The branch is not active any more. */
-  readonly ended: (xid: Xid) => void;
+  readonly ended: (row: EvidenceRow) => void;
 }
 
 export class MysqlBranch implements BranchSession {
-  readonly #xid: Xid;
+  readonly #row: EvidenceRow;
   readonly #readOnly: boolean;
   readonly #tools: BranchTools;
   /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
@@ -40,8 +39,8 @@ export class MysqlBranch implements BranchSession {
   #finish: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
-  constructor(xid: Xid, options: BranchOptions, tools: BranchTools) {
-    this.#xid = xid;
+  constructor(row: EvidenceRow, options: BranchOptions, tools: BranchTools) {
+    this.#row = row;
     this.#readOnly = options.readOnly;
     this.#tools = tools;
     tools.association.whenLost((reason) => {
@@ -82,7 +81,7 @@ export class MysqlBranch implements BranchSession {
     if (this.#finish === undefined) {
       try {
         if (!(await this.#endIfReadOnly('end'))) {
-          return { kind: 'has-written', evidence: MARKER_EVIDENCE };
+          return { kind: 'has-written', evidence: rowEvidence(this.#row.opening) };
         }
         this.#finish = Promise.resolve({ kind: 'done' });
       } catch (error) {
@@ -106,7 +105,7 @@ export class MysqlBranch implements BranchSession {
       await association.abort();
     }
     this.#doom ??= refusal('BRANCH_STATE', 'the branch was rolled back');
-    this.#tools.ended(this.#xid);
+    this.#tools.ended(this.#row);
   }
 
   async #run(statement: Statement, tail: string | undefined): ReturnType<Association['run']> {
@@ -134,8 +133,8 @@ export class MysqlBranch implements BranchSession {
     }
   }
 
-  #prepareTexts(marker: (database: string, xid: Xid) => string): string {
-    return [marker(this.#tools.database, this.#xid), endText(this.#xid), prepareText(this.#xid)].join(';');
+  #prepareTexts(marker: (database: string, row: EvidenceRow) => string): string {
+    return [marker(this.#tools.database, this.#row), endText(this.#row), prepareText(this.#row)].join(';');
   }
 
   /** The answer to marker, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
@@ -148,19 +147,19 @@ export class MysqlBranch implements BranchSession {
     const { association, pin, detached, ended } = this.#tools;
     // A server that detaches the branch (MySQL's default) says here that the session has no transaction any more.
     if (isInTransaction(answer.at(-1))) {
-      pin(this.#xid, association.keep());
+      pin(this.#row, association.keep());
     } else {
-      detached(this.#xid);
+      detached(this.#row);
       association.release(answer);
     }
-    ended(this.#xid);
-    return { kind: 'prepared', evidence: MARKER_EVIDENCE };
+    ended(this.#row);
+    return { kind: 'prepared', evidence: rowEvidence(this.#row.opening) };
   }
 
   async #voteRollback(error: unknown): Promise<Vote> {
     const { reason } = this.#fail(error);
     await this.#tools.association.abort();
-    this.#tools.ended(this.#xid);
+    this.#tools.ended(this.#row);
     return { kind: 'rollback', reason };
   }
 
@@ -173,9 +172,9 @@ export class MysqlBranch implements BranchSession {
       }
       isSent = true;
       const commit = association.onePhaseIsVolatile
-        ? [prepareText(this.#xid), finishText('commit', this.#xid)]
-        : [onePhaseText(this.#xid)];
-      await this.#endWith([markerText(database, this.#xid), endText(this.#xid), ...commit]);
+        ? [prepareText(this.#row), finishText('commit', this.#row)]
+        : [onePhaseText(this.#row)];
+      await this.#endWith([markerText(database, this.#row), endText(this.#row), ...commit]);
       return { kind: 'done' };
     } catch (error) {
       const { reason, sessionLost } = this.#fail(error);
@@ -184,7 +183,7 @@ export class MysqlBranch implements BranchSession {
         association.abandon();
       }
       const isProven = await association.abort();
-      ended(this.#xid);
+      ended(this.#row);
       return isSent && !isProven
         ? { kind: 'unknown', reason }
         : { kind: 'done-otherwise', proof: `the branch was rolled back: ${reason.message}` };
@@ -206,13 +205,13 @@ export class MysqlBranch implements BranchSession {
     }
     if (association.state === 'new') {
       association.release([]);
-      ended(this.#xid);
+      ended(this.#row);
       return true;
     }
     if ((locks === 'keep' && association.takesLocks) || (await association.hasWritten())) {
       return false;
     }
-    await this.#endWith([endText(this.#xid), onePhaseText(this.#xid)]);
+    await this.#endWith([endText(this.#row), onePhaseText(this.#row)]);
     return true;
   }
 
@@ -225,7 +224,7 @@ export class MysqlBranch implements BranchSession {
       throw refusedError(error);
     }
     association.release(answer);
-    ended(this.#xid);
+    ended(this.#row);
   }
 
   /** @throws whatever is not an answer of the engine: a bug. */

@@ -21,6 +21,8 @@ export const ERRNO = {
   xaRmErr: 1401,
   xaRbRollback: 1402,
   xaDupId: 1440,
+  /** What `ownText` fails with when a lock is taken. */
+  outOfRange: 1690,
   xaRbTimeout: 1613,
   xaRbDeadlock: 1614,
   noWait: 3572,

@@ -1,16 +1,17 @@
 // Phase two: a prepared branch is finished in the session that is bound to it, or from anywhere, and its end is proven.
 import type { Clock } from '../../lib/clock.ts';
 import { FifoMap } from '../../lib/fifo-map.ts';
+import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
+import type { Xid } from '../../xa/xid.ts';
+import { noOpening, noProof } from '../reasons.ts';
 import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from './errors.ts';
-import { MARKER_EVIDENCE } from './listing.ts';
-import { endOwner, findOwner, type Look, lookAt, pause } from './look.ts';
+import { endOwner, findOwner, type Look, lookAt, nameOf, pause } from './look.ts';
 import type { Pinned } from './pinned.ts';
 import type { Pool } from './pool.ts';
-import { finishText } from './texts.ts';
+import { BRANCH_TABLE, finishText, type Target } from './texts.ts';
 
 type Verb = 'commit' | 'rollback';
 
@@ -33,7 +34,7 @@ export interface FinisherTools {
   readonly pool: Pool;
   readonly pinned: Pinned;
   /** Whether this participant works in the branch now. */
-  readonly isActive: (xid: Xid) => boolean;
+  readonly isActive: (target: Target) => boolean;
 }
 
 export class Finisher {
@@ -47,28 +48,39 @@ export class Finisher {
   }
 
   /** The engine let go of the branch when it was prepared: any session may finish it at once. */
-  detached(xid: Xid): void {
-    this.#detached.set(formatXid(xid), true);
+  detached(row: EvidenceRow): void {
+    this.#detached.set(formatRow(row), true);
   }
 
-  commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    return this.#inTurn(xid, () => this.#finish('commit', xid, evidence));
+  async commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    const row = rowOf(xid, evidence);
+    if (row === undefined) {
+      return { kind: 'unproven', reason: noOpening(xid, evidence) };
+    }
+    const result = await this.#inTurn(row, () => this.#finish('commit', row));
+    return result.kind === 'done-otherwise' && !isRowExpected(evidence)
+      ? { kind: 'unproven', reason: noProof(xid) }
+      : result;
   }
 
-  rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    return this.#inTurn(xid, () => this.#finish('rollback', xid, evidence));
+  async rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    const row = rowOf(xid, evidence);
+    return row === undefined
+      ? await this.#inTurn(xid, () => this.#rollbackName(xid))
+      : await this.#inTurn(row, () => this.#finish('rollback', row));
   }
 
   /** @throws {EngineError} */
   probe(xid: Xid, evidence: Evidence): Promise<BranchProof> {
-    return this.#inTurn(xid, async () => {
+    const target = rowOf(xid, evidence) ?? xid;
+    return this.#inTurn(target, async () => {
       const { control, engine, isActive } = this.#tools;
-      if (isActive(xid)) {
+      if (isActive(target)) {
         return 'active';
       }
-      await this.#fence(xid);
-      const look = await lookAt(control, await engine(), xid);
-      if (look.isListed) {
+      await this.#fence(target);
+      const look = await lookAt(control, await engine(), target);
+      if (look.listed.length > 0) {
         return 'prepared';
       }
       switch (look.marker) {
@@ -77,31 +89,51 @@ export class Finisher {
         case 'locked':
           return 'active';
         case 'absent':
-          return evidence === MARKER_EVIDENCE ? 'rolled-back' : 'unproven';
+          return isRowExpected(evidence) ? 'rolled-back' : 'unproven';
       }
     });
   }
 
   /** @throws {EngineError} */
-  fence(xid: Xid): Promise<void> {
-    return this.#inTurn(xid, () => this.#fence(xid));
+  fence(xid: Xid, evidence: Evidence): Promise<void> {
+    const target = rowOf(xid, evidence) ?? xid;
+    return this.#inTurn(target, () => this.#fence(target));
   }
 
-  async #fence(xid: Xid): Promise<void> {
-    const owner = await findOwner(this.#tools.control, xid);
-    if (owner !== undefined && !this.#isHarmless(xid, owner)) {
-      await endOwner(this.#tools, xid, owner);
+  async #fence(target: Target): Promise<void> {
+    const owner = await findOwner(this.#tools.control, target);
+    if (owner !== undefined && !this.#isHarmless(target, owner)) {
+      await endOwner(this.#tools, target, owner);
     }
   }
 
   /** Our own session that has prepared the branch, or that has moved on and opened no other yet. */
-  #isHarmless(xid: Xid, owner: number): boolean {
+  #isHarmless(target: Target, owner: number): boolean {
     const { pool, pinned } = this.#tools;
-    return pool.isIdle(owner) || pinned.connectionOf(xid) === owner;
+    return pool.isIdle(owner) || pinned.rows(target).some((row) => pinned.connectionOf(row) === owner);
   }
 
-  async #inTurn<T>(xid: Xid, work: () => Promise<T>): Promise<T> {
-    const key = formatXid(xid);
+  /** Every opening that bears the name: at most one of them has a session that works, by the lock of the name. */
+  async #rollbackName(xid: Xid): Promise<FinishResult> {
+    const { control, engine } = this.#tools;
+    try {
+      await this.#fence(xid);
+      const { listed } = await lookAt(control, await engine(), xid);
+      for (const row of [...this.#tools.pinned.rows(xid), ...listed]) {
+        const result = await this.#inTurn(row, () => this.#finish('rollback', row));
+        if (result.kind !== 'done') {
+          return result;
+        }
+      }
+      const look = await lookAt(control, await engine(), xid);
+      return this.#rolledBack(xid, look) ?? { kind: 'not-yet', reason: busyReason(xid, look) };
+    } catch (error) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+  }
+
+  async #inTurn<T>(target: Target, work: () => Promise<T>): Promise<T> {
+    const key = nameOf(target);
     const before = this.#underWay.get(key) ?? Promise.resolve();
     const mine = before.then(work, work);
     this.#underWay.set(key, mine);
@@ -114,30 +146,30 @@ export class Finisher {
     }
   }
 
-  async #finish(verb: Verb, xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    const inSession = await this.#tools.pinned.finish(verb, xid);
+  async #finish(verb: Verb, row: EvidenceRow): Promise<FinishResult> {
+    const inSession = await this.#tools.pinned.finish(verb, row);
     switch (inSession.kind) {
       case 'done':
         return { kind: 'done' };
       case 'refused':
         return { kind: 'not-yet', reason: refusedReason(inSession.error) };
       case 'elsewhere':
-        return await this.#finishAnywhere(verb, xid, evidence);
+        return await this.#finishAnywhere(verb, row);
     }
   }
 
-  async #finishAnywhere(verb: Verb, xid: Xid, evidence: Evidence): Promise<FinishResult> {
+  async #finishAnywhere(verb: Verb, row: EvidenceRow): Promise<FinishResult> {
     const { control, clock, engine } = this.#tools;
     const deadline = clock.now() + TRY_MS;
     try {
       const known = await engine();
-      const letsGo = known.kind === 'mysql' || this.#detached.get(formatXid(xid)) === true;
+      const letsGo = known.kind === 'mysql' || this.#detached.get(formatRow(row)) === true;
       let isFree = letsGo;
       for (;;) {
         if (isFree) {
-          const error = await control.refusal(finishText(verb, xid));
-          if (error === undefined && (letsGo || (await lookAt(control, known, xid)).marker !== 'locked')) {
-            this.#detached.delete(formatXid(xid));
+          const error = await control.refusal(finishText(verb, row));
+          if (error === undefined && (letsGo || (await lookAt(control, known, row)).marker !== 'locked')) {
+            this.#detached.delete(formatRow(row));
             return { kind: 'done' };
           }
           if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
@@ -145,18 +177,19 @@ export class Finisher {
           }
           isFree = letsGo;
         }
-        const look = await lookAt(control, known, xid);
-        const result = verb === 'commit' ? committed(xid, evidence, look) : this.#rolledBack(xid, look);
+        const look = await lookAt(control, known, row);
+        const result = verb === 'commit' ? committed(row, look) : this.#rolledBack(row, look);
         if (result !== undefined) {
           return result;
         }
         if (clock.now() > deadline) {
-          return { kind: 'not-yet', reason: busyReason(xid, look) };
+          return { kind: 'not-yet', reason: busyReason(row, look) };
         }
-        if (look.owner !== undefined && (look.isListed || verb === 'rollback')) {
+        const isListed = look.listed.length > 0;
+        if (look.owner !== undefined && (isListed || verb === 'rollback')) {
           // It alone could finish the branch, or could still prepare it.
-          await endOwner(this.#tools, xid, look.owner);
-        } else if (look.isListed && !isFree) {
+          await endOwner(this.#tools, row, look.owner);
+        } else if (isListed && !isFree) {
           await pause(clock, LETTING_GO_MS);
           isFree = true;
         } else {
@@ -169,38 +202,34 @@ export class Finisher {
   }
 
   /** Undefined: not over yet. */
-  #rolledBack(xid: Xid, look: Look): FinishResult | undefined {
+  #rolledBack(target: Target, look: Look): FinishResult | undefined {
     if (look.marker === 'present') {
-      return { kind: 'done-otherwise', proof: `its evidence row is committed: ${formatXid(xid)} was committed` };
+      return { kind: 'done-otherwise', proof: `its row is in ${BRANCH_TABLE}: ${nameOf(target)} was committed` };
     }
-    const mayPrepare = look.owner !== undefined && !this.#isHarmless(xid, look.owner);
-    return look.isListed || look.marker === 'locked' || mayPrepare ? undefined : { kind: 'done' };
+    const mayPrepare = look.owner !== undefined && !this.#isHarmless(target, look.owner);
+    return look.listed.length > 0 || look.marker === 'locked' || mayPrepare ? undefined : { kind: 'done' };
   }
 }
 
 /** Undefined: not over yet. */
-function committed(xid: Xid, evidence: Evidence, look: Look): FinishResult | undefined {
+function committed(row: EvidenceRow, look: Look): FinishResult | undefined {
   if (look.marker === 'present') {
     return { kind: 'done' };
   }
-  if (look.isListed || look.marker === 'locked') {
+  if (look.listed.length > 0 || look.marker === 'locked') {
     return undefined;
   }
-  if (evidence === MARKER_EVIDENCE) {
-    const proof = `the engine does not list ${formatXid(xid)} and has not its evidence row: it was rolled back`;
-    return { kind: 'done-otherwise', proof };
-  }
-  const message = `the engine does not list ${formatXid(xid)}, and there is no evidence to ask for`;
-  return { kind: 'unproven', reason: { code: 'BRANCH_UNKNOWN', message, retryable: false } };
+  const proof = `the database neither lists ${formatRow(row)} nor has its row in ${BRANCH_TABLE}: it is not committed here`;
+  return { kind: 'done-otherwise', proof };
 }
 
-function busyReason(xid: Xid, look: Look): Reason {
-  const isHidden = !look.isListed && look.owner === undefined;
+function busyReason(target: Target, look: Look): Reason {
+  const isHidden = look.listed.length === 0 && look.owner === undefined;
   const nowhere = isHidden ? ', and lists it nowhere: if that stays so, restart the server, which lists it again' : '';
   const where = look.owner === undefined ? '' : `, opened by session ${look.owner}`;
   return {
     code: 'ENGINE_UNAVAILABLE',
-    message: `the engine still holds ${formatXid(xid)}${where}${nowhere}`,
+    message: `the engine still holds ${nameOf(target)}${where}${nowhere}`,
     retryable: true,
   };
 }

@@ -1,13 +1,14 @@
-// What the engine shows of one branch at one moment: its owner's session, the list, and the evidence row.
+// What the engine shows of one opening of a branch, or of all of one name, at one moment: its owner's session, the list, and the evidence row.
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
+import { type EvidenceRow, formatRow } from '../../xa/evidence.ts';
+import { formatXid } from '../../xa/xid.ts';
 import { EngineError } from '../resource-manager.ts';
 import { type Control, cellsOf } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ERRNO, refusedError } from './errors.ts';
-import { readRecoverRow } from './listing.ts';
-import { markerProbeText, ownerText, recoverText } from './texts.ts';
+import { readOpened } from './listing.ts';
+import { markerProbeText, ownerText, recoverText, type Target } from './texts.ts';
 
 /** How long `endOwner` waits for a killed session to be gone. */
 const GONE_WAIT_MS = 5_000;
@@ -17,15 +18,15 @@ export interface Look {
   /** The session that opened the branch and lives: it may hold it, prepare it, or have left it behind. */
   readonly owner: number | undefined;
   /** Prepared, by the engine's list. */
-  readonly isListed: boolean;
+  readonly listed: readonly EvidenceRow[];
   /** `present`: committed. `absent`: no transaction committed it or holds it. `locked`: one holds it now. */
   readonly marker: 'present' | 'absent' | 'locked';
 }
 
 /** Looks in the order owner, list, evidence: one round trip. @throws {EngineError} */
-export async function lookAt(control: Control, engine: Engine, xid: Xid): Promise<Look> {
+export async function lookAt(control: Control, engine: Engine, target: Target): Promise<Look> {
   const answer = await control.run(
-    `${ownerText(xid)};${recoverText(engine.kind)};${markerProbeText(engine.database, xid)}`,
+    `${ownerText(target)};${recoverText(engine.kind)};${markerProbeText(engine.database, target)}`,
   );
   const [owner, list, marker] = answer;
   for (const result of [owner, list]) {
@@ -34,24 +35,42 @@ export async function lookAt(control: Control, engine: Engine, xid: Xid): Promis
     }
   }
   assert(owner !== undefined && list !== undefined && marker !== undefined, 'three statements have three answers');
+  const openings = cellsOf(list).flatMap((cells) => {
+    const row = readOpened(engine.kind, cells);
+    return row !== undefined && formatXid(row) === formatXid(target) ? [row] : [];
+  });
   return {
     owner: ownerOf(cellsOf(owner)),
-    isListed: cellsOf(list).some((row) => {
-      const listed = readRecoverRow(engine.kind, row).xid;
-      return listed !== undefined && formatXid(listed) === formatXid(xid);
-    }),
-    marker: markerOf(marker),
+    listed: openings.filter((row) => isOf(row, target)),
+    marker: markerOf(marker, target, openings),
   };
 }
 
-function markerOf(result: Parameters<typeof cellsOf>[0]): Look['marker'] {
+/** For messages, and as a key. */
+export function nameOf(target: Target): string {
+  return 'opening' in target ? formatRow(target) : formatXid(target);
+}
+
+export function isOf(row: EvidenceRow, target: Target): boolean {
+  return `${formatRow(row)}:`.startsWith(`${nameOf(target)}:`);
+}
+
+/** @param openings those of the name that are listed. */
+function markerOf(
+  result: Parameters<typeof cellsOf>[0],
+  target: Target,
+  openings: readonly EvidenceRow[],
+): Look['marker'] {
   if (result.kind === 'error') {
     if (result.error.errno === ERRNO.lockWaitTimeout || result.error.errno === ERRNO.noWait) {
-      return 'locked';
+      // One row of a name: another opening that is prepared has it.
+      return openings.some((row) => !isOf(row, target)) ? 'absent' : 'locked';
     }
     throw refusedError(result.error, 'ENGINE_UNAVAILABLE');
   }
-  return cellsOf(result).length > 0 ? 'present' : 'absent';
+  const left = cellsOf(result)[0]?.[0]?.toString('latin1');
+  const isPresent = left !== undefined && (!('opening' in target) || left === target.opening);
+  return isPresent ? 'present' : 'absent';
 }
 
 function ownerOf(rows: ReturnType<typeof cellsOf>): number | undefined {
@@ -60,8 +79,8 @@ function ownerOf(rows: ReturnType<typeof cellsOf>): number | undefined {
 }
 
 /** The live session that opened a branch. @throws {EngineError} */
-export async function findOwner(control: Control, xid: Xid): Promise<number | undefined> {
-  const [rows] = await control.rows(ownerText(xid));
+export async function findOwner(control: Control, target: Target): Promise<number | undefined> {
+  const [rows] = await control.rows(ownerText(target));
   return ownerOf(rows ?? []);
 }
 
@@ -72,15 +91,15 @@ export async function findOwner(control: Control, xid: Xid): Promise<number | un
  */
 export async function endOwner(
   tools: { readonly control: Control; readonly clock: Clock },
-  xid: Xid,
+  target: Target,
   owner: number,
 ): Promise<void> {
   const { control, clock } = tools;
   await control.kill(owner);
   const deadline = clock.now() + GONE_WAIT_MS;
-  while ((await findOwner(control, xid)) === owner) {
+  while ((await findOwner(control, target)) === owner) {
     if (clock.now() > deadline) {
-      const message = `session ${owner} of ${formatXid(xid)} was killed and is not gone`;
+      const message = `session ${owner} of ${nameOf(target)} was killed and is not gone`;
       throw new EngineError({ code: 'ENGINE_UNAVAILABLE', message, retryable: true }, { sessionLost: false });
     }
     await pause(clock, POLL_MS);

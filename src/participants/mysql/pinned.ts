@@ -1,10 +1,11 @@
 // Prepared branches that only their own session can finish: MariaDB, unless it detaches them, and MySQL without detaching.
-import { formatXid, type Xid } from '../../xa/xid.ts';
+import { type EvidenceRow, formatRow } from '../../xa/evidence.ts';
 import { ERRNO, ROLLED_BACK } from './errors.ts';
+import { isOf } from './look.ts';
 import type { ServerError } from './packets.ts';
 import type { Pool } from './pool.ts';
 import { errorOf, isLost, type Session } from './session.ts';
-import { finishText } from './texts.ts';
+import { finishText, type Target } from './texts.ts';
 import { isInTransaction } from './work.ts';
 
 /** `elsewhere`: there is no such session, or it is gone; any session may try. `refused`: the branch and its session are as before. */
@@ -14,40 +15,41 @@ export type PinnedFinish =
   | { readonly kind: 'elsewhere' };
 
 export class Pinned {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, { readonly row: EvidenceRow; readonly session: Session }>();
   readonly #pool: Pool;
 
   constructor(pool: Pool) {
     this.#pool = pool;
   }
 
-  has(xid: Xid): boolean {
-    return this.#sessions.has(formatXid(xid));
+  /** The opening that is meant, or all of the name. */
+  rows(target: Target): readonly EvidenceRow[] {
+    return [...this.#sessions.values()].flatMap(({ row }) => (isOf(row, target) ? [row] : []));
   }
 
-  connectionOf(xid: Xid): number | undefined {
-    return this.#sessions.get(formatXid(xid))?.id;
+  connectionOf(row: EvidenceRow): number | undefined {
+    return this.#sessions.get(formatRow(row))?.session.id;
   }
 
-  add(xid: Xid, session: Session): void {
-    this.#sessions.set(formatXid(xid), session);
-    session.whenLost = () => this.#drop(xid, session);
+  add(row: EvidenceRow, session: Session): void {
+    this.#sessions.set(formatRow(row), { row, session });
+    session.whenLost = () => this.#drop(row, session);
     if (session.wire.lost !== undefined) {
-      this.#drop(xid, session);
+      this.#drop(row, session);
     }
   }
 
   /** Never rejects. */
-  async finish(verb: 'commit' | 'rollback', xid: Xid): Promise<PinnedFinish> {
-    const session = this.#sessions.get(formatXid(xid));
+  async finish(verb: 'commit' | 'rollback', row: EvidenceRow): Promise<PinnedFinish> {
+    const session = this.#sessions.get(formatRow(row))?.session;
     if (session === undefined) {
       return { kind: 'elsewhere' };
     }
     try {
-      const answer = await session.text(finishText(verb, xid));
+      const answer = await session.text(finishText(verb, row));
       const error = errorOf(answer);
       if (error === undefined && !isInTransaction(answer.at(-1))) {
-        this.#sessions.delete(formatXid(xid));
+        this.#sessions.delete(formatRow(row));
         session.whenLost = undefined;
         this.#pool.release(session);
         return { kind: 'done' };
@@ -56,20 +58,20 @@ export class Pinned {
         return { kind: 'refused', error };
       }
       // Somebody else finished it: how is asked of the engine, and this session is not what it was.
-      this.#drop(xid, session);
+      this.#drop(row, session);
       return { kind: 'elsewhere' };
     } catch (error) {
       if (!isLost(error)) {
         throw error;
       }
-      this.#drop(xid, session);
+      this.#drop(row, session);
       return { kind: 'elsewhere' };
     }
   }
 
-  #drop(xid: Xid, session: Session): void {
-    if (this.#sessions.get(formatXid(xid)) === session) {
-      this.#sessions.delete(formatXid(xid));
+  #drop(row: EvidenceRow, session: Session): void {
+    if (this.#sessions.get(formatRow(row))?.session === session) {
+      this.#sessions.delete(formatRow(row));
     }
     session.whenLost = undefined;
     this.#pool.drop(session);

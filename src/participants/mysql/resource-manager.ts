@@ -1,5 +1,6 @@
 // The adapter of MySQL and MariaDB: sessions for branches, and connections of its own for phase two, evidence and recovery.
 import type { Clock } from '../../lib/clock.ts';
+import type { EvidenceRow, Opening } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
@@ -40,7 +41,7 @@ import { Pinned } from './pinned.ts';
 import { Pool } from './pool.ts';
 import { preflight } from './preflight.ts';
 import { openSession } from './session.ts';
-import { type MarkerKey, recoverText } from './texts.ts';
+import { type MarkerKey, recoverText, type Target } from './texts.ts';
 import type { Wire } from './wire.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -83,8 +84,8 @@ class MysqlResourceManager implements ResourceManager {
   readonly #pool: Pool;
   readonly #pinned: Pinned;
   readonly #finisher: Finisher;
-  /** Branches that are open and not prepared. */
-  readonly #active = new Set<string>();
+  /** Branches that are open and not prepared, by name; with their openings. */
+  readonly #active = new Map<string, Opening>();
   #engine: Promise<Engine> | undefined;
   #expected: string | undefined;
   /** How far the sweep of evidence rows has come; undefined: it begins anew. */
@@ -130,7 +131,7 @@ class MysqlResourceManager implements ResourceManager {
       clock,
       pool: this.#pool,
       pinned: this.#pinned,
-      isActive: (xid) => this.#active.has(formatXid(xid)),
+      isActive: (target) => this.#isActive(target),
     });
   }
 
@@ -183,17 +184,18 @@ class MysqlResourceManager implements ResourceManager {
 
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {
     const key = formatXid(xid);
-    if (this.#active.has(key) || this.#pinned.has(xid)) {
+    if (this.#active.has(key) || this.#pinned.rows(xid).length > 0) {
       const reason = { code: 'BRANCH_EXISTS', message: `${key} is open here`, retryable: false };
       throw new EngineError(reason, { sessionLost: false });
     }
-    this.#active.add(key);
+    this.#active.set(key, options.opening);
     try {
       const engine = await this.#known();
       const session = await this.#pool.take();
       const tools = { engine, control: this.#control, clock: this.#clock, pool: this.#pool };
-      return new MysqlBranch(xid, options, {
-        association: new Association(xid, options, session, tools),
+      const row = { ...xid, opening: options.opening };
+      return new MysqlBranch(row, options, {
+        association: new Association(row, options, session, tools),
         database: engine.database,
         pin: (prepared, itsSession) => this.#pinned.add(prepared, itsSession),
         detached: (prepared) => this.#finisher.detached(prepared),
@@ -223,22 +225,24 @@ class MysqlResourceManager implements ResourceManager {
     return this.#finisher.probe(xid, evidence);
   }
 
-  fence(xid: Xid): Promise<void> {
-    return this.#finisher.fence(xid);
+  fence(xid: Xid, evidence: Evidence): Promise<void> {
+    return this.#finisher.fence(xid, evidence);
   }
 
-  async markers(identity: LogIdentity): Promise<readonly Xid[]> {
-    const { xids, end } = await markers(this.#control, await this.#known(), identity, this.#sweptTo);
+  async markers(identity: LogIdentity): Promise<readonly EvidenceRow[]> {
+    const { rows, end } = await markers(this.#control, await this.#known(), identity, this.#sweptTo);
     this.#sweptTo = end;
-    return xids;
+    return rows;
   }
 
-  async forget(xids: readonly Xid[]): Promise<void> {
-    await forget(this.#control, await this.#known(), xids);
+  async forget(rows: readonly EvidenceRow[]): Promise<void> {
+    await forget(this.#control, await this.#known(), rows);
   }
 
   async blockedSessions(xid: Xid): Promise<number> {
-    const owner = this.#pinned.connectionOf(xid) ?? (await findOwner(this.#control, xid));
+    const [pinned] = this.#pinned.rows(xid);
+    const own = pinned === undefined ? undefined : this.#pinned.connectionOf(pinned);
+    const owner = own ?? (await findOwner(this.#control, xid));
     const tools = { control: this.#control, clock: this.#clock, engine: await this.#known() };
     return await blockedSessions(tools, xid, owner);
   }
@@ -246,6 +250,11 @@ class MysqlResourceManager implements ResourceManager {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pool.close();
     this.#control.close();
+  }
+
+  #isActive(target: Target): boolean {
+    const opening = this.#active.get(formatXid(target));
+    return opening !== undefined && (!('opening' in target) || target.opening === opening);
   }
 
   /** Asks the server anew: it may have been upgraded. @throws {EngineError} */

@@ -8,9 +8,11 @@ export const IDENTITY_TABLE = 'concordat_identity';
 /** A row of each participant, which the others of its resource read: see `showToken`. */
 export const PARTICIPANT_TABLE = 'concordat_participant';
 
+/** The key leaves the opening out: while one opening is prepared, or its row is there, another of the same name cannot be prepared. */
 const BRANCHES = `CREATE TABLE IF NOT EXISTS ${BRANCH_TABLE} (
   gtrid VARBINARY(64) NOT NULL,
   bqual VARBINARY(64) NOT NULL,
+  opening VARBINARY(12) NOT NULL,
   created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (gtrid, bqual)
 ) ENGINE=InnoDB COMMENT='Concordat: written inside each branch, so a row proves that its branch was committed'`;
@@ -39,6 +41,11 @@ export function tableNames(engine: EngineKind): readonly string[] {
 
 /** Columns that tables of older versions lack, and what adds each. MySQL knows no ADD COLUMN IF NOT EXISTS. */
 export const LATER_COLUMNS: readonly { readonly table: string; readonly column: string; readonly add: string }[] = [
+  {
+    table: BRANCH_TABLE,
+    column: 'opening',
+    add: `ALTER TABLE ${BRANCH_TABLE} ADD COLUMN opening VARBINARY(12) NOT NULL DEFAULT '' AFTER bqual`,
+  },
   {
     table: EPOCH_TABLE,
     column: 'token',

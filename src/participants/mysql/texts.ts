@@ -1,6 +1,7 @@
 // Every text that the adapter itself sends about a branch. Xids are validated before they get here, and go as hex literals.
 import { createHash } from 'node:crypto';
 import { assert } from '../../lib/assert.ts';
+import { type EvidenceRow, OPENING_LENGTH } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { BQUAL_BYTES_MAX, FORMAT_ID, formatXid, GTRID_BYTES_MAX, type Xid } from '../../xa/xid.ts';
 import type { BranchOptions } from '../resource-manager.ts';
@@ -18,22 +19,33 @@ export function hex(text: string): string {
   return `X'${Buffer.from(text, 'latin1').toString('hex')}'`;
 }
 
-/** `X'gtrid',X'bqual',formatID`: XA statements take no placeholders. */
-export function xidLiteral(xid: Xid): string {
-  assert(xid.gtrid.length <= GTRID_BYTES_MAX && xid.bqual.length <= BQUAL_BYTES_MAX, 'the Xid was validated');
-  return `${hex(xid.gtrid)},${hex(xid.bqual)},${FORMAT_ID}`;
+/** XA allows as many for each part of a name. */
+const XA_BQUAL_BYTES_MAX = 64;
+
+/** `X'gtrid',X'bqual:opening',formatID`: XA statements take no placeholders. */
+export function xidLiteral({ gtrid, bqual, opening }: EvidenceRow): string {
+  assert(gtrid.length <= GTRID_BYTES_MAX && bqual.length <= BQUAL_BYTES_MAX, 'the Xid was validated');
+  assert(BQUAL_BYTES_MAX + 1 + OPENING_LENGTH <= XA_BQUAL_BYTES_MAX, 'every opening fits the name of a branch');
+  return `${hex(gtrid)},${hex(`${bqual}:${opening}`)},${FORMAT_ID}`;
 }
 
 export function quoteIdentifier(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
 }
 
+/** One opening of a branch, or all of them by their name. */
+export type Target = Xid | EvidenceRow;
+
 /**
- * The user-level lock that the session of a branch holds from XA START on. The server forgets it with the session, so
- * `IS_USED_LOCK` names the owner of a branch exactly, to every later life of the participant and without any privilege. The branch's
- * own name where it fits, else a digest of it.
+ * A user-level lock that the session of a branch holds from XA START on. The server forgets it with the session, so `IS_USED_LOCK`
+ * names the owner of a branch exactly, to every later life of the participant and without any privilege. There is one of its name, so
+ * that at most one session works in a branch at a time, and one of its opening. The name itself where it fits, else a digest of it.
  */
-export function branchLock(xid: Xid): string {
+export function branchLock(target: Target): string {
+  if ('opening' in target) {
+    return `'${LOCK_PREFIX}${target.opening}'`;
+  }
+  const xid = target;
   const name = LOCK_PREFIX + formatXid(xid);
   assert(/^[a-z0-9.:-]+$/.test(name), 'the name of a lock needs no quoting');
   return name.length <= LOCK_NAME_MAX
@@ -64,56 +76,66 @@ export function stateText(database: string): string {
   return `SELECT @@session.session_track_transaction_info,(SELECT COUNT(*) FROM ${table} WHERE FALSE);DO 0`;
 }
 
-/** Opens a branch: its owner's lock, its characteristics, XA START. */
-export function startText(xid: Xid, options: Pick<BranchOptions, 'isolation' | 'readOnly'>): string {
+/**
+ * Takes both locks of an opening: an error (1690) when another session has one of them, which ends the text before XA START. Not by DO,
+ * which swallows errors.
+ */
+export function ownText(row: EvidenceRow, before = ''): string {
+  const locks = [branchLock({ gtrid: row.gtrid, bqual: row.bqual }), branchLock(row)];
+  return `SELECT ${before}EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`;
+}
+
+/** Opens a branch: its owner's locks, its characteristics, XA START. */
+export function startText(row: EvidenceRow, options: Pick<BranchOptions, 'isolation' | 'readOnly'>): string {
   const characteristics = [
     ...(options.isolation === 'default' ? [] : [ISOLATION[options.isolation]]),
     ...(options.readOnly ? ['READ ONLY'] : []),
   ];
   return [
-    `DO RELEASE_ALL_LOCKS(),GET_LOCK(${branchLock(xid)},0)`,
+    ownText(row, 'RELEASE_ALL_LOCKS(),'),
     // For the next transaction only; nothing that could be taken for it may come in between.
     ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
-    `XA START ${xidLiteral(xid)}`,
+    `XA START ${xidLiteral(row)}`,
   ].join(';');
 }
 
 /** The evidence row of a branch: committed with it, gone without it. */
-export function markerText(database: string, xid: Xid): string {
-  return insertMarker(database, hex(xid.gtrid), xid);
+export function markerText(database: string, row: EvidenceRow): string {
+  return insertMarker(database, hex(row.gtrid), row);
 }
 
 /**
  * The same behind a statement whose answer has not been read: NULL in a key column stops the text unless that statement
  * wrote rows. After an error ROW_COUNT() is -1, after a result -1, before any statement of the branch 0.
  */
-export function guardedMarkerText(database: string, xid: Xid): string {
-  return insertMarker(database, `IF(ROW_COUNT()>0,${hex(xid.gtrid)},NULL)`, xid);
+export function guardedMarkerText(database: string, row: EvidenceRow): string {
+  return insertMarker(database, `IF(ROW_COUNT()>0,${hex(row.gtrid)},NULL)`, row);
 }
 
-function insertMarker(database: string, gtrid: string, xid: Xid): string {
+function insertMarker(database: string, gtrid: string, { bqual, opening }: EvidenceRow): string {
   // With the database's name: a statement of the branch may have changed the current one.
-  return `INSERT INTO ${quoteIdentifier(database)}.${BRANCH_TABLE} (gtrid,bqual) VALUES (${gtrid},${hex(xid.bqual)})`;
+  const columns = `${quoteIdentifier(database)}.${BRANCH_TABLE} (gtrid,bqual,opening)`;
+  return `INSERT INTO ${columns} VALUES (${gtrid},${hex(bqual)},${hex(opening)})`;
 }
 
-export function endText(xid: Xid): string {
-  return `XA END ${xidLiteral(xid)}`;
+export function endText(row: EvidenceRow): string {
+  return `XA END ${xidLiteral(row)}`;
 }
 
-export function prepareText(xid: Xid): string {
-  return `XA PREPARE ${xidLiteral(xid)}`;
+export function prepareText(row: EvidenceRow): string {
+  return `XA PREPARE ${xidLiteral(row)}`;
 }
 
-export function onePhaseText(xid: Xid): string {
-  return `XA COMMIT ${xidLiteral(xid)} ONE PHASE`;
+export function onePhaseText(row: EvidenceRow): string {
+  return `XA COMMIT ${xidLiteral(row)} ONE PHASE`;
 }
 
-export function finishText(verb: 'commit' | 'rollback', xid: Xid): string {
-  return `XA ${verb.toUpperCase()} ${xidLiteral(xid)}`;
+export function finishText(verb: 'commit' | 'rollback', row: EvidenceRow): string {
+  return `XA ${verb.toUpperCase()} ${xidLiteral(row)}`;
 }
 
-export function ownerText(xid: Xid): string {
-  return `SELECT IS_USED_LOCK(${branchLock(xid)})`;
+export function ownerText(target: Target): string {
+  return `SELECT IS_USED_LOCK(${branchLock(target)})`;
 }
 
 /** The other engine's spelling is a syntax error. MySQL's plain form turns binary ids into lossy text. */
@@ -121,15 +143,18 @@ export function recoverText(engine: EngineKind): string {
   return engine === 'mysql' ? 'XA RECOVER CONVERT XID' : 'XA RECOVER';
 }
 
-/** A locking read: a row is a committed one, no row means that no transaction holds or ever committed it, NOWAIT the rest. */
-export function markerProbeText(database: string, xid: Xid): string {
-  const table = `${quoteIdentifier(database)}.${BRANCH_TABLE}`;
-  return `SELECT 1 FROM ${table} WHERE gtrid=${hex(xid.gtrid)} AND bqual=${hex(xid.bqual)} FOR UPDATE NOWAIT`;
+/** A locking read of the row of the name, whichever opening left it: a row is a committed one, no row means that no transaction holds or ever committed it, NOWAIT the rest. */
+export function markerProbeText(database: string, target: Target): string {
+  // By the key, even where a scan looks cheaper: a scan would meet the rows of other branches.
+  const from = `${quoteIdentifier(database)}.${BRANCH_TABLE} FORCE INDEX (PRIMARY)`;
+  return `SELECT opening FROM ${from} WHERE gtrid=${hex(target.gtrid)} AND bqual=${hex(target.bqual)} FOR UPDATE NOWAIT`;
 }
 
-/** A condition that is true for the rows of these branches. */
-export function markersCondition(xids: readonly Xid[]): string {
-  return `(gtrid,bqual) IN (${xids.map((xid) => `(${hex(xid.gtrid)},${hex(xid.bqual)})`).join(',')})`;
+/** A condition that is true for these rows. */
+export function markersCondition(rows: readonly EvidenceRow[]): string {
+  const names = rows.map(({ gtrid, bqual }) => `(${hex(gtrid)},${hex(bqual)})`);
+  const whole = rows.map(({ gtrid, bqual, opening }) => `(${hex(gtrid)},${hex(bqual)},${hex(opening)})`);
+  return `(gtrid,bqual) IN (${names.join(',')}) AND (gtrid,bqual,opening) IN (${whole.join(',')})`;
 }
 
 /** The bytes of an evidence row's key. */

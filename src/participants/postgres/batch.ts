@@ -60,6 +60,8 @@ export type BatchOutcome =
       readonly results: readonly StepResult[];
       readonly error: PgError | undefined;
       readonly status: TransactionStatus;
+      /** The engine told that its wait for a synchronous standby was cut off: what it answers may be lost by a failover. */
+      readonly isUnreplicated: boolean;
     }
   /** The connection ended before the answer was whole: what was executed is unknown. */
   | { readonly kind: 'lost'; readonly error: unknown }
@@ -86,6 +88,7 @@ export class Batch implements Submittable {
   #bytes = 0;
   #error: PgError | undefined;
   #excess: string | undefined;
+  #isUnreplicated = false;
 
   constructor(request: Request, limits: BatchLimits | undefined) {
     this.#request = request;
@@ -134,11 +137,19 @@ export class Batch implements Submittable {
     return this.#excess !== undefined;
   }
 
+  noticed(notice: { readonly routine?: string | undefined }): void {
+    // The wait for standbys ends with this warning, and with success, when somebody cancels it.
+    this.#isUnreplicated ||= notice.routine === 'SyncRepWaitForLSN';
+  }
+
   /** True: the limit was passed within the last packet, and the caller must destroy the connection all the same. */
   ready(status: TransactionStatus): boolean {
     this.#settle(
       this.#excess === undefined
-        ? { kind: 'answered', results: this.#results, error: this.#error, status }
+        ? {
+            ...{ kind: 'answered', results: this.#results, error: this.#error, status },
+            isUnreplicated: this.#isUnreplicated,
+          }
         : { kind: 'too-large', message: this.#excess },
     );
     return this.#excess !== undefined;

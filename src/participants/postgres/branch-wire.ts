@@ -1,10 +1,12 @@
 // What a branch sends through its session: BEGIN ahead of its first statement, and a fence when a prepare's answer is lost.
+
+import type { EvidenceRow } from '../../xa/evidence.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
-import type { Xid } from '../../xa/xid.ts';
 import type { BranchOptions } from '../resource-manager.ts';
 import type { BatchOutcome, Request, Step } from './batch.ts';
 import { gidLiteral, sessionTag } from './gid.ts';
+import { insertRowStep } from './rows.ts';
 import type { Backend, PgSession } from './session.ts';
 
 /** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
@@ -13,10 +15,10 @@ export interface BranchHost {
   /** The branch has ended. A session that is not `clean` may carry something over to the next branch. */
   release(session: PgSession, clean: boolean): void;
   /** Ends a server process that may still execute what the branch sent; resolves when it is gone, or could not be ended now. */
-  abandon(xid: Xid, backend: Backend): Promise<void>;
-  rollbackPrepared(xid: Xid): Promise<void>;
+  abandon(row: EvidenceRow, backend: Backend): Promise<void>;
+  rollbackPrepared(row: EvidenceRow): Promise<void>;
   /** How a one-phase commit ended whose answer was lost. */
-  proveOnePhase(xid: Xid, xid8: string, backend: Backend): Promise<FinishResult>;
+  proveOnePhase(row: EvidenceRow, backend: Backend): Promise<FinishResult>;
 }
 
 const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
@@ -24,15 +26,15 @@ const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
 export class BranchWire {
   readonly session: PgSession;
   readonly #host: BranchHost;
-  readonly #xid: Xid;
+  readonly #row: EvidenceRow;
   readonly #options: BranchOptions;
   #begun = false;
   #mayBePrepared = false;
 
-  constructor(host: BranchHost, session: PgSession, xid: Xid, options: BranchOptions) {
+  constructor(host: BranchHost, session: PgSession, row: EvidenceRow, options: BranchOptions) {
     this.session = session;
     this.#host = host;
-    this.#xid = xid;
+    this.#row = row;
     this.#options = options;
   }
 
@@ -47,7 +49,7 @@ export class BranchWire {
   }
 
   get prepareText(): string {
-    return `prepare transaction ${gidLiteral(this.#xid)}`;
+    return `prepare transaction ${gidLiteral(this.#row)}`;
   }
 
   /** Statements of the application, as long as they take; the results are theirs alone. */
@@ -61,8 +63,18 @@ export class BranchWire {
   }
 
   /** A statement of our own, which must be answered in time. */
-  call(text: string, prepares = false): Promise<BatchOutcome> {
-    const request: Request = { kind: 'simple', text };
+  call(text: string): Promise<BatchOutcome> {
+    return this.#call({ kind: 'simple', text }, false);
+  }
+
+  /** The row and the end of a branch that wrote. */
+  callWithRow(end: 'prepare' | 'commit'): Promise<BatchOutcome> {
+    const prepares = end === 'prepare';
+    const steps = [insertRowStep(this.#row), { text: prepares ? this.prepareText : 'commit' }];
+    return this.#call({ kind: 'steps', steps }, prepares);
+  }
+
+  #call(request: Request, prepares: boolean): Promise<BatchOutcome> {
     return this.#watched(prepares, () => this.session.run(request, { timeoutMs: this.#host.callTimeoutMs }));
   }
 
@@ -73,7 +85,7 @@ export class BranchWire {
       this.#mayBePrepared = false;
     } else if (prepares) {
       // The vote does not wait for it: a branch that is found prepared later is rolled back by reconciliation.
-      void this.#host.abandon(this.#xid, this.session.backend);
+      void this.#host.abandon(this.#row, this.session.backend);
     }
     return outcome;
   }
@@ -86,7 +98,7 @@ export class BranchWire {
     const begin = { text: `begin${level}${readOnly ? ' read only' : ''}`, values: [] };
     // LOCAL: both end with the transaction, also at PREPARE, so that the pooled session is as it was. Not set_config, which the session
     // could keep: a query would take the snapshot of the branch before the application's first lock.
-    const tag = { text: `set local application_name = '${sessionTag(this.#xid)}'` };
+    const tag = { text: `set local application_name = '${sessionTag(this.#row)}'` };
     const idle = { text: `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}` };
     return idleTimeoutMs === this.session.idleTimeoutMs ? [begin, tag] : [begin, tag, idle];
   }

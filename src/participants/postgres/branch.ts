@@ -1,5 +1,6 @@
 // An open branch: executes until something dooms it, votes once, ends once.
-import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
@@ -11,25 +12,24 @@ import {
 } from '../resource-manager.ts';
 import type { BatchOutcome } from './batch.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
-import { formatEvidence } from './gid.ts';
 import { failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, valueAt } from './judge.ts';
+import { insertRowStep } from './rows.ts';
 import type { PgSession } from './session.ts';
 import { classifyStatement } from './statement.ts';
 import { statementResult, statementStep } from './values.ts';
 
-// Qualified, for the application may have put another schema in front. With an empty list of values they are statements that the
-// session keeps, which cost the engine next to nothing.
+// Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
+// keeps, which costs the engine next to nothing.
 const XID_IF_ANY_STEP = { text: 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text', values: [] };
-const XID_STEP = { text: 'select pg_catalog.pg_current_xact_id()::pg_catalog.text', values: [] };
 const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared or ended', retryable: false };
 const ROLLED_BACK: Reason = { code: 'BRANCH_UNKNOWN', message: 'the branch was rolled back', retryable: true };
 
 export class PgBranch implements BranchSession {
   readonly #host: BranchHost;
   readonly #wire: BranchWire;
-  readonly #xid: Xid;
-  /** The transaction's number, from its first write on; it stays the same until the end. */
-  #xid8: string | undefined;
+  readonly #row: EvidenceRow;
+  /** The transaction has a number, which it gets with its first write. */
+  #hasWritten = false;
   #soiled = false;
   #ended = false;
   #doom: Reason | undefined;
@@ -40,8 +40,8 @@ export class PgBranch implements BranchSession {
 
   constructor(host: BranchHost, session: PgSession, xid: Xid, options: BranchOptions) {
     this.#host = host;
-    this.#wire = new BranchWire(host, session, xid, options);
-    this.#xid = xid;
+    this.#row = { ...xid, opening: options.opening };
+    this.#wire = new BranchWire(host, session, this.#row, options);
     session.setUser(({ reason, deliberate }) => {
       if (!this.#ended && !deliberate) {
         this.#doom ??= reason;
@@ -54,9 +54,9 @@ export class PgBranch implements BranchSession {
   async execute(statement: Statement): Promise<StatementResult> {
     this.#accept(statement);
     const step = statementStep(statement);
-    const outcome = await this.#wire.run(this.#xid8 === undefined ? [step, XID_IF_ANY_STEP] : [step]);
+    const outcome = await this.#wire.run(this.#hasWritten ? [step] : [step, XID_IF_ANY_STEP]);
     const result = this.#resultOf(outcome);
-    this.#xid8 ??= valueAt(outcome, 1);
+    this.#hasWritten ||= valueAt(outcome, 1) !== undefined;
     if (outcome.kind === 'answered' && outcome.status !== 'T') {
       // Not refused by its first words, not failed, and yet the transaction is over: it ended behind our back.
       this.#wire.session.destroy();
@@ -68,17 +68,15 @@ export class PgBranch implements BranchSession {
 
   async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
     const changes = this.#accept(statement);
-    if (!changes && this.#xid8 === undefined) {
+    if (!changes && !this.#hasWritten) {
       // It probably only reads, and PREPARE would give it a number and a slot: look first, at the cost of a round trip.
       const result = await this.execute(statement);
       return { result, vote: await this.prepare() };
     }
-    const number = this.#xid8 === undefined ? [XID_STEP] : [];
-    const steps = [statementStep(statement), ...number, { text: this.#wire.prepareText }];
+    const steps = [statementStep(statement), insertRowStep(this.#row), { text: this.#wire.prepareText }];
     const outcome = await this.#wire.run(steps, true);
     const result = this.#resultOf(outcome);
-    const xid8 = this.#xid8 ?? valueAt(outcome, 1);
-    return { result, vote: await this.#voteOnce(async () => judgePrepare(outcome, xid8)) };
+    return { result, vote: await this.#voteOnce(() => this.#judged(outcome)) };
   }
 
   prepare(): Promise<Vote> {
@@ -86,15 +84,15 @@ export class PgBranch implements BranchSession {
       if (!this.#wire.begun) {
         return { kind: 'read-only' };
       }
-      return await this.#prepareOrCommit(this.#xid8);
+      return await this.#prepareOrCommit();
     });
   }
 
   async askOnePhase(): Promise<OnePhaseResult> {
     const isOver = this.#ended || this.#doom !== undefined;
-    return isOver || this.#xid8 === undefined
+    return isOver || !this.#hasWritten
       ? await this.commitOnePhase()
-      : { kind: 'has-written', evidence: formatEvidence(this.#xid8) };
+      : { kind: 'has-written', evidence: this.#evidence };
   }
 
   async commitOnePhase(): Promise<FinishResult> {
@@ -109,11 +107,11 @@ export class PgBranch implements BranchSession {
     if (session.busy && !this.#ended) {
       // A deadline overtook a running call. A backend that waits for a lock would not notice the cut connection for a while.
       session.destroy();
-      await this.#host.abandon(this.#xid, session.backend);
+      await this.#host.abandon(this.#row, session.backend);
     }
     await this.#letGo();
     if (this.#wire.mayBePrepared) {
-      await this.#host.rollbackPrepared(this.#xid);
+      await this.#host.rollbackPrepared(this.#row);
     }
   }
 
@@ -160,7 +158,7 @@ export class PgBranch implements BranchSession {
       if (voted.kind === 'prepared' && this.#doom !== undefined) {
         // A rollback overtook the prepare and met its answer on the way.
         voted = { kind: 'rollback', reason: this.#doom };
-        await this.#host.rollbackPrepared(this.#xid);
+        await this.#host.rollbackPrepared(this.#row);
       }
       if (voted.kind === 'rollback') {
         this.#doom ??= voted.reason;
@@ -172,10 +170,22 @@ export class PgBranch implements BranchSession {
   }
 
   /** Without a number the transaction wrote nothing: a plain COMMIT frees everything at once. */
-  async #prepareOrCommit(xid8: string | undefined): Promise<Vote> {
-    return xid8 === undefined
-      ? judgeReadOnly(await this.#wire.call('commit'))
-      : judgePrepare(await this.#wire.call(this.#wire.prepareText, true), xid8);
+  async #prepareOrCommit(): Promise<Vote> {
+    return this.#hasWritten
+      ? await this.#judged(await this.#wire.callWithRow('prepare'))
+      : judgeReadOnly(await this.#wire.call('commit'));
+  }
+
+  async #judged(outcome: BatchOutcome): Promise<Vote> {
+    const vote = judgePrepare(outcome, this.#evidence);
+    if (vote.kind === 'rollback' && outcome.kind === 'answered' && outcome.isUnreplicated) {
+      await this.#host.rollbackPrepared(this.#row);
+    }
+    return vote;
+  }
+
+  get #evidence(): Evidence {
+    return rowEvidence(this.#row.opening);
   }
 
   async #commitOnce(): Promise<FinishResult> {
@@ -185,14 +195,14 @@ export class PgBranch implements BranchSession {
     if (!this.#wire.begun) {
       return { kind: 'done' };
     }
-    const xid8 = this.#xid8;
-    const outcome = await this.#wire.call('commit');
-    if (outcome.kind === 'answered') {
+    const wrote = this.#hasWritten;
+    const outcome = wrote ? await this.#wire.callWithRow('commit') : await this.#wire.call('commit');
+    if (outcome.kind === 'answered' && !outcome.isUnreplicated) {
       return judgeOnePhase(outcome);
     }
-    return xid8 === undefined
-      ? { kind: 'unknown', reason: failureOf(outcome) ?? ENDED }
-      : await this.#host.proveOnePhase(this.#xid, xid8, this.#wire.session.backend);
+    return wrote
+      ? await this.#host.proveOnePhase(this.#row, this.#wire.session.backend)
+      : { kind: 'unknown', reason: failureOf(outcome) ?? ENDED };
   }
 
   /** Ends the transaction where it is still open, and gives the session back. */

@@ -1,11 +1,12 @@
 // Questions about the engine's state: prepared branches, the sessions behind them and those that wait for them.
 import { assert } from '../../lib/assert.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { Xid } from '../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../resource-manager.ts';
 import type { Step, StepResult } from './batch.ts';
 import { lostReason, statementReason } from './errors.ts';
 import type { Control } from './finish.ts';
-import { formatEvidence, formatGid, parseGid, sessionTag, widenXid } from './gid.ts';
+import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from './gid.ts';
 import type { Backend } from './session.ts';
 
 /** How long the engine waits for a session that it was told to end. */
@@ -29,17 +30,20 @@ export async function query(control: Control, steps: readonly Step[]): Promise<r
 export async function listPrepared(control: Control): Promise<readonly PreparedBranch[]> {
   const [result] = await query(control, [
     {
-      text: `select gid, transaction::text, pg_snapshot_xmax(pg_current_snapshot())::text,
+      text: `select gid,
         greatest(0, extract(epoch from clock_timestamp() - prepared) * 1000)::bigint::text
         from pg_prepared_xacts where database = current_database()`,
     },
   ]);
-  return (result?.rows ?? []).map(([gid, xid, next, ageMs]) => ({
-    xid: parseGid(gid ?? ''),
-    raw: printable(gid ?? ''),
-    evidence: formatEvidence(widenXid(xid ?? '0', next ?? '0').toString()),
-    ageMs: Number(ageMs ?? 0),
-  }));
+  return (result?.rows ?? []).map(([gid, ageMs]) => {
+    const row = parseGid(gid ?? '');
+    return {
+      xid: row === undefined ? undefined : { gtrid: row.gtrid, bqual: row.bqual },
+      raw: printable(gid ?? ''),
+      evidence: row === undefined ? '' : rowEvidence(row.opening),
+      ageMs: Number(ageMs ?? 0),
+    };
+  });
 }
 
 /** Anyone may prepare under any name: what is shown to people has no control characters. */
@@ -48,30 +52,41 @@ function printable(gid: string): string {
 }
 
 const SERVING = `from pg_stat_activity a where a.datname = current_database() and a.pid <> pg_backend_pid()
-  and (a.application_name = $1 or (a.pid::text, a.backend_start::text) in (select * from unnest($2::text[], $3::text[])))`;
+  and (starts_with(a.application_name, $1) or (a.pid::text, a.backend_start::text) in (select * from unnest($2::text[], $3::text[])))`;
 
 /**
- * Ends the sessions that serve the branch, whoever opened them, and the given server processes, and waits until they are gone.
- * As the role that logged in: the branch role of `SET ROLE` may not end sessions of the other.
+ * Ends the sessions that serve the opening, or every opening of the name, whoever opened them, and the given server processes, and waits
+ * until they are gone. One that waits for a synchronous standby is left alone: it has prepared or committed already, and would show
+ * that to everybody although no standby may have it. As the role that logged in: the branch role of `SET ROLE` may not end sessions of the other.
  * @throws {EngineError} also when one of them does not go.
  */
-export async function fenceBranch(control: Control, xid: Xid, backends: readonly Backend[]): Promise<void> {
+export async function fenceBranch(
+  control: Control,
+  branch: Xid | EvidenceRow,
+  backends: readonly Backend[],
+): Promise<void> {
   const values = [
-    sessionTag(xid),
+    'opening' in branch ? sessionTag(branch) : sessionTagPrefix(branch),
     `{${backends.map(({ pid }) => pid).join(',')}}`,
     `{${backends.map(({ startedAt }) => `"${startedAt}"`).join(',')}}`,
   ];
   const results = await query(control, [
     { text: 'begin' },
     { text: 'set local role none' },
-    { text: `select pg_terminate_backend(a.pid, ${TERMINATE_WAIT_MS}) ${SERVING}`, values },
+    {
+      text: `select pg_terminate_backend(a.pid, ${TERMINATE_WAIT_MS}) ${SERVING} and a.wait_event is distinct from 'SyncRep'`,
+      values,
+    },
     { text: 'commit' },
     // Not by the answers: false is also what a process gets that was on its way out already.
-    { text: `select a.pid::text ${SERVING}`, values },
+    { text: `select a.pid::text, a.wait_event ${SERVING}`, values },
   ]);
-  const stuck = (results[4]?.rows ?? []).map(([pid]) => pid);
+  const stuck = results[4]?.rows ?? [];
   if (stuck.length > 0) {
-    const message = `server processes ${stuck.join(', ')} do not end; look at them in pg_stat_activity`;
+    const processes = `server processes ${stuck.map(([pid]) => pid).join(', ')}`;
+    const message = stuck.some(([, event]) => event === 'SyncRep')
+      ? `${processes} wait for the synchronous standby; look at pg_stat_replication`
+      : `${processes} do not end; look at them in pg_stat_activity`;
     throw new EngineError({ code: 'ENGINE_UNAVAILABLE', message, retryable: true }, { sessionLost: false });
   }
 }
@@ -86,7 +101,7 @@ export async function countBlocked(control: Control, xid: Xid): Promise<number> 
       text: `with recursive holder as (
           select l.virtualtransaction from pg_prepared_xacts p
           join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.transaction and l.granted and l.pid is null
-          where p.gid = $1 and p.database = current_database()
+          where starts_with(p.gid, $1) and p.database = current_database()
         ), blocked(pid) as (
           select w.pid from holder join pg_locks h on h.virtualtransaction = holder.virtualtransaction and h.pid is null and h.granted
           join pg_locks w on not w.granted and w.pid is not null and w.locktype = h.locktype
@@ -96,7 +111,7 @@ export async function countBlocked(control: Control, xid: Xid): Promise<number> 
           union
           select l.pid from blocked b join pg_locks l on not l.granted and b.pid = any(pg_blocking_pids(l.pid))
         ) select count(distinct pid)::text from blocked`,
-      values: [formatGid(xid)],
+      values: [gidPrefix(xid)],
     },
   ]);
   return Number(result?.rows[0]?.[0] ?? 0);

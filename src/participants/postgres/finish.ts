@@ -1,59 +1,71 @@
 // Phase two and its proofs: what an answer of COMMIT PREPARED means, and what is asked when it means nothing.
-import type { Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
-import type { BatchOutcome, PgError, Request, Step } from './batch.ts';
+import { type EvidenceRow, formatRow } from '../../xa/evidence.ts';
+import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
+import type { BatchOutcome, PgError, Request, Step, StepResult } from './batch.ts';
 import { lostReason, statementReason } from './errors.ts';
-import { formatGid, gidLiteral, parseEvidence } from './gid.ts';
+import { formatGid, gidLiteral } from './gid.ts';
+import { rowStep } from './rows.ts';
+import { BRANCH_TABLE, printPostgresSql } from './tables.ts';
 
 /** Runs a request in a control session: separate from those of branches, so that a full pool never delays phase two. */
 export type Control = (request: Request) => Promise<BatchOutcome>;
 
-/** `pg_xact_status`; undefined: no evidence, too old, or not of this server. */
-export type XactStatus = 'committed' | 'aborted' | 'in progress' | undefined;
+/** What the engine shows of one opening: it lists it as prepared, it has the row of a commit, or neither. */
+export type Standing = 'prepared' | 'committed' | 'neither';
 
-export interface Standing {
-  readonly prepared: boolean;
-  readonly status: XactStatus;
-}
+/** The engine could not be asked, or does not answer for certain now. */
+export type NoStanding = Extract<FinishResult, { kind: 'unknown' | 'not-yet' }>;
 
-/** The engine could not be asked. */
-export type NoStanding = Extract<FinishResult, { kind: 'unknown' }>;
+/** Ends sessions that may still prepare or commit; why they are not ended. */
+export type Fence = () => Promise<Reason | undefined>;
 
 /** COMMIT PREPARED, proven. Never rejects. */
-export async function commitPrepared(control: Control, xid: Xid, evidence: Evidence): Promise<FinishResult> {
-  const first = await finish(control, xid, 'commit prepared');
-  if (first !== 'not-found') {
-    return first;
-  }
-  const standing = await standingOf(control, xid, evidence);
-  if ('kind' in standing) {
-    return standing;
-  }
-  if (standing.prepared) {
-    // A PREPARE that was still on its way arrived between the two questions.
-    const again = await finish(control, xid, 'commit prepared');
-    return again === 'not-found' ? notYet('the branch is listed and yet not found') : again;
-  }
-  switch (standing.status) {
-    case 'committed':
-      return { kind: 'done' };
-    case 'aborted':
-      return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is aborted` };
-    case 'in progress':
-      return notYet('the transaction is in progress and not prepared');
-    default:
-      return { kind: 'unproven', reason: unproven(xid, evidence) };
-  }
+export async function commitPrepared(control: Control, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
+  return await finishTwice(control, row, 'commit prepared', fence, (standing) => {
+    switch (standing) {
+      case 'committed':
+        return { kind: 'done' };
+      case 'prepared':
+        return notYet('the branch is listed and yet not found');
+      case 'neither':
+        return { kind: 'done-otherwise', proof: notHere(row) };
+    }
+  });
 }
 
-/** ROLLBACK PREPARED. `fence` ends sessions that might still prepare, before "not found" is believed. Never rejects. */
-export async function rollbackPrepared(
+/** ROLLBACK PREPARED of one opening. Never rejects. */
+export async function rollbackPrepared(control: Control, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
+  return await finishTwice(control, row, 'rollback prepared', fence, (standing) => {
+    switch (standing) {
+      case 'committed':
+        return { kind: 'done-otherwise', proof: hasRow([row]) };
+      case 'prepared':
+        return notYet('the branch is listed and yet not found');
+      case 'neither':
+        return { kind: 'done' };
+    }
+  });
+}
+
+export function hasRow(rows: readonly EvidenceRow[]): string {
+  return `the row ${rows.map(formatRow).join(', ')} is in ${BRANCH_TABLE}: it was committed`;
+}
+
+function notHere(row: EvidenceRow): string {
+  return (
+    `the database neither lists ${formatGid(row)} as prepared nor has its row in ${BRANCH_TABLE}: ` +
+    'it is not committed here'
+  );
+}
+
+async function finishTwice(
   control: Control,
-  xid: Xid,
-  evidence: Evidence,
-  fence: () => Promise<Reason | undefined>,
+  row: EvidenceRow,
+  verb: 'commit prepared' | 'rollback prepared',
+  fence: Fence,
+  judge: (standing: Standing) => FinishResult,
 ): Promise<FinishResult> {
-  const first = await finish(control, xid, 'rollback prepared');
+  const first = await finish(control, row, verb);
   if (first !== 'not-found') {
     return first;
   }
@@ -62,72 +74,69 @@ export async function rollbackPrepared(
     return { kind: 'unknown', reason: stuck };
   }
   // What the fenced sessions could still do, they have done by now.
-  const again = await finish(control, xid, 'rollback prepared');
+  const again = await finish(control, row, verb);
   if (again !== 'not-found') {
     return again;
   }
-  const standing = await standingOf(control, xid, evidence);
-  if ('kind' in standing) {
-    return standing;
-  }
-  switch (standing.status) {
-    case 'committed':
-      return { kind: 'done-otherwise', proof: `pg_xact_status of ${evidence} is committed` };
-    case 'in progress':
-      return notYet('the transaction is in progress and not prepared');
-    default:
-      return standing.prepared ? notYet('the branch is listed and yet not found') : { kind: 'done' };
-  }
+  const standing = await standingOf(control, row);
+  return typeof standing === 'string' ? judge(standing) : standing;
 }
 
-/** What the engine lists and remembers; or that it cannot be asked. */
-export async function standingOf(control: Control, xid: Xid, evidence: Evidence): Promise<Standing | NoStanding> {
-  const xid8 = parseEvidence(evidence);
-  const listed: Step = {
-    text: 'select count(*)::text from pg_prepared_xacts where gid = $1 and database = current_database()',
-    values: [formatGid(xid)],
-  };
-  const steps = xid8 === undefined ? [listed] : [listed, statusStep(xid8)];
-  const outcome = await control({ kind: 'steps', steps });
+/**
+ * What the engine shows of one opening. In two transactions and in this order: a branch that is committed in between is in the list, or
+ * its row is seen.
+ */
+export async function standingOf(control: Control, row: EvidenceRow): Promise<Standing | NoStanding> {
+  const listed = await ask(control, {
+    text: 'select 1 from pg_prepared_xacts where gid = $1 and database = current_database()',
+    values: [formatGid(row)],
+  });
+  if ('kind' in listed) {
+    return listed;
+  }
+  if (listed.rows.length > 0) {
+    return 'prepared';
+  }
+  const found = await ask(control, rowStep(row));
+  return 'kind' in found ? found : found.rows.length > 0 ? 'committed' : 'neither';
+}
+
+/** One question. What keeps it from being answered is told, and nothing is concluded. */
+export async function ask(control: Control, step: Step): Promise<StepResult | NoStanding> {
+  const outcome = await control({ kind: 'steps', steps: [step] });
   if (outcome.kind !== 'answered') {
     return { kind: 'unknown', reason: lost(outcome) };
   }
-  const [list, status] = outcome.results;
-  if (list === undefined || (outcome.error !== undefined && outcome.error.code !== '22023')) {
-    return {
-      kind: 'unknown',
-      reason: outcome.error === undefined ? lostReason(undefined) : statementReason(outcome.error),
-    };
+  if (outcome.error !== undefined) {
+    return unanswered(outcome.error);
   }
-  // 22023: the number is in this server's future. It is another server, or an older copy: it proves nothing.
-  return { prepared: list.rows[0]?.[0] !== '0', status: statusOf(status?.rows[0]?.[0]) };
+  const [result] = outcome.results;
+  return result === undefined || outcome.isUnreplicated
+    ? { kind: 'unknown', reason: result === undefined ? lostReason(undefined) : UNREPLICATED }
+    : result;
 }
 
-/** @returns undefined also when the engine cannot be asked. */
-export async function xactStatus(control: Control, xid8: string): Promise<XactStatus> {
-  const outcome = await control({ kind: 'steps', steps: [statusStep(xid8)] });
-  return outcome.kind === 'answered' ? statusOf(outcome.results[0]?.rows[0]?.[0]) : undefined;
-}
-
-function statusStep(xid8: string): Step {
-  return { text: 'select pg_xact_status($1::xid8)', values: [xid8] };
-}
-
-function statusOf(text: string | null | undefined): XactStatus {
-  return text === 'committed' || text === 'aborted' || text === 'in progress' ? text : undefined;
-}
+/** PostgreSQL has committed, and somebody cut off its wait for the synchronous standby: after a failover it may be gone. */
+export const UNREPLICATED: Reason = {
+  code: 'ENGINE_UNAVAILABLE',
+  message: 'the wait for the synchronous standby was cut off; look at pg_stat_replication',
+  retryable: true,
+};
 
 async function finish(
   control: Control,
-  xid: Xid,
+  row: EvidenceRow,
   verb: 'commit prepared' | 'rollback prepared',
 ): Promise<FinishResult | 'not-found'> {
-  const outcome = await control({ kind: 'simple', text: `${verb} ${gidLiteral(xid)}` });
+  const outcome = await control({ kind: 'simple', text: `${verb} ${gidLiteral(row)}` });
   if (outcome.kind !== 'answered') {
     return { kind: 'unknown', reason: lost(outcome) };
   }
   if (outcome.error !== undefined) {
     return refusal(outcome.error);
+  }
+  if (outcome.isUnreplicated) {
+    return { kind: 'unknown', reason: UNREPLICATED };
   }
   const tag = outcome.results[0]?.tag;
   return tag === verb.toUpperCase()
@@ -153,23 +162,37 @@ function refusal(error: PgError): FinishResult | 'not-found' {
         reason,
       );
     case '25006':
-      return notYet(
-        `${reason.message}; the server is a standby or read-only: point the participant at the primary`,
-        reason,
-      );
+      return notYet(`${reason.message}; ${STANDBY}`, reason);
     default:
       return { kind: 'unknown', reason };
   }
 }
 
-function notYet(message: string, from?: Reason): FinishResult {
-  const base = from ?? { code: 'BRANCH_BUSY', retryable: true };
-  return { kind: 'not-yet', reason: { ...base, message, retryable: true } };
+function unanswered(error: PgError): NoStanding {
+  const reason = statementReason(error);
+  switch (error.code) {
+    case '25006':
+      return notYet(`${reason.message}; ${STANDBY}`, reason);
+    case '55P03':
+      return notYet('another session asks for its row, and may be waiting for a synchronous standby', reason);
+    case '42P01':
+    case '3F000':
+      return notYet(
+        `${reason.message}; without it nothing is known of the branch: is this the database in which it was prepared?`,
+        reason,
+      );
+    case '42501':
+      return notYet(`${reason.message}; run as an administrator: ${printPostgresSql().replaceAll('\n', ' ')}`, reason);
+    default:
+      return { kind: 'unknown', reason };
+  }
 }
 
-function unproven(xid: Xid, evidence: Evidence): Reason {
-  const message = `the engine does not list ${formatXid(xid)} and proves neither end (evidence: ${evidence || 'none'})`;
-  return { code: 'BRANCH_UNKNOWN', message, retryable: false };
+const STANDBY = 'the server is a standby or read-only: point the participant at the primary';
+
+export function notYet(message: string, from?: Reason): Extract<FinishResult, { kind: 'not-yet' }> {
+  const base = from ?? { code: 'BRANCH_BUSY', retryable: true };
+  return { kind: 'not-yet', reason: { ...base, message, retryable: true } };
 }
 
 function lost(outcome: Exclude<BatchOutcome, { kind: 'answered' }>): Reason {

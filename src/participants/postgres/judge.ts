@@ -1,8 +1,8 @@
 // What a batch's outcome means for a branch: pure readings of command tags, errors and lost answers.
-import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { BatchOutcome } from './batch.ts';
 import { lostReason, statementReason } from './errors.ts';
-import { formatEvidence } from './gid.ts';
+import { UNREPLICATED } from './finish.ts';
 
 /** Why a batch did not do what it was sent for; undefined when it did. */
 export function failureOf(outcome: BatchOutcome): Reason | undefined {
@@ -23,17 +23,16 @@ export function valueAt(outcome: BatchOutcome, index: number): string | undefine
 
 /**
  * Prepared only if the last tag says so: in a failed transaction, and outside of one, PREPARE TRANSACTION succeeds and
- * answers ROLLBACK. Without the transaction's number nothing could be proven later, so that is a rollback vote, too.
+ * answers ROLLBACK. One that no standby may have is no yes: after a failover it could be gone.
  */
-export function judgePrepare(outcome: BatchOutcome, xid8: string | undefined): Vote {
-  const reason = failureOf(outcome);
+export function judgePrepare(outcome: BatchOutcome, evidence: Evidence): Vote {
+  const isUnreplicated = outcome.kind === 'answered' && outcome.isUnreplicated;
+  const reason = failureOf(outcome) ?? (isUnreplicated ? UNREPLICATED : undefined);
   if (reason !== undefined) {
     return { kind: 'rollback', reason };
   }
   const tag = lastTag(outcome);
-  return tag === 'PREPARE TRANSACTION' && xid8 !== undefined
-    ? { kind: 'prepared', evidence: formatEvidence(xid8) }
-    : { kind: 'rollback', reason: unexpected(tag) };
+  return tag === 'PREPARE TRANSACTION' ? { kind: 'prepared', evidence } : { kind: 'rollback', reason: unexpected(tag) };
 }
 
 /** The COMMIT of a branch that wrote nothing. A failure (40001 is possible) means that what it read must not be relied on. */

@@ -3,7 +3,7 @@ import type { PreflightFinding } from '../resource-manager.ts';
 import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 import { parseGid } from './gid.ts';
-import { EPOCH_TABLE, printPostgresSql, TABLES_COMPLETE } from './tables.ts';
+import { EPOCH_TABLE, printPostgresSql, RIGHTS_COMPLETE, TABLES_COMPLETE } from './tables.ts';
 
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
 const VERSION_FLOOR = 140_000;
@@ -129,16 +129,16 @@ function roleFindings(facts: Facts): readonly PreflightFinding[] {
   const findings: PreflightFinding[] = [];
   const sql = printPostgresSql(facts.role).trimEnd().replaceAll('\n', ' ');
   if (facts.epochTable === 'missing') {
-    const message = `the table ${EPOCH_TABLE} is missing, and the role ${facts.role} may not create it`;
-    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+    const message = `tables of the schema concordat are missing, and the role ${facts.role} may not create them`;
+    findings.push({ fatal: true, check: 'tables', message, fix: sql });
   }
   if (facts.epochTable === 'outdated') {
-    const message = `the table ${EPOCH_TABLE} is of an older version, and the role ${facts.role} may not change it`;
-    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+    const message = `the tables of the schema concordat are of an older version, and the role ${facts.role} may not change them`;
+    findings.push({ fatal: true, check: 'tables', message, fix: sql });
   }
   if (facts.epochTable === 'forbidden') {
-    const message = `the role ${facts.role} may not read and write ${EPOCH_TABLE}`;
-    findings.push({ fatal: true, check: 'epoch-table', message, fix: sql });
+    const message = `the role ${facts.role} may not read and write the tables of the schema concordat`;
+    findings.push({ fatal: true, check: 'tables', message, fix: sql });
   }
   for (const [owner, count] of facts.superuser ? [] : facts.strangers) {
     findings.push({
@@ -164,8 +164,7 @@ async function askFacts(control: Control): Promise<Facts> {
         when to_regclass('${EPOCH_TABLE}') is null then
           case when has_schema_privilege('concordat', 'create') then 'creatable' else 'missing' end
         when not ${TABLES_COMPLETE} then 'outdated'
-        when (select bool_and(has_table_privilege('${EPOCH_TABLE}', p)) from unnest(array['select', 'insert', 'update']) p)
-          then 'usable' else 'forbidden' end`,
+        when ${RIGHTS_COMPLETE} then 'usable' else 'forbidden' end`,
     },
     {
       text: `select gid, owner::text from pg_prepared_xacts where database = current_database() and owner <> current_user`,

@@ -1,9 +1,11 @@
-// The PostgreSQL adapter: branches in sessions of their own, phase two in a few control sessions, proof by pg_xact_status.
+// The PostgreSQL adapter: branches in sessions of their own, phase two in a few control sessions, proof by evidence rows.
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
+import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS } from '../../xa/limits.ts';
-import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
+import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
+import { noOpening, noProof } from '../reasons.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -19,12 +21,14 @@ import {
 import type { BatchOutcome, Request } from './batch.ts';
 import { PgBranch } from './branch.ts';
 import { type BranchHost, wholeMs } from './branch-wire.ts';
-import { countBlocked, fenceBranch, listPrepared, query } from './catalogue.ts';
-import { lostReason } from './errors.ts';
-import { type Control, commitPrepared, rollbackPrepared, standingOf, xactStatus } from './finish.ts';
+import { countBlocked, listPrepared, query } from './catalogue.ts';
+import { Fences } from './fences.ts';
+import { type Control, commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish.ts';
+import { committedOf, listedOf, rollbackName } from './openings.ts';
 import { SessionPool } from './pool.ts';
 import { preflight } from './preflight.ts';
-import { type Backend, openSession, type PgSession, type SessionSettings } from './session.ts';
+import { forgetRows, listRows } from './rows.ts';
+import { openSession, type PgSession, type SessionSettings } from './session.ts';
 import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables.ts';
 
 export interface PostgresOptions {
@@ -48,8 +52,6 @@ export interface PostgresOptions {
 const OPEN_WAIT_MS = 1_000;
 /** Enough that phase-two calls share the engine's flushes, few enough to leave its connections to branches. */
 const CONTROL_SESSIONS_MAX = 8;
-/** Processes remembered until they are known to be gone; the name that their sessions carry finds older ones, too. */
-const ABANDONED_MAX = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
@@ -62,10 +64,11 @@ export function openPostgresResourceManager(options: PostgresOptions): ResourceM
 class PostgresResourceManager implements ResourceManager {
   readonly #branches: SessionPool;
   readonly #controls: SessionPool;
-  /** Sessions that serve an unprepared branch, with the branch. */
+  /** Sessions that serve an unprepared branch, with its opening. */
   readonly #open = new Map<PgSession, string>();
-  /** Server processes that may still prepare a branch although we left them, by the branch. */
-  readonly #abandoned = new Map<string, Backend>();
+  readonly #fences: Fences;
+  /** How far the sweep of evidence rows has come; undefined: it begins anew. */
+  #sweptTo: EvidenceRow | undefined;
   readonly #host: BranchHost;
   readonly #poolMax: number;
   /** What the newest branch asked for: new sessions start with it, so that branches like it need no SET of their own. */
@@ -104,6 +107,7 @@ class PostgresResourceManager implements ResourceManager {
       clock,
       connect,
     });
+    this.#fences = new Fences(this.#control);
     this.#host = {
       callTimeoutMs: this.#callTimeoutMs,
       release: (session, clean) => {
@@ -114,9 +118,9 @@ class PostgresResourceManager implements ResourceManager {
           void session.close();
         }
       },
-      abandon: (xid, backend) => this.#abandon(xid, backend),
-      rollbackPrepared: async (xid) => void (await this.rollback(xid, '')),
-      proveOnePhase: (xid, xid8, backend) => this.#proveOnePhase(xid, xid8, backend),
+      abandon: (row, backend) => this.#fences.abandon(row, backend),
+      rollbackPrepared: async (row) => void (await rollbackPrepared(this.#control, row, this.#fences.asked(row))),
+      proveOnePhase: (row, backend) => this.#fences.proveOnePhase(row, backend),
     };
   }
 
@@ -173,23 +177,26 @@ class PostgresResourceManager implements ResourceManager {
   async open(xid: Xid, options: BranchOptions): Promise<BranchSession> {
     this.#usualIdleTimeoutMs = wholeMs(options.idleTimeoutMs);
     const session = await this.#branches.acquire();
-    this.#open.set(session, formatXid(xid));
+    this.#open.set(session, formatRow({ ...xid, opening: options.opening }));
     return new PgBranch(this.#host, session, xid, options);
   }
 
-  commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    return commitPrepared(this.#control, xid, evidence);
+  async commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    const row = rowOf(xid, evidence);
+    if (row === undefined) {
+      return { kind: 'unproven', reason: noOpening(xid, evidence) };
+    }
+    const result = await commitPrepared(this.#control, row, this.#fences.asked(row));
+    return result.kind === 'done-otherwise' && !isRowExpected(evidence)
+      ? { kind: 'unproven', reason: noProof(xid) }
+      : result;
   }
 
-  rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
-    return rollbackPrepared(this.#control, xid, evidence, async () => {
-      try {
-        await this.fence(xid);
-        return undefined;
-      } catch (error) {
-        return lostReason(error);
-      }
-    });
+  async rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
+    const row = rowOf(xid, evidence);
+    return row === undefined
+      ? await rollbackName(this.#control, xid, this.#fences.asked(xid))
+      : await rollbackPrepared(this.#control, row, this.#fences.asked(row));
   }
 
   list(): Promise<readonly PreparedBranch[]> {
@@ -197,39 +204,37 @@ class PostgresResourceManager implements ResourceManager {
   }
 
   async probe(xid: Xid, evidence: Evidence): Promise<BranchProof> {
-    const active = [...this.#open.values()].includes(formatXid(xid));
-    if (!active) {
-      await this.fence(xid);
+    const row = rowOf(xid, evidence);
+    const mine = row === undefined ? `${formatXid(xid)}:` : formatRow(row);
+    const isActive = [...this.#open.values()].some((open) => open.startsWith(mine));
+    if (!isActive) {
+      await this.#fences.end(row ?? xid);
     }
-    const standing = await standingOf(this.#control, xid, evidence);
-    if ('kind' in standing) {
-      throw new EngineError(standing.reason, { sessionLost: true });
+    if (row !== undefined) {
+      const standing = certain(await standingOf(this.#control, row));
+      const ended = isRowExpected(evidence) ? 'rolled-back' : 'unproven';
+      return standing !== 'neither' ? standing : isActive ? 'active' : ended;
     }
-    if (standing.prepared) {
+    if (certain(await listedOf(this.#control, xid)).length > 0) {
       return 'prepared';
     }
-    switch (standing.status) {
-      case 'committed':
-        return 'committed';
-      case 'aborted':
-        return 'rolled-back';
-      default:
-        return active || standing.status === 'in progress' ? 'active' : 'unproven';
-    }
+    const isCommitted = certain(await committedOf(this.#control, xid)).length > 0;
+    return isCommitted ? 'committed' : isActive ? 'active' : 'unproven';
   }
 
-  async fence(xid: Xid): Promise<void> {
-    const abandoned = this.#abandoned.get(formatXid(xid));
-    await fenceBranch(this.#control, xid, abandoned === undefined ? [] : [abandoned]);
-    this.#abandoned.delete(formatXid(xid));
+  async fence(xid: Xid, evidence: Evidence): Promise<void> {
+    await this.#fences.end(rowOf(xid, evidence) ?? xid);
   }
 
-  /** PostgreSQL keeps the evidence itself, in its commit log. */
-  async markers(): Promise<readonly Xid[]> {
-    return [];
+  async markers(identity: LogIdentity): Promise<readonly EvidenceRow[]> {
+    const { rows, end } = await listRows(this.#control, identity, this.#sweptTo);
+    this.#sweptTo = end;
+    return rows;
   }
 
-  async forget(): Promise<void> {}
+  forget(rows: readonly EvidenceRow[]): Promise<void> {
+    return forgetRows(this.#control, rows);
+  }
 
   blockedSessions(xid: Xid): Promise<number> {
     return countBlocked(this.#control, xid);
@@ -250,34 +255,12 @@ class PostgresResourceManager implements ResourceManager {
     this.#controls.release(session);
     return outcome;
   };
+}
 
-  async #abandon(xid: Xid, backend: Backend): Promise<void> {
-    const [oldest] = this.#abandoned.keys();
-    if (this.#abandoned.size >= ABANDONED_MAX && oldest !== undefined) {
-      this.#abandoned.delete(oldest);
-    }
-    this.#abandoned.set(formatXid(xid), backend);
-    try {
-      await this.fence(xid);
-    } catch {
-      // The engine cannot be asked now. The entry stays, and whoever fences this branch later ends the process then.
-    }
+/** @throws {EngineError} the engine does not tell now. */
+function certain<T extends string | readonly unknown[]>(answer: T | NoStanding): T {
+  if (typeof answer === 'object' && 'reason' in answer) {
+    throw new EngineError(answer.reason, { sessionLost: true });
   }
-
-  /** A process that is gone executes nothing any more: then, and not before, "aborted" is the end and not a moment. */
-  async #proveOnePhase(xid: Xid, xid8: string, backend: Backend): Promise<FinishResult> {
-    await this.#abandon(xid, backend);
-    const status = this.#abandoned.has(formatXid(xid)) ? undefined : await xactStatus(this.#control, xid8);
-    switch (status) {
-      case 'committed':
-        return { kind: 'done' };
-      case 'aborted':
-        return { kind: 'done-otherwise', proof: `pg_xact_status of xid8:${xid8} is aborted` };
-      default: {
-        const message = `the answer to COMMIT was lost, and pg_xact_status of xid8:${xid8} is ${status ?? 'not known'}`;
-        const reason: Reason = { code: 'OUTCOME_UNKNOWN', message, retryable: true };
-        return { kind: 'unknown', reason };
-      }
-    }
-  }
+  return answer;
 }

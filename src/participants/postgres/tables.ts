@@ -1,17 +1,33 @@
-// The adapter's own table: the newest life of each log that this database has served (it refuses every other copy of the log).
+// The adapter's own tables: evidence rows, and the newest life of each log that this database has served.
 import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../xa/xid.ts';
 import { EngineError, type KnownLog, type RecordedLife } from '../resource-manager.ts';
 import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 
-/** The name of the table, for findings and for people. */
+/** The names of the tables, for findings and for people. */
 export const EPOCH_TABLE = 'concordat.epoch';
+export const BRANCH_TABLE = 'concordat.branch';
 /** A row of each participant, which the others of its resource read: see `showToken`. */
 export const PARTICIPANT_TABLE = 'concordat.participant';
+
+/** What the participant's role needs of each. */
+export const TABLE_RIGHTS = {
+  [EPOCH_TABLE]: ['select', 'insert', 'update'],
+  [BRANCH_TABLE]: ['select', 'insert', 'update', 'delete'],
+  [PARTICIPANT_TABLE]: ['select', 'insert', 'update', 'delete'],
+} as const;
 
 const CREATE = [
   'create schema if not exists concordat',
   `create table if not exists ${EPOCH_TABLE} (identity text primary key, epoch bigint not null, token text not null default '')`,
+  // The key leaves the opening out: while one opening is prepared, or its row is there, another of the same name cannot be prepared.
+  // Rows live for seconds and are never changed: what a vacuum has to clean is the whole table, so it comes by number and not by share.
+  `create table if not exists ${BRANCH_TABLE} (
+  gtrid text collate "C" not null, bqual text collate "C" not null, opening text collate "C" not null,
+  primary key (gtrid, bqual)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000, autovacuum_vacuum_cost_delay = 0)`,
+  `comment on table ${BRANCH_TABLE} is 'Concordat: written within each branch, so a row proves that its branch was committed'`,
   `create table if not exists ${PARTICIPANT_TABLE} (instance text primary key, token text not null, at timestamptz not null)`,
   // Tables of versions before 0.2 have no token.
   `alter table ${EPOCH_TABLE} add column if not exists token text not null default ''`,
@@ -20,20 +36,24 @@ const CREATE = [
 /** Whether the tables are there with all columns. By names: asking for them by `to_regclass` takes the right to use their schema. */
 export const TABLES_COMPLETE = `(select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid
   join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = 'concordat' and (c.relname, a.attname) in (('epoch', 'token'), ('participant', 'token'))) = 2`;
+  where n.nspname = 'concordat' and (c.relname, a.attname) in (('epoch', 'token'), ('participant', 'token'), ('branch', 'opening'))) = 3`;
+
+/** Whether the role may use them. */
+export const RIGHTS_COMPLETE = `(${Object.entries(TABLE_RIGHTS)
+  .flatMap(([table, rights]) => rights.map((right) => `has_table_privilege('${table}', '${right}')`))
+  .join(' and ')})`;
 
 /** What `createTables` executes, for an administrator to run where the participant's role may not; with the grants that it then needs. */
 export function printPostgresSql(role = 'concordat'): string {
   const name = `"${role.replaceAll('"', '""')}"`;
   const grants = [
     `grant usage on schema concordat to ${name}`,
-    `grant select, insert, update on ${EPOCH_TABLE} to ${name}`,
-    `grant select, insert, update, delete on ${PARTICIPANT_TABLE} to ${name}`,
+    ...Object.entries(TABLE_RIGHTS).map(([table, rights]) => `grant ${rights.join(', ')} on ${table} to ${name}`),
   ];
   return [...CREATE, ...grants].map((line) => `${line};\n`).join('');
 }
 
-/** @throws {EngineError} the role may not create it. */
+/** @throws {EngineError} the role may not create them. */
 export async function createPostgresTables(control: Control): Promise<void> {
   // Looked for first: CREATE … IF NOT EXISTS needs the right to create even where there is nothing to do.
   const [found] = await query(control, [{ text: `select (${TABLES_COMPLETE})::text` }]);

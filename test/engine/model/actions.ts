@@ -18,7 +18,7 @@ export const ACTIONS = {
     if (bqual !== undefined && !world.judges.commitRequested && firstLife(world, pick) === undefined) {
       const life = world.participants.open(bqual, pick % 5 !== 0);
       world.judges.claimed.add(life);
-      world.inbox.push({ kind: 'branch-opened', bqual, instance: life.instance });
+      world.inbox.push({ kind: 'branch-opened', bqual, instance: life.instance, evidence: life.evidence });
     }
   },
   /** A repeated first statement reaches another instance, before or after the end: work that nobody claims. */
@@ -26,8 +26,8 @@ export const ACTIONS = {
     const bqual = NAMES[pick % NAMES.length];
     if (bqual !== undefined && world.participants.lives.filter((life) => life.bqual === bqual).length < 3) {
       if (firstLife(world, pick) !== undefined && world.state !== undefined) {
-        const { instance } = world.participants.open(bqual, pick % 5 !== 0);
-        world.inbox.push({ kind: 'branch-opened', bqual, instance });
+        const { instance, evidence } = world.participants.open(bqual, pick % 5 !== 0);
+        world.inbox.push({ kind: 'branch-opened', bqual, instance, evidence });
       }
     }
   },

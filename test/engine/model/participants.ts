@@ -34,9 +34,9 @@ export class Participants {
     return life;
   }
 
-  /** The engine allows one prepared branch of a name at a time. */
-  prepared(bqual: Bqual): Life | undefined {
-    return this.lives.find((life) => life.bqual === bqual && life.status === 'prepared');
+  /** What the engine lists under a name: each opening stands by itself. */
+  prepared(bqual: Bqual): readonly Life[] {
+    return this.lives.filter((life) => life.bqual === bqual && life.status === 'prepared');
   }
 
   /** Nothing was forgotten. */
@@ -59,8 +59,8 @@ export class Participants {
       case 'rolled-back':
         return { kind: 'rollback', reason: REASON };
       default: {
-        const prepared = this.prepared(bqual);
-        return prepared === undefined
+        const [prepared, second] = this.prepared(bqual);
+        return prepared === undefined || second !== undefined
           ? { kind: 'rollback', reason: REASON }
           : { kind: 'prepared', evidence: prepared.evidence };
       }
@@ -78,14 +78,16 @@ export class Participants {
         return { kind: 'vote', bqual, instance: opener || instance, vote: { kind: 'rollback', reason: REASON } };
       }
     }
-    return { kind: 'branch-result', bqual, verb, result: this.#finish(bqual, instance, verb, evidence) };
+    return { kind: 'branch-result', bqual, verb, evidence, result: this.#finish(bqual, instance, verb, evidence) };
   }
 
   #finish(bqual: Bqual, instance: string, verb: Verb, evidence: string): FinishResult {
     const held = this.#at(bqual, instance);
     switch (verb) {
       case 'commit':
-        return held?.status === 'active' ? { kind: 'not-yet', reason: REASON } : this.#commit(bqual, evidence);
+        return held?.status === 'active' && held.evidence === evidence
+          ? { kind: 'not-yet', reason: REASON }
+          : this.#commit(bqual, evidence);
       case 'rollback':
         return this.#rollback(bqual, held, evidence);
       case 'commit-one-phase':
@@ -112,26 +114,28 @@ export class Participants {
       life.status = 'read-only';
       return { kind: 'read-only' };
     }
-    const taken = this.prepared(life.bqual) !== undefined;
-    life.status = taken ? 'rolled-back' : 'prepared';
-    return taken ? { kind: 'rollback', reason: REASON } : { kind: 'prepared', evidence: life.evidence };
+    life.status = 'prepared';
+    return { kind: 'prepared', evidence: life.evidence };
   }
 
-  /** A participant commits what is prepared under the name only if it is the work that the decision names. */
+  /** A participant commits the opening that the decision names, and no other. */
   #commit(bqual: Bqual, evidence: string): FinishResult {
-    const prepared = this.prepared(bqual);
-    if (prepared !== undefined && (evidence === '' || evidence === prepared.evidence)) {
+    const prepared = this.prepared(bqual).find((life) => life.evidence === evidence);
+    if (prepared !== undefined) {
       prepared.status = 'committed';
       return { kind: 'done' };
     }
     return this.#proof(evidence, 'committed');
   }
 
-  /** The engine rolls back by name: whatever is prepared under it goes. */
+  /** Rolls back the opening that is named, or without evidence whatever bears the name. */
   #rollback(bqual: Bqual, held: Life | undefined, evidence: string): FinishResult {
-    const life = held?.status === 'active' ? held : this.prepared(bqual);
-    if (life !== undefined) {
-      life.status = 'rolled-back';
+    const open = [...(held?.status === 'active' ? [held] : []), ...this.prepared(bqual)];
+    const meant = open.filter((life) => evidence === '' || evidence === life.evidence);
+    if (meant.length > 0) {
+      for (const life of meant) {
+        life.status = 'rolled-back';
+      }
       return { kind: 'done' };
     }
     const proof = this.#proof(evidence, 'rolled-back');

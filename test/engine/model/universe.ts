@@ -51,7 +51,7 @@ function reports(bqual: Bqual, instance: string): readonly Event[] {
   ];
   return [
     { kind: 'enlist-requested', bqual, instance },
-    { kind: 'branch-opened', bqual, instance },
+    { kind: 'branch-opened', bqual, instance, evidence },
     { kind: 'branch-found', bqual, instance, evidence },
     { kind: 'one-phase-evidence', bqual, instance, evidence },
     ...votes.map((vote): Event => ({ kind: 'vote', bqual, instance, vote })),
@@ -68,7 +68,9 @@ function progress(bqual: Bqual): readonly Event[] {
   ];
   const verbs = ['commit', 'rollback', 'commit-one-phase'] as const;
   return [
-    ...verbs.flatMap((verb) => results.map((result): Event => ({ kind: 'branch-result', bqual, verb, result }))),
+    ...verbs.flatMap((verb) =>
+      results.map((result): Event => ({ kind: 'branch-result', bqual, verb, evidence: '', result })),
+    ),
     { kind: 'retry-due', bqual },
     { kind: 'damage-durable', bqual },
     { kind: 'operator-vouched', bqual, end: 'committed', proof: 'word' },

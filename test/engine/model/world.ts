@@ -116,7 +116,7 @@ export class World {
 
   /** The driver gives up waiting for the answer to a call, whichever way that was lost. */
   giveUp(bqual: Bqual, verb: Verb): void {
-    this.inbox.push({ kind: 'branch-result', bqual, verb, result: { kind: 'unknown', reason: REASON } });
+    this.inbox.push({ kind: 'branch-result', bqual, verb, evidence: '', result: { kind: 'unknown', reason: REASON } });
   }
 
   reconcile(life: Life): void {
@@ -161,8 +161,7 @@ export class World {
     }
     const { decided } = this;
     if (decided !== undefined) {
-      const isFinished = this.durable.some(({ kind }) => kind === 'finished');
-      this.state = decidedLongAgo(decided, isFinished);
+      this.state = decidedLongAgo(decided);
       this.apply(event);
       return;
     }

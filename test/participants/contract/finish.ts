@@ -1,7 +1,7 @@
 // The contract of phase two: every verb twice, unknown Xids, finished by hand, foreign branches, a crash, two lives at once.
 import { describe, expect, it } from 'vitest';
 import { formatXid } from '../../../src/xa/xid.ts';
-import { type ContractHarness, freshIdentity, freshXid } from './harness.ts';
+import { type ContractHarness, freshGtrid, freshIdentity, freshRow, freshXid, rowOfBranch } from './harness.ts';
 import { engineError, expectPrepared, expectUnlocked, givenPrepared, givenRow, isListed, OPTIONS } from './steps.ts';
 
 export function finishContract(harness: () => ContractHarness): void {
@@ -193,11 +193,16 @@ export function finishContract(harness: () => ContractHarness): void {
 
     it('evidence rows are of branches that are not prepared, and go when they are forgotten', async () => {
       await using manager = await harness().open();
-      const { xid, evidence } = await givenPrepared(harness(), manager);
-      await manager.commit(xid, evidence);
-      await manager.forget([xid]);
-      await manager.forget([xid]);
       const identity = freshIdentity();
+      const prepared = await givenPrepared(harness(), manager, freshXid(freshGtrid(identity)));
+      expect(await manager.markers(identity)).toEqual([]);
+      await manager.commit(prepared.xid, prepared.evidence);
+      const row = rowOfBranch(prepared);
+      expect(await manager.markers(identity)).toEqual([row]);
+      await manager.forget([freshRow(prepared.xid)]);
+      expect(await manager.commit(prepared.xid, prepared.evidence)).toEqual({ kind: 'done' });
+      await manager.forget([row]);
+      await manager.forget([row]);
       expect(await manager.markers(identity)).toEqual([]);
     });
 

@@ -6,6 +6,8 @@ import type {
   SqlValue,
   Statement,
 } from '../../../src/participants/resource-manager.ts';
+import { type EvidenceRow, newOpening, rowOf } from '../../../src/xa/evidence.ts';
+import type { Evidence } from '../../../src/xa/vocabulary.ts';
 import {
   formatGtrid,
   type Gtrid,
@@ -18,6 +20,8 @@ import {
 export interface OpenOptions {
   /** Sessions for branches; the harness chooses something from 8 up when absent. */
   readonly poolMax?: number;
+  /** How long statements wait for locks; the adapter's default when absent. */
+  readonly lockTimeoutMs?: number;
   /** Reach the engine through this port of 127.0.0.1 instead of its own: a proxy that loses messages. */
   readonly port?: number;
 }
@@ -44,7 +48,7 @@ export interface ContractHarness extends AsyncDisposable {
 
   /** What another session reads of a row now; undefined: no such row. Never waits for locks. */
   committed(key: string): Promise<bigint | undefined>;
-  /** Finishes a prepared branch behind the adapter's back. */
+  /** Finishes a prepared branch, of which there is one opening, behind the adapter's back. */
   finishByHand(xid: Xid, verb: 'commit' | 'rollback'): Promise<void>;
   /**
    * Leaves prepared branches that are not in Concordat's grammar: another product's, and almost matching ones (one upper-case
@@ -94,6 +98,20 @@ export function freshIdentity(): LogIdentity {
     throw new Error('base32 left its alphabet');
   }
   return identity;
+}
+
+/** The row that proves the commit of a branch with this evidence. */
+export function rowOfBranch(branch: { readonly xid: Xid; readonly evidence: Evidence }): EvidenceRow {
+  const row = rowOf(branch.xid, branch.evidence);
+  if (row === undefined) {
+    throw new Error(`not evidence of a row: ${branch.evidence}`);
+  }
+  return row;
+}
+
+/** Another opening of a branch. */
+export function freshRow(xid: Xid = freshXid()): EvidenceRow {
+  return { ...xid, opening: newOpening(systemRandom) };
 }
 
 let sequence = 0;

@@ -1,0 +1,87 @@
+// Evidence rows: written within the branch, in the round trip that prepares or commits it, and deleted when it is accounted for.
+import type { EvidenceRow } from '../../xa/evidence.ts';
+import { parseRow } from '../../xa/evidence.ts';
+import type { LogIdentity, Xid } from '../../xa/xid.ts';
+import type { Step } from './batch.ts';
+import { query } from './catalogue.ts';
+import type { Control } from './finish.ts';
+import { gidLiteral } from './gid.ts';
+import { BRANCH_TABLE } from './tables.ts';
+
+/** Rows of one DELETE: it is one small transaction. */
+const FORGET_MAX = 500;
+/** Rows told at once; the next sweep goes on behind them. */
+const ROWS_MAX = 10_000;
+
+const INSERT = `insert into ${BRANCH_TABLE} (gtrid, bqual, opening) values`;
+
+/** Qualified, for the branch may have put another schema in front; and a statement that the session keeps. */
+export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
+  return { text: `${INSERT} ($1, $2, $3)`, values: [gtrid, bqual, opening] };
+}
+
+/** The same as a text without parameters. */
+export function insertRowText(row: EvidenceRow): string {
+  gidLiteral(row); // Asserts that nothing of it needs quoting.
+  return `${INSERT} ('${row.gtrid}', '${row.bqual}', '${row.opening}')`;
+}
+
+/**
+ * Whether the row of one opening is committed. With a lock, which makes this a transaction that writes: it is answered only when the
+ * synchronous standbys have everything that came before it, also a commit whose own wait for them was cut off. A server that is
+ * read-only or in recovery refuses it. NOWAIT: another that asks for the same row may be waiting for a standby.
+ */
+export function rowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
+  return {
+    text: `select opening from ${BRANCH_TABLE} where gtrid = $1 and bqual = $2 and opening = $3 for no key update nowait`,
+    values: [gtrid, bqual, opening],
+  };
+}
+
+/** The same for whichever opening of a branch was committed. */
+export function rowsOfNameStep({ gtrid, bqual }: Xid): Step {
+  return {
+    text: `select opening from ${BRANCH_TABLE} where gtrid = $1 and bqual = $2 for no key update nowait`,
+    values: [gtrid, bqual],
+  };
+}
+
+/** A part of the rows, in the order of their keys; `end`: there are more behind this one. */
+export interface RowsPart {
+  readonly rows: readonly EvidenceRow[];
+  readonly end: EvidenceRow | undefined;
+}
+
+/** @param after where the last part ended. @throws {EngineError} */
+export async function listRows(
+  control: Control,
+  identity: LogIdentity,
+  after: EvidenceRow | undefined,
+): Promise<RowsPart> {
+  const { gtrid, bqual } = after ?? { gtrid: `${identity}.`, bqual: '' };
+  const [result] = await query(control, [
+    {
+      // `/` is the next character after the dot: every gtrid of one log's identity lies between.
+      text: `select gtrid || ':' || bqual || ':' || opening from ${BRANCH_TABLE}
+        where (gtrid, bqual) > ($1, $2) and gtrid < $3 order by gtrid, bqual limit ${ROWS_MAX}`,
+      values: [gtrid, bqual, `${identity}/`],
+    },
+  ]);
+  const rows = (result?.rows ?? []).flatMap(([text]) => parseRow(text ?? '') ?? []);
+  return { rows, end: (result?.rows.length ?? 0) < ROWS_MAX ? undefined : rows.at(-1) };
+}
+
+/** @throws {EngineError} */
+export async function forgetRows(control: Control, rows: readonly EvidenceRow[]): Promise<void> {
+  for (let start = 0; start < rows.length; start += FORGET_MAX) {
+    const part = rows.slice(start, start + FORGET_MAX);
+    const column = (of: keyof EvidenceRow): string => `{${part.map((row) => row[of]).join(',')}}`;
+    await query(control, [
+      {
+        text: `delete from ${BRANCH_TABLE} where (gtrid, bqual, opening) in
+          (select * from unnest($1::text[], $2::text[], $3::text[]))`,
+        values: [column('gtrid'), column('bqual'), column('opening')],
+      },
+    ]);
+  }
+}
