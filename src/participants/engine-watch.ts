@@ -74,8 +74,29 @@ export class EngineWatch {
     }
   }
 
-  /** The engine failed to answer, or another one did; logged once for each outage. */
+  /**
+   * The engine failed to answer, or another one did; logged once for each outage. Connections that are open may fail because their
+   * database was replaced: so it is asked anew who answers.
+   */
   failed(error: unknown): void {
+    this.#failed(error);
+    if (!isOtherEngine(error) && this.#expected !== undefined) {
+      this.#askAnew();
+    }
+  }
+
+  #askAnew(): void {
+    this.#options.rm.identify().then(
+      ({ identity }) => {
+        if (this.#expected !== undefined && identity !== this.#expected) {
+          this.#failed(otherEngine(this.#expected, identity));
+        }
+      },
+      () => undefined, // It does not answer: that is said already.
+    );
+  }
+
+  #failed(error: unknown): void {
     const isOther = isOtherEngine(error);
     if (this.#answers !== false) {
       const { code, message } = reasonOf(error);
@@ -104,7 +125,7 @@ export class EngineWatch {
       this.#options.logger.info({ evt: 'engine-back', identity });
       this.#saw(true);
     } catch (error) {
-      this.failed(error);
+      this.#failed(error);
     }
   }
 
