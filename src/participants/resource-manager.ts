@@ -43,11 +43,17 @@ export class EngineError extends Error {
   readonly reason: Reason;
   /** The session is gone, and with it a branch that was not prepared. */
   readonly sessionLost: boolean;
+  /** The statement committed the work of its branch alone, by what the engine showed: damage, and no rollback. */
+  readonly damage: string | undefined;
 
-  constructor(reason: Reason, options: { readonly sessionLost: boolean; readonly cause?: unknown }) {
+  constructor(
+    reason: Reason,
+    options: { readonly sessionLost: boolean; readonly cause?: unknown; readonly damage?: string },
+  ) {
     super(reason.message, { cause: options.cause });
     this.reason = reason;
     this.sessionLost = options.sessionLost;
+    this.damage = options.damage;
   }
 }
 

@@ -54,7 +54,8 @@ describe('a branch whose session is just ending', () => {
     async (verb) => {
       const [key, row] = [await givenRow(harness, manager), freshRow()];
       await using hidden = await openHand(engine.server);
-      await hidden.raw(`start transaction; ${markerText('concordat', row)}`);
+      const evidence = [row.gtrid, row.bqual, row.opening].map((part) => `'${part}'`).join(', ');
+      await hidden.raw(`start transaction; insert into concordat_branch (gtrid, bqual, opening) values (${evidence})`);
       await left(key, row, 'do 0');
       const result = await manager[verb](row, rowEvidence(row.opening));
       expect(result).toMatchObject({

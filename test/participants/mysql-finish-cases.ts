@@ -1,7 +1,6 @@
 // The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { markerText } from '../../src/participants/mysql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
@@ -51,7 +50,7 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       });
     });
 
-    it('a session that may not be ended keeps its branch, and the commit is not taken for done (conformance M1)', async () => {
+    it('a session that may not be ended keeps its branch, the commit is not done yet, and the reason has the fix (conformance M1, field P6)', async () => {
       await harness.raw(
         `create user if not exists 'weak'@'127.0.0.1'; grant select, insert, update, delete on concordat.* to 'weak'@'127.0.0.1'` +
           (isMariadb() ? '' : `; grant xa_recover_admin on *.* to 'weak'@'127.0.0.1'`),
@@ -60,7 +59,13 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
         const { xid, evidence, key } = await givenPrepared(harness, manager);
         await using weak = harness.openWith({ url: server().url.replace(/\/\/[^@]*@/, '//weak@') });
         const result = await weak.commit(xid, evidence);
-        expect(result).toMatchObject({ kind: 'unknown', reason: { code: 'PREFLIGHT_FAILED', errno: 1095 } });
+        const reason = {
+          errno: 1095,
+          message: expect.stringMatching(/another account holds .* GRANT CONNECTION ADMIN ON/),
+        };
+        expect(result).toMatchObject({ kind: 'not-yet', reason });
+        expect(await weak.rollback(xid, evidence)).toMatchObject({ kind: 'not-yet', reason });
+        expect((await engineError(weak.fence(xid, evidence))).reason).toMatchObject(reason);
         expect(await isListed(manager, xid)).toBe(true);
         expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
         expect(await harness.committed(key)).toBe(90n);
@@ -104,7 +109,8 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       const row = freshRow();
       const evidence = rowEvidence(row.opening);
       await using hand = await openHand(server());
-      await hand.raw(`start transaction; ${markerText(server().database, row)}`);
+      const values = [row.gtrid, row.bqual, row.opening].map((part) => `'${part}'`).join(', ');
+      await hand.raw(`start transaction; insert into concordat_branch (gtrid, bqual, opening) values (${values})`);
       expect((await manager.commit(row, evidence)).kind).toBe('not-yet');
       await hand.raw('commit');
       expect(await manager.commit(row, evidence)).toEqual({ kind: 'done' });

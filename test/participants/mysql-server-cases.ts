@@ -1,4 +1,9 @@
 // What the adapter finds out about a server of MySQL or MariaDB: identity, preflight, ways to connect, detached branches.
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { printSql } from '../../src/participants/mysql/tables.ts';
@@ -90,6 +95,28 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
         await harness.raw(`set global ${variable} = ${good}`);
       }
     });
+
+    it.each(['sql_safe_updates', 'sql_select_limit'])(
+      'a server with %s = 1 is worked with as any other (field P19)',
+      async (name) => {
+        const [before] = await harness.raw(`select @@global.${name} v`);
+        await harness.raw(`set global ${name} = 1`);
+        try {
+          await using fresh = await harness.open();
+          expect(await findings(fresh)).toEqual([]);
+          await fresh.showToken('an-instance', 'a-token');
+          const branches = [await givenPrepared(harness, fresh), await givenPrepared(harness, fresh)];
+          for (const { xid } of branches) {
+            expect(await isListed(fresh, xid)).toBe(true);
+          }
+          for (const { xid, evidence } of branches) {
+            expect(await fresh.commit(xid, evidence)).toEqual({ kind: 'done' });
+          }
+        } finally {
+          await harness.raw(`set global ${name} = ${before?.['v']}`);
+        }
+      },
+    );
 
     it('preflight names tables that cannot be rolled back, and branches that are not ours', async () => {
       await harness.raw('create table not_atomic (n int) engine=MyISAM');
@@ -190,6 +217,43 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       await branch.rollback();
       expect(await secure.commit(xid, evidence)).toEqual({ kind: 'done' });
       expect(await harness.committed(key)).toBe(90n);
+    });
+
+    it('an IP address is verified as what it is, not as localhost (field P19)', async (context) => {
+      context.skip(isMariadb(), 'the server has no certificate');
+      const directory = await mkdtemp(join(tmpdir(), 'concordat-tls-'));
+      const { stdout } = await promisify(execFile)('openssl', ['version']).catch(() => ({ stdout: '' }));
+      context.skip(stdout === '', 'there is no openssl here to make certificates with');
+      const make = async (name: string, alternative: string) => {
+        const [key, certificate] = [join(directory, `${name}.key`), join(directory, `${name}.pem`)];
+        const subject = ['-subj', '/CN=db', '-addext', `subjectAltName=${alternative}`];
+        await promisify(execFile)('openssl', [
+          ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2'],
+          ...[...subject, '-keyout', key, '-out', certificate],
+        ]);
+        return { key, certificate };
+      };
+      try {
+        for (const [alternative, isRight] of [
+          ['DNS:localhost', false],
+          ['IP:127.0.0.1', true],
+          ['IP:127.0.0.2,DNS:127.0.0.1', false],
+        ] as const) {
+          const { key, certificate } = await make(String(alternative.length), alternative);
+          await harness.raw(
+            `set global ssl_ca = '${certificate}', global ssl_cert = '${certificate}', global ssl_key = '${key}'; alter instance reload tls`,
+          );
+          const url = `${server().url}?ssl-mode=VERIFY_IDENTITY&ssl-ca=${encodeURIComponent(certificate)}`;
+          await using verified = harness.openWith({ url });
+          const answer = await verified.identify().then(
+            () => true,
+            (error: Error) => error.message,
+          );
+          expect(answer).toEqual(isRight ? true : expect.stringContaining('127.0.0.1'));
+        }
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
     });
 
     it('an adapter that is closed refuses, and lets its connections go', async () => {

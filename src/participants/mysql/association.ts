@@ -1,22 +1,25 @@
 // The association of a session with an open branch: XA START with the first statement, statements, and the ways out of it.
 import type { Clock } from '../../lib/clock.ts';
 import type { EvidenceRow } from '../../xa/evidence.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
+import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
-import { ERRNO, refusedReason } from './errors.ts';
+import { ERRNO, refusedError, refusedReason } from './errors.ts';
 import type { Answer, Request } from './exchange.ts';
 import { idleTimeout } from './fresh.ts';
 import { guardStatement } from './guard.ts';
 import { endOwner, findOwner } from './look.ts';
+import type { ServerError } from './packets.ts';
 import type { Pool } from './pool.ts';
 import { errorOf, isLost, type Session, textRequest } from './session.ts';
-import { endText, finishText, startText } from './texts.ts';
-import { isInTransaction, prepareWork, readOutcome, refusal } from './work.ts';
+import { beforeCallText, behindCallText, endText, finishText, markerText, startText } from './texts.ts';
+import { isInTransaction, lockReleased, prepareWork, readOutcome, refusal } from './work.ts';
 import { Writes } from './writes.ts';
 
 export interface AssociationTools {
+  /** Rolls a branch back that is not in its session any more, and proves how it ended. Never rejects. */
+  readonly rollback: (row: EvidenceRow) => Promise<FinishResult>;
   readonly engine: Engine;
   readonly control: Control;
   readonly clock: Clock;
@@ -42,6 +45,7 @@ export class Association {
   #state: 'new' | 'started' | 'over' = 'new';
   readonly #writes: Writes;
   #takesLocks: boolean;
+  #isMarked = false;
 
   constructor(row: EvidenceRow, options: BranchOptions, session: Session, tools: AssociationTools) {
     this.#row = row;
@@ -87,6 +91,9 @@ export class Association {
       const [answer] = await this.#session.exchange([this.#start()]);
       this.#readStart(answer ?? []);
     }
+    if (guarded.kind === 'call') {
+      return await this.#call(work);
+    }
     const isFirst = this.#state === 'new';
     // Without XA START in front, DO 0 makes ROW_COUNT() tell of this statement only.
     const before = isFirst ? [this.#start()] : tail === undefined ? [] : [textRequest('DO 0')];
@@ -107,6 +114,45 @@ export class Association {
       throw refusal('STATEMENT_REFUSED', 'the statement ended the branch');
     }
     return { result, tail: answers.at(-1) ?? [] };
+  }
+
+  /** Its row was written before it ended: it is there, unless the branch went back to a savepoint before that. */
+  get isMarked(): boolean {
+    return this.#isMarked;
+  }
+
+  /**
+   * A procedure may hold XA statements, which the server lets it run. Whether it ended the branch is seen in the same round trip, and how,
+   * by the row that was written before it.
+   */
+  async #call(work: Request): Promise<Ran> {
+    const { engine } = this.#tools;
+    const marker = this.#options.readOnly ? undefined : markerText(engine.database, this.#row, this.#isMarked);
+    const failure = errorOf(await this.text(beforeCallText(marker)));
+    if (failure !== undefined) {
+      throw failure.errno === ERRNO.columnNull ? lockReleased() : refusedError(failure);
+    }
+    if (marker !== undefined) {
+      this.#isMarked = true;
+      this.#writes.wrote();
+    }
+    const [own = [], behind = []] = await this.#session.exchange([work, textRequest(behindCallText(engine.database))]);
+    this.#writes.saw(own);
+    this.#writes.saw(behind);
+    if (errorOf(behind) !== undefined) {
+      throw await this.#endedBy(errorOf(own));
+    }
+    return { result: readOutcome(own, false).result, tail: behind };
+  }
+
+  /** The procedure ended the branch, or something in it did: a deadlock, for instance. How is asked of the engine. */
+  async #endedBy(error: ServerError | undefined): Promise<EngineError> {
+    await this.giveUp();
+    const { reason } =
+      error === undefined ? refusal('STATEMENT_REFUSED', 'the procedure ended the branch') : refusedError(error);
+    const end = await this.#tools.rollback(this.#row);
+    const options = { sessionLost: true };
+    return new EngineError(reason, end.kind === 'done-otherwise' ? { ...options, damage: end.proof } : options);
   }
 
   /** One text of ours. @throws {EngineError} with `sessionLost`; a refusal is the answer's last result. */

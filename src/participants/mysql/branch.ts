@@ -16,7 +16,7 @@ import type { Answer } from './exchange.ts';
 import { guardStatement } from './guard.ts';
 import { errorOf, type Session } from './session.ts';
 import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
-import { isInTransaction, refusal } from './work.ts';
+import { isInTransaction, lockReleased, refusal } from './work.ts';
 
 export interface BranchTools {
   readonly association: Association;
@@ -133,15 +133,16 @@ export class MysqlBranch implements BranchSession {
     }
   }
 
-  #prepareTexts(marker: (database: string, row: EvidenceRow) => string): string {
-    return [marker(this.#tools.database, this.#row), endText(this.#row), prepareText(this.#row)].join(';');
+  #prepareTexts(marker: typeof markerText): string {
+    const { association, database } = this.#tools;
+    return [marker(database, this.#row, association.isMarked), endText(this.#row), prepareText(this.#row)].join(';');
   }
 
   /** The answer to marker, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
   async #voteOn(answer: Answer): Promise<Vote> {
     const error = errorOf(answer);
     if (error !== undefined) {
-      return await this.#voteRollback(refusedError(error));
+      return await this.#voteRollback(error.errno === ERRNO.columnNull ? lockReleased() : refusedError(error));
     }
     assert(answer.length === 3, 'three statements were carried out');
     const { association, pin, detached, ended } = this.#tools;
@@ -156,8 +157,13 @@ export class MysqlBranch implements BranchSession {
     return { kind: 'prepared', evidence: rowEvidence(this.#row.opening) };
   }
 
+  /** @throws {EngineError} damage: the branch was not rolled back. */
   async #voteRollback(error: unknown): Promise<Vote> {
-    const { reason } = this.#fail(error);
+    const failure = this.#fail(error);
+    const { reason } = failure;
+    if (failure.damage !== undefined) {
+      throw failure;
+    }
     await this.#tools.association.abort();
     this.#tools.ended(this.#row);
     return { kind: 'rollback', reason };
@@ -174,7 +180,7 @@ export class MysqlBranch implements BranchSession {
       const commit = association.onePhaseIsVolatile
         ? [prepareText(this.#row), finishText('commit', this.#row)]
         : [onePhaseText(this.#row)];
-      await this.#endWith([markerText(database, this.#row), endText(this.#row), ...commit]);
+      await this.#endWith([markerText(database, this.#row, association.isMarked), endText(this.#row), ...commit]);
       return { kind: 'done' };
     } catch (error) {
       const { reason, sessionLost } = this.#fail(error);
@@ -221,7 +227,7 @@ export class MysqlBranch implements BranchSession {
     const answer = await association.text(texts.join(';'));
     const error = errorOf(answer);
     if (error !== undefined) {
-      throw refusedError(error);
+      throw error.errno === ERRNO.columnNull ? lockReleased() : refusedError(error);
     }
     association.release(answer);
     ended(this.#row);

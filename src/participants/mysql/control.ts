@@ -18,6 +18,9 @@ const SETTINGS = [
   // A backup's global read lock makes XA COMMIT wait; it is repeated anyway.
   'lock_wait_timeout=3',
   'innodb_lock_wait_timeout=3',
+  // What a server may be set to and our statements of a few rows, or of none, must not be stopped or cut by.
+  'sql_safe_updates=0',
+  'sql_select_limit=18446744073709551615',
   // The name of a database may hold any character.
   NAMES,
 ];

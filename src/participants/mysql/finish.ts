@@ -5,10 +5,11 @@ import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../xa/evid
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
 import { noOpening, noProof } from '../reasons.ts';
+import { EngineError } from '../resource-manager.ts';
 import type { Control } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from './errors.ts';
-import { endOwner, findOwner, type Look, lookAt, nameOf, pause } from './look.ts';
+import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf, pause } from './look.ts';
 import type { Pinned } from './pinned.ts';
 import type { Pool } from './pool.ts';
 import { BRANCH_TABLE, finishText, type Target } from './texts.ts';
@@ -128,7 +129,8 @@ export class Finisher {
       const look = await lookAt(control, await engine(), xid);
       return this.#rolledBack(xid, look) ?? { kind: 'not-yet', reason: busyReason(xid, look) };
     } catch (error) {
-      return { kind: 'unknown', reason: reasonOf(error) };
+      const isUnchanged = error instanceof EngineError && isKillDenied(error);
+      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: reasonOf(error) };
     }
   }
 
@@ -197,7 +199,8 @@ export class Finisher {
         }
       }
     } catch (error) {
-      return { kind: 'unknown', reason: reasonOf(error) };
+      const isUnchanged = error instanceof EngineError && isKillDenied(error);
+      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: reasonOf(error) };
     }
   }
 

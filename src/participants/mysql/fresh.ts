@@ -13,18 +13,19 @@ export interface FreshSettings {
 /** The same collation at both engines. Servers and proxies may ignore what the handshake names, and `init_connect` may change it. */
 export const NAMES = 'NAMES utf8mb4 COLLATE utf8mb4_unicode_ci';
 
-/** Read back, and what each must be; undefined: whatever it was when the session was opened. A reset keeps database and role. */
-const READ_BACK: readonly (readonly [expression: string, value: string | undefined])[] = [
+/** A reset keeps them: they must be what they were when the session was opened. */
+const ORIGIN = 'DATABASE(),CURRENT_ROLE()';
+
+/** Read back once, and what each must be. */
+const READ_BACK: readonly (readonly [expression: string, value: string])[] = [
   ['@@autocommit', '0'],
   ['@@time_zone', '+00:00'],
   ['@@character_set_client', 'utf8mb4'],
   ['@@character_set_connection', 'utf8mb4'],
   ['@@character_set_results', 'utf8mb4'],
-  ['DATABASE()', undefined],
-  ['CURRENT_ROLE()', undefined],
 ];
 
-/** @param idleTimeoutSeconds 0: the server's default. */
+/** Behind a reset. @param idleTimeoutSeconds 0: the server's default. */
 export function freshText(settings: FreshSettings, idleTimeoutSeconds: number): string {
   const { engine } = settings;
   const lockSeconds = Math.max(1, Math.ceil(settings.lockTimeoutMs / 1_000));
@@ -41,7 +42,7 @@ export function freshText(settings: FreshSettings, idleTimeoutSeconds: number): 
     ...(idleTimeoutSeconds === 0 ? [] : [idleTimeout(engine, idleTimeoutSeconds)]),
     NAMES,
   ];
-  return `SET SESSION ${assignments.join(',')};SELECT ${READ_BACK.map(([expression]) => expression).join(',')}`;
+  return `SET SESSION ${assignments.join(',')};SELECT ${ORIGIN}`;
 }
 
 /** The engine's own end of an idle session: MariaDB can tell an idle branch from an idle session. */
@@ -49,20 +50,29 @@ export function idleTimeout(engine: EngineKind, seconds: number): string {
   return `${engine === 'mariadb' ? 'idle_transaction_timeout' : 'wait_timeout'}=${seconds}`;
 }
 
-/**
- * What a session says of itself behind `freshText`, as one text to compare.
- * @throws {EngineError} PREFLIGHT_FAILED: a setting is not what it was set to.
- */
-export function readBack(answer: Answer): string {
-  const row = answer[1]?.kind === 'cells' ? answer[1].rows[0] : undefined;
-  const said = READ_BACK.map(([, value], i) => ({ value, found: row?.[i]?.toString('utf8') ?? 'NULL' }));
-  const wrong = said.findIndex(({ value, found }) => value !== undefined && found !== value);
-  if (wrong !== -1) {
-    const [expression, value] = READ_BACK[wrong] ?? [];
-    const message =
-      `the server does not keep a session's settings: ${expression} was set to ${value} and is ${said[wrong]?.found}. ` +
-      'Next: connect to the database itself, or through a proxy that leaves sessions as they are';
-    throw new EngineError({ code: 'PREFLIGHT_FAILED', message, retryable: false }, { sessionLost: true });
+/** Behind `freshText`, when the session is opened: the settings as the server has them now, and whether it has its binary log. */
+export const READ_BACK_TEXT = `SELECT ${READ_BACK.map(([expression]) => expression).join(',')};SELECT @@GLOBAL.log_bin`;
+
+/** The answer to `freshText`, as one text to compare with that of another time. */
+export function readOrigin(answer: Answer): string {
+  return firstRow(answer[1]).join('\n');
+}
+
+/** The answer to `READ_BACK_TEXT`. @throws {EngineError} PREFLIGHT_FAILED: a setting is not what it was set to. */
+export function readSettings(answer: Answer): { readonly hasBinlog: boolean } {
+  const found = firstRow(answer[2]);
+  for (const [i, [expression, value]] of READ_BACK.entries()) {
+    if (found[i] !== value) {
+      const message =
+        `the server does not keep a session's settings: ${expression} was set to ${value} and is ${found[i]}. ` +
+        'Next: connect to the database itself, or through a proxy that leaves sessions as they are';
+      throw new EngineError({ code: 'PREFLIGHT_FAILED', message, retryable: false }, { sessionLost: true });
+    }
   }
-  return said.map(({ found }) => found).join('\n');
+  return { hasBinlog: firstRow(answer[3])[0] === '1' };
+}
+
+function firstRow(result: Answer[number] | undefined): readonly string[] {
+  const row = result?.kind === 'cells' ? result.rows[0] : undefined;
+  return (row ?? []).map((cell) => cell?.toString('utf8') ?? 'NULL');
 }

@@ -95,7 +95,9 @@ export async function endOwner(
   owner: number,
 ): Promise<void> {
   const { control, clock } = tools;
-  await control.kill(owner);
+  await control.kill(owner).catch((error: unknown) => {
+    throw error instanceof EngineError && isKillDenied(error) ? notAllowed(error, nameOf(target), owner) : error;
+  });
   const deadline = clock.now() + GONE_WAIT_MS;
   while ((await findOwner(control, target)) === owner) {
     if (clock.now() > deadline) {
@@ -104,6 +106,19 @@ export async function endOwner(
     }
     await pause(clock, POLL_MS);
   }
+}
+
+/** Whether the engine refused to end a session because it belongs to another account: nothing has changed. */
+export function isKillDenied(error: EngineError): boolean {
+  return error.reason.errno === ERRNO.killDenied;
+}
+
+function notAllowed(error: EngineError, name: string, owner: number): EngineError {
+  const message =
+    `session ${owner} of another account holds ${name}, and this participant's account may not end it (${error.reason.message}). ` +
+    'Next: GRANT CONNECTION ADMIN ON *.* TO the account of the participant (at MySQL CONNECTION_ADMIN), ' +
+    'or let application and participant log in as one account; until then the branch ends when that session does';
+  return new EngineError({ ...error.reason, message, retryable: true }, { sessionLost: false, cause: error });
 }
 
 export function pause(clock: Clock, delayMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 // The adapter of MySQL and MariaDB: sessions for branches, and connections of its own for phase two, evidence and recovery.
 import type { Clock } from '../../lib/clock.ts';
-import type { EvidenceRow, Opening } from '../../xa/evidence.ts';
+import { type EvidenceRow, type Opening, rowEvidence } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
@@ -192,7 +192,13 @@ class MysqlResourceManager implements ResourceManager {
     try {
       const engine = await this.#known();
       const session = await this.#pool.take();
-      const tools = { engine, control: this.#control, clock: this.#clock, pool: this.#pool };
+      const tools = {
+        engine,
+        control: this.#control,
+        clock: this.#clock,
+        pool: this.#pool,
+        rollback: (mine: EvidenceRow) => this.#finisher.rollback(mine, rowEvidence(mine.opening)),
+      };
       const row = { ...xid, opening: options.opening };
       return new MysqlBranch(row, options, {
         association: new Association(row, options, session, tools),

@@ -7,7 +7,7 @@ import { EngineError } from '../resource-manager.ts';
 import { refusedError } from './errors.ts';
 import type { Answer, Request } from './exchange.ts';
 import { queryFrame, resetFrame } from './frames.ts';
-import { type FreshSettings, freshText, readBack } from './fresh.ts';
+import { type FreshSettings, freshText, READ_BACK_TEXT, readOrigin, readSettings } from './fresh.ts';
 import { Statements } from './statements.ts';
 import { connectWire, type Wire } from './wire.ts';
 
@@ -38,15 +38,14 @@ export async function openSession(options: ConnectionOptions, settings: SessionS
   const wire = await connectWire(options);
   try {
     const reset: Request = { frame: resetFrame(), answer: 'cells' };
-    const first = textRequest(`${freshText(settings, 0)};SELECT @@GLOBAL.log_bin`);
+    const first = textRequest(`${freshText(settings, 0)};${READ_BACK_TEXT}`);
     // Reset at once, for what `init_connect` did.
     const [begun = [], answer = []] = await within(wire, settings, () => wire.exchange([reset, first]));
     const error = errorOf(begun) ?? errorOf(answer);
     if (error !== undefined) {
       throw refusedError(error, 'ENGINE_UNAVAILABLE');
     }
-    const hasBinlog = answer[2]?.kind === 'cells' && answer[2].rows[0]?.[0]?.toString('latin1') === '1';
-    return new Session(wire, settings, { origin: readBack(answer), hasBinlog });
+    return new Session(wire, settings, { origin: readOrigin(answer), ...readSettings(answer) });
   } catch (error) {
     wire.destroy();
     throw error;
@@ -134,7 +133,7 @@ export class Session {
     const [begun = [], answer = [], ...prepared] = await within(this.wire, this.#settings, () =>
       this.wire.exchange([reset, fresh, ...requests]),
     );
-    if (errorOf(begun) !== undefined || errorOf(answer) !== undefined || readBack(answer) !== this.#origin) {
+    if (errorOf(begun) !== undefined || errorOf(answer) !== undefined || readOrigin(answer) !== this.#origin) {
       return false;
     }
     this.statements.again(texts, prepared);

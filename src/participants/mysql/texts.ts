@@ -80,9 +80,9 @@ export function stateText(database: string): string {
  * Takes both locks of an opening: an error (1690) when another session has one of them, which ends the text before XA START. Not by DO,
  * which swallows errors.
  */
-export function ownText(row: EvidenceRow, before = ''): string {
+export function ownText(row: EvidenceRow): string {
   const locks = [branchLock({ gtrid: row.gtrid, bqual: row.bqual }), branchLock(row)];
-  return `SELECT ${before}EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`;
+  return `SELECT EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`;
 }
 
 /** Opens a branch: its owner's locks, its characteristics, XA START. */
@@ -92,30 +92,54 @@ export function startText(row: EvidenceRow, options: Pick<BranchOptions, 'isolat
     ...(options.readOnly ? ['READ ONLY'] : []),
   ];
   return [
-    ownText(row, 'RELEASE_ALL_LOCKS(),'),
+    ownText(row),
     // For the next transaction only; nothing that could be taken for it may come in between.
     ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
     `XA START ${xidLiteral(row)}`,
   ].join(';');
 }
 
-/** The evidence row of a branch: committed with it, gone without it. */
-export function markerText(database: string, row: EvidenceRow): string {
-  return insertMarker(database, hex(row.gtrid), row);
+/**
+ * The evidence row of a branch: committed with it, gone without it. NULL in a key column stops the text unless the session still holds
+ * the branch's locks: without them somebody may have looked, found nobody, and concluded that the branch can never commit.
+ * @param isThere the row may be there already, written by this branch.
+ */
+export function markerText(database: string, row: EvidenceRow, isThere = false): string {
+  return insertMarker(database, row, holdsLock(row), isThere);
 }
 
 /**
- * The same behind a statement whose answer has not been read: NULL in a key column stops the text unless that statement
- * wrote rows. After an error ROW_COUNT() is -1, after a result -1, before any statement of the branch 0.
+ * The same behind a statement whose answer has not been read: it stops, too, unless that statement wrote rows. After an error
+ * ROW_COUNT() is -1, after a result -1, before any statement of the branch 0.
  */
-export function guardedMarkerText(database: string, row: EvidenceRow): string {
-  return insertMarker(database, `IF(ROW_COUNT()>0,${hex(row.gtrid)},NULL)`, row);
+export function guardedMarkerText(database: string, row: EvidenceRow, isThere = false): string {
+  return insertMarker(database, row, `ROW_COUNT()>0 AND ${holdsLock(row)}`, isThere);
 }
 
-function insertMarker(database: string, gtrid: string, { bqual, opening }: EvidenceRow): string {
+function holdsLock(row: EvidenceRow): string {
+  const locks = [branchLock({ gtrid: row.gtrid, bqual: row.bqual }), branchLock(row)];
+  return locks.map((lock) => `IS_USED_LOCK(${lock})=CONNECTION_ID()`).join(' AND ');
+}
+
+function insertMarker(database: string, row: EvidenceRow, condition: string, isThere: boolean): string {
   // With the database's name: a statement of the branch may have changed the current one.
   const columns = `${quoteIdentifier(database)}.${BRANCH_TABLE} (gtrid,bqual,opening)`;
-  return `INSERT INTO ${columns} VALUES (${gtrid},${hex(bqual)},${hex(opening)})`;
+  const values = `IF(${condition},${hex(row.gtrid)},NULL),${hex(row.bqual)},${hex(row.opening)}`;
+  const insert = `INSERT INTO ${columns} VALUES (${values})`;
+  return isThere ? `${insert} ON DUPLICATE KEY UPDATE bqual=VALUES(bqual)` : insert;
+}
+
+/** It is gone when the transaction that it was set in has ended, even if another one has begun in its place. */
+const CANARY = 'concordat_call';
+
+/** Before a procedure, which may end the branch: its row, which tells how the branch ended, and a savepoint, which tells whether it did. */
+export function beforeCallText(marker: string | undefined): string {
+  return [...(marker === undefined ? [] : [marker]), `SAVEPOINT ${CANARY}`].join(';');
+}
+
+/** Refused unless the branch is the one that the procedure began in; MariaDB lets a savepoint go, but reads nothing, once it has ended. */
+export function behindCallText(database: string): string {
+  return `RELEASE SAVEPOINT ${CANARY};SELECT 1 FROM ${quoteIdentifier(database)}.${BRANCH_TABLE} WHERE FALSE`;
 }
 
 export function endText(row: EvidenceRow): string {

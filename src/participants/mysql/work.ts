@@ -88,3 +88,11 @@ export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
 export function isInTransaction(result: Result | undefined): boolean {
   return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
 }
+
+/** The marker's text stopped, see `markerText`. */
+export function lockReleased(): EngineError {
+  const message =
+    'a statement of the branch released the lock by which others know that it lives (RELEASE_ALL_LOCKS, or a RELEASE_LOCK of its name): ' +
+    'it was rolled back. Next: release locks of your own by their names';
+  return refusal('STATEMENT_REFUSED', message);
+}
