@@ -10,7 +10,8 @@ const LOG_TAIL_CHARACTERS = 2_000;
 export class Database {
   readonly kind: PartKind = 'database';
   readonly name: string;
-  readonly server: EngineServer;
+  /** Replaced where another server takes its place. */
+  server: EngineServer;
   readonly #drawLife: (life: number) => Life;
   readonly #onKilled: (inRecovery: boolean) => void;
   #life = 1;

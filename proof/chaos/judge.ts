@@ -36,7 +36,8 @@ export interface Violation {
     | 'left' // a prepared branch or a process is left
     | 'process' // a program ended by itself
     | 'log' // the log does not verify
-    | 'operator'; // a mistake by hand did not end as recorded damage
+    | 'operator' // a mistake by hand did not end as recorded damage
+    | 'history'; // a database came back without its newest history, and that was not told as what it is
   readonly why: string;
 }
 

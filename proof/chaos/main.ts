@@ -19,13 +19,16 @@ applications move money, count and write unique values in transactions over all 
 random and at every named failpoint, also while it recovers and two at once; frozen; cut off, slowed down, half heard; and the
 coordinator's disk is slow, fails and is full. Then all is healed, and judged from the tables: money and counters are right, what was
 acknowledged is there on every side, what was rolled back on none, the order is the same everywhere, nothing is in doubt, the log
-verifies. At the end branches are finished by hand against the decision: that must end as recorded damage.
+verifies. At the end branches are finished by hand against the decision: that must end as recorded damage. Last, each database comes back
+without its newest history: a PostgreSQL standby that lags is promoted, a copy of MariaDB and of MySQL is put back. What they have kept
+must be finished, and what they have lost must end as recorded damage.
 
   --seed N        of what goes wrong when, default: drawn
   --kills N       end with the episode in which so many were killed, default ${KILLS}
   --minutes N     go on for so long at least
   --engines LIST  two or three of ${SIDE_NAMES.join(',')}; default all
   --no-mistakes   leave out the scenes at the end, in which branches are finished by hand against the decision
+  --no-histories  leave out the scenes in which databases lose their newest history
   --keep          keep what the processes said and were told in .concordat/chaos, also without a violation
   --json          end with one line of JSON: {"kills","transactions","violations","seed",…}
   --help
@@ -38,6 +41,7 @@ const KINDS = {
   minutes: 'number',
   engines: 'text',
   'no-mistakes': 'flag',
+  'no-histories': 'flag',
   keep: 'flag',
   json: 'flag',
   help: 'flag',
@@ -67,7 +71,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   try {
     using progress = showProgress();
-    const options: ChaosOptions = { seed, kills, minutes, sides, directory, mistakes: given['no-mistakes'] !== true };
+    const scenes = { mistakes: given['no-mistakes'] !== true, histories: given['no-histories'] !== true };
+    const options: ChaosOptions = { seed, kills, minutes, sides, directory, ...scenes };
     const report = await runChaos(options, progress);
     if (report.violations.length > 0 || given.keep === true) {
       keep(directory, seed);

@@ -1,15 +1,22 @@
 // What an operator must not do: finish a prepared branch by hand, against the decision. It ends as recorded damage, never as success.
 import { setTimeout } from 'node:timers/promises';
-import { connect, HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
+import { HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { LETTING_GO_MS } from '../../src/participants/mysql/finish.ts';
 import { ownerText } from '../../src/participants/mysql/texts.ts';
 import { parseRow } from '../../src/xa/evidence.ts';
 import type { Violation } from './judge.ts';
-import { concordatCommand } from './operator.ts';
-import { comes } from './patience.ts';
+import {
+  connectAsOperator,
+  decisionIsDurable,
+  entriesOf,
+  explainedAtTheEnd,
+  forgetDamage,
+  must,
+  preparedEverywhere,
+  stopBehindDecision,
+} from './scene.ts';
 import { atSide, type SideName } from './sides.ts';
-import { placeholders } from './transfer.ts';
 import type { World } from './world.ts';
 
 type Verb = 'commit' | 'rollback';
@@ -25,21 +32,6 @@ interface Scene extends Mistake {
   readonly servers: readonly EngineServer[];
   readonly id: string;
 }
-
-/** What the scene's branch is called in `tx explain`. */
-interface Explained {
-  readonly transaction: {
-    readonly state: string;
-    readonly outcome: string | null;
-    readonly branches: readonly {
-      readonly resource: string;
-      readonly state: string;
-      readonly evidence: string | null;
-    }[];
-  };
-}
-
-const WITHIN_MS = 60_000;
 
 /** Everything runs, and nothing else is at work. */
 export async function makeMistakes(world: World): Promise<readonly Violation[]> {
@@ -67,26 +59,19 @@ export async function makeMistakes(world: World): Promise<readonly Violation[]> 
 
 /** @returns what is wrong, in sentences. */
 async function play(scene: Scene): Promise<readonly string[]> {
-  const { world, verb, decision } = scene;
+  const { world, verb, decision, id } = scene;
   if (decision === 'commit') {
-    world.coordinator.arm('decision-durable=stop');
-    world.coordinator.kill();
-    await must('the coordinator does not come back', () => world.coordinator.isArmed && world.coordinator.isReady);
+    await stopBehindDecision(world);
   }
-  await using concordat = await connect(world.address, { application: 'chaos operator' });
-  await must('not every resource is there', () =>
-    scene.servers.every(({ engine }) =>
-      concordat.resources().some(({ name, available }) => name === engine && available),
-    ),
-  );
-  const tx = concordat.begin({ timeoutMs: 60_000 });
-  for (const { engine } of scene.servers) {
-    const text = `insert into chaos_entry values (?, ?, 'mistake', 0, 0)`;
-    const last = { last: true };
-    await tx.resource(engine).query(placeholders(engine, text), [scene.id, tx.gtrid], last);
-  }
+  await using concordat = await connectAsOperator(world);
+  const tx = await preparedEverywhere(world, concordat, id);
   const heard = decision === 'commit' ? await commitAround(scene, tx) : await rollBackAround(scene, tx);
-  return [...heard, ...(await judgeScene(scene, tx.gtrid, verb !== decision)), ...(await forget(scene, tx.gtrid))];
+  const isDamage = verb !== decision;
+  return [
+    ...heard,
+    ...(await judgeScene(scene, tx.gtrid, isDamage)),
+    ...(isDamage ? await forgetDamage(world, tx.gtrid) : []),
+  ];
 }
 
 /** The decision is durable and no branch has been told, when the hand comes in. */
@@ -96,7 +81,7 @@ async function commitAround(scene: Scene, tx: Transaction): Promise<readonly str
     ({ applied }) => (applied ? 'applied' : 'not applied yet'),
     (error: unknown) => error,
   );
-  await must('the coordinator does not reach its failpoint', () => world.coordinator.child?.isStopped === true);
+  await decisionIsDurable(world);
   await byHand(scene, tx.gtrid);
   world.coordinator.disarm();
   const heard = await committing;
@@ -152,14 +137,8 @@ function finish(server: EngineServer, verb: Verb, gtrid: string): Promise<boolea
 }
 
 async function judgeScene(scene: Scene, gtrid: string, isDamage: boolean): Promise<readonly string[]> {
-  const { world, servers, side, verb, decision, id } = scene;
-  let explained: Explained | undefined;
-  const isOver = async (): Promise<boolean> => {
-    explained = await explain(world, gtrid);
-    return explained.transaction.state === 'completed';
-  };
-  await comes(WITHIN_MS, isOver, 250);
-  const { state, outcome, branches } = explained?.transaction ?? { state: 'unknown', outcome: null, branches: [] };
+  const { world, side, verb, decision, id } = scene;
+  const { state, outcome, branches } = await explainedAtTheEnd(world, gtrid);
   const wanted = isDamage ? 'mixed' : 'committed';
   const branch = branches.find(({ resource }) => resource === side);
   const wrong: string[] = [];
@@ -169,33 +148,11 @@ async function judgeScene(scene: Scene, gtrid: string, isDamage: boolean): Promi
   if (isDamage && (branch?.state !== 'damaged' || branch.evidence === null)) {
     wrong.push(`its branch is ${branch?.state} with the evidence ${branch?.evidence}, not damaged with evidence`);
   }
-  for (const server of servers) {
-    const rows = await atSide(server, (query) => query(`select id from chaos_entry where id = '${id}'`));
-    const isThere = (server.engine === side ? verb : decision) === 'commit';
-    if (rows.length !== (isThere ? 1 : 0)) {
-      wrong.push(`${server.engine} has it ${rows.length} times`);
+  for (const [name, count] of await entriesOf(world, id)) {
+    const isThere = (name === side ? verb : decision) === 'commit';
+    if (count !== (isThere ? 1 : 0)) {
+      wrong.push(`${name} has it ${count} times`);
     }
   }
   return wrong;
-}
-
-async function explain(world: World, gtrid: string): Promise<Explained> {
-  const said = await concordatCommand(['tx', 'explain', gtrid, '--output', 'json', '--coordinator', world.address]);
-  return JSON.parse(said.stdout) as Explained;
-}
-
-/** Damage stays in the list until an operator has seen to it, and leaves it then. */
-async function forget({ world, verb, decision }: Scene, gtrid: string): Promise<readonly string[]> {
-  if (verb === decision) {
-    return [];
-  }
-  const reason = ['--reason', 'made by the chaos run on purpose', '--yes', '--coordinator', world.address];
-  const said = await concordatCommand(['tx', 'forget', gtrid, ...reason]);
-  return said.exit === 0 ? [] : [`tx forget ended with ${said.exit}: ${said.stderr}`];
-}
-
-async function must(otherwise: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  if (!(await comes(WITHIN_MS, holds))) {
-    throw new Error(otherwise);
-  }
 }

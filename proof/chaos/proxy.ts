@@ -28,6 +28,8 @@ export interface Link extends AsyncDisposable {
   readonly connections: number;
   /** From now on, for open connections as for new ones; undefined heals. */
   fail(fault: LinkFault | undefined): void;
+  /** What it carries goes to another port from now on, as behind an address that was switched; open connections are reset. */
+  lead(target: number): void;
 }
 
 /** Listens on a free port of 127.0.0.1 and carries everything to `target` there, which need not listen yet. */
@@ -38,7 +40,7 @@ export async function openLink(target: number): Promise<Link> {
 }
 
 class ProxyLink implements Link {
-  readonly #target: number;
+  #target: number;
   readonly #server: Server;
   readonly #carriers = new Set<Carrier>();
   #fault: LinkFault | undefined;
@@ -75,11 +77,20 @@ class ProxyLink implements Link {
     }
   }
 
+  lead(target: number): void {
+    this.#target = target;
+    this.#resetAll();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#resetAll();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #resetAll(): void {
     for (const carrier of [...this.#carriers]) {
       carrier.reset();
     }
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   #accept(near: Socket): void {

@@ -6,6 +6,7 @@ import type { Progress } from '../disk/progress.ts';
 import { askedAfterwards } from './afterwards.ts';
 import { Deaths } from './deaths.ts';
 import { closeWorld } from './ending.ts';
+import { cutHistories } from './histories.ts';
 import { judge, type Violation } from './judge.ts';
 import { makeMistakes } from './mistakes.ts';
 import { comes } from './patience.ts';
@@ -24,6 +25,8 @@ export interface ChaosOptions {
   readonly sides: readonly SideName[];
   /** Make the mistakes of operators at the end. */
   readonly mistakes: boolean;
+  /** Cut the history of each database at the very end. */
+  readonly histories: boolean;
   /** For everything that the run writes; the caller removes it. */
   readonly directory: string;
 }
@@ -133,6 +136,11 @@ export async function runChaos(options: ChaosOptions, progress: Progress): Promi
     if (violations.length === 0 && options.mistakes) {
       progress.say(() => 'making the mistakes of operators');
       violations.push(...(await makeMistakes(world)), ...(await everythingEnds(world)), ...deaths.violations());
+    }
+    if (violations.length === 0 && options.histories) {
+      progress.say(() => 'cutting the histories of databases');
+      violations.push(...(await cutHistories(world, directory)), ...(await everythingEnds(world)));
+      violations.push(...deaths.violations());
     }
   } finally {
     striker.end();
