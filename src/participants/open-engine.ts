@@ -18,6 +18,9 @@ export async function openEngine(
 ): Promise<ResourceManager> {
   const { clock, random } = ports;
   const { url, maxBranches: poolMax } = config;
+  if (URL.canParse(url) && new URL(url).port === '0') {
+    throw new CoordinatorError('CONFIG_INVALID', 'the URL of the database has the port 0, at which nothing answers');
+  }
   const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
   switch (scheme) {
     case 'postgresql':

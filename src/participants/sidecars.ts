@@ -60,7 +60,8 @@ export async function runSidecars<Config extends SidecarConfig>(
   };
 }
 
-function refuseSameResource(configs: readonly SidecarConfig[]): void {
+/** @throws {CoordinatorError} `CONFIG_INVALID`: two databases would have one name. */
+export function refuseSameResource(configs: readonly Pick<SidecarConfig, 'resource'>[]): void {
   const names = configs.map(({ resource }) => resource);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {

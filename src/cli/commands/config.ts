@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
 import { type Loaded, loadConfig, type Resolved } from '../config/load.ts';
+import { checkParticipants, loadParticipants, severalConfigs } from '../config/participants.ts';
 import { PROGRAMS, type Program, SCHEMAS } from '../config/programs.ts';
 import { maskSecret } from '../config/secrets.ts';
 import { settingsOf } from '../config/settings.ts';
@@ -24,9 +25,12 @@ export function defineConfig(config: Command): void {
   const show = config.command('show').summary('show the settings that a program would use');
   show.description('Show the settings that a program would use, secrets masked.');
   for (const program of PROGRAMS) {
-    define(check, program, checkConfig);
+    if (program !== 'participant') {
+      define(check, program, checkConfig);
+    }
     define(show, program, showConfig).option('--origin', 'where each value comes from, and what it overrides', false);
   }
+  defineCheckParticipant(check);
   check.addHelpText('after', '\nExample:\n  $ concordat config check coordinator --config /etc/concordat.json\n');
   show.addHelpText('after', '\nExample:\n  $ concordat config show participant --origin --resource accounts\n');
 }
@@ -48,8 +52,28 @@ function define(parent: Command, program: Program, act: Shower): Command {
   return command;
 }
 
-function checkConfig({ console }: Context, program: Program, loaded: Loaded<unknown>): number {
-  console.document('config-check', { program, ok: true, warnings: loaded.warnings });
+/** Of one database, or of several that one process would speak for. The adapters look at the URLs, as when the program starts. */
+function defineCheckParticipant(check: Command): void {
+  const command = check.command('participant').description('The settings of `concordat participant`.');
+  const settings = settingsOf(SCHEMAS.participant);
+  addSettingFlags(command, settings, severalConfigs());
+  onRun<{ readonly config?: readonly string[] }>(command, async (context, options) => {
+    const loaded = loadParticipants(options.config, process.env, typedFlags(command, settings));
+    const warnings = [...new Set(loaded.flatMap((each) => each.warnings))];
+    for (const warning of warnings) {
+      context.console.warn(warning);
+    }
+    await checkParticipants(loaded.map(({ config }) => config));
+    return sayUsable(context, 'participant', warnings);
+  });
+}
+
+function checkConfig(context: Context, program: Program, { warnings }: Loaded<unknown>): number {
+  return sayUsable(context, program, warnings);
+}
+
+function sayUsable({ console }: Context, program: Program, warnings: readonly string[]): number {
+  console.document('config-check', { program, ok: true, warnings });
   console.print(`${console.marks.good} concordat ${program} can use these settings\n`);
   return EXIT.ok;
 }

@@ -1,13 +1,12 @@
 // `concordat participant`: settings in, a sidecar for each database out, and the exit code when they are over.
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { armFailpoints } from '../../lib/failpoint.ts';
 import { type ParticipantConfig, participantConfigSchema } from '../../participants/config.ts';
 import type { Sidecars } from '../../participants/sidecars.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
-import { type Loaded, loadConfig } from '../config/load.ts';
+import { loadParticipants, severalConfigs, withName } from '../config/participants.ts';
 import { settingsOf } from '../config/settings.ts';
-import { describeOrigin } from '../config/sources.ts';
-import { CliError, configError, toFailure } from '../failure.ts';
+import { CliError, toFailure } from '../failure.ts';
 import { type Context, onRun } from '../globals.ts';
 
 interface ParticipantOptions {
@@ -15,9 +14,6 @@ interface ParticipantOptions {
   /** True: the engine of the URL. */
   readonly printSql?: string | true;
 }
-
-const CONFIG_HELP =
-  'JSON file with settings; given several times, one process speaks for several databases; also CONCORDAT_CONFIG (default: none)';
 
 export function defineParticipant(command: Command): void {
   const settings = settingsOf(participantConfigSchema);
@@ -38,7 +34,7 @@ Examples:
   $ concordat participant --print-sql mariadb | mariadb shop
 `,
     );
-  addSettingFlags(command, settings, new Option('--config <file>', CONFIG_HELP).argParser(collect));
+  addSettingFlags(command, settings, severalConfigs());
   onRun<ParticipantOptions>(command, async (context, options) => {
     const flags = typedFlags(command, settings);
     if (options.printSql !== undefined) {
@@ -46,16 +42,7 @@ Examples:
       const url = flags.get('--url') ?? process.env['CONCORDAT_DATABASE_URL'];
       return printTables(context, options.printSql === true ? undefined : options.printSql, String(url ?? ''));
     }
-    const files = options.config ?? [undefined];
-    const loaded = files.map((configPath) => {
-      try {
-        return loadConfig(participantConfigSchema, { configPath, env: process.env, flags });
-      } catch (error) {
-        const failure = toFailure(error);
-        throw new CliError({ ...failure, message: withName(files, configPath, failure.message) }, error);
-      }
-    });
-    refuseOneUrlForAll(loaded);
+    const loaded = loadParticipants(options.config, process.env, flags);
     for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
       context.console.warn(warning);
     }
@@ -64,25 +51,6 @@ Examples:
       loaded.map(({ config }) => config),
     );
   });
-}
-
-/** The environment and flags hold for every file: a URL from there would make one database of all of them. */
-function refuseOneUrlForAll(loaded: readonly Loaded<ParticipantConfig>[]): void {
-  const [url] = loaded.flatMap(({ resolved }) => resolved.filter(({ setting }) => setting.key === 'url'));
-  if (loaded.length > 1 && (url?.origin.kind === 'environment' || url?.origin.kind === 'flag')) {
-    throw configError(
-      `${describeOrigin(url.origin)} gives the same database to all ${loaded.length} files: leave it out, each file has its own url.`,
-    );
-  }
-}
-
-function collect(file: string, files: readonly string[] = []): readonly string[] {
-  return [...files, file];
-}
-
-/** The message, with a name in front where there are several that it could be of. */
-function withName(all: readonly unknown[], name: string | undefined, message: string): string {
-  return all.length > 1 ? `${name}: ${message}` : message;
 }
 
 async function runParticipant({ console }: Context, configs: readonly ParticipantConfig[]): Promise<number> {
