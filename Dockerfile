@@ -17,7 +17,7 @@ COPY package.json LICENSE CHANGELOG.md ./
 COPY proto ./proto
 COPY bin ./bin
 RUN ln -s /opt/concordat/bin/concordat.mjs /usr/local/bin/concordat \
- && mkdir -p /var/lib/concordat && chown node:node /var/lib/concordat
+ && mkdir -p /var/lib/concordat && chown node:node /var/lib/concordat && chmod 700 /var/lib/concordat
 USER node
 VOLUME /var/lib/concordat
 # 7420: gRPC; 7421: health over HTTP.

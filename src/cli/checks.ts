@@ -2,7 +2,7 @@
 import { EXIT } from '../xa/errors.ts';
 import { formatBytes, formatDuration, formatMicros } from './duration.ts';
 import type { ExitCode } from './exit-codes.ts';
-import { exitOfAlarm } from './log-view.ts';
+import { exitOfAlarm, formatFree } from './log-view.ts';
 import { refusal, sharedDatabases } from './resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
@@ -87,7 +87,7 @@ function alarmChecks({ log }: Survey): readonly Check[] {
 }
 
 function logChecks({ log }: Survey): readonly Check[] {
-  const room = `${formatBytes(log.freeBytes)} free, log ${formatBytes(log.bytes)}`;
+  const room = `${formatFree(log.freeBytes)}, log ${formatBytes(log.bytes)}`;
   const flush = `${formatMicros(log.flushMicros)} median, ${log.flushLane || 'unknown'}`;
   return [
     log.freeBytes >= FREE_BYTES_LOW

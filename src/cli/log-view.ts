@@ -53,13 +53,18 @@ export function exitOfAlarm({ code }: AlarmView): ExitCode {
   return isErrorCode(code) ? exitOf(code) : EXIT.inDoubt;
 }
 
+/** The coordinator says the highest number where its volume cannot be asked. */
+export function formatFree(bytes: number): string {
+  return bytes >= Number.MAX_SAFE_INTEGER ? 'unknown room' : `${formatBytes(bytes)} free`;
+}
+
 export function logFields(log: LogView): readonly (readonly [string, string])[] {
   return [
     ['Log', `${log.identity}, epoch ${log.epoch}`],
     ['File', log.path],
     ['Records', `${log.records}, the last is number ${log.lastSequence}`],
     ['Unfinished', `${log.unfinishedDecisions} decisions`],
-    ['Size', `${formatBytes(log.bytes)}, ${formatBytes(log.freeBytes)} free on its volume`],
+    ['Size', `${formatBytes(log.bytes)}, ${formatFree(log.freeBytes)} on its volume`],
     [
       'Flush',
       `${formatMicros(log.flushMicros)} median, ${log.flushLane || 'unknown'}; ${log.forcedWrites} forced writes`,

@@ -22,6 +22,9 @@ export const coordinatorConfigSchema = z
     dataDir: pathSetting('Directory of the log; made if it is missing. Keep it on a local disk.').default(
       './concordat-data',
     ),
+    backupDir: pathSetting(
+      'Directory of backups, which have only a name of their own; made if it is missing. Default: `backups` in the data directory; better another disk.',
+    ).optional(),
     listen: addressSetting('Address for gRPC: services, participants and operators. Port 0: any free one.').default(
       '127.0.0.1:7420',
     ),

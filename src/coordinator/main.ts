@@ -1,6 +1,8 @@
 // The coordinator as a program: opens the log, serves, and stops as it should: drained by SIGTERM, at once by a second one, and
 // with its own exit code when the log has failed.
+import { mkdir } from 'node:fs/promises';
 import { createServer, type Server as HttpServer } from 'node:http';
+import { join, resolve } from 'node:path';
 import { parseAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
@@ -53,6 +55,7 @@ export async function runCoordinator(
       openTransactionsMax: config.limits.openTransactionsMax,
       outcomesMax: config.retention.outcomesMax,
       drainGraceMs: config.drainGraceMs,
+      backupDir: await backupDirectory(config),
       besideLogs: config.besideLogs === '' ? [] : config.besideLogs.split(','),
     });
     [http, adminAddress] = await serveHealth(config.adminListen, coordinator);
@@ -110,6 +113,17 @@ export async function runCoordinator(
     },
     [Symbol.asyncDispose]: () => close(EXIT.ok, () => coordinator.stop()),
   };
+}
+
+/** Made if it is missing; beside the log unless it is set. @throws {CoordinatorError} CONFIG_INVALID */
+async function backupDirectory({ dataDir, backupDir }: CoordinatorConfig): Promise<string> {
+  const directory = resolve(backupDir ?? join(dataDir, 'backups'));
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: Error) => {
+    throw new CoordinatorError('CONFIG_INVALID', `backupDir ${directory} cannot be made: ${error.message}`, {
+      cause: error,
+    });
+  });
+  return directory;
 }
 
 /** /livez answers while the process runs, /readyz while it takes new transactions. */

@@ -24,6 +24,8 @@ export interface CoordinatorOptions {
   readonly openTransactionsMax: number;
   readonly outcomesMax: number;
   readonly drainGraceMs: number;
+  /** An existing directory for backups; absent: the log takes their names as they are. */
+  readonly backupDir?: string;
   /** See `CoreOptions`. */
   readonly besideLogs?: readonly string[];
 }
@@ -90,6 +92,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     participants,
     copy,
     alarms,
+    backupDir: options.backupDir,
     drain: () => {
       void lifetime.drain();
       return driver.registry.liveCount;

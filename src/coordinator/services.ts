@@ -1,4 +1,5 @@
 // The gRPC services of the coordinator: each method bound to the API that answers it, behind the same guard.
+import { join } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { AdminServiceHandlers } from '../gen/concordat/v1/AdminService.ts';
 import type { CommitResponse } from '../gen/concordat/v1/CommitResponse.ts';
@@ -20,7 +21,7 @@ import type { Driver } from './driver.ts';
 import { type GuardParts, unary } from './guard.ts';
 import type { LogCopy } from './log-copy.ts';
 import { type AttachStream, type ParticipantParts, ParticipantSession } from './participant-session.ts';
-import { decodeText } from './requests.ts';
+import { invalid } from './requests.ts';
 
 export const SERVICE_NAMES = [
   'concordat.v1.TransactionService',
@@ -35,6 +36,8 @@ export interface ServicesParts extends GuardParts {
   readonly participants: ParticipantParts;
   readonly driver: Driver;
   readonly copy: LogCopy;
+  /** Where backups are made; undefined: the log takes the name as it is. */
+  readonly backupDir: string | undefined;
   readonly alarms: () => readonly Alarm[];
   readonly log: Log;
   /** Starts the drain; answers how many transactions are open. */
@@ -99,11 +102,24 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
       return answer;
     }),
     BackupLog: unary(parts, async (request) => {
-      const path = decodeText('path', request.path, 1);
+      const path = backupPath(parts.backupDir, request.path);
       const { bytes, lastSequence } = await log.backup(path);
       return { path, bytes, lastSequence };
     }),
   };
+}
+
+const BACKUP_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Whoever asks for a backup chooses a name and no place: anywhere else it could be anybody's file. @throws {CoordinatorError} FIELD_INVALID */
+function backupPath(directory: string | undefined, name: string): string {
+  if (!BACKUP_NAME.test(name) || /\.(partial|high-water)$/.test(name)) {
+    throw invalid(
+      'path',
+      'must be a plain file name of letters, digits, ".", "_" and "-": it is made in the backup directory of the coordinator',
+    );
+  }
+  return directory === undefined ? name : join(directory, name);
 }
 
 function logStatus({ log, driver, copy, alarms }: ServicesParts): GetLogStatusResponse {

@@ -92,6 +92,6 @@ export interface Log extends AsyncDisposable {
 
   status(): LogStatus;
 
-  /** Copies the log into a new file through the engine's backup and verifies the copy. */
+  /** Copies the log into a new file through the engine's backup and verifies the copy. @throws {CoordinatorError} FIELD_INVALID, LIMIT_BACKUPS */
   backup(path: string): Promise<{ readonly bytes: number; readonly lastSequence: number }>;
 }

@@ -164,10 +164,10 @@ describe('operators at a real coordinator', () => {
   });
 
   it('the log is backed up into a file that verifies; a file that is there already is refused', async () => {
-    const here = join(directory, 'backup.db');
-    const made = await ask('log', 'backup', here, '--output', 'json');
+    const made = await ask('log', 'backup', 'backup.db', '--output', 'json');
+    const here = join(directory, 'operators', 'backups', 'backup.db');
     expect(JSON.parse(made.stdout)).toMatchObject({ kind: 'log-backup', backup: { path: here } });
-    expect((await ask('log', 'backup', here)).exit).not.toBe(0);
+    expect((await ask('log', 'backup', 'backup.db')).exit).not.toBe(0);
   });
 });
 

@@ -82,6 +82,23 @@ describe('the log', () => {
         ?.records.some(({ record }) => record.kind === 'decided' && record.gtrid === gtrid),
     ).toBe(true);
     expect((await refusal(system.api.backup({ path: 'copy' }))).code).toBe('FIELD_INVALID');
-    expect((await refusal(system.api.backup({ path: '' }))).code).toBe('FIELD_INVALID');
+    // A name and no place, and nothing is told of what is elsewhere (security X11).
+    for (const path of [
+      '',
+      '.',
+      '..',
+      '/tmp/x',
+      '../copy',
+      'a/b',
+      'a\\b',
+      '.hidden',
+      'x.partial',
+      'x.high-water',
+      'x\n',
+      'é',
+    ]) {
+      const { code, message } = await refusal(system.api.backup({ path }));
+      expect([path, code, message.includes('must be a plain file name')]).toEqual([path, 'FIELD_INVALID', true]);
+    }
   });
 });

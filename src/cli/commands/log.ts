@@ -1,7 +1,5 @@
 // `concordat log`: the coordinator's log, live and from its files.
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { isLoopback, parseAddress } from '../../lib/address.ts';
 import { EXIT } from '../../xa/errors.ts';
 import { formatBytes } from '../duration.ts';
 import { usageError } from '../failure.ts';
@@ -58,13 +56,12 @@ Examples:
   const backup = log
     .command('backup')
     .summary('copy the live log into a new file, verified')
-    .description('Let the running coordinator copy its log into a new file on its own machine, and verify the copy.')
-    .argument(
-      '<path>',
-      "a file on the coordinator's machine that does not exist yet; absolute, unless it is this machine",
+    .description(
+      'Let the running coordinator copy its log into a new file of its backup directory (setting backupDir), and verify the copy. Prints where it is.',
     )
-    .addHelpText('after', '\nExample:\n  $ concordat log backup /backup/concordat-2026-11-20.db\n');
-  onRun<object>(backup, (context, _, [path = '']) => backUpLog(context, path));
+    .argument('<name>', 'a plain file name that does not exist there yet')
+    .addHelpText('after', '\nExample:\n  $ concordat log backup concordat-2026-11-20.db\n');
+  onRun<object>(backup, (context, _, [name = '']) => backUpLog(context, name));
 }
 
 export interface VerifyOptions {
@@ -80,10 +77,16 @@ async function showLog(context: Context): Promise<number> {
   return EXIT.ok;
 }
 
-async function backUpLog(context: Context, path: string): Promise<number> {
-  const { console, globals } = context;
+async function backUpLog(context: Context, name: string): Promise<number> {
+  const { console } = context;
+  if (/[/\\]/.test(name)) {
+    throw usageError(
+      `The backup is made in the backup directory of the coordinator: ${name} is a path, and only a name is taken.`,
+      'Give a plain name; `backupDir` of the coordinator says where it goes.',
+    );
+  }
   using admin = await context.openAdmin();
-  const answer = await admin.call('BackupLog', { path: pathThere(path, globals.coordinator) });
+  const answer = await admin.call('BackupLog', { path: name });
   const backup = { path: answer.path, bytes: Number(answer.bytes), lastSequence: Number(answer.lastSequence) };
   console.document('log-backup', { backup });
   console.print(
@@ -97,19 +100,4 @@ async function backUpLog(context: Context, path: string): Promise<number> {
     ),
   );
   return EXIT.ok;
-}
-
-/** The path as the coordinator will read it: relative to here only when here is there. */
-function pathThere(path: string, coordinator: string): string {
-  if (path.startsWith('/') || /^[A-Za-z]:[\\/]/.test(path)) {
-    return path;
-  }
-  const address = parseAddress(coordinator);
-  if (typeof address !== 'string' && isLoopback(address.host)) {
-    return resolve(path);
-  }
-  throw usageError(
-    `The backup is written on the coordinator's machine, ${coordinator}: a relative path means nothing there.`,
-    'Give an absolute path.',
-  );
 }

@@ -20,7 +20,6 @@ const WAL_PAGES_MAX = 1_000;
 const BESIDE = [`${to}-wal`, `${to}-shm`];
 
 async function copy(): Promise<BackupResult> {
-  remove([to, ...BESIDE]);
   const source = openReader(from);
   try {
     await source.backup(to, { progress: () => ALL_PAGES });

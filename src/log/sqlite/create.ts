@@ -6,7 +6,7 @@ import type { LogIdentity } from '../../xa/xid.ts';
 import type { Life } from '../chain.ts';
 import { NO_HASH } from '../chain.ts';
 import type { LogFiles } from './files.ts';
-import { syncDirectory, syncFile } from './files.ts';
+import { ownFile, syncDirectory, syncFile } from './files.ts';
 import { APPLICATION_ID, FORMAT_VERSION, INSERT_LIFE, lifeValues, TABLES } from './schema.ts';
 
 export function newLife(identity: LogIdentity): Life {
@@ -39,6 +39,7 @@ export async function createLog(files: LogFiles, identity: LogIdentity): Promise
   for (const leftover of [building, `${building}-wal`, `${building}-shm`]) {
     rmSync(leftover, { force: true });
   }
+  ownFile(building);
   const db = new Database(building);
   try {
     db.pragma('synchronous = OFF');

@@ -1,6 +1,6 @@
 // The data directory: which files a log has, and whether the directory can hold one.
-import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
-import { access, mkdir, open, readFile, stat, statfs } from 'node:fs/promises';
+import { chmodSync, closeSync, constants, fsyncSync, openSync, statSync } from 'node:fs';
+import { access, chmod, mkdir, open, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CoordinatorError } from '../../xa/errors.ts';
 
@@ -42,6 +42,51 @@ export async function prepareDirectory(directory: string): Promise<void> {
   await access(directory, constants.R_OK | constants.W_OK | constants.X_OK).catch((error: Error) => {
     throw invalid(`the data directory ${directory} is not writable for this user: ${error.message}`, error);
   });
+  await narrowDirectory(directory);
+}
+
+/** Everything that group and others may do. */
+const OTHERS = 0o077;
+
+/**
+ * Takes a directory away from group and others. A local user who can open one of its files, if only to read, can hold the locks of SQLite
+ * on it, and so stop the log or keep it from starting.
+ * @throws {CoordinatorError} `CONFIG_INVALID`: others may enter it, and this user may not change that.
+ */
+export async function narrowDirectory(directory: string): Promise<void> {
+  const { mode } = await stat(directory);
+  if (process.platform === 'win32' || (mode & OTHERS) === 0) {
+    return;
+  }
+  await chmod(directory, mode & 0o700).catch((error: Error) => {
+    throw invalid(
+      `other users may enter the data directory ${directory} and could stop the log by its locks, and this user may not change that (${error.message}); let its owner run: chmod 700 ${directory} - or, where the directory is a whole volume, use a directory below it`,
+      error,
+    );
+  });
+}
+
+/**
+ * Makes an empty file, or narrows one that is there, so that nobody else may open it; SQLite gives its WAL, its index and its journals the
+ * mode of their file. Blocks. @throws what the file system reports.
+ */
+export function ownFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw error;
+    }
+    narrowFile(path);
+  }
+}
+
+/** Of a file that may not exist. Without opening it: closing it again would drop the locks that this process holds on it. */
+export function narrowFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (process.platform !== 'win32' && found !== undefined && (found.mode & OTHERS) !== 0) {
+    chmodSync(path, found.mode & 0o700);
+  }
 }
 
 /** @throws {CoordinatorError} `CONFIG_INVALID` when it is missing, or is no directory. */

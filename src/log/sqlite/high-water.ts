@@ -72,14 +72,17 @@ const DELAY_MS = 1_000;
 export class HighWaterKeeper {
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #failed: (error: Error) => void;
   #newest: HighWater | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #ended = false;
 
-  constructor(path: string, clock: Clock) {
+  /** @param failed called when the file could not be written for another reason than that the volume is full. */
+  constructor(path: string, clock: Clock, failed: (error: Error) => void) {
     this.#path = path;
     this.#clock = clock;
+    this.#failed = failed;
   }
 
   /** Notes that everything up to `mark` is on stable storage. */
@@ -112,8 +115,13 @@ export class HighWaterKeeper {
     }
     this.#newest = undefined;
     this.#writing = writeHighWater(this.#path, mark)
-      // A file that cannot be written now is no danger to any decision: it only lags until the next mark.
-      .catch(() => undefined)
+      .catch((error: NodeJS.ErrnoException) => {
+        // A full volume makes it lag until the next mark, which is no danger to any decision. Anything else means that the directory is
+        // not what it was, and that the log may not be either.
+        if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
+          this.#failed(error);
+        }
+      })
       .then(() => {
         this.#writing = undefined;
         if (this.#newest !== undefined) {

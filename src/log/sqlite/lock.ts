@@ -1,6 +1,7 @@
 // One process for one log: an exclusive lock on a database of its own, held for life.
 import Database from 'better-sqlite3';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { ownFile } from './files.ts';
 
 /**
  * Takes the lock of a data directory.
@@ -12,6 +13,7 @@ import { CoordinatorError } from '../../xa/errors.ts';
 export function takeLock(path: string): Disposable {
   let db: Database.Database | undefined;
   try {
+    ownFile(path);
     db = new Database(path, { timeout: 0 });
     // Without this SQLite would make, and sync, a journal file for a transaction that never writes.
     db.pragma('journal_mode = MEMORY');

@@ -8,7 +8,7 @@ import type { Life } from '../chain.ts';
 import type { Ledger } from '../ledger.ts';
 import { nextLife } from '../next-life.ts';
 import type { LogFiles } from './files.ts';
-import { syncDirectory } from './files.ts';
+import { narrowFile, syncDirectory } from './files.ts';
 import type { Head } from './flusher.ts';
 import type { HighWater } from './high-water.ts';
 import { readHighWater, writeHighWater } from './high-water.ts';
@@ -41,6 +41,10 @@ export interface OpenedLog {
  */
 export async function beginLife(settings: OpeningSettings): Promise<OpenedLog> {
   const { files, worker } = settings;
+  // Versions before 0.2 made them readable for everybody.
+  for (const path of [files.log, `${files.log}-wal`, `${files.log}-shm`, files.highWater, files.ballast]) {
+    narrowFile(path);
+  }
   const mark = await findLog(settings);
   const inspection = await worker.request({
     kind: 'inspect',

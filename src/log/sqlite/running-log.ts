@@ -21,6 +21,7 @@ import { Lanes } from './lanes.ts';
 import type { LogWorker } from './log-worker.ts';
 import type { OpenedLog } from './opening.ts';
 import { headOf } from './opening.ts';
+import { Presence } from './presence.ts';
 import type { Room } from './room.ts';
 import { Segments } from './segments.ts';
 import type { StoreSettings } from './store.ts';
@@ -53,6 +54,7 @@ export class RunningLog implements Log {
   readonly #flusher: Flusher;
   readonly #highWater: HighWaterKeeper;
   readonly #earlier: readonly LifeName[];
+  readonly #presence: Presence;
   #walPages = 0;
   #background = false;
   readonly #backups = new Set<Promise<unknown>>();
@@ -64,6 +66,7 @@ export class RunningLog implements Log {
     const { files, clock, worker, reader, settings } = kept;
     const { image, life, ledger } = begun;
     this.#parts = kept;
+    this.#presence = new Presence(kept.files.log);
     const segments = new Segments(reader, image.segments);
     const frames = image.frames.map(({ number: frame, last: sequence, hash, records }) => ({
       frame,
@@ -74,7 +77,7 @@ export class RunningLog implements Log {
     this.#store = new Store({ life, ledger, segments, frames }, settings, clock);
     const { walPagesMax, firstLane } = settings;
     this.#lanes = new Lanes({ path: files.log, walPagesMax, firstLane, clock, worker });
-    this.#highWater = new HighWaterKeeper(files.highWater, clock);
+    this.#highWater = new HighWaterKeeper(files.highWater, clock, (error) => this.#markFailed(error));
     const failure = Promise.withResolvers<Error>();
     this.failed = failure.promise;
     this.#flusher = new Flusher({
@@ -135,6 +138,10 @@ export class RunningLog implements Log {
     if (failure !== undefined || this.#closing !== undefined) {
       return Promise.reject(failure ?? new CoordinatorError('LOG_FAILED', 'the log is being closed'));
     }
+    if (this.#backups.size > 0) {
+      const message = 'a backup is being made; wait for its end';
+      return Promise.reject(new CoordinatorError('LIMIT_BACKUPS', message));
+    }
     const copying = this.#backUp(path).finally(() => this.#backups.delete(copying));
     this.#backups.add(copying);
     return copying;
@@ -153,7 +160,7 @@ export class RunningLog implements Log {
       const earlier = this.#earlier;
       await this.append([{ kind: 'epoch-started', epoch, version, wallTime, token, earlier }], 'forced');
     }
-    this.#parts.room.watch(() => this.#runBackground());
+    this.#parts.room.watch(() => this.#looked());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -173,6 +180,27 @@ export class RunningLog implements Log {
     this.#highWater.note({ identity: this.recovered.identity, ...head });
     this.#walPages += PAGES_PER_FLUSH + Math.ceil(payloadBytes / PAGE_BYTES);
     this.#runBackground();
+  }
+
+  /** Now and then also while nothing is written. */
+  #looked(): void {
+    this.#checkPresence();
+    this.#runBackground();
+  }
+
+  #markFailed(error: Error): void {
+    this.#checkPresence();
+    this.fail(new Error(`the high-water file cannot be written: ${error.message}`, { cause: error }));
+  }
+
+  #checkPresence(): void {
+    try {
+      if (this.#closing === undefined) {
+        this.#presence.check();
+      }
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   async #backUp(path: string): Promise<BackupReport> {

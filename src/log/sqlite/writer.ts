@@ -4,6 +4,7 @@ import { assert, unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { FrameHeader, Life, SegmentHeader } from '../chain.ts';
 import { assertFull } from './connection.ts';
+import { Presence } from './presence.ts';
 import { lifeValues, UPDATE_LIFE } from './schema.ts';
 
 export interface NewFrame extends FrameHeader {
@@ -51,6 +52,7 @@ export function createWriter(db: Database.Database, clock: Clock): Writer {
   const deleteFrames = db.prepare('DELETE FROM frame WHERE number <= ?');
   const deleteSegments = db.prepare('DELETE FROM segment WHERE number <= ?');
   const updateLife = db.prepare(UPDATE_LIFE);
+  const presence = new Presence(db.name);
   let fullVerified = false;
 
   function transaction(body: () => void): number {
@@ -63,6 +65,7 @@ export function createWriter(db: Database.Database, clock: Clock): Writer {
       assertFull(db);
       fullVerified = true;
     }
+    presence.check();
     return micros;
   }
 
