@@ -160,4 +160,4 @@ it('a log that was lost: five starts of its backup are refused, an empty directo
   expect(books).toMatchObject({ deposit: DEPOSIT - 10, orders: 1 });
   expect(balanced(books)).toBe(true);
   await eventually('all is well', async () => (await status()).exit === 0);
-}, 240_000);
+}, 300_000);
