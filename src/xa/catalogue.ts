@@ -139,11 +139,7 @@ export const CATALOGUE = {
     advice:
       "The coordinator's disk is low: new transactions are refused while open ones finish. Free space on the log's volume.",
   },
-  LIMIT_BACKUPS: {
-    status: 'RESOURCE_EXHAUSTED',
-    retry: 'same-call',
-    advice: 'A backup of the log is being made already. Try again when it is done.',
-  },
+  LIMIT_BACKUPS: { status: 'RESOURCE_EXHAUSTED', retry: 'same-call', advice: 'A backup is being made. Await its end.' },
   LIMIT_CONNECTIONS: {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'same-call',

@@ -14,7 +14,7 @@ describe('JSON is a contract (version 1)', () => {
     ['resource-check', ['resource', 'check', 'accounts'], 4],
     ['resource-scan', ['resource', 'scan', 'accounts'], 0],
     ['log-status', ['log', 'status'], 0],
-    ['log-backup', ['log', 'backup', '/backup/a.db'], 0],
+    ['log-backup', ['log', 'backup', 'log.db'], 0],
     ['doctor', ['doctor'], 6],
   ])('%s keeps its document', async (name, args, exit) => {
     const result = await ask([...args, '--output', 'json'], NEEDY);
