@@ -87,7 +87,11 @@ describe('a copy of a log', () => {
     expect((await committing).code).toBe('OUTCOME_UNKNOWN');
     await accounts.hears('refused');
     expect(system.coordinator.isServing()).toBe(false);
-    expect(system.records('life-refused')).toMatchObject([{ resource: 'orders', token: 'theother' }]);
+    const [record] = await eventually('it is written down', () => {
+      const found = system.records('life-refused');
+      return found.length > 0 && found;
+    });
+    expect(record).toMatchObject({ resource: 'orders', token: 'theother' });
   });
 
   it('is adopted with the list before the eyes of a person, who then settles what it lacks (field R5)', async () => {
