@@ -3,7 +3,7 @@ import { EXIT } from '../xa/errors.ts';
 import { formatBytes, formatDuration, formatMicros } from './duration.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { exitOfAlarm, formatFree } from './log-view.ts';
-import { refusal, sharedDatabases } from './resource-view.ts';
+import { refusal, sharedDatabases, troubles } from './resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
 export interface Check {
@@ -131,6 +131,10 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
       checks.push({ name, result: 'failed', finding: 'no participant is attached', mend, exit: EXIT.unavailable });
     } else {
       checks.push(ok(name, `${engine} ${engineVersion}, ${participants.length} attached`));
+    }
+    for (const finding of troubles(view)) {
+      const mend = `Mend what the database says; the participant tries again by itself. To ask it now: concordat resource check ${resource}`;
+      checks.push({ name, result: 'failed', finding, mend, exit: EXIT.unavailable });
     }
     if (quarantinedBranches > 0) {
       checks.push({

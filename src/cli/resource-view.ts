@@ -5,7 +5,7 @@ import type { ResourceInfo__Output } from '../gen/concordat/v1/ResourceInfo.ts';
 import type { ScannedBranch__Output } from '../gen/concordat/v1/ScannedBranch.ts';
 import { formatDuration } from './duration.ts';
 import type { Column } from './table.ts';
-import { enumWord } from './transaction-view.ts';
+import { describeReason, enumWord, type ReasonView, viewReason } from './transaction-view.ts';
 
 export interface ParticipantView {
   readonly instance: string;
@@ -13,6 +13,8 @@ export interface ParticipantView {
   readonly address: string | null;
   readonly attachedMs: number;
   readonly warnings: readonly string[];
+  /** Why its database does not answer it, or refuses it, just now; null: it answers. */
+  readonly trouble: ReasonView | null;
 }
 
 export interface ResourceView {
@@ -51,6 +53,7 @@ export function viewResource(info: ResourceInfo__Output): ResourceView {
       address: participant.address === '' ? null : participant.address,
       attachedMs: Number(participant.attachedMs),
       warnings: participant.warnings,
+      trouble: viewReason(participant.trouble),
     })),
     pendingBranches: info.pendingBranches,
     oldestPendingAgeMs: Number(info.oldestPendingAgeMs),
@@ -71,6 +74,15 @@ function viewRefused(refused: RefusedParticipant__Output): RefusedView {
     refusedMs: Number(refused.refusedMs),
     message,
   };
+}
+
+/** Participants that are attached and whose database refuses them, with what it says. */
+export function troubles({ name, participants }: ResourceView): readonly string[] {
+  return participants.flatMap(({ address, instance, trouble }) =>
+    trouble === null
+      ? []
+      : [`The database of ${name} refuses its participant ${address ?? instance}: ${describeReason(trouble)}`],
+  );
 }
 
 /** Who asks for the resource and why it may not have it, with what to do; undefined: nobody was refused. */
@@ -98,13 +110,17 @@ export function refusal({
   };
 }
 
+function attached({ address, kind, trouble }: ParticipantView): string {
+  return `${address ?? kind}${trouble === null ? '' : ' REFUSED'}`;
+}
+
 export const RESOURCE_COLUMNS: readonly Column<ResourceView>[] = [
   { header: 'RESOURCE', value: (row) => row.name },
   { header: 'ENGINE', value: (row) => `${row.engine} ${row.engineVersion}`.trim() || '-' },
   {
     header: 'ATTACHED',
-    value: (row) => row.participants.map((each) => each.address ?? each.kind).join(' ') || 'none',
-    tone: (row) => (row.participants.length === 0 ? 'bad' : 'good'),
+    value: (row) => row.participants.map(attached).join(' ') || 'none',
+    tone: (row) => (row.participants.length === 0 || troubles(row).length > 0 ? 'bad' : 'good'),
   },
   {
     header: 'PENDING',

@@ -187,12 +187,12 @@ function finishingBranch(
   };
   switch (status.kind) {
     case 'pending':
-      return { ...base, state: open, attempts: status.attempts };
+      return { ...base, state: open, attempts: status.attempts, reason: wireReason(status.reason) };
     case 'proven':
     case 'vouched':
       return { ...base, state: end };
     case 'swept':
-      return { ...base, state: open };
+      return { ...base, state: open, reason: wireReason(status.reason) };
     case 'recording-damage':
     case 'damaged':
       return { ...base, state: 'BRANCH_STATE_DAMAGED', reason: damage(status.proof) };

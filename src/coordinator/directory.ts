@@ -3,7 +3,7 @@ import type { ScanResult__Output } from '../gen/concordat/v1/ScanResult.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import type { EvidenceRow } from '../xa/evidence.ts';
 import { RESOURCES_MAX } from '../xa/limits.ts';
-import type { BranchProof } from '../xa/vocabulary.ts';
+import type { BranchProof, Reason } from '../xa/vocabulary.ts';
 import type { ResourceName } from '../xa/xid.ts';
 
 /** What reaches a participant instance; sent in order, lost when its stream breaks (D9). */
@@ -86,6 +86,7 @@ interface MutableResource {
 
 export class Directory {
   readonly #resources = new Map<ResourceName, MutableResource>();
+  readonly #troubles = new WeakMap<Link, Reason | undefined>();
   readonly #listeners = new Set<(name: ResourceName) => void>();
 
   /**
@@ -170,6 +171,17 @@ export class Directory {
     resource.engineIdentity = engineIdentity;
     resource.refused = undefined;
     resource.isChanging = false;
+  }
+
+  /** What an attached participant says of its database: why it is refused, or undefined. @returns whether that is news. */
+  noteTrouble(link: Link, trouble: Reason | undefined): boolean {
+    const known = this.#troubles.get(link);
+    this.#troubles.set(link, trouble);
+    return known?.code !== trouble?.code || known?.message !== trouble?.message;
+  }
+
+  troubleOf(link: Link): Reason | undefined {
+    return this.#troubles.get(link);
   }
 
   isRegistered(name: ResourceName): boolean {

@@ -17,6 +17,7 @@ import type { Logger } from './logger.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
 import { type Admission, Transaction, type Waiter } from './transaction.ts';
+import { Unfinished } from './unfinished.ts';
 import { UnreachedBranches } from './unreached.ts';
 import { Waiting } from './waiting.ts';
 
@@ -43,6 +44,7 @@ export class Driver {
   readonly #effects: Effects;
   readonly #timers: Timers;
   readonly #waiting: Waiting;
+  readonly #unfinished: Unfinished;
   readonly #logger: Logger;
   readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
   #draining = false;
@@ -63,9 +65,13 @@ export class Driver {
       clock,
       random,
       apply,
-      answerAll: (transaction) => this.#waiting.answer(transaction, 'applied'),
+      answerAll: (transaction) => {
+        this.#waiting.answer(transaction, 'applied');
+        this.#unfinished.watch();
+      },
     });
     this.#waiting = new Waiting(this.#timers, clock);
+    this.#unfinished = new Unfinished({ registry: this.registry, directory, clock, logger });
     this.#effects = new Effects({
       log,
       logger,
@@ -73,6 +79,7 @@ export class Driver {
       calls: this.calls,
       evidence: this.evidence,
       timers: this.#timers,
+      unfinished: this.#unfinished,
       answer: (transaction, level) => this.#waiting.answer(transaction, level),
       fail: (error) => this.#fail(error),
     });
@@ -99,6 +106,9 @@ export class Driver {
     }
     this.#perform(transaction, options.effects ?? []);
     this.#drain();
+    if (state.kind === 'committing' || state.kind === 'rolling-back') {
+      this.#unfinished.watch();
+    }
     return transaction;
   }
 
@@ -174,6 +184,7 @@ export class Driver {
     }
     this.calls.close();
     this.evidence.close();
+    this.#unfinished.close();
   }
 
   #emit(gtrid: Gtrid, event: Event): void {
@@ -214,6 +225,7 @@ export class Driver {
   }
 
   #changedKind(transaction: Transaction, before: State): void {
+    transaction.since = this.#clock.now();
     this.registry.moved(transaction, before);
     this.#waiting.bound(transaction);
     if (before.kind === 'preparing') {

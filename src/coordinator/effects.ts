@@ -9,12 +9,14 @@ import type { Evidence } from './evidence.ts';
 import type { Logger } from './logger.ts';
 import type { Timers } from './timers.ts';
 import type { Transaction } from './transaction.ts';
+import type { Unfinished } from './unfinished.ts';
 
 export interface EffectsParts {
   readonly log: Log;
   readonly calls: Calls;
   readonly evidence: Evidence;
   readonly timers: Timers;
+  readonly unfinished: Unfinished;
   readonly logger: Logger;
   readonly apply: (transaction: Transaction, event: Event) => void;
   readonly answer: (transaction: Transaction, level: 'decided' | 'applied') => void;
@@ -33,7 +35,7 @@ export class Effects {
   }
 
   perform(transaction: Transaction, effect: Effect): void {
-    const { calls, timers, answer } = this.#parts;
+    const { calls, timers, unfinished, answer } = this.#parts;
     switch (effect.kind) {
       case 'prepare':
       case 'finish':
@@ -52,6 +54,7 @@ export class Effects {
         break;
       case 'retry':
         timers.retryLater(transaction, effect.bqual, effect.attempts);
+        unfinished.retried(transaction, effect.bqual);
         break;
       case 'answer':
         answer(transaction, effect.level);

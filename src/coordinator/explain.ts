@@ -1,10 +1,12 @@
 // One screen for an operator: what was decided, what it waits for, what happens next and when.
 import { unreachable } from '../lib/assert.ts';
-import { type Gtrid, resourceOf } from '../xa/xid.ts';
+import type { Gtrid } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { FinishingBranch } from './engine/state.ts';
+import { tellReason } from './fixes.ts';
 import type { Quarantined } from './quarantine.ts';
 import type { Transaction } from './transaction.ts';
+import { whyOpen } from './unfinished.ts';
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
 export function explain(transaction: Transaction, directory: Directory, now: number): readonly string[] {
@@ -70,27 +72,26 @@ export function explainKept(gtrid: Gtrid, kept: readonly Quarantined[]): string[
 
 function waiting(branch: FinishingBranch, transaction: Transaction, directory: Directory, now: number): string {
   const { bqual, status } = branch;
-  const resource = resourceOf(bqual);
   switch (status.kind) {
     case 'proven':
       return `${bqual}: its engine proved the end.`;
     case 'vouched':
       return `${bqual}: an operator vouched that it committed.`;
     case 'swept':
-      return `${bqual}: could not be reached; reconciliation rolls it back as soon as its participant lists it.`;
+      return `${bqual}: could not be reached (${tellReason(status.reason)}); reconciliation rolls it back as soon as its participant lists it.`;
     case 'recording-damage':
     case 'damaged':
       return `${bqual}: ended against the decision: ${status.proof}.`;
     case 'unproven':
-      return `${bqual}: its engine proves neither end (${status.reason.message}). Look at the data, then run: concordat tx resolve ${transaction.gtrid} --branch ${bqual} --committed|--rolled-back --reason '…'`;
+      return transaction.state.kind === 'committing'
+        ? `${bqual}: ${whyOpen(transaction, branch, directory)}`
+        : `${bqual}: its engine proves neither end (${tellReason(status.reason)}). Look at the data.`;
     case 'pending': {
-      if (directory.sidecarOf(resource) === undefined) {
-        return `${bqual}: no participant of ${resource} is attached; it is told as soon as one is.`;
-      }
       const dueAt = transaction.retries.get(bqual)?.dueAt;
-      return dueAt === undefined
-        ? `${bqual}: its participant has been told; the answer is awaited.`
-        : `${bqual}: ${status.attempts} calls without success; the next is in ${seconds(dueAt - now)}.`;
+      const calls = status.attempts === 1 ? '1 call' : `${status.attempts} calls`;
+      const next = dueAt === undefined ? '' : ` The next is in ${seconds(dueAt - now)}.`;
+      const tries = status.attempts === 0 ? '' : `${calls} without success; `;
+      return `${bqual}: ${tries}${whyOpen(transaction, branch, directory)}${next}`;
     }
     default:
       return unreachable(status);

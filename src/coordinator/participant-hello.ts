@@ -4,10 +4,10 @@ import type { Ready__Output as Ready } from '../gen/concordat/v1/Ready.ts';
 import type { RecoveredLog } from '../log/log.ts';
 import { PROTOCOL_VERSION } from '../wire/version.ts';
 import { CoordinatorError } from '../xa/errors.ts';
-import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX, REASON_CHARS_MAX } from '../xa/limits.ts';
+import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX } from '../xa/limits.ts';
 import { EPOCH_LEAP_MAX, LIFE_TOKEN_LENGTH } from '../xa/xid.ts';
 import type { Link } from './directory.ts';
-import { decodeInstance, decodeResource, decodeText, invalid } from './requests.ts';
+import { decodeInstance, decodeResource, decodeText, escaped, invalid } from './requests.ts';
 
 export type Introduction = Pick<
   Link,
@@ -39,7 +39,7 @@ export function decodeHello(hello: AttachHello): Introduction {
     engine: decodeBytes('engine', hello.engine, 1, ENGINE_BYTES_MAX),
     engineVersion: decodeBytes('engine_version', hello.engineVersion, 0, ENGINE_BYTES_MAX),
     engineIdentity: decodeBytes('engine_identity', hello.engineIdentity, 1, ENGINE_IDENTITY_BYTES_MAX),
-    warnings: hello.warnings.slice(0, WARNINGS_MAX).map((warning) => warning.slice(0, REASON_CHARS_MAX)),
+    warnings: hello.warnings.slice(0, WARNINGS_MAX).map((warning) => escaped(warning)),
   };
 }
 

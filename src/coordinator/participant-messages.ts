@@ -1,11 +1,11 @@
 // Messages of participants, decoded once: what they tell of branches becomes events; what is malformed is refused.
 import type { BranchResult__Output as WireResult } from '../gen/concordat/v1/BranchResult.ts';
 import type { Reason__Output as WireReason } from '../gen/concordat/v1/Reason.ts';
-import { EVIDENCE_BYTES_MAX, REASON_CHARS_MAX } from '../xa/limits.ts';
+import { EVIDENCE_BYTES_MAX } from '../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import type { Bqual } from '../xa/xid.ts';
 import type { Verb } from './engine/event.ts';
-import { invalid } from './requests.ts';
+import { escaped, invalid } from './requests.ts';
 
 const EVIDENCE = /^[\x21-\x7e]*$/;
 
@@ -21,10 +21,24 @@ export function decodeReason(reason: WireReason | null | undefined, bqual: Bqual
     return { code: 'BRANCH_VOTED_NO', message: `${bqual}: its participant gave no reason`, bqual, retryable: true };
   }
   return {
-    code: reason.code.slice(0, REASON_CHARS_MAX) || 'BRANCH_VOTED_NO',
-    message: `${bqual}: ${reason.message.slice(0, REASON_CHARS_MAX)}`,
+    code: escaped(reason.code) || 'BRANCH_VOTED_NO',
+    message: `${bqual}: ${escaped(reason.message)}`,
     bqual,
-    ...(reason.sqlstate !== '' && { sqlstate: reason.sqlstate.slice(0, 5) }),
+    ...(reason.sqlstate !== '' && { sqlstate: escaped(reason.sqlstate, 5) }),
+    ...(reason.errno !== 0 && { errno: reason.errno }),
+    retryable: reason.retryable,
+  };
+}
+
+/** What a sidecar says of its database with each heartbeat; undefined: it answers. */
+export function decodeTrouble(reason: WireReason | null | undefined): Reason | undefined {
+  if (reason === null || reason === undefined || (reason.code === '' && reason.message === '')) {
+    return undefined;
+  }
+  return {
+    code: escaped(reason.code) || 'ENGINE_UNAVAILABLE',
+    message: escaped(reason.message),
+    ...(reason.sqlstate !== '' && { sqlstate: escaped(reason.sqlstate, 5) }),
     ...(reason.errno !== 0 && { errno: reason.errno }),
     retryable: reason.retryable,
   };
@@ -70,7 +84,7 @@ export function decodeResult(wire: WireResult, bqual: Bqual): FinishResult {
     case 'FINISH_RESULT_DONE_OTHERWISE':
       return {
         kind: 'done-otherwise',
-        proof: wire.reason?.message.slice(0, REASON_CHARS_MAX) || 'its engine proved the other end',
+        proof: escaped(wire.reason?.message ?? '') || 'its engine proved the other end',
       };
     case 'FINISH_RESULT_NOT_YET':
       return { kind: 'not-yet', reason: decodeReason(wire.reason, bqual) };

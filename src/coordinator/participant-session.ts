@@ -17,6 +17,7 @@ import { HELLO_MAX_MS } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import type { Directory, Link } from './directory.ts';
 import type { Driver } from './driver.ts';
+import { heardOfEngine } from './engine-trouble.ts';
 import { TO_PARTICIPANT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import { decodeLogs } from './known-logs.ts';
@@ -129,10 +130,13 @@ export class ParticipantSession {
   }
 
   #dispatch(message: ParticipantMessage): void {
+    const phase = this.#phase;
     if (message.heartbeat) {
+      if (phase.kind === 'attached') {
+        heardOfEngine(this.#parts, phase.link, message.heartbeat.trouble);
+      }
       return;
     }
-    const phase = this.#phase;
     if (message.hello) {
       if (phase.kind !== 'greeting') {
         throw new CoordinatorError('PROTOCOL', 'a participant says hello once, as its first message');

@@ -2,6 +2,7 @@
 import type { Reason__Output as WireReason } from '../gen/concordat/v1/Reason.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { escaped } from './requests.ts';
 
 /** People and callers wait for these: a participant that is busy for longer is told of as such. */
 const ANSWER_MS = 8_000;
@@ -49,7 +50,7 @@ export class PendingAnswers {
     this.#pending.delete(id);
     pending.timer.cancel();
     if (error !== null) {
-      pending.reject(new CoordinatorError('RESOURCE_UNAVAILABLE', error.message));
+      pending.reject(new CoordinatorError('RESOURCE_UNAVAILABLE', escaped(error.message)));
     } else {
       pending.resolve(answer as never);
     }

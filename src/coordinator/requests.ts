@@ -11,6 +11,8 @@ const INSTANCE = /^[a-z0-9-]{0,64}$/;
 /** The last is what bytes that are no UTF-8 become on their way in. */
 const CONTROL = /\p{Cc}|\p{Cs}|[\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffd]/u;
 
+const CONTROLS = new RegExp(CONTROL.source, 'gu');
+
 export function invalid(field: string, expected: string): CoordinatorError {
   return new CoordinatorError('FIELD_INVALID', `${field} ${expected}`, { metadata: { field } });
 }
@@ -96,6 +98,14 @@ export function decodeAcknowledgement(value: string | number): Acknowledgement {
     default:
       throw invalid('acknowledgement', 'must be APPLIED or DECIDED');
   }
+}
+
+/** Words of a participant or an engine, for people and other programs: what could forge a terminal or a line is written out. */
+export function escaped(text: string, charsMax = REASON_CHARS_MAX): string {
+  return text
+    .slice(0, charsMax)
+    .replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .slice(0, charsMax);
 }
 
 /** Words for a person who looks later: printable, so that no terminal or log line can be forged with them. */

@@ -4,7 +4,8 @@ import type { ParticipantInfo } from '../gen/concordat/v1/ParticipantInfo.ts';
 import type { ResourceInfo } from '../gen/concordat/v1/ResourceInfo.ts';
 import type { Clock } from '../lib/clock.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../xa/limits.ts';
-import { wireRefused } from './describe.ts';
+import type { Reason } from '../xa/vocabulary.ts';
+import { wireReason, wireRefused } from './describe.ts';
 import type { Directory, Link, Resource } from './directory.ts';
 import type { Driver } from './driver.ts';
 import { pendingBranches } from './pending-branches.ts';
@@ -34,7 +35,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
   const resources: ResourceInfo[] = [];
   let bytes = 0;
   for (const resource of parts.directory.all().filter(({ name }) => name > after)) {
-    const [participants, bytesOfAll] = participantsOf(resource, parts.clock.now());
+    const [participants, bytesOfAll] = participantsOf(resource, parts.directory, parts.clock.now());
     const quarantined = parts.quarantine.at(resource.name);
     const own = bytesOfAll + Math.min(quarantined.length, QUARANTINED_SHOWN_MAX) * QUARANTINED_BYTES;
     if (bytes > 0 && bytes + own > PAGE_BYTES) {
@@ -60,24 +61,33 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
   return { resources, more: false };
 }
 
-function participantsOf({ links }: Resource, now: number): [ParticipantInfo[], bytes: number] {
+function participantsOf({ links }: Resource, directory: Directory, now: number): [ParticipantInfo[], bytes: number] {
   let warningBytes = 0;
+  let troubleBytes = 0;
   const participants = links.map((link) => {
     const own = link.warnings.reduce((sum, warning) => sum + Buffer.byteLength(warning) + 4, 0);
     const fits = warningBytes + own <= WARNING_BYTES;
     warningBytes += fits ? own : 0;
     const left = `${link.warnings.length} warnings are left out here: concordat resource check ${link.resource}`;
-    return participantInfo(link, fits ? link.warnings : [left], now);
+    const trouble = directory.troubleOf(link);
+    troubleBytes += Buffer.byteLength(trouble?.message ?? '');
+    return participantInfo(link, fits ? link.warnings : [left], trouble, now);
   });
-  return [participants, RESOURCE_BYTES + warningBytes + links.length * PARTICIPANT_BYTES];
+  return [participants, RESOURCE_BYTES + warningBytes + troubleBytes + links.length * PARTICIPANT_BYTES];
 }
 
-function participantInfo(link: Link, warnings: readonly string[], now: number): ParticipantInfo {
+function participantInfo(
+  link: Link,
+  warnings: readonly string[],
+  trouble: Reason | undefined,
+  now: number,
+): ParticipantInfo {
   return {
     instance: link.instance,
     kind: link.kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED',
     address: link.address,
     attachedMs: String(Math.floor(now - link.attachedAt)),
     warnings: [...warnings],
+    trouble: wireReason(trouble),
   };
 }

@@ -33,6 +33,8 @@ export class Transaction {
   /** Undefined for unary callers, and once the transaction is completed. */
   owner: Owner | undefined;
   readonly openedAt: number;
+  /** Monotonic milliseconds: when it entered the kind of state that it is in. */
+  since: number;
   state: State;
   /** Rises with every change of state. */
   version = 1;
@@ -63,6 +65,7 @@ export class Transaction {
     this.state = state;
     this.owner = owner;
     this.openedAt = openedAt;
+    this.since = openedAt;
     this.deadlineAt = deadlineAt;
   }
 

@@ -205,6 +205,11 @@ function reasonOfResult(result: FinishResult): WireReason | null {
   }
 }
 
+/** What a heartbeat says of the engine. */
+export function heartbeatMessage(trouble: Reason | undefined): ParticipantMessage {
+  return { heartbeat: { trouble: trouble === undefined ? null : toWireReason(trouble) } };
+}
+
 export function toWireReason(reason: Reason): WireReason {
   return {
     code: reason.code,

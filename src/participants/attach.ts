@@ -5,7 +5,7 @@ import type { ParticipantMessage } from '../gen/concordat/v1/ParticipantMessage.
 import { backoffDelayMs } from '../lib/backoff.ts';
 import type { Timer } from '../lib/clock.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../xa/xid.ts';
-import { type Command, decodeCommand, type Welcome } from './attach-messages.ts';
+import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
 import { Pulse } from './pulse.ts';
 import type { RecordedLife } from './resource-manager.ts';
@@ -175,7 +175,7 @@ export class Attach {
     const pulse = new Pulse({
       clock,
       intervalMs: welcome.heartbeatMs,
-      beat: () => link.send({ heartbeat: {} }),
+      beat: () => link.send(heartbeatMessage(this.#options.engine.trouble)),
       onSilence: () => this.restart('the coordinator is silent'),
     });
     this.#state = { kind: 'raising', link, untold, pulse };

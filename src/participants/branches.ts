@@ -25,6 +25,8 @@ export interface BranchesOptions {
   readonly report: (message: ParticipantMessage) => void;
   /** Sessions that hold an unprepared branch. */
   readonly maxBranches: number;
+  /** A session was opened for a branch, or could not be. */
+  readonly onOpened?: (error: unknown) => void;
 }
 
 export interface Entry {
@@ -95,8 +97,14 @@ export class Branches {
     this.deadlines.start(branch, timeoutMs);
     this.#table.set(key, branch);
     session.then(
-      (opened) => opened.onLost((reason) => this.lost(branch, reason)),
-      (error: unknown) => this.lost(branch, reasonOf(error)),
+      (opened) => {
+        opened.onLost((reason) => this.lost(branch, reason));
+        this.#options.onOpened?.(undefined);
+      },
+      (error: unknown) => {
+        this.lost(branch, reasonOf(error));
+        this.#options.onOpened?.(error);
+      },
     );
     return branch;
   }

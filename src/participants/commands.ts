@@ -9,6 +9,7 @@ import type { EventLogger } from './event-logger.ts';
 import { Finisher } from './finisher.ts';
 import { Forgetter } from './forgetter.ts';
 import { Inspector } from './inspector.ts';
+import { ReasonLines } from './reason-lines.ts';
 import type { ResourceManager } from './resource-manager.ts';
 import type { Tokens } from './tokens.ts';
 import { Voter } from './voter.ts';
@@ -35,7 +36,7 @@ export class Commands {
   constructor(options: CommandsOptions) {
     this.#options = options;
     this.voter = new Voter(options);
-    this.finisher = new Finisher(options);
+    this.finisher = new Finisher({ ...options, reasons: new ReasonLines(options.clock, options.logger) });
     this.forgetter = new Forgetter(options);
     this.#inspector = new Inspector(options);
   }

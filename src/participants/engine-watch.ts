@@ -1,5 +1,6 @@
 // What the participant knows of its engine: who it is, what would break later, and whether it answers.
 import type { AttachHello } from '../gen/concordat/v1/AttachHello.ts';
+import type { Reason } from '../xa/vocabulary.ts';
 import type { EventLogger } from './event-logger.ts';
 import type { KnownLogs } from './known-logs.ts';
 import { reasonOf } from './reasons.ts';
@@ -18,6 +19,9 @@ export type EngineIntroduction = Required<
   Pick<AttachHello, 'engine' | 'engineVersion' | 'engineIdentity' | 'warnings' | 'logs'>
 >;
 
+/** Checks come every 15 s. */
+const CHECKS_MAX = 4;
+
 export class EngineWatch {
   readonly #options: EngineWatchOptions;
   /** The engine that the adapter works with. */
@@ -25,6 +29,11 @@ export class EngineWatch {
   /** The engine that the coordinator was last told of. */
   #introduced: string | undefined;
   #answers: boolean | undefined;
+  #failure: Reason | undefined;
+  /** Why a connection for a branch was refused; and after how many checks it is believed no more. */
+  #unopened: Reason | undefined;
+  #checks = 0;
+  #unfit: Reason | undefined;
 
   constructor(options: EngineWatchOptions) {
     this.#options = options;
@@ -33,6 +42,47 @@ export class EngineWatch {
   /** False: it did not answer when it was last asked, or another one did. */
   get answers(): boolean {
     return this.#answers !== false;
+  }
+
+  /** Why it does not answer, or refuses what it is asked, as of the newest attempt; undefined: it answers. */
+  get trouble(): Reason | undefined {
+    return this.#answers === false ? this.#failure : (this.#unopened ?? this.#unfit);
+  }
+
+  /** A branch could be opened, or the engine refused the connection for it though it answers others. */
+  opened(error: unknown): void {
+    const reason = error === undefined ? undefined : reasonOf(error);
+    if (reason === undefined || reason.code === 'ENGINE_UNAVAILABLE') {
+      this.#change(() => {
+        this.#unopened = reason;
+        this.#checks = 0;
+      });
+    }
+  }
+
+  /** It answers, and would refuse branches or their ends; undefined: it would take them. Asked now and then. */
+  checked(unfit: Reason | undefined): void {
+    this.#change(() => {
+      this.#unfit = unfit;
+      this.#checks += 1;
+      // Nobody has tried since: what was refused then says nothing of now.
+      this.#unopened = this.#checks < CHECKS_MAX ? this.#unopened : undefined;
+    });
+  }
+
+  #change(change: () => void): void {
+    const before = this.trouble;
+    change();
+    const after = this.trouble;
+    if (before?.code === after?.code && before?.message === after?.message) {
+      return;
+    }
+    const { logger } = this.#options;
+    if (after === undefined) {
+      logger.info({ evt: 'engine-takes-branches' });
+    } else {
+      logger.warn({ evt: 'engine-refuses', ...after });
+    }
   }
 
   /**
@@ -98,6 +148,7 @@ export class EngineWatch {
 
   #failed(error: unknown): void {
     const isOther = isOtherEngine(error);
+    this.#failure = reasonOf(error);
     if (this.#answers !== false) {
       const { code, message } = reasonOf(error);
       this.#options.logger.warn({

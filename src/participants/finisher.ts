@@ -9,6 +9,7 @@ import { type FinishVerb, onePhaseEvidenceMessage, resultMessage, voteMessage } 
 import { type Branch, INCOMPLETE } from './branch.ts';
 import type { Branches } from './branches.ts';
 import type { EventLogger } from './event-logger.ts';
+import type { ReasonLines } from './reason-lines.ts';
 import { reasonOf } from './reasons.ts';
 import type { OnePhaseResult, ResourceManager } from './resource-manager.ts';
 
@@ -18,6 +19,7 @@ export interface FinisherOptions {
   readonly instance: string;
   readonly branches: Branches;
   readonly logger: EventLogger;
+  readonly reasons: ReasonLines;
   readonly report: (message: ParticipantMessage) => void;
 }
 
@@ -76,6 +78,7 @@ export class Finisher {
       if (calls.size === 0) {
         this.#inFlight.delete(key);
       }
+      this.#options.reasons.tell(key, verb, result);
       report(answerMessage(xid, verb, evidence, result));
       if (this.#inFlight.size === 0) {
         this.#idle?.();

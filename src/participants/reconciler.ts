@@ -29,12 +29,15 @@ export interface ReconcilerOptions {
 }
 
 const MARKERS_EVERY_MS = 60_000;
+/** As often an attached sidecar looks whether its database would still take branches. */
+const HEALTH_EVERY_MS = 15_000;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   #life: Welcome | undefined;
   #timer: Timer | undefined;
   #markersDueMs = 0;
+  #healthDueMs = 0;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -45,6 +48,7 @@ export class Reconciler {
     this.stop();
     this.#life = life;
     this.#markersDueMs = this.#options.clock.now();
+    this.#healthDueMs = this.#options.clock.now() + HEALTH_EVERY_MS; // It was checked when it was introduced.
     void this.#tick(life);
   }
 
@@ -69,6 +73,7 @@ export class Reconciler {
       if (reports) {
         await this.#reportPrepared(life);
         await this.#reportMarkers(life);
+        await this.#checkHealth();
       }
       await engine.answered();
     } catch (error) {
@@ -77,6 +82,23 @@ export class Reconciler {
     if (this.#life === life) {
       this.#timer = clock.after(life.reconcileMs, () => void this.#tick(life));
     }
+  }
+
+  /** Whether the database would take branches and finish them, asked now and then: it may be read-only by now, or lack a right. */
+  async #checkHealth(): Promise<void> {
+    const { rm, clock, engine } = this.#options;
+    if (clock.now() < this.#healthDueMs) {
+      return;
+    }
+    this.#healthDueMs = clock.now() + HEALTH_EVERY_MS;
+    const fatal = (await rm.preflight()).find((finding) => finding.fatal);
+    engine.checked(
+      fatal && {
+        code: 'ENGINE_UNAVAILABLE',
+        message: `${fatal.check}: ${fatal.message}. Next: ${fatal.fix}`,
+        retryable: true,
+      },
+    );
   }
 
   async #reportPrepared(life: Welcome): Promise<void> {

@@ -50,9 +50,6 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#options = options;
     this.instance = random.base32(12);
     const report = this.#report;
-    const branches = new Branches({ clock, logger, report, maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX });
-    this.#branches = branches;
-    this.#statements = new Statements({ rm, branches, random, admit: this.#admit });
     const logs = new KnownLogs(rm, clock);
     const engine = new EngineWatch({
       rm,
@@ -61,6 +58,13 @@ export class ParticipantRuntime implements AsyncDisposable {
       onAnswers: (engineAnswers) => this.#setStatus({ engineAnswers }),
       onOtherEngine: (why) => this.#attach.restart(why),
     });
+    const branches = new Branches({
+      ...{ clock, logger, report },
+      maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX,
+      onOpened: (error) => engine.opened(error),
+    });
+    this.#branches = branches;
+    this.#statements = new Statements({ rm, branches, random, admit: this.#admit });
     const { instance } = this;
     const tokens = new Tokens({ rm, random, instance, engineAnswers: () => engine.answers, report });
     this.#commands = new Commands({ instance, resource, rm, clock, logger, branches, tokens, report });

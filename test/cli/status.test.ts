@@ -1,7 +1,7 @@
 // The command `status`: its exit codes, and what it counts as in doubt.
 import { describe, expect, it } from 'vitest';
 import { ask, DAMAGED, NEEDY } from './ask.ts';
-import { type Handler, ID, logStatus, transaction } from './scripted-coordinator.ts';
+import { type Handler, ID, logStatus, resource, transaction } from './scripted-coordinator.ts';
 
 describe('status', () => {
   it('ends with 0 while all is well', async () => {
@@ -37,6 +37,37 @@ describe('status', () => {
     };
     const { exit } = await ask(['status'], { ListTransactions: ({ pageToken }) => pages[String(pageToken)] ?? {} });
     expect(exit).toBe(8);
+  });
+});
+
+describe('a database that refuses its participant', () => {
+  const trouble = {
+    ...{ code: 'ENGINE_UNAVAILABLE', message: 'password authentication failed', sqlstate: '28P01' },
+    ...{ errno: 0, retryable: true },
+  };
+  const participants = [
+    { instance: 'p1', kind: 'PARTICIPANT_KIND_SIDECAR' as const, address: '127.0.0.1:9001', attachedMs: 1, trouble },
+  ];
+  const ListResources: Handler = () => ({ resources: [resource({ participants })] });
+  const REASON = 'ENGINE_UNAVAILABLE: password authentication failed (SQLSTATE 28P01)';
+
+  it('makes status end with 6, and is shown beside the participant (field P19)', async () => {
+    const { exit, stdout, stderr } = await ask(['status'], { ListResources });
+    expect(exit).toBe(6);
+    expect(stdout).toContain('127.0.0.1:9001 REFUSED');
+    expect(stderr).toContain(`The database of accounts refuses its participant 127.0.0.1:9001: ${REASON}`);
+  });
+
+  it('is shown by resource list, and by doctor with the mend (field P19)', async () => {
+    const list = await ask(['resource', 'list'], { ListResources });
+    expect(list.stdout).toContain('127.0.0.1:9001 REFUSED');
+    expect(list.stderr).toContain(REASON);
+    const json = await ask(['resource', 'list', '--output', 'json'], { ListResources });
+    expect(JSON.parse(json.stdout).resources[0].participants[0].trouble).toMatchObject({ sqlstate: '28P01' });
+    const doctor = await ask(['doctor'], { ListResources });
+    expect(doctor.exit).toBe(6);
+    expect(doctor.stdout).toContain(REASON);
+    expect(doctor.stdout).toContain('concordat resource check accounts');
   });
 });
 

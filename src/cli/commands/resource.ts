@@ -10,6 +10,7 @@ import {
   PREPARED_COLUMNS,
   RESOURCE_COLUMNS,
   refusal,
+  troubles,
   viewFinding,
   viewPrepared,
   viewResource,
@@ -83,6 +84,9 @@ async function listResources(context: Context): Promise<number> {
   }
   console.print(renderTable(RESOURCE_COLUMNS, resources, console.layout));
   for (const resource of resources) {
+    for (const trouble of troubles(resource)) {
+      console.warn(trouble);
+    }
     const refused = refusal(resource);
     if (refused !== undefined) {
       console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);

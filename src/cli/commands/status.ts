@@ -7,7 +7,7 @@ import { formatDuration } from '../duration.ts';
 import { type Context, onRun } from '../globals.ts';
 import { exitOfAlarm, logFields } from '../log-view.ts';
 import type { Tone } from '../paint.ts';
-import { RESOURCE_COLUMNS, refusal } from '../resource-view.ts';
+import { RESOURCE_COLUMNS, refusal, troubles } from '../resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
 import { renderFields, renderTable } from '../table.ts';
 import { TRANSACTION_COLUMNS } from '../transaction-view.ts';
@@ -18,7 +18,7 @@ const SHOWN_MAX = 20;
 export function defineStatus(status: Command): void {
   status
     .description(
-      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, or a database refuses its participant; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
     )
     .addHelpText('after', '\nExample:\n  $ concordat status --output json\n');
   onRun<object>(status, (context) => showStatus(context));
@@ -66,6 +66,9 @@ async function showStatus(context: Context): Promise<number> {
     console.print(`\n${renderTable(RESOURCE_COLUMNS, resources, layout)}`);
   }
   for (const resource of resources) {
+    for (const trouble of troubles(resource)) {
+      console.warn(trouble);
+    }
     const refused = refusal(resource);
     if (refused !== undefined) {
       console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);
@@ -101,5 +104,8 @@ function exitOfSurvey(survey: Survey): number {
   if (survey.overdue.length > 0) {
     return EXIT.inDoubt;
   }
-  return alarm === undefined ? EXIT.ok : exitOfAlarm(alarm);
+  if (alarm !== undefined) {
+    return exitOfAlarm(alarm);
+  }
+  return survey.resources.some((resource) => troubles(resource).length > 0) ? EXIT.unavailable : EXIT.ok;
 }

@@ -1,0 +1,29 @@
+// What a sidecar says of its database with each heartbeat: people see it where they see that the sidecar is attached.
+import type { Reason__Output as WireReason } from '../gen/concordat/v1/Reason.ts';
+import type { Directory, Link } from './directory.ts';
+import { tellReason } from './fixes.ts';
+import type { Logger } from './logger.ts';
+import { decodeTrouble } from './participant-messages.ts';
+
+export interface EngineTroubleParts {
+  readonly directory: Directory;
+  readonly logger: Logger;
+}
+
+/** Notes why the database refuses the sidecar, or that it answers; one line for each change. */
+export function heardOfEngine(
+  { directory, logger }: EngineTroubleParts,
+  link: Link,
+  told: WireReason | null | undefined,
+): void {
+  const trouble = decodeTrouble(told);
+  if (!directory.noteTrouble(link, trouble)) {
+    return;
+  }
+  const { resource, instance } = link;
+  if (trouble === undefined) {
+    logger.info({ evt: 'engine-answers', resource, instance });
+  } else {
+    logger.warn({ evt: 'engine-refuses', resource, instance, code: trouble.code, message: tellReason(trouble) });
+  }
+}
