@@ -10,14 +10,14 @@ export interface EngineTroubleParts {
   readonly logger: Logger;
 }
 
-/** Notes why the database refuses the sidecar, or that it answers; one line for each change. */
+/** Notes why the database refuses the sidecar, or that it answers; one line for each change. Before it is attached that is nobody's business. */
 export function heardOfEngine(
   { directory, logger }: EngineTroubleParts,
-  link: Link,
+  link: Link | undefined,
   told: WireReason | null | undefined,
 ): void {
   const trouble = decodeTrouble(told);
-  if (!directory.noteTrouble(link, trouble)) {
+  if (link === undefined || !directory.noteTrouble(link, trouble)) {
     return;
   }
   const { resource, instance } = link;

@@ -132,9 +132,7 @@ export class ParticipantSession {
   #dispatch(message: ParticipantMessage): void {
     const phase = this.#phase;
     if (message.heartbeat) {
-      if (phase.kind === 'attached') {
-        heardOfEngine(this.#parts, phase.link, message.heartbeat.trouble);
-      }
+      heardOfEngine(this.#parts, phase.kind === 'attached' ? phase.link : undefined, message.heartbeat.trouble);
       return;
     }
     if (message.hello) {
