@@ -95,8 +95,8 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/postgres/judge.ts',
-        find: "return tag === 'PREPARE TRANSACTION' && xid8 !== undefined",
-        put: 'return xid8 !== undefined',
+        find: "return tag === 'PREPARE TRANSACTION'",
+        put: 'return tag !== undefined',
       },
     ],
     caughtBy: {
@@ -114,17 +114,17 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/postgres/finish.ts',
-        find: "      return { kind: 'unproven', reason: unproven(xid, evidence) };",
-        put: "      return { kind: 'done' };",
+        find: "return { kind: 'done-otherwise', proof: notHere(row) };",
+        put: "return { kind: 'done' };",
       },
     ],
     caughtBy: {
       kind: 'test',
       file: 'test/participants/postgres-18.test.ts',
-      named: 'commit of an unknown Xid without evidence is unproven',
+      named: 'commit of a branch that was rolled back by hand is done otherwise',
       why: POSTGRES,
     },
-    sees: /never done/,
+    sees: /done otherwise, with proof/,
   },
   {
     id: 'C24',
@@ -219,7 +219,7 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/mysql/finish.ts',
-        find: "(letsGo || (await lookAt(control, known, xid)).marker !== 'locked')",
+        find: "(letsGo || (await lookAt(control, known, row)).marker !== 'locked')",
         put: 'true',
       },
     ],

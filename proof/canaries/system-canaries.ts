@@ -76,8 +76,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/evidence.ts',
-        find: 'this.#unproven.push({ gtrid, bqual });',
-        put: 'this.forget(gtrid, bqual);',
+        find: 'this.#unproven.push(row);',
+        put: 'this.forget(row);',
       },
     ],
     caughtBy: SIM,

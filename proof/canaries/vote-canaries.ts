@@ -55,8 +55,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
       },
       {
         file: BRANCHES,
-        find: ".filter((branch) => branch.vote?.kind === 'prepared')\n",
-        put: ".filter((branch) => branch.vote?.kind !== 'read-only')\n",
+        find: ".filter((branch) => branch.vote?.kind === 'prepared')",
+        put: ".filter((branch) => branch.vote?.kind !== 'read-only')",
       },
     ],
     caughtBy: TWO,
@@ -129,8 +129,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: BRANCHES,
-        find: ".filter((branch) => branch.vote?.kind === 'prepared')\n",
-        put: '.filter((branch) => branch.vote !== undefined)\n',
+        find: ".filter((branch) => branch.vote?.kind === 'prepared')",
+        put: '.filter((branch) => branch.vote !== undefined)',
       },
     ],
     caughtBy: TWO,
@@ -143,8 +143,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: BRANCHES,
-        find: ".filter((branch) => branch.vote?.kind === 'prepared')\n",
-        put: ".filter((branch, index) => branch.vote?.kind === 'prepared' && index === 0)\n",
+        find: ".filter((branch) => branch.vote?.kind === 'prepared')",
+        put: ".filter((branch, index) => branch.vote?.kind === 'prepared' && index === 0)",
       },
     ],
     caughtBy: TWO,
