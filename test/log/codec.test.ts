@@ -63,7 +63,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
 ) as fc.Arbitrary<LogRecord>;
 
 const DECIDED =
-  '{"kind":"decided","gtrid":"abcdefghij.1.1","branches":[["accounts","xid8:1"],["orders.2",""]],"requestId":"k"}';
+  '{"kind":"decided","gtrid":"abcdefghij.1.1","branches":[["accounts","row:abcdefghijkl"],["orders.2",""]],"requestId":"k"}';
 
 describe('a record line', () => {
   test('reads back as the record that was written, and has no line break', () => {
@@ -109,7 +109,7 @@ describe('a record line', () => {
     ['1 {}', 'no record kind'],
     ['1 {"kind":"finished"}', 'gtrid is not a text'],
     ['1 {"kind":"finished","gtrid":"abcdefghij.1.01"}', 'gtrid is outside its grammar'],
-    [`1 ${DECIDED.replace('"xid8:1"', '7')}`, 'a branch is not a pair'],
+    [`1 ${DECIDED.replace('"row:abcdefghijkl"', '7')}`, 'a branch is not a pair'],
     [`1 ${DECIDED.replace('orders.2', 'Orders')}`, 'bqual is outside its grammar'],
   ])('%j is malformed', (line, why) => {
     expect(decodeLine(line)).toEqual({ kind: 'malformed', why: expect.stringContaining(why) });
@@ -118,7 +118,7 @@ describe('a record line', () => {
   test.each([
     ['1 {"kind":"teleported","gtrid":"abcdefghij.1.1"}', 'the record kind "teleported" is not known'],
     ['1 {"kind":"finished","gtrid":"abcdefghij.1.1","by":"x"}', 'the field "by" of a finished is not known'],
-    [`1 ${DECIDED.replace('"xid8:1"', '"xid8:1",3')}`, 'a branch has more parts than are known'],
+    [`1 ${DECIDED.replace('"row:abcdefghijkl"', '"row:abcdefghijkl",3')}`, 'a branch has more parts than are known'],
     ['1 {"kind":"heuristic","gtrid":"abcdefghij.1.1","decision":"maybe","damage":[]}', 'decision is none of'],
   ])('%j is of a newer version', (line, why) => {
     expect(decodeLine(line)).toEqual({ kind: 'newer', why: expect.stringContaining(why) });
