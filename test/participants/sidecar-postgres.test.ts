@@ -77,6 +77,47 @@ describe('a sidecar of PostgreSQL', () => {
     expect(await balance(3)).toBe('1');
   });
 
+  for (const isSwept of [false, true]) {
+    const state = isSwept ? 'and its row was swept' : 'and its row is there';
+    it(`a statement that comes again at a restarted sidecar is not committed for the opening that is (${state}; field R13)`, async () => {
+      await using coordinator = await startAttachCoordinator();
+      const xid = freshBranch(coordinator);
+      const repeated = {
+        ...{ ...ref(xid), sql: 'update account set balance = balance - 10 where id = 4' },
+        ...{ statement: 1, last: true },
+      };
+      const first = await start(coordinator);
+      await first.sidecar.ready;
+      {
+        using application = new Application(first.sidecar.address);
+        await application.execute(repeated);
+      }
+      const { evidence } = await (await coordinator.attached()).hears('vote');
+      // The engine commits, and the sidecar dies before it could say so.
+      const [prepared] = await raw(`select gid from pg_prepared_xacts where gid like '%${xid.gtrid}%'`);
+      await raw(`commit prepared '${prepared?.['gid']}'`);
+      await first.sidecar.stop(0);
+      if (isSwept) {
+        await raw(`delete from concordat.branch where gtrid = '${xid.gtrid}'`);
+      }
+      await using second = await start(coordinator);
+      await second.sidecar.ready;
+      const session = await coordinator.attached(2);
+      using application = new Application(second.sidecar.address);
+      expect((await application.execute(repeated)).vote).toBe(isSwept ? 'VOTE_PREPARED' : 'VOTE_ROLLBACK');
+      session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });
+      expect((await session.hears('result')).result).toBe(
+        isSwept ? 'FINISH_RESULT_DONE_OTHERWISE' : 'FINISH_RESULT_DONE',
+      );
+      expect(await balance(4)).toBe('90');
+      const vote = await session.hears('vote');
+      session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_ROLLBACK', evidence: vote.evidence } });
+      await session.hears('result', 2);
+      expect(await balance(4)).toBe('90');
+      expect(await raw('select gid from pg_prepared_xacts')).toEqual([]);
+    });
+  }
+
   it('a server killed with kill -9 loses what was open and keeps what was prepared (faults F72)', async () => {
     await using coordinator = await startAttachCoordinator();
     coordinator.reconcileIntervalMs = 100;
