@@ -16,6 +16,7 @@ import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
 import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
+import { type SessionSlot, SessionSlots } from './session-slots.ts';
 import { type Ended, TOLD, Tombstones } from './tombstones.ts';
 
 export interface BranchesOptions {
@@ -46,6 +47,9 @@ export class Branches {
   readonly #openings: Openings;
   readonly ended: Tombstones;
   readonly deadlines: BranchDeadlines;
+  readonly #slots: SessionSlots;
+  /** Of branches that use a session or wait for one. */
+  readonly #slotOf = new Map<Branch, SessionSlot>();
   #sessions = 0;
   #onIdle: (() => void) | undefined;
 
@@ -53,6 +57,7 @@ export class Branches {
     const { clock, logger, report } = options;
     this.#options = options;
     this.#openings = new Openings(clock, report);
+    this.#slots = new SessionSlots(clock, options.maxBranches);
     this.ended = new Tombstones(clock);
     this.deadlines = new BranchDeadlines({ clock, logger, onOverdue: (branch) => this.#overdue(branch) });
   }
@@ -80,22 +85,24 @@ export class Branches {
   }
 
   /**
-   * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now.
+   * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now. It waits for a session behind those that
+   * came before it.
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
   open({ xid, opening, timeoutMs, named, oneShot }: Entry, opener: () => Promise<BranchSession>): Branch {
-    const { maxBranches } = this.#options;
-    if (this.#sessions >= maxBranches) {
-      throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open, the most that are allowed`);
+    if (this.#slots.isFull) {
+      throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open or wait, the most that may`);
     }
     const key = formatXid(xid);
     assert(!this.#table.has(key), 'D9: a branch is entered once');
     this.#sessions += 1;
     this.#openings.opened(key, { ...xid, opening }, named);
-    const session = this.#queues.run(key, opener);
+    const slot = this.#slots.take();
+    const session = this.#queues.run(key, () => slot.turn?.then(opener) ?? opener());
     const branch = newBranch({ xid, opening, oneShot }, session);
     this.deadlines.start(branch, timeoutMs);
     this.#table.set(key, branch);
+    this.#slotOf.set(branch, slot);
     session.then(
       (opened) => {
         opened.onLost((reason) => this.lost(branch, reason));
@@ -162,10 +169,11 @@ export class Branches {
   abandon(branch: Branch, reason: Reason, byEngine = false): Promise<void> {
     assert(branch.state.kind === 'active', 'D3: only a branch that nobody asked to prepare is certain to roll back');
     this.#bury(branch, { kind: 'rolled-back', reason }, { kind: 'ended', reason, byEngine });
+    this.#slotOf.get(branch)?.giveUp();
     const rolledBack = branch.session
       .then((session) => session.rollback())
       .catch((error: unknown) => this.#options.logger.debug({ evt: 'branch-not-opened', branch: branch.key, error }))
-      .then(() => this.#sessionFree());
+      .then(() => this.#sessionFree(branch));
     return this.#queues.run(branch.key, () => rolledBack);
   }
 
@@ -221,7 +229,7 @@ export class Branches {
     }
     failpoint('after-prepare');
     branch.deadline?.cancel();
-    this.#sessionFree();
+    this.#sessionFree(branch);
     if (vote.kind === 'prepared' && !branch.superseded) {
       branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
     } else {
@@ -241,7 +249,7 @@ export class Branches {
   }
 
   #endedInOnePhase(branch: Branch, result: FinishResult): void {
-    this.#sessionFree();
+    this.#sessionFree(branch);
     this.#bury(branch, { kind: 'one-phase', result }, ENDED);
   }
 
@@ -254,8 +262,10 @@ export class Branches {
     this.#noticeIdle();
   }
 
-  #sessionFree(): void {
+  #sessionFree(branch: Branch): void {
     this.#sessions -= 1;
+    this.#slotOf.get(branch)?.end();
+    this.#slotOf.delete(branch);
     this.#noticeIdle();
   }
 

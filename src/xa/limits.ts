@@ -74,3 +74,5 @@ export const STATEMENTS_WAITING_MAX = 64;
 export const STATEMENTS_AHEAD_MAX = 32;
 /** Branches that one sidecar holds open; also its connection limit. */
 export const SIDECAR_BRANCHES_MAX = 64;
+/** Branches that wait at one participant until a session is free. */
+export const SESSIONS_WAITED_FOR_MAX = 1_000;

@@ -198,19 +198,40 @@ describe('statements of a branch', () => {
     expect(refused.code).toBe('RESOURCE_UNAVAILABLE');
   });
 
-  it('one branch more than allowed is refused before anything is told, and taken when another has ended', async () => {
+  it('a branch more than sessions are allowed waits for one, in its turn (field P19)', async () => {
     await using fixture = await openFixture({ maxBranches: 2 });
+    const { runtime, session } = await fixture.attach();
+    const [one, two, three, four] = [fixture.xid(), fixture.xid(), fixture.xid(), fixture.xid()];
+    await runtime.execute(statement(one, 1, 'set a 1'));
+    await runtime.execute(statement(two, 1, 'set b 1'));
+    const order: string[] = [];
+    const waiting = [three, four].map((xid, index) =>
+      runtime.execute(statement(xid, 1, `set ${index} 1`)).then(() => void order.push(xid.gtrid)),
+    );
+    await session.hears('opened', 4);
+    expect(order).toEqual([]);
+    session.send({ prepare: ref(one) });
+    await waiting[0];
+    expect(order).toEqual([three.gtrid]);
+    session.send({ prepare: ref(two) });
+    await Promise.all(waiting);
+    expect(order).toEqual([three.gtrid, four.gtrid]);
+  });
+
+  it('a branch that has waited for a session for long hears why, and one that is rolled back meanwhile is gone (field P19)', async () => {
+    const clock = new ManualClock();
+    await using fixture = await openFixture({ maxBranches: 1, clock });
     const { runtime, session } = await fixture.attach();
     const [one, two, three] = [fixture.xid(), fixture.xid(), fixture.xid()];
     await runtime.execute(statement(one, 1, 'set a 1'));
-    await runtime.execute(statement(two, 1, 'set b 1'));
-    expect((await refusal(runtime.execute(statement(three, 1, 'set c 1')))).code).toBe('LIMIT_CONNECTIONS');
-    await session.hears('opened', 2);
-    session.send({ prepare: ref(one) });
-    await session.hears('vote');
-    await runtime.execute(statement(three, 1, 'set c 1'));
-    expect((await session.hears('opened', 3)).gtrid).toBe(three.gtrid);
-    expect(session.heard('opened')).toHaveLength(3);
+    const late = refusal(runtime.execute(statement(two, 1, 'set b 1')));
+    const gone = refusal(runtime.execute(statement(three, 1, 'set c 1')));
+    await session.hears('opened', 3);
+    session.send({ finish: { ...ref(three), verb: 'FINISH_VERB_ROLLBACK' } });
+    await session.hears('result');
+    expect((await gone).code).toBe('BRANCH_UNKNOWN');
+    clock.advance(10_000);
+    expect(await late).toMatchObject({ code: 'LIMIT_CONNECTIONS' });
   });
 
   it('a branch that cannot be opened votes rollback and is gone', async () => {
