@@ -50,7 +50,7 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     rollback: async (xid, evidence) => {
       const [branch, ...others] = lentTo(xid, evidence);
       const row = rowOf(xid, evidence);
-      const outside = (await branch?.endedOutside()) ?? (row && ended.get(formatRow(row)));
+      const outside = (await branch?.endedOutside()) ?? ended.get(row === undefined ? formatXid(xid) : formatRow(row));
       if (outside?.kind === 'committed') {
         return { kind: 'done-otherwise', proof: outside.proof };
       }
@@ -73,6 +73,7 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
         const outside = await branch.endedOutside();
         if (outside !== undefined) {
           ended.set(key, outside);
+          ended.set(formatXid(row), outside); // A branch that voted no is rolled back without a word of which opening.
         }
         lent.delete(key);
       });

@@ -69,6 +69,8 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     if (!this.#session.mayHaveEnded || !this.#mayWrite) {
       return undefined;
     }
+    // Who is asked ends the session that holds the branch's lock: it is let go of first, and the application keeps its connection.
+    await (this.#state === 'parked' ? this.#parking : this.released);
     this.#outside ??= this.#parts.tools.probe(this.#evidence).catch(() => 'unproven' as const);
     switch (await this.#outside) {
       case 'committed':

@@ -165,8 +165,9 @@ export class LentMysqlSession {
       await tools.fence().catch(() => connection.destroy());
     }
     if (!this.#isGone && !this.#isReleased) {
-      // Ahead of anything that the application asks next, and nothing waits for it.
-      void this.ask([releaseText(this.#row)]);
+      // Ahead of anything that the application asks next, and nothing waits for it unless the engine is asked what became of the branch.
+      const letGo = this.ask([releaseText(this.#row)]);
+      await (this.#mayHaveEnded ? letGo : undefined);
     }
     this.#watch(false);
     this.#loan.end();
