@@ -2,7 +2,7 @@
 import type { KnownLog as WireKnownLog } from '../gen/concordat/v1/KnownLog.ts';
 import type { Clock } from '../lib/clock.ts';
 import { formatXid, gtridParts, type LogIdentity } from '../xa/xid.ts';
-import type { EngineIdentity, PreparedBranch, ResourceManager } from './resource-manager.ts';
+import { EngineError, type EngineIdentity, type PreparedBranch, type ResourceManager } from './resource-manager.ts';
 
 /** Branches of one log that are told by name; the others are counted. */
 const BRANCHES_TOLD_MAX = 100;
@@ -28,13 +28,25 @@ export class KnownLogs {
     this.#served = new Set(served.map(({ identity }) => identity));
     // MySQL and MariaDB list the branches of every database of the server: those of logs that this one has not served are not its own.
     this.#listsOthers = engine === 'mysql' || engine === 'mariadb';
-    const prepared = new Map(this.#described(await this.#rm.list()).map((log) => [log.identity, log]));
+    const prepared = new Map(this.#described(await this.#list()).map((log) => [log.identity, log]));
     const told = served.map(({ identity, epoch, token }) => {
       const branches = prepared.get(identity);
       prepared.delete(identity);
       return { ...branches, identity, epoch, lifeToken: token };
     });
     return [...told, ...prepared.values()];
+  }
+
+  /** An application's own account may not be allowed to list: its sidecar tells of the branches. @throws {EngineError} */
+  async #list(): Promise<readonly PreparedBranch[]> {
+    try {
+      return await this.#rm.list();
+    } catch (error) {
+      if (error instanceof EngineError && !error.sessionLost) {
+        return [];
+      }
+      throw error;
+    }
   }
 
   /** Logs other than the served one that have branches among those that the engine lists. */

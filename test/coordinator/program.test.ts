@@ -117,6 +117,18 @@ describe('an operator’s Drain', () => {
 });
 
 describe('a log that cannot be written', () => {
+  it('a directory that is deleted under it: the caller hears UNKNOWN, the exit code is 12, and what was written is not there (faults F43)', async () => {
+    const served = await serve();
+    const accounts = await participant(served, 'accounts');
+    const orders = await participant(served, 'orders');
+    const { gtrid } = await transaction(served, accounts, orders);
+    await rm(directory, { recursive: true });
+    expect((await refusal(served.api.commit({ gtrid }))).code).toBe('OUTCOME_UNKNOWN');
+    expect(accounts.told).toEqual([]);
+    expect(await served.program.ended).toBe(12);
+    expect(served.program.lastWords).toContain('is gone or was replaced');
+  });
+
   it('the caller hears UNKNOWN, the exit code is 12, and the next life reads the truth (faults F26 F30)', async () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];

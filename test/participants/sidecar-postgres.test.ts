@@ -197,6 +197,24 @@ describe('a sidecar of PostgreSQL', () => {
     await eventually('it says so', () => second.log.named('epoch-stale').length > 0);
     expect(second.log.named('attached')).toEqual([]);
   });
+
+  it('of two coordinators on copies of one log in the same epoch serves the first, also after a restart of everything (field R5)', async () => {
+    await using original = await startAttachCoordinator();
+    Object.assign(original, { epoch: 901, token: 'original' });
+    const first = await start(original);
+    await first.sidecar.ready;
+    await using copy = await startAttachCoordinator();
+    Object.assign(copy, { epoch: 901, token: 'copy' });
+    for (const _ of [1, 2]) {
+      await using beside = await start(copy);
+      await eventually('it says so', () => beside.log.named('epoch-stale').length > 0);
+      expect(copy.sessions.at(-1)?.heard('ready')[0]?.lifeToken).toBe('original');
+      expect(beside.log.named('attached')).toEqual([]);
+      await first.sidecar.stop(0);
+    }
+    await using again = await start(original);
+    await again.sidecar.ready;
+  });
 });
 
 describe('a PostgreSQL that cannot take part', () => {
