@@ -9,6 +9,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** Who asks for nonsense, as often as he can, costs mostly the stack of his refusals: it says where it was refused, and no more. */
+const STACK_FRAMES = 2;
+
 /** A request that cannot be done. Match on `code`, never on the message. */
 export class CoordinatorError extends Error {
   override readonly name = 'CoordinatorError';
@@ -16,7 +19,10 @@ export class CoordinatorError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const frames = Error.stackTraceLimit;
+    Error.stackTraceLimit = code === 'INTERNAL' ? frames : STACK_FRAMES;
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    Error.stackTraceLimit = frames;
     this.code = code;
     this.metadata = details.metadata ?? {};
   }
