@@ -109,6 +109,7 @@ describe('prepare', () => {
   it('of a branch whose statement failed votes rollback with the reason, and the same again', async () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { runtime, session } = await fixture.attach();
+    fixture.calls.length = 0; // It has listed the engine when it introduced itself.
     const xid = fixture.xid();
     await refusal(runtime.execute(statement(xid, 1, 'fail')));
     session.send({ prepare: ref(xid) });
@@ -158,6 +159,7 @@ describe('prepare', () => {
   it('of many unknown branches in one turn lists the engine once', async () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { session } = await fixture.attach();
+    fixture.calls.length = 0; // It has listed the engine when it introduced itself.
     const xids = Array.from({ length: 50 }, () => fixture.xid());
     session.send(...xids.map((xid) => ({ prepare: ref(xid) })));
     await session.hears('vote', 50);
@@ -191,6 +193,7 @@ describe('prepare', () => {
   it('of a branch of another log is answered with a no and not looked up; of another resource, with silence (D8, faults B44)', async () => {
     await using fixture = await openFixture({ kind: 'embedded' });
     const { session } = await fixture.attach();
+    fixture.calls.length = 0; // It has listed the engine when it introduced itself.
     const stranger = fixture.xid({ identity: identityOf('bcdefghijk') });
     session.send({ prepare: ref(fixture.xid({ resource: 'orders' })) }, { prepare: ref(stranger) });
     expect(await session.hears('vote')).toMatchObject({ ...ref(stranger), reason: { code: 'NOT_OWNER' } });
