@@ -4,7 +4,7 @@
 //   node examples/unary-client.mjs  # or: node examples/unary-client.mjs <coordinator>
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
 const protoFolder = fileURLToPath(new URL('../proto', import.meta.url));
@@ -21,11 +21,15 @@ const { concordat } = loadPackageDefinition(definition);
 const CALL_MS = 20_000;
 const TRANSACTION_MS = 10_000;
 
+/** Request ids are this caller's own, over all its connections: a repeated request hears its first answer, and nobody else's. */
+const caller = new Metadata();
+caller.set('concordat-caller', randomUUID());
+
 function open(Service, address) {
   const client = new Service(address, credentials.createInsecure());
   const call = (method, request) =>
     new Promise((resolve, reject) => {
-      client[method](request, { deadline: Date.now() + CALL_MS }, (error, response) =>
+      client[method](request, caller, { deadline: Date.now() + CALL_MS }, (error, response) =>
         error === null ? resolve(response) : reject(error),
       );
     });

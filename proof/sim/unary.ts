@@ -24,12 +24,15 @@ const RETRY_MS = 300;
 const OPEN: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'DEADLINE', 'LOG_FAILED', 'OUTCOME_UNKNOWN']);
 const ENDS: ReadonlySet<string> = new Set(['committed', 'rolled-back', 'mixed', 'hazard'] satisfies Told[]);
 
+/** Over whichever connection it repeats a request. */
+const CALLER = 'token simulated';
+
 /** @returns undefined when nothing was begun. */
 export async function unaryTransaction(plan: Plan, parts: UnaryParts): Promise<Attempt | undefined> {
   const { host, attempts } = parts;
   const requestId = host.chance.base32(10);
   const begun = await repeated(parts, (core) =>
-    core.application.begin({ requestId, timeoutMs: plan.timeoutMs, gtrid: '' }),
+    core.application.begin({ requestId, timeoutMs: plan.timeoutMs, gtrid: '' }, CALLER),
   );
   const gtrid = begun.gtrid ?? '';
   const attempt = attempts.add(gtrid);
@@ -50,7 +53,7 @@ async function end(plan: Plan, attempt: Attempt, work: Work, parts: UnaryParts):
   try {
     if (plan.end === 'rollback' || work.failure !== undefined) {
       const request = { requestId, gtrid, branches, reason: '' };
-      await repeated(parts, (core) => answered((reply) => core.application.rollback(request, reply)));
+      await repeated(parts, (core) => answered((reply) => core.application.rollback(request, CALLER, reply)));
       parts.tell(attempt, 'rolled-back', false);
       return;
     }
@@ -59,7 +62,7 @@ async function end(plan: Plan, attempt: Attempt, work: Work, parts: UnaryParts):
     const acknowledgement = plan.acknowledgement === 'decided' ? 'ACKNOWLEDGEMENT_DECIDED' : 'ACKNOWLEDGEMENT_APPLIED';
     const request = { requestId, gtrid, branches, acknowledgement } as const;
     const { outcome, state } = await repeated(parts, (core) =>
-      answered<CommitResponse>((reply) => core.application.commit(request, reply)),
+      answered<CommitResponse>((reply) => core.application.commit(request, CALLER, reply)),
     );
     const told = outcomeOf({ outcome: typeof outcome === 'string' ? outcome : 'OUTCOME_UNKNOWN' });
     parts.tell(attempt, told, state === 'TRANSACTION_STATE_COMPLETED');

@@ -90,9 +90,9 @@ export class CoordinatorLink {
   }
 
   /** Greets, and waits for the welcome. @throws {CoordinatorError} or the signal's reason; the link is closed then. */
-  async greet(application: string, bounds: WaitBounds): Promise<Welcome> {
+  async greet(application: string, client: string, bounds: WaitBounds): Promise<Welcome> {
     try {
-      const answer = this.request({ hello: { protocolVersion: PROTOCOL_VERSION, application } });
+      const answer = this.request({ hello: { protocolVersion: PROTOCOL_VERSION, application, client } });
       const late = (): CoordinatorError =>
         new CoordinatorError('CONNECTION_LOST', 'The coordinator took the connection and did not answer.');
       const { welcome } = await within(answer, bounds, late);

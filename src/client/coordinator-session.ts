@@ -36,9 +36,13 @@ export interface Connection {
 const RECONNECT: Backoff = { firstMs: 50, maxMs: 2_000 };
 
 /** Made by `openCoordinatorSession`. Reconnects by itself until it is closed. */
+const TOKEN_CHARS = 26;
+
 export class CoordinatorSession {
   readonly settings: SessionSettings;
   readonly #client: TransactionServiceClient;
+  /** Who we are over all sessions: request ids are ours alone. */
+  readonly #token: string;
   readonly #stop = new AbortController();
   readonly #changes = new Set<() => void>();
   #connection: Connection | undefined;
@@ -47,6 +51,7 @@ export class CoordinatorSession {
 
   constructor(settings: SessionSettings) {
     this.settings = settings;
+    this.#token = settings.random.base32(TOKEN_CHARS);
     this.#client =
       settings.client ?? new wire.TransactionService(settings.address, channelCredentials(), COORDINATOR_CHANNEL);
     void this.#connect();
@@ -134,7 +139,11 @@ export class CoordinatorSession {
       onLease: () => this.#changed(),
       onLost: (error) => this.#onLost(link, error),
     });
-    const welcome = await link.greet(application, { clock, timeoutMs: connectTimeoutMs, signal: this.#stop.signal });
+    const welcome = await link.greet(application, this.#token, {
+      clock,
+      timeoutMs: connectTimeoutMs,
+      signal: this.#stop.signal,
+    });
     if (link.lost !== undefined) {
       throw link.lost;
     }

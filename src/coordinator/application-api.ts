@@ -14,6 +14,7 @@ import type { SetRollbackOnlyResponse } from '../gen/concordat/v1/SetRollbackOnl
 import type { CoordinatorError } from '../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../xa/errors.ts';
 import { notFoundError } from './answers.ts';
+import type { Caller } from './callers.ts';
 import { endedBranches, wireBranches, wireEnded, wireOutcome, wireState, wireTransaction } from './describe.ts';
 import type { End } from './ends.ts';
 import { RequestIds } from './idempotency.ts';
@@ -58,18 +59,18 @@ export class ApplicationApi {
   }
 
   /** @throws {CoordinatorError} */
-  begin(request: BeginRequest, owner?: Owner): BeginResponse {
+  begin(request: BeginRequest, caller: Caller, owner?: Owner): BeginResponse {
     const requestId = decodeRequestId(request.requestId);
     const timeoutMs = decodeTimeoutMs(request.timeoutMs, this.#defaultTimeoutMs);
     const leased = request.gtrid === '' ? undefined : decodeGtrid(request.gtrid);
-    return this.#requestIds.once(requestId, `begin ${timeoutMs} ${request.gtrid}`, () => ({
+    return this.#requestIds.once(caller, requestId, `begin ${timeoutMs} ${request.gtrid}`, () => ({
       gtrid: this.#operations.begin(timeoutMs, owner, leased),
       timeoutMs,
     }));
   }
 
   /** @throws {CoordinatorError} */
-  enlist(request: EnlistRequest): EnlistResponse {
+  enlist(request: EnlistRequest, caller: Caller): EnlistResponse {
     const requestId = decodeRequestId(request.requestId);
     const gtrid = decodeGtrid(request.gtrid);
     const resource = decodeResource(request.resource);
@@ -78,30 +79,30 @@ export class ApplicationApi {
       throw invalid('new_branch', 'and bqual exclude each other: either name the branch or ask for a new one');
     }
     const body = `enlist ${gtrid} ${resource} ${bqual ?? ''} ${request.newBranch}`;
-    return this.#requestIds.once(requestId, body, () =>
+    return this.#requestIds.once(caller, requestId, body, () =>
       this.#operations.enlist(gtrid, resource, bqual, request.newBranch),
     );
   }
 
   /** @throws {CoordinatorError} for a malformed request; every other end goes to `reply`. */
-  commit(request: CommitRequest, reply: Reply<CommitResponse>): void {
+  commit(request: CommitRequest, caller: Caller, reply: Reply<CommitResponse>): void {
     const requestId = decodeRequestId(request.requestId);
     const gtrid = decodeGtrid(request.gtrid);
     const claimed = decodeClaimed(request.branches);
     const level = decodeAcknowledgement(request.acknowledgement);
-    this.#requestIds.once(requestId, `commit ${gtrid}`, () => undefined);
+    this.#requestIds.once(caller, requestId, `commit ${gtrid}`, () => undefined);
     this.#operations.commit(gtrid, claimed, requestId, level, (end) =>
       finish(end, reply, () => this.#commitResponse(gtrid, end)),
     );
   }
 
   /** @throws {CoordinatorError} as `commit`. */
-  rollback(request: RollbackRequest, reply: Reply<RollbackResponse>): void {
+  rollback(request: RollbackRequest, caller: Caller, reply: Reply<RollbackResponse>): void {
     const requestId = decodeRequestId(request.requestId);
     const gtrid = decodeGtrid(request.gtrid);
     const claimed = decodeClaimed(request.branches);
     const reason = decodeText('reason', request.reason, 0, ROLLBACK_REASON_CHARS_MAX);
-    this.#requestIds.once(requestId, `rollback ${gtrid}`, () => undefined);
+    this.#requestIds.once(caller, requestId, `rollback ${gtrid}`, () => undefined);
     this.#operations.rollback(gtrid, claimed, reason, (end) =>
       finish(end, reply, () => {
         const { outcome, state } = this.#commitResponse(gtrid, end);
@@ -111,11 +112,11 @@ export class ApplicationApi {
   }
 
   /** @throws {CoordinatorError} */
-  setRollbackOnly(request: SetRollbackOnlyRequest): SetRollbackOnlyResponse {
+  setRollbackOnly(request: SetRollbackOnlyRequest, caller: Caller): SetRollbackOnlyResponse {
     const requestId = decodeRequestId(request.requestId);
     const gtrid = decodeGtrid(request.gtrid);
     const reason = decodeText('reason', request.reason, 0, ROLLBACK_REASON_CHARS_MAX);
-    return this.#requestIds.once(requestId, `rollback-only ${gtrid}`, () => {
+    return this.#requestIds.once(caller, requestId, `rollback-only ${gtrid}`, () => {
       this.#operations.setRollbackOnly(gtrid, reason);
       return { gtrid };
     });

@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ClientMessage__Output as ClientMessage } from '../gen/concordat/v1/ClientMessage.ts';
 import type { ResourceDirectory } from '../gen/concordat/v1/ResourceDirectory.ts';
 import type { ServerMessage } from '../gen/concordat/v1/ServerMessage.ts';
+import type { SessionHello__Output as SessionHello } from '../gen/concordat/v1/SessionHello.ts';
 import type { SessionRequest__Output as SessionRequest } from '../gen/concordat/v1/SessionRequest.ts';
 import type { SessionResponse } from '../gen/concordat/v1/SessionResponse.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -16,6 +17,7 @@ import { HELLO_MAX_MS, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../xa/li
 import type { LogIdentity } from '../xa/xid.ts';
 import { reasonOf } from './answers.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
+import { type Caller, callerOfSession } from './callers.ts';
 import { wireReason } from './describe.ts';
 import type { Directory } from './directory.ts';
 import { directoryPages, tellChanges } from './directory-news.ts';
@@ -86,6 +88,8 @@ class ClientSession implements Owner {
   readonly #onEnd: () => void;
   readonly #greeting: Timer;
   #greeted = false;
+  /** Nothing is answered before its hello has named it. */
+  #caller: Caller = '';
   #ended = false;
 
   constructor(stream: Stream, parts: SessionParts, onEnd: () => void) {
@@ -157,23 +161,25 @@ class ClientSession implements Owner {
       throw new CoordinatorError('PROTOCOL', 'the first message of a session must be hello');
     }
     if (message.hello) {
-      this.#greet(id, message.hello.protocolVersion);
+      this.#greet(id, message.hello);
     } else if (message.begin) {
-      api.begin(message.begin, this); // Answered only when it is refused: the client numbered it and waits for nothing.
+      api.begin(message.begin, this.#caller, this); // Answered only when it is refused: the client numbered it and waits for nothing.
     } else if (message.enlist) {
-      this.#answer({ id, enlist: api.enlist(message.enlist) });
+      this.#answer({ id, enlist: api.enlist(message.enlist, this.#caller) });
     } else if (message.commit) {
       api.commit(
         message.commit,
+        this.#caller,
         this.#reply(id, (commit) => ({ id, commit })),
       );
     } else if (message.rollback) {
       api.rollback(
         message.rollback,
+        this.#caller,
         this.#reply(id, (rollback) => ({ id, rollback })),
       );
     } else if (message.setRollbackOnly) {
-      this.#answer({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly) });
+      this.#answer({ id, setRollbackOnly: api.setRollbackOnly(message.setRollbackOnly, this.#caller) });
     } else if (message.getTransaction) {
       api.getTransaction(message.getTransaction, this).then(
         (getTransaction) => this.#answer({ id, getTransaction }),
@@ -186,7 +192,7 @@ class ClientSession implements Owner {
     }
   }
 
-  #greet(id: number, protocolVersion: number): void {
+  #greet(id: number, { protocolVersion, client }: SessionHello): void {
     const { identity, epoch, directory, defaultTimeoutMs } = this.#parts;
     if (protocolVersion !== PROTOCOL_VERSION) {
       throw new CoordinatorError(
@@ -196,6 +202,7 @@ class ClientSession implements Owner {
     }
     this.#parts.driver.ensureUsable(); // A refused log gives no id out.
     this.#greeting.cancel();
+    this.#caller = callerOfSession(client);
     this.#greeted = true;
     const pages = [...directoryPages(directory)];
     const resources = pages.pop() ?? null;

@@ -6,6 +6,7 @@ import { checkRequest } from '../wire/request.ts';
 import { toCoordinatorError, toStatus } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
+import { type Caller, callerOfCall } from './callers.ts';
 import type { Logger } from './logger.ts';
 
 export interface GuardParts {
@@ -19,7 +20,7 @@ export interface GuardParts {
  */
 export function unary<Request extends object, Response>(
   parts: GuardParts,
-  handle: (request: Request) => Response | Promise<Response>,
+  handle: (request: Request, caller: () => Caller) => Response | Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
     let answered = false;
@@ -39,7 +40,7 @@ export function unary<Request extends object, Response>(
     try {
       checkMetadata(call.metadata);
       checkRequest(call.request);
-      const result = handle(call.request);
+      const result = handle(call.request, () => callerOfCall({ metadata: call.metadata, peer: call.getPeer() }));
       if (result instanceof Promise) {
         result.then((value) => answer(() => callback(null, value)), refuse);
       } else {

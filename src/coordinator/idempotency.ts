@@ -1,7 +1,9 @@
-// Request ids: a repeated request gets the first one's answer; the same id with another body is refused (faults B40).
+// Request ids: a repeated request gets the first one's answer; the same id with another body is refused (faults B40). Each caller has ids
+// of its own: what another caller has asked for under the same id is no business of his (X18).
 import { FifoMap } from '../lib/fifo-map.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { REQUEST_IDS_MAX } from '../xa/limits.ts';
+import type { Caller } from './callers.ts';
 
 interface Remembered {
   readonly body: string;
@@ -16,14 +18,15 @@ export class RequestIds {
   readonly #known = new FifoMap<string, Remembered>(REQUEST_IDS_MAX);
 
   /**
-   * Runs `first` unless the id is known; then its answer is given again.
+   * Runs `first` unless the caller has used the id; then its answer is given again.
    * @throws {CoordinatorError} `REQUEST_ID_REUSED`
    */
-  once<T>(requestId: string, body: string, first: () => T): T {
+  once<T>(caller: Caller, requestId: string, body: string, first: () => T): T {
     if (requestId === '') {
       return first();
     }
-    const known = this.#known.get(requestId);
+    const key = `${caller}\n${requestId}`;
+    const known = this.#known.get(key);
     if (known !== undefined) {
       if (known.body !== body) {
         throw new CoordinatorError('REQUEST_ID_REUSED', `request id ${requestId} was used for another request`);
@@ -32,7 +35,7 @@ export class RequestIds {
     }
     // A refusal changed nothing and is not remembered: the same request may succeed later.
     const answer = first();
-    this.#known.set(requestId, { body, answer });
+    this.#known.set(key, { body, answer });
     return answer;
   }
 }

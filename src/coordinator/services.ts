@@ -53,11 +53,15 @@ export function addServices(server: Server, parts: ServicesParts): void {
 function transactionHandlers(parts: ServicesParts): TransactionServiceHandlers {
   const { application, sessions } = parts;
   return {
-    Begin: unary(parts, (request) => application.begin(request)),
-    Enlist: unary(parts, (request) => application.enlist(request)),
-    Commit: unary(parts, (request) => replied<CommitResponse>((reply) => application.commit(request, reply))),
-    Rollback: unary(parts, (request) => replied<RollbackResponse>((reply) => application.rollback(request, reply))),
-    SetRollbackOnly: unary(parts, (request) => application.setRollbackOnly(request)),
+    Begin: unary(parts, (request, caller) => application.begin(request, caller())),
+    Enlist: unary(parts, (request, caller) => application.enlist(request, caller())),
+    Commit: unary(parts, (request, caller) =>
+      replied<CommitResponse>((reply) => application.commit(request, caller(), reply)),
+    ),
+    Rollback: unary(parts, (request, caller) =>
+      replied<RollbackResponse>((reply) => application.rollback(request, caller(), reply)),
+    ),
+    SetRollbackOnly: unary(parts, (request, caller) => application.setRollbackOnly(request, caller())),
     GetTransaction: unary(parts, (request) => application.getTransaction(request)),
     Session: sessions.serve,
   };

@@ -46,6 +46,8 @@ export const FRAME_MESSAGES_MAX = 200;
 export const LIST_ENTRIES_MAX = 10_000;
 /** Branches in one Reconcile or Forget message; longer lists go as several. */
 export const BRANCHES_PER_MESSAGE_MAX = 500;
+/** What a caller names itself with: 32 random characters are enough. */
+export const CALLER_TOKEN_BYTES_MAX = 64;
 export const REQUEST_ID_BYTES_MAX = 64;
 export const EVIDENCE_BYTES_MAX = 200;
 export const REASON_CHARS_MAX = 1_000;
