@@ -111,7 +111,7 @@ export const PART_CANARIES: readonly Canary[] = [
     caughtBy: {
       kind: 'test',
       file: 'test/log/sqlite-vanished.test.ts',
-      named: 'deleted, acknowledges nothing more',
+      named: 'acknowledges nothing more',
       why: 'The simulated log is in memory and has no directory.',
     },
     sees: /resolved|reject/,

@@ -22,7 +22,7 @@ describe('a database that knows another log', () => {
   it.each([
     ['has served it', knowing(0)],
     ['only holds branches of it', knowing(0, 0)],
-  ])('and %s is not taken by a new log, loudly, with what to do (field F40)', async (_, log) => {
+  ])('and %s is not taken by a new log, loudly, with what to do (faults F40)', async (_, log) => {
     await using system = await openSystem();
     const refused = await system.dial('orders', { hello: { logs: [log] } }).hears('refused');
     expect(refused).toMatchObject({ reason: 'RESOURCE_KNOWS_OTHER_LOG' });
@@ -33,7 +33,7 @@ describe('a database that knows another log', () => {
     expect(system.events.named('participant-refused')).toHaveLength(1);
   });
 
-  it('is taken when the log was named, once for all starts (field F40)', async () => {
+  it('is taken when the log was named, once for all starts (faults F40)', async () => {
     const disk = new MemoryDisk();
     const openLog = () => openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk });
     for (const besideLogs of [[OTHER], []]) {
@@ -43,7 +43,7 @@ describe('a database that knows another log', () => {
     }
   });
 
-  it('is not taken when another log was named (field F40)', async () => {
+  it('is not taken when another log was named (faults F40)', async () => {
     await using system = await openSystem({ besideLogs: ['zzzzzzzzzz'] });
     const orders = system.dial('orders', { hello: { logs: [knowing(0)] } });
     expect((await orders.hears('refused')).reason).toBe('RESOURCE_KNOWS_OTHER_LOG');

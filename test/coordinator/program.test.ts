@@ -117,7 +117,7 @@ describe('an operator’s Drain', () => {
 });
 
 describe('a log that cannot be written', () => {
-  it('a directory that is deleted under it: the caller hears UNKNOWN, the exit code is 12, and what was written is not there (field F43)', async () => {
+  it('a directory that is deleted under it: the caller hears UNKNOWN, the exit code is 12, and what was written is not there (faults F43)', async () => {
     const served = await serve();
     const accounts = await participant(served, 'accounts');
     const orders = await participant(served, 'orders');

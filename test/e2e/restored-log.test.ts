@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-it('a log that was lost: five starts of its backup are refused, an empty directory too, and a person settles what is lacking (field R5 P11 F40)', async () => {
+it('a log that was lost: five starts of its backup are refused, an empty directory too, and a person settles what is lacking (field R5 P11, faults F40)', async () => {
   root = await serverDirectory('mariadb');
   const data = join(root, 'log');
   const backups = join(root, 'backups');

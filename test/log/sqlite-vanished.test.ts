@@ -40,7 +40,7 @@ const GONE: readonly (readonly [string, () => Promise<unknown>])[] = [
 ];
 
 describe.each(['inline', 'worker'] as const)('a log whose directory is taken away, in the lane %s', (firstLane) => {
-  test.each(GONE)('%s, acknowledges nothing more (field F43)', async (_, takeAway) => {
+  test.each(GONE)('%s, acknowledges nothing more (faults F43)', async (_, takeAway) => {
     await using log: Log = await openLog(directory, { firstLane });
     await log.append([decided(gtridOf(log, 1))], 'forced');
     await takeAway();
@@ -53,7 +53,7 @@ describe.each(['inline', 'worker'] as const)('a log whose directory is taken awa
   });
 });
 
-test('a log that writes nothing notices it too, within seconds (field F43)', async () => {
+test('a log that writes nothing notices it too, within seconds (faults F43)', async () => {
   await using log = await openLog(directory);
   await rm(directory, { recursive: true });
   expect((await log.failed).message).toContain('is gone or was replaced');
