@@ -25,7 +25,7 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
   --forms F,F     which to run, default all:
                     local        two local commits, not atomic
                     raw          two-phase commit by hand, statement by statement: the measure of all others
-                    raw-evidence the same, and MySQL or MariaDB write a row that proves the commit: what evidence costs
+                    raw-evidence the same, and each database writes a row that proves the commit: what evidence costs
                     batched      by hand, all in one round trip for each database, with a durable decision
                     interactive  Concordat, statement by statement through sidecars, then commit
                     last         Concordat, the statement marked as the branch's last one

@@ -20,7 +20,7 @@ export interface Side extends AsyncDisposable {
   update(id: number): Promise<void>;
   /** One round trip for each statement. */
   prepare(gid: string, id: number): Promise<Prepared>;
-  /** The same, with a row that proves the commit where the engine itself keeps no such thing, and is deleted after it. */
+  /** The same, with a row that proves the commit and is deleted after it. */
   prepareWithEvidence(gid: string, id: number): Promise<Prepared>;
   /** One round trip for all of them. The numbers are ours, so that they may stand in the text. */
   prepareAtOnce(gid: string, id: number): Promise<Prepared>;
@@ -55,18 +55,32 @@ function openPostgres(server: Database, amount: 1 | -1, clients: number): Side {
     }
     return { commit: () => finish('commit'), rollback: () => finish('rollback') };
   };
-  const prepare = (gid: string, id: number): Promise<Prepared> =>
+  const prepare = (gid: string, id: number, beforeEnd = ''): Promise<Prepared> =>
     prepared(gid, async (client) => {
       await client.query('begin');
       await client.query(text, [id]);
-      await client.query(`prepare transaction '${gid}'`);
+      await client.query(`${beforeEnd}prepare transaction '${gid}'`);
     });
+  const evidence = evidenceRows(
+    () => pool.query('create table if not exists evidence_by_hand (gid text primary key)'),
+    (gids) => pool.query(`delete from evidence_by_hand where gid in (${gids})`),
+  );
   return {
     update: async (id) => {
       await pool.query(text, [id]);
     },
-    prepare,
-    prepareWithEvidence: prepare, // The number of its transaction is proof enough.
+    prepare: (gid, id) => prepare(gid, id),
+    async prepareWithEvidence(gid, id) {
+      await evidence.ready();
+      const half = await prepare(gid, id, `insert into evidence_by_hand values ('${gid}'); `);
+      return {
+        ...half,
+        async commit() {
+          await half.commit();
+          evidence.forget(gid);
+        },
+      };
+    },
     prepareAtOnce: (gid, id) =>
       prepared(gid, (client) => client.query(`begin; ${text.replace('$1', String(id))}; prepare transaction '${gid}'`)),
     [Symbol.asyncDispose]: () => pool.end(),
@@ -100,7 +114,14 @@ function openMysql(server: Database, amount: 1 | -1, clients: number): Side {
       await connection.query(`${beforeEnd}xa end '${gid}'`);
       await connection.query(`xa prepare '${gid}'`);
     });
-  const evidence = evidenceRows(pool);
+  const evidence = evidenceRows(
+    () => pool.query('create table if not exists evidence_by_hand (gid varbinary(80) primary key)'),
+    (gids) => {
+      // By key and without locks on the gaps: other branches hold rows of theirs.
+      const deletion = `delete r from evidence_by_hand r force index (primary) where gid in (${gids})`;
+      return pool.query(`set transaction isolation level read committed; ${deletion}`);
+    },
+  );
   return {
     update: async (id) => {
       await pool.execute(text, [id]);
@@ -126,20 +147,21 @@ function openMysql(server: Database, amount: 1 | -1, clients: number): Side {
 }
 
 /** Rows are deleted many at a time, and nobody waits for it: one that is left behind has proven nothing wrong. */
-function evidenceRows(pool: mysql.Pool): { ready(): Promise<unknown>; forget(gid: string): void } {
+function evidenceRows(
+  create: () => Promise<unknown>,
+  remove: (gids: string) => Promise<unknown>,
+): { ready(): Promise<unknown>; forget(gid: string): void } {
   let table: Promise<unknown> | undefined;
   let done: string[] = [];
   return {
     ready() {
-      table ??= pool.query('create table if not exists evidence_by_hand (gid varbinary(80) primary key)');
+      table ??= create();
       return table;
     },
     forget(gid) {
       done.push(`'${gid}'`);
       if (done.length >= ROWS_AT_ONCE) {
-        // By key and without locks on the gaps: other branches hold rows of theirs.
-        const text = `delete r from evidence_by_hand r force index (primary) where gid in (${done.join()})`;
-        pool.query(`set transaction isolation level read committed; ${text}`).catch(() => undefined);
+        remove(done.join()).catch(() => undefined);
         done = [];
       }
     },

@@ -9,7 +9,7 @@ export type Vote =
 
 /**
  * What an engine can be asked about later to prove how a branch ended; opaque to the coordinator, at most 200 bytes.
- * PostgreSQL: `xid8:<n>`; MySQL and MariaDB: `marker` (a row with the Xid as key); empty: none.
+ * `row:<opening>`: a row that is committed with the branch, see evidence.ts; empty: none.
  */
 export type Evidence = string;
 

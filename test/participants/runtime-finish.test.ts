@@ -64,6 +64,49 @@ describe('phase two', () => {
     await runtime.execute(statement(xid, 2, 'set a 2'));
   });
 
+  it('a commit of one opening is answered at once while another is at work, which goes when it is told (field R14 R13)', async () => {
+    await using fixture = await openFixture();
+    const { runtime: first, session: before } = await fixture.attach();
+    const xid = fixture.xid();
+    await first.execute(statement(xid, 1, 'set a 1', { last: true }));
+    const { evidence } = await before.hears('vote');
+    await fixture.crash(first);
+    const { runtime, session } = await fixture.attach();
+    // Its client had no answer, and says the same again before the commit comes here.
+    await runtime.execute(statement(xid, 1, 'set b 1', { timeoutMs: 3_600_000 }));
+    const second = (await session.hears('opened')).evidence;
+    session.send(commit(xid, evidence));
+    expect(await session.hears('result')).toMatchObject({ ...ref(xid), evidence, result: 'FINISH_RESULT_DONE' });
+    expect([committed(fixture.engine, 'a'), committed(fixture.engine, 'b')]).toEqual([1n, undefined]);
+    expect(runtime.held).toBe(1);
+    session.send(finish(xid, 'FINISH_VERB_ROLLBACK', second));
+    expect(await session.hears('result', 2)).toMatchObject({ evidence: second, result: 'FINISH_RESULT_DONE' });
+    expect(runtime.held).toBe(0);
+    await runtime.execute(statement(fixture.xid(), 1, 'set b 2'));
+    session.send(commit(xid, evidence));
+    expect((await session.hears('result', 3)).result).toBe('FINISH_RESULT_DONE');
+    expect(committed(fixture.engine, 'b')).toBeUndefined();
+  });
+
+  it('a rollback of one opening leaves another alone that is held here', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute(statement(xid, 1, 'set a 1'));
+    session.send(
+      finish(xid, 'FINISH_VERB_ROLLBACK', 'opening:aaaaaaaaaaaa'),
+      finish(xid, 'FINISH_VERB_ROLLBACK', 'row:aaaaaaaaaaaa'),
+    );
+    await session.hears('result', 2);
+    expect(session.heard('result').map(({ result }) => result)).toEqual(['FINISH_RESULT_DONE', 'FINISH_RESULT_DONE']);
+    await runtime.execute(statement(xid, 2, 'set a 2'));
+    session.send({ prepare: ref(xid) });
+    const { evidence } = await session.hears('vote');
+    session.send(commit(xid, evidence));
+    await session.hears('result', 3);
+    expect(committed(fixture.engine, 'a')).toBe(2n);
+  });
+
   it('a rollback of a branch at work undoes it and frees its locks', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

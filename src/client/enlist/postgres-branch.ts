@@ -1,5 +1,6 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
 import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
+import { UNREPLICATED } from '../../participants/postgres/finish.ts';
 import { gidLiteral } from '../../participants/postgres/gid.ts';
 import { insertRowText } from '../../participants/postgres/rows.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
@@ -162,7 +163,8 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     const answer = this.#session.isFree ? await this.#session.ask(text) : undefined;
     await this.#session.giveBack(false);
     // Whatever else is answered, the participant asks again in a session of its own, and finds out there what it means.
-    return answer !== undefined && lastTag(answer) === verb.toUpperCase() ? { kind: 'done' } : undefined;
+    const isDone = answer !== undefined && lastTag(answer) === verb.toUpperCase();
+    return isDone && !this.#session.isUnreplicated ? { kind: 'done' } : undefined;
   }
 
   async #prepare(): Promise<Vote> {
@@ -207,6 +209,10 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       return lastTag(committed) === 'COMMIT' ? { kind: 'read-only' } : this.#refused(committed);
     }
     const prepared = wrote ? first : await this.#session.ask(prepareText);
+    if (this.#session.isUnreplicated) {
+      await this.#parts.tools.rollbackPrepared();
+      return { kind: 'rollback', reason: UNREPLICATED };
+    }
     return lastTag(prepared) === 'PREPARE' ? { kind: 'prepared', evidence: this.#evidence } : this.#refused(prepared);
   }
 
@@ -239,6 +245,9 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     const answer = await this.#session.ask(this.#isAnnounced ? `${insertRowText(this.#row)};commit` : 'commit');
     if (answer.kind === 'lost') {
       return await this.#prove(lostReason(answer.error));
+    }
+    if (this.#session.isUnreplicated) {
+      return await this.#prove(UNREPLICATED);
     }
     return lastTag(answer) === 'COMMIT'
       ? { kind: 'done' }

@@ -1,5 +1,5 @@
 // The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
-import type { PgError } from '../../participants/postgres/batch.ts';
+import { isUnreplicated, type PgError } from '../../participants/postgres/batch.ts';
 import { lostReason, statementReason } from '../../participants/postgres/errors.ts';
 import { sessionTag } from '../../participants/postgres/gid.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
@@ -49,6 +49,7 @@ export class LentPgSession {
   #closed: string | undefined;
   #committedOutside: string | undefined;
   #isGone = false;
+  #isUnreplicated = false;
   /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
   #isTheirs = false;
   #wrote = false;
@@ -64,6 +65,11 @@ export class LentPgSession {
 
   get released(): Promise<void> {
     return this.#loan.released;
+  }
+
+  /** PostgreSQL has told that its wait for a synchronous standby was cut off: what it answered may be lost by a failover. */
+  get isUnreplicated(): boolean {
+    return this.#isUnreplicated;
   }
 
   /** Nothing runs on the client, and no transaction is open on it. */
@@ -193,6 +199,7 @@ export class LentPgSession {
     const verb = on ? 'on' : 'off';
     client.connection[verb]('commandComplete', this.#onTag);
     client.connection[verb]('errorMessage', this.#onError);
+    client.connection[verb]('notice', this.#onNotice);
     client.connection[verb]('readyForQuery', this.#onReady);
     // Also because a client without a listener for errors ends the process.
     client[verb]('error', this.#onGone);
@@ -207,6 +214,10 @@ export class LentPgSession {
       this.#gate?.remove();
     }
   }
+
+  readonly #onNotice = (notice: unknown): void => {
+    this.#isUnreplicated ||= isUnreplicated(notice);
+  };
 
   readonly #onTag = ({ text }: { readonly text: string }): void => {
     if (!this.#isTheirs) {

@@ -73,6 +73,11 @@ export interface BatchLimits {
   readonly bytesMax: number;
 }
 
+/** The wait for synchronous standbys ends with this warning, and with success, when somebody cancels it. */
+export function isUnreplicated(notice: unknown): boolean {
+  return (notice as { readonly routine?: unknown } | undefined)?.routine === 'SyncRepWaitForLSN';
+}
+
 /**
  * Submitted to a client by its session, which reports `ready`, `lost` and received bytes: the driver forgets a query at its
  * first error, but the transaction status comes later, with ReadyForQuery.
@@ -137,9 +142,8 @@ export class Batch implements Submittable {
     return this.#excess !== undefined;
   }
 
-  noticed(notice: { readonly routine?: string | undefined }): void {
-    // The wait for standbys ends with this warning, and with success, when somebody cancels it.
-    this.#isUnreplicated ||= notice.routine === 'SyncRepWaitForLSN';
+  noticed(notice: unknown): void {
+    this.#isUnreplicated ||= isUnreplicated(notice);
   }
 
   /** True: the limit was passed within the last packet, and the caller must destroy the connection all the same. */

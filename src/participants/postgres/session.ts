@@ -137,7 +137,7 @@ export class PgSession {
         this.destroy();
       }
     });
-    connection.on('notice', (notice: { readonly routine?: string | undefined }) => this.#current?.noticed(notice));
+    connection.on('notice', (notice: unknown) => this.#current?.noticed(notice));
     connection.on('end', () => this.#end());
     // Before the driver's own listener: a packet beyond the limit is not to be parsed.
     connection.stream.prependListener('data', (data: Buffer) => {
