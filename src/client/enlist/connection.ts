@@ -15,6 +15,8 @@ import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from '.
 export interface ApplicationConnection {
   /** What the engine says it is, in the words of the resource manager. Undefined: it does not answer as it should. */
   identify(): Promise<string | undefined>;
+  /** Why the resource's sidecar could not end what is prepared here, if the application dies; undefined: it can, or none is known. */
+  ownerProblem(): Promise<string | undefined>;
   /** A manager with connections of its own to the same engine. `url` wins over where the connection goes. */
   openManager(url: string | undefined): Promise<ResourceManager>;
   openBranch(xid: Xid, options: BranchOptions, tools: BranchTools): ApplicationBranch;
@@ -27,6 +29,26 @@ interface Ports {
 
 /** Phase two needs few connections; branches are the application's. */
 const POOL_MAX = 1;
+
+/** By this the sessions of embedded participants are told from a sidecar's. */
+const EMBEDDED = 'app-';
+
+/** Whose the sidecars' sessions are, if none of them may finish what this session's role prepares. Names are visible to every role. */
+const PG_OTHER_ROLES = `select string_agg(distinct a.usename, ', ')
+  from pg_catalog.pg_stat_activity a join pg_catalog.pg_roles r on r.oid = a.usesysid
+  where a.datname = current_database() and a.application_name like 'concordat %'
+    and a.application_name not like 'concordat ${EMBEDDED}%'
+  having bool_and(a.usename <> session_user and not r.rolsuper)`;
+
+/** The same of accounts: a sidecar has to end the session that MariaDB binds a prepared branch to. */
+const MYSQL_OTHER_ACCOUNTS = `SELECT IF(SUM(account=CURRENT_USER())=0 AND SUM(account='')=0,MIN(account),NULL)
+  FROM concordat_participant WHERE account IS NOT NULL`;
+
+function cannotFinish(other: string | undefined, how: string): string | undefined {
+  return other === undefined
+    ? undefined
+    : `its sidecar works as ${other}, and could not end what this connection prepares if the application died. Next: run the sidecar ${how}`;
+}
 
 /** @throws {TypeError} it is none that can take part, and why. */
 export function recognise(connection: object, ports: Ports): ApplicationConnection {
@@ -62,18 +84,17 @@ function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConn
       );
       return pgCell(answer, 0);
     },
-    openManager: async (url) => {
-      // Only the role that prepares a branch may finish it.
-      const answer = await ask('select current_user where current_user <> session_user');
-      const role = pgCell(answer, 0);
-      return openPostgresResourceManager({
+    ownerProblem: async () => {
+      return cannotFinish(pgCell(await ask(PG_OTHER_ROLES), 0), 'as the role of the connection, or as a superuser');
+    },
+    openManager: async (url) =>
+      // Only the role that prepares a branch may finish it: the one that logged in, whatever role works meanwhile.
+      openPostgresResourceManager({
         ...(url === undefined ? { connection: pgConfig(client) } : { url }),
-        ...(role === undefined ? {} : { role }),
         poolMax: POOL_MAX,
         clock,
-        instance: random.base32(12),
-      });
-    },
+        instance: `${EMBEDDED}${random.base32(12)}`,
+      }),
     openBranch: (xid, options, tools) =>
       new PostgresApplicationBranch({ connection: client, xid, options, tools, clock }),
   };
@@ -96,6 +117,11 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
         : await cell('SELECT @@GLOBAL.server_uuid');
       return id === undefined ? undefined : `${isMariadb ? 'mariadb' : 'mysql'}:${id}:${database}`;
     },
+    ownerProblem: async () =>
+      cannotFinish(
+        await cell(MYSQL_OTHER_ACCOUNTS),
+        'with the account of the connection, or grant its own CONNECTION ADMIN',
+      ),
     openManager: async (url) => {
       const address = {
         ...(url === undefined ? mysqlAddress(connection) : {}),
@@ -105,7 +131,8 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
         url: url ?? ({ ...address, database: address.database ?? '' } as ReturnType<typeof mysqlAddress>),
         poolMax: POOL_MAX,
         clock,
-        instance: random.base32(12),
+        instance: `${EMBEDDED}${random.base32(12)}`,
+        embedded: true,
       });
     },
     openBranch: (xid, options, tools) =>

@@ -154,6 +154,15 @@ async function checkIdentity(
   known: { readonly connection: ApplicationConnection; identity?: string },
   { manager }: Participant,
 ): Promise<void> {
+  if (known.identity === undefined) {
+    const problem = await known.connection.ownerProblem();
+    if (problem !== undefined) {
+      throw new ConcordatError(`The connection cannot take part in ${name}: ${problem}.`, {
+        code: 'RESOURCE_UNAVAILABLE',
+        retryable: false,
+      });
+    }
+  }
   known.identity ??= (await known.connection.identify()) ?? '';
   const expected = await manager.knownIdentity();
   if (known.identity !== expected) {

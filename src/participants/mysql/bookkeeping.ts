@@ -154,12 +154,27 @@ export async function knownLogs(control: Control, engine: Engine): Promise<reado
   });
 }
 
-/** @throws {EngineError} */
-export async function showToken(control: Control, engine: Engine, instance: string, token: string): Promise<void> {
+/**
+ * Who ends sessions of other accounts: of these an empty text is noted. What is had by a role is not seen, and the account is noted then.
+ */
+const ACCOUNT = `IF((SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES
+  WHERE PRIVILEGE_TYPE IN ('SUPER','CONNECTION_ADMIN','CONNECTION ADMIN')
+  AND GRANTEE=CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(),'@',1)),'@',QUOTE(SUBSTRING_INDEX(CURRENT_USER(),'@',-1))))>0,'',CURRENT_USER())`;
+
+/** @param finishesOthers what applications prepare on their own connections is finished by it if they die. @throws {EngineError} */
+export async function showToken(
+  control: Control,
+  engine: Engine,
+  {
+    instance,
+    token,
+    finishesOthers,
+  }: { readonly instance: string; readonly token: string; readonly finishesOthers: boolean },
+): Promise<void> {
   const name = table(engine, PARTICIPANT_TABLE);
-  const row = `${hex(instance)},${hex(token)},CURRENT_TIMESTAMP`;
+  const row = `${hex(instance)},${hex(token)},${finishesOthers ? ACCOUNT : 'NULL'},CURRENT_TIMESTAMP`;
   await control.rows(
-    `REPLACE INTO ${name} (instance,token,at) VALUES (${row});` +
+    `REPLACE INTO ${name} (instance,token,account,at) VALUES (${row});` +
       `DELETE FROM ${name} WHERE at<CURRENT_TIMESTAMP - INTERVAL 1 DAY`,
   );
 }

@@ -61,6 +61,8 @@ export interface MysqlOptions {
    * No effect at MySQL, which detaches by default.
    */
   readonly detach?: boolean;
+  /** In an application: it finishes what that one prepares, and nothing of others. */
+  readonly embedded?: boolean;
   /** How long a statement waits for a lock, in milliseconds, rounded up to seconds. It ends deadlocks across databases. */
   readonly lockTimeoutMs?: number;
   /** Milliseconds after which an unanswered prepare or phase-two call counts as lost. Default 10,000. */
@@ -81,6 +83,7 @@ class MysqlResourceManager implements ResourceManager {
   readonly #detach: boolean;
   readonly #openControl: () => Control;
   readonly #control: Control;
+  readonly #isEmbedded: boolean;
   readonly #pool: Pool;
   readonly #pinned: Pinned;
   readonly #finisher: Finisher;
@@ -104,6 +107,7 @@ class MysqlResourceManager implements ResourceManager {
     };
     const patience = { clock, callTimeoutMs, onSilence };
     this.#openControl = () => new Control({ connection, ...patience });
+    this.#isEmbedded = options.embedded ?? false;
     this.#control = this.#openControl();
     this.#pool = new Pool({
       max: options.poolMax ?? SIDECAR_BRANCHES_MAX,
@@ -162,7 +166,7 @@ class MysqlResourceManager implements ResourceManager {
   }
 
   async showToken(instance: string, token: string): Promise<void> {
-    await showToken(this.#control, await this.#known(), instance, token);
+    await showToken(this.#control, await this.#known(), { instance, token, finishesOthers: !this.#isEmbedded });
   }
 
   async readToken(instance: string): Promise<string | undefined> {

@@ -26,6 +26,7 @@ const EPOCHS = `CREATE TABLE IF NOT EXISTS ${EPOCH_TABLE} (
 const PARTICIPANTS = `CREATE TABLE IF NOT EXISTS ${PARTICIPANT_TABLE} (
   instance VARBINARY(64) NOT NULL PRIMARY KEY,
   token VARBINARY(64) NOT NULL,
+  account VARBINARY(200) DEFAULT NULL,
   at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) ENGINE=InnoDB COMMENT='Concordat: by these rows participants of one resource know that they see one database'`;
 
@@ -50,6 +51,11 @@ export const LATER_COLUMNS: readonly { readonly table: string; readonly column: 
     table: EPOCH_TABLE,
     column: 'token',
     add: `ALTER TABLE ${EPOCH_TABLE} ADD COLUMN token VARBINARY(16) NOT NULL DEFAULT ''`,
+  },
+  {
+    table: PARTICIPANT_TABLE,
+    column: 'account',
+    add: `ALTER TABLE ${PARTICIPANT_TABLE} ADD COLUMN account VARBINARY(200) DEFAULT NULL`,
   },
 ];
 
