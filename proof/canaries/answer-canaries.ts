@@ -21,4 +21,23 @@ export const ANSWER_CANARIES: readonly Canary[] = [
     },
     sees: /not refused: .*OUTCOME_COMMITTED/,
   },
+  {
+    id: 'C47',
+    title: 'the result of an instance that was not asked is believed',
+    breaks: ['D5', 'D6'],
+    patches: [
+      {
+        file: 'src/coordinator/branch-messages.ts',
+        find: '  if (!isAsked && !isOwnDamage(transaction, event, link)) {',
+        put: '  if (isAsked === undefined) {',
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/contradictions.test.ts',
+      named: 'does not count, and people hear of it',
+      why: 'The participants of both models answer what they were asked, and nothing else.',
+    },
+    sees: /does not count, and people hear of it/,
+  },
 ];
