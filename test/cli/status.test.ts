@@ -40,6 +40,31 @@ describe('status', () => {
   });
 });
 
+describe('an alarm of the coordinator', () => {
+  it.each([
+    ['EPOCH_STALE', 9, 'NOT_SERVING'],
+    ['RESOURCE_KNOWS_OTHER_LOG', 4, 'SERVING'],
+    ['OTHER_LOG_BRANCHES', 7, 'SERVING'],
+    ['QUARANTINED', 7, 'SERVING'],
+  ] as const)('%s ends with %d, and says what to do (field R5 P11)', async (code, exit, health) => {
+    const alarms = [{ code, message: 'orders is not well', mend: 'do this' }];
+    const GetLogStatus: Handler = () => ({ ...logStatus(), alarms });
+    const answer = await ask(['status'], { GetLogStatus }, { health });
+    expect(answer.exit).toBe(exit);
+    expect(answer.stderr).toContain(`${code}: orders is not well. Next: do this`);
+    const doctor = await ask(['doctor'], { GetLogStatus }, { health });
+    expect(doctor.stdout).toContain('mend: do this');
+    expect(doctor.exit).not.toBe(0);
+  });
+
+  it('a volume that cannot be asked is no nonsense (faults F43)', async () => {
+    const GetLogStatus: Handler = () => ({ ...logStatus(), bytes: 0, freeBytes: Number.MAX_SAFE_INTEGER });
+    const { stdout } = await ask(['status'], { GetLogStatus });
+    expect(stdout).toContain('0 B, unknown room on its volume');
+    expect(stdout).not.toContain('TiB');
+  });
+});
+
 describe('a database that refuses its participant', () => {
   const trouble = {
     ...{ code: 'ENGINE_UNAVAILABLE', message: 'password authentication failed', sqlstate: '28P01' },
