@@ -3,6 +3,7 @@
 import { ANSWER_CANARIES } from './answer-canaries.ts';
 import type { Canary } from './canary.ts';
 import { DECISION_CANARIES } from './decision-canaries.ts';
+import { ENGINE_CANARIES } from './engine-canaries.ts';
 import { PART_CANARIES } from './part-canaries.ts';
 import { SYSTEM_CANARIES } from './system-canaries.ts';
 import { VOTE_CANARIES } from './vote-canaries.ts';
@@ -13,4 +14,5 @@ export const CANARIES: readonly Canary[] = [
   ...SYSTEM_CANARIES,
   ...PART_CANARIES,
   ...ANSWER_CANARIES,
+  ...ENGINE_CANARIES,
 ];

@@ -12,7 +12,7 @@ export class Embedded {
   readonly #runtime: ParticipantRuntime;
 
   constructor(host: Host, { parts }: Site) {
-    const rm = new RemoteResourceManager(new EngineWire(host, parts.engine, parts.rates));
+    const rm = new RemoteResourceManager(new EngineWire(host, parts.address, parts.rates));
     this.#runtime = openRuntime(parts, host, 'embedded', rm);
   }
 

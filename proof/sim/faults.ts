@@ -3,10 +3,12 @@ import { parseRow } from '../../src/xa/evidence.ts';
 
 import type { Chance } from './chance.ts';
 import type { Backup } from './coordinator.ts';
+import { SimEngine } from './engine.ts';
 import type { Host } from './host.ts';
 import { act } from './operator.ts';
+import type { Site } from './site.ts';
 import { FAULT_KINDS, type FaultKind } from './swarm.ts';
-import type { System } from './system.ts';
+import { prepareRows, type System } from './system.ts';
 
 /** How soon after a critical moment an aimed fault strikes, mostly much sooner. */
 const AIMED_WITHIN_MS = 50;
@@ -115,6 +117,9 @@ export class Faults {
         site.parts.engine.crash();
         this.#lasting(chance.gap(1_000), () => site.parts.engine.start());
         break;
+      case 'address':
+        this.#leadElsewhere(site);
+        break;
       case 'cut':
         this.#cut(chance.pick([coordinator, site, chance.pick(clients)]).host, chance.gap(4_000));
         break;
@@ -139,12 +144,25 @@ export class Faults {
     }
   }
 
+  /** Another database answers at the address of this one and takes connections at once. A resource that is not registered yet would be it. */
+  #leadElsewhere({ parts, runtime }: Site): void {
+    if (runtime?.status.ready === true) {
+      const stray = new SimEngine(`${parts.name}-stray`, this.#chance);
+      prepareRows(stray);
+      parts.address.moveTo(stray);
+      this.#lasting(this.#chance.gap(3_000), () => parts.address.moveTo(parts.engine));
+    }
+  }
+
   /** The log's disk is lost, and its newest backup takes its place: what was decided since is not in it. */
   #restore(): void {
     const { coordinator, world } = this.#system;
     const backup = this.#backup;
     this.#backup = undefined;
     if (backup !== undefined && backup.epoch === coordinator.epoch) {
+      for (const { parts } of this.#system.sites) {
+        parts.address.moveTo(parts.engine); // The backup may be older than the registration: a stray would become the resource.
+      }
       world.trace.say('coord', 'restored', backup.epoch);
       coordinator.kill('lost');
       backup.copy.flushMs = coordinator.disk.flushMs;

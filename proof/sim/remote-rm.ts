@@ -31,7 +31,7 @@ export class RemoteResourceManager implements ResourceManager {
   }
 
   expectIdentity(identity: string): void {
-    this.#wire.server.expectIdentity(identity);
+    this.#wire.expectIdentity(identity);
   }
 
   preflight(): Promise<readonly PreflightFinding[]> {

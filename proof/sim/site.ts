@@ -12,7 +12,7 @@ import { Host } from './host.ts';
 import { eventsTo } from './logger.ts';
 import type { Network, Stream } from './network.ts';
 import { RemoteResourceManager } from './remote-rm.ts';
-import { type EngineRates, EngineWire } from './wire-to-engine.ts';
+import { type Address, type EngineRates, EngineWire } from './wire-to-engine.ts';
 
 /** Opens a stream to whatever coordinator there is now. */
 export type Attach = (from: Host) => Stream;
@@ -21,7 +21,9 @@ export interface SiteParts {
   /** Tells the processes of twins apart. */
   readonly suffix: string;
   readonly name: ResourceName;
+  /** The database of the resource; another one may answer at its address. */
   readonly engine: SimEngine;
+  readonly address: Address;
   readonly network: Network;
   readonly attach: Attach;
   readonly rates: () => EngineRates;
@@ -55,10 +57,10 @@ export class Site {
   }
 
   start(): void {
-    const { name, suffix, network, engine, rates } = this.parts;
+    const { name, suffix, network, address, rates } = this.parts;
     this.#lives += 1;
     const host = new Host(`${name}${suffix}/${this.#lives}`, network.world);
-    const rm = new RemoteResourceManager(new EngineWire(host, engine, rates));
+    const rm = new RemoteResourceManager(new EngineWire(host, address, rates));
     this.#life = { host, runtime: openRuntime(this.parts, host, 'sidecar', rm) };
   }
 

@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   'site-stop',
   'site-pause',
   'engine-crash',
+  'address',
   'cut',
   'stream-break',
   'client-crash',

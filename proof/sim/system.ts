@@ -7,7 +7,7 @@ import { SimEngine } from './engine.ts';
 import { Network } from './network.ts';
 import { Site } from './site.ts';
 import type { ShapeOptions, SwarmOptions } from './swarm.ts';
-import type { EngineRates } from './wire-to-engine.ts';
+import { Address, type EngineRates } from './wire-to-engine.ts';
 import type { World } from './world.ts';
 
 /** From a process's end to the start of its next life, where nothing else says. */
@@ -52,7 +52,14 @@ export class System {
       return suffixes.map(
         (suffix) =>
           new Site({
-            ...{ name, suffix, engine, network: this.network, maxBranches: shape.maxBranches },
+            ...{
+              name,
+              suffix,
+              engine,
+              address: new Address(engine),
+              network: this.network,
+              maxBranches: shape.maxBranches,
+            },
             ...{ rates: () => this.engineRates, attach: (from) => this.coordinator.open(from, 'attach') },
           }),
       );
@@ -132,7 +139,8 @@ export class System {
   }
 }
 
-function prepareRows(engine: SimEngine): void {
+/** What every database has before anything begins. */
+export function prepareRows(engine: SimEngine): void {
   const transaction = engine.begin({ tag: '', ended: () => undefined }, { isolation: 'default', readOnly: false });
   engine.write(transaction, 'hot', { kind: 'int', value: 0n });
   engine.commit(transaction);

@@ -163,10 +163,13 @@ async function checkIdentity(
       });
     }
   }
-  known.identity ??= (await known.connection.identify()) ?? '';
+  const identity = known.identity ?? (await known.connection.identify());
   const expected = await manager.knownIdentity();
-  if (known.identity !== expected) {
-    const message = `The connection belongs to the database ${known.identity || 'that does not answer'}, and ${name} is ${expected}.`;
+  if (identity !== undefined) {
+    known.identity = identity; // A connection stays where it is; one that did not answer is asked again.
+  }
+  if (identity !== expected) {
+    const message = `The connection belongs to the database ${identity ?? 'that does not answer'}, and ${name} is ${expected}.`;
     throw new ConcordatError(message, { code: 'RESOURCE_IDENTITY', retryable: false });
   }
 }
