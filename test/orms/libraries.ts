@@ -1,6 +1,6 @@
 // The libraries of this folder's own package: installed when a test first needs them, from the npm registry, and kept.
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -51,7 +51,14 @@ async function install(): Promise<void> {
   if (await isThere()) {
     return;
   }
-  // Test files run side by side: one of them installs.
+  // Test files run side by side: one of them installs. A run that was killed in the middle leaves its lock behind.
+  const age = await stat(LOCK).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
+  if (age > INSTALL_MS) {
+    await rmdir(LOCK).catch(() => undefined);
+  }
   const isMine = await mkdir(LOCK).then(
     () => true,
     () => false,

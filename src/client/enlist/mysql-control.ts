@@ -6,6 +6,8 @@ import type { ScannedStatement } from './scanned.ts';
 /** Whatever cannot be of interest does not hold one of these words. */
 const OF_INTEREST =
   /\b(?:begin|start|commit|rollback|xa|set|prepare|execute|deallocate|if|case|loop|repeat|while|for|declare)\b|`/i;
+/** One statement, and of a kind that leaves its transaction alone: most are seen so, without reading them. */
+const PLAIN = /^[ \t\n\r]*(?:select|insert|update|delete|replace)\b[^;]*$/i;
 const NONE: Control = { kind: 'none' };
 
 /** Compound statements carry transaction control past any look at the first word, and so do prepared texts. */
@@ -19,7 +21,7 @@ const REFUSED_IN_SET = new Set([
 
 /** @param depth how many transactions of the application's own are open. */
 export function translateMysql(sql: string, depth: number): Translation {
-  if (!OF_INTEREST.test(sql)) {
+  if (PLAIN.test(sql) || !OF_INTEREST.test(sql)) {
     return SAME;
   }
   const readings = [true, ...(sql.includes('\\') ? [false] : [])].flatMap((backslashes) =>

@@ -5,6 +5,8 @@ import type { ScannedStatement } from './scanned.ts';
 
 /** Whatever cannot be of interest does not hold one of these words. */
 const OF_INTEREST = /\b(?:begin|start|commit|end|rollback|abort|prepare|set|reset|discard)\b|\0/i;
+/** One statement, and of a kind that leaves its transaction alone: most are seen so, without reading them. */
+const PLAIN = /^[ \t\n\r]*(?:select|insert|update|delete|with|merge|values)\b[^;\0]*$/i;
 const NONE: Control = { kind: 'none' };
 
 /** Settings by which the branch is found, or which say whose it is. U&"…" may spell any of them. */
@@ -15,7 +17,7 @@ const KEPT = new Set(['SESSION_AUTHORIZATION', 'AUTHORIZATION', 'APPLICATION_NAM
  * @param depth how many transactions of the application's own are open.
  */
 export function translatePostgres(sql: string, form: 'simple' | 'extended', depth: number): Translation {
-  if (!OF_INTEREST.test(sql)) {
+  if (PLAIN.test(sql) || !OF_INTEREST.test(sql)) {
     return SAME;
   }
   if (sql.includes('\0')) {
