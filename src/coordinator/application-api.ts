@@ -64,7 +64,7 @@ export class ApplicationApi {
     const timeoutMs = decodeTimeoutMs(request.timeoutMs, this.#defaultTimeoutMs);
     const leased = request.gtrid === '' ? undefined : decodeGtrid(request.gtrid);
     return this.#requestIds.once(caller, requestId, `begin ${timeoutMs} ${request.gtrid}`, () => ({
-      gtrid: this.#operations.begin(timeoutMs, owner, leased),
+      gtrid: this.#operations.begin(timeoutMs, owner ?? caller, leased),
       timeoutMs,
     }));
   }

@@ -26,6 +26,7 @@ import { TO_CLIENT } from './frame-weights.ts';
 import { logged } from './guard.ts';
 import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
+import { type Guest, Places } from './places.ts';
 import type { Owner, Transaction } from './transaction.ts';
 
 export interface SessionParts {
@@ -42,17 +43,22 @@ export interface SessionParts {
 
 type Stream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
+/** Answers that a client has not read, beyond which its questions are not read either. */
+const ANSWERS_AHEAD_BYTES = 512 * 1024;
+/** Messages in a frame, beyond which the next one of the same session waits for a turn of the others. */
+const LONG_FRAME = 50;
+
 /** Every open session of the coordinator. */
 export class ClientSessions {
   readonly #parts: SessionParts;
-  readonly #open = new Set<ClientSession>();
+  readonly #places = new Places<ClientSession>(SESSIONS_MAX, 'sessions');
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
     tellChanges({
       ...parts,
       tell: (news) => {
-        for (const session of this.#open) {
+        for (const session of this.#places.seated) {
           session.tell(news);
         }
       },
@@ -62,40 +68,37 @@ export class ClientSessions {
   readonly serve = (stream: Stream): void => {
     try {
       checkMetadata(stream.metadata);
-      if (this.#open.size >= SESSIONS_MAX) {
-        throw new CoordinatorError('LIMIT_SESSIONS', `${SESSIONS_MAX} sessions are open already`);
-      }
+      this.#places.check();
     } catch (error) {
       stream.emit('error', toStatus(error));
       return;
     }
-    const session = new ClientSession(stream, this.#parts, () => this.#open.delete(session));
-    this.#open.add(session);
+    this.#places.enter(new ClientSession(stream, this.#parts, this.#places));
   };
 
   /** Every stream ends after what was said on it. */
   end(): void {
-    for (const session of [...this.#open]) {
+    for (const session of this.#places.all()) {
       session.end();
     }
   }
 }
 
-class ClientSession implements Owner {
+class ClientSession implements Owner, Guest {
   readonly #stream: Stream;
   readonly #parts: SessionParts;
   readonly #out: FrameWriter<ServerMessage, SessionResponse>;
-  readonly #onEnd: () => void;
+  readonly #places: Places<ClientSession>;
   readonly #greeting: Timer;
   #greeted = false;
   /** Nothing is answered before its hello has named it. */
   #caller: Caller = '';
   #ended = false;
 
-  constructor(stream: Stream, parts: SessionParts, onEnd: () => void) {
+  constructor(stream: Stream, parts: SessionParts, places: Places<ClientSession>) {
     this.#stream = stream;
     this.#parts = parts;
-    this.#onEnd = onEnd;
+    this.#places = places;
     this.#out = new FrameWriter(
       stream,
       (messages) => ({ messages }),
@@ -106,6 +109,7 @@ class ClientSession implements Owner {
       this.#fail(new CoordinatorError('PROTOCOL', noHello('client'))),
     );
     stream.on('data', (frame: SessionRequest) => this.#receive(frame));
+    stream.on('drain', () => setImmediate(this.#readOn));
     stream.on('end', () => this.#end());
     stream.on('cancelled', () => this.#end());
     stream.on('error', () => this.#end());
@@ -120,6 +124,10 @@ class ClientSession implements Owner {
   end(): void {
     this.#out.flushNow();
     this.#end();
+  }
+
+  evict(error: CoordinatorError): void {
+    this.#fail(error);
   }
 
   /** What changed in the directory. Who is not greeted yet will hear all of it. */
@@ -146,6 +154,7 @@ class ClientSession implements Owner {
         this.#refuse(message.id, error);
       }
     }
+    this.#readNoFurther(frame.messages.length);
   }
 
   /** Ends the stream with its reason. */
@@ -153,6 +162,24 @@ class ClientSession implements Owner {
     this.#stream.emit('error', toStatus(error));
     this.#end();
   }
+
+  /**
+   * Who does not read its answers is not asked what else it wants, and who says much at once lets others speak: the stream stands still
+   * meanwhile, and its peer feels it.
+   */
+  #readNoFurther(messages: number): void {
+    const isMuch = messages >= LONG_FRAME || this.#out.weight > ANSWERS_AHEAD_BYTES;
+    if (isMuch && !this.#stream.isPaused()) {
+      this.#stream.pause();
+      setImmediate(this.#readOn); // Behind the flush of this turn, after which there may be no `drain` to wait for.
+    }
+  }
+
+  readonly #readOn = (): void => {
+    if (this.#out.weight <= ANSWERS_AHEAD_BYTES && this.#stream.isPaused()) {
+      this.#stream.resume();
+    }
+  };
 
   #dispatch(message: ClientMessage): void {
     const { api } = this.#parts;
@@ -201,6 +228,9 @@ class ClientSession implements Owner {
       );
     }
     this.#parts.driver.ensureUsable(); // A refused log gives no id out.
+    if (!this.#greeted) {
+      this.#places.seat(this);
+    }
     this.#greeting.cancel();
     this.#caller = callerOfSession(client);
     this.#greeted = true;
@@ -255,13 +285,13 @@ class ClientSession implements Owner {
     this.#out.close();
     this.#stream.end();
     this.#parts.leases.release(this);
-    for (const transaction of this.#parts.driver.registry.all()) {
-      if (transaction.owner === this && transaction.state.kind === 'active') {
+    for (const transaction of this.#parts.driver.registry.undecidedOf(this)) {
+      if (transaction.state.kind === 'active') {
         transaction.endRequested = true;
         const reason = { code: 'CLIENT_LOST', message: "its client's session ended", retryable: true };
         this.#parts.driver.apply(transaction, { kind: 'client-lost', reason });
       }
     }
-    this.#onEnd();
+    this.#places.leave(this);
   }
 }

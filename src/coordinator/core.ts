@@ -3,6 +3,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
+import { PARTICIPANTS_MAX } from '../xa/limits.ts';
 import { AdminApi } from './admin-api.ts';
 import { type Alarm, alarmsOf } from './alarms.ts';
 import { ApplicationApi } from './application-api.ts';
@@ -16,12 +17,14 @@ import { LostDecisions } from './lost-decisions.ts';
 import { Markers } from './markers.ts';
 import { Operations } from './operations.ts';
 import { OtherLogs } from './other-logs.ts';
-import type { ParticipantParts } from './participant-session.ts';
+import type { ParticipantParts, ParticipantSession } from './participant-session.ts';
+import { Places } from './places.ts';
 import { Quarantine } from './quarantine.ts';
 import { recover, registerKnown } from './recovery.ts';
 import { Resolutions } from './resolutions.ts';
 import { Strays } from './strays.ts';
 import { Successors } from './successors.ts';
+import type { Holder } from './transaction.ts';
 import { Witness } from './witness.ts';
 
 export interface CoreOptions {
@@ -59,7 +62,7 @@ export function openCore(options: CoreOptions): Core {
   const driver = new Driver({ log, clock, random, directory, logger, outcomesMax });
   const leases = new Leases(identity, epoch);
   const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
-  const mayBegin = (): boolean => operations.mayBegin;
+  const mayBegin = (holder: Holder): boolean => operations.mayBegin(holder);
   const quarantine = new Quarantine(clock, logger);
   const lost = new LostDecisions({ driver, log, quarantine });
   const strays = new Strays({ quarantine, lost, driver, leases, log, logger, defaultTimeoutMs, mayBegin });
@@ -84,7 +87,8 @@ export function openCore(options: CoreOptions): Core {
     ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
   });
   const witness = new Witness({ directory, clock, random, logger });
-  const participants = { driver, directory, witness, copy, others, strays, markers, log, clock, logger };
+  const places = new Places<ParticipantSession>(PARTICIPANTS_MAX, 'participants');
+  const participants = { places, driver, directory, witness, copy, others, strays, markers, log, clock, logger };
   const { refusal } = copy;
   if (refusal === undefined) {
     recover(log, driver, directory, logger);

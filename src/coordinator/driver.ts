@@ -98,6 +98,7 @@ export class Driver {
     const now = this.#clock.now();
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
     const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
+    transaction.holder = options.holder ?? options.owner;
     transaction.presumed = options.presumed ?? false;
     transaction.neverBegun = options.neverBegun ?? false;
     this.registry.add(transaction);

@@ -22,7 +22,7 @@ import { openTransaction } from './engine/state.ts';
 import type { Leases } from './leases.ts';
 import { type Found, lookUp } from './lookup.ts';
 import { invalid } from './requests.ts';
-import type { Owner, Transaction } from './transaction.ts';
+import type { Holder, Owner, Transaction } from './transaction.ts';
 
 export interface Enlisted {
   readonly bqual: Bqual;
@@ -54,22 +54,22 @@ export class Operations {
     this.#admission.drain();
   }
 
-  get mayBegin(): boolean {
-    return this.#admission.isOpen;
+  mayBegin(holder: Holder): boolean {
+    return this.#admission.isOpenTo(holder);
   }
 
   /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED, TXN_STATE, TXN_ROLLED_BACK; nothing was begun. */
-  begin(timeoutMs: number, owner?: Owner, leased?: Gtrid): Gtrid {
+  begin(timeoutMs: number, holder: Holder, leased?: Gtrid): Gtrid {
     const { driver, leases } = this.#parts;
-    if (owner !== undefined) {
-      return this.#beginLeased(timeoutMs, owner, leased);
+    if (typeof holder !== 'string') {
+      return this.#beginLeased(timeoutMs, holder, leased);
     }
     if (leased !== undefined) {
       throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
     }
-    this.#admission.check();
+    this.#admission.check(holder);
     const gtrid = leases.next();
-    driver.admit(gtrid, openTransaction(gtrid), { owner, timeoutMs });
+    driver.admit(gtrid, openTransaction(gtrid), { holder, timeoutMs });
     return gtrid;
   }
 
@@ -91,7 +91,7 @@ export class Operations {
       throw new CoordinatorError('TXN_STATE', `${gtrid} was begun before, and is over`, { metadata: { gtrid } });
     }
     try {
-      this.#admission.check();
+      this.#admission.check(owner);
       if (known !== undefined) {
         // The report that overtook it found no place, so that its branch is being rolled back.
         throw rolledBackError(gtrid, reasonOf(known.state));

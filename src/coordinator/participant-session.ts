@@ -11,7 +11,7 @@ import type { Log } from '../log/log.ts';
 import { FrameWriter } from '../wire/frames.ts';
 import { checkMetadata } from '../wire/metadata.ts';
 import { checkFrame, noHello } from '../wire/request.ts';
-import { toStatus, toWireError } from '../wire/status.ts';
+import { toCoordinatorError, toStatus, toWireError } from '../wire/status.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { HELLO_MAX_MS } from '../xa/limits.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
@@ -28,6 +28,7 @@ import type { OtherLogs } from './other-logs.ts';
 import { checkLife, decodeHello } from './participant-hello.ts';
 import { openLink } from './participant-link.ts';
 import { PendingAnswers } from './pending-answers.ts';
+import type { Guest, Places } from './places.ts';
 import type { Strays } from './strays.ts';
 import type { Witness } from './witness.ts';
 
@@ -37,6 +38,7 @@ const HEARTBEATS_MISSED_MAX = 3;
 const RECONCILE_MS = 3_000;
 
 export interface ParticipantParts {
+  readonly places: Places<ParticipantSession>;
   readonly driver: Driver;
   readonly directory: Directory;
   readonly witness: Witness;
@@ -62,7 +64,7 @@ type Phase =
   | { readonly kind: 'attached'; readonly link: Link }
   | { readonly kind: 'ended' };
 
-export class ParticipantSession {
+export class ParticipantSession implements Guest {
   readonly #stream: AttachStream;
   readonly #parts: ParticipantParts;
   readonly #out: FrameWriter<CoordinatorMessage, AttachResponse>;
@@ -93,12 +95,17 @@ export class ParticipantSession {
     stream.on('end', () => this.#end());
     stream.on('cancelled', () => this.#end());
     stream.on('error', () => this.#end());
+    parts.places.enter(this);
     try {
       checkMetadata(stream.metadata);
     } catch (error) {
-      stream.emit('error', toStatus(error));
-      this.#end();
+      this.evict(toCoordinatorError(error));
     }
+  }
+
+  evict(error: CoordinatorError): void {
+    this.#stream.emit('error', toStatus(error));
+    this.#end();
   }
 
   #receive(frame: AttachRequest): void {
@@ -153,6 +160,7 @@ export class ParticipantSession {
   }
 
   #greet(hello: AttachHello): void {
+    this.#parts.places.seat(this);
     this.#greeting.cancel();
     const { directory, log, logger } = this.#parts;
     const link = openLink(decodeHello(hello), {
@@ -287,6 +295,7 @@ export class ParticipantSession {
     this.#heartbeat.cancel();
     this.#out.close();
     this.#stream.end();
+    this.#parts.places.leave(this);
     this.#answers.close();
     if (phase.kind === 'attached') {
       const { resource, instance } = phase.link;

@@ -4,7 +4,7 @@ import type { Gtrid } from '../xa/xid.ts';
 import { outcomeOf } from './answers.ts';
 import type { Completed, State } from './engine/state.ts';
 import { Outcomes } from './outcomes.ts';
-import type { Transaction } from './transaction.ts';
+import type { Holder, Transaction } from './transaction.ts';
 
 export class Registry {
   readonly outcomes: Outcomes;
@@ -13,6 +13,7 @@ export class Registry {
   readonly #live = new Map<Gtrid, Transaction>();
   readonly #idleListeners = new Set<() => void>();
   #undecided = 0;
+  readonly #undecidedOf = new Map<Holder, Set<Transaction>>();
   #orphans = 0;
 
   constructor(outcomesMax: number) {
@@ -49,6 +50,15 @@ export class Registry {
     return this.#orphans;
   }
 
+  /** Those that a session, or a connection of unary callers, has begun and that may still end either way. A copy. */
+  undecidedOf(holder: Holder): readonly Transaction[] {
+    return [...(this.#undecidedOf.get(holder) ?? [])];
+  }
+
+  undecidedCountOf(holder: Holder): number {
+    return this.#undecidedOf.get(holder)?.size ?? 0;
+  }
+
   all(): readonly Transaction[] {
     return [...this.#live.values()];
   }
@@ -61,6 +71,7 @@ export class Registry {
     } else {
       this.#live.set(gtrid, transaction);
       this.#undecided += Number(isUndecided(state));
+      this.#note(transaction);
       this.#orphans += Number(transaction.presumed);
     }
   }
@@ -69,6 +80,9 @@ export class Registry {
   moved(transaction: Transaction, before: State): void {
     const { gtrid, state } = transaction;
     this.#undecided += Number(isUndecided(state)) - Number(isUndecided(before));
+    if (isUndecided(before) && !isUndecided(state)) {
+      this.#unnote(transaction);
+    }
     if (before.kind === 'completed') {
       this.outcomes.remove(gtrid);
       this.#live.set(gtrid, transaction);
@@ -90,6 +104,26 @@ export class Registry {
       this.#idleListeners.add(check);
       check();
     });
+  }
+
+  #note(transaction: Transaction): void {
+    const { holder, state } = transaction;
+    if (holder !== undefined && isUndecided(state)) {
+      const own = this.#undecidedOf.get(holder) ?? new Set();
+      this.#undecidedOf.set(holder, own.add(transaction));
+    }
+  }
+
+  #unnote(transaction: Transaction): void {
+    const { holder } = transaction;
+    if (holder !== undefined) {
+      const own = this.#undecidedOf.get(holder);
+      own?.delete(transaction);
+      if (own?.size === 0) {
+        this.#undecidedOf.delete(holder);
+      }
+      transaction.holder = undefined;
+    }
   }
 
   #completed(transaction: Transaction, { outcome }: Completed): void {

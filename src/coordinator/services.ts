@@ -11,8 +11,6 @@ import type { Log } from '../log/log.ts';
 import { wire } from '../wire/proto.ts';
 import { toStatus } from '../wire/status.ts';
 import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
-import { CoordinatorError } from '../xa/errors.ts';
-import { PARTICIPANTS_MAX } from '../xa/limits.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { Alarm } from './alarms.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
@@ -68,18 +66,14 @@ function transactionHandlers(parts: ServicesParts): TransactionServiceHandlers {
 }
 
 function participantHandlers(parts: ServicesParts): ParticipantServiceHandlers {
-  let open = 0;
   return {
     Attach: (stream: AttachStream) => {
-      if (open >= PARTICIPANTS_MAX) {
-        const error = new CoordinatorError('LIMIT_SESSIONS', `${PARTICIPANTS_MAX} participants are attached already`);
+      try {
+        parts.participants.places.check();
+      } catch (error) {
         stream.emit('error', toStatus(error));
         return;
       }
-      open += 1;
-      stream.once('close', () => {
-        open -= 1;
-      });
       new ParticipantSession(stream, parts.participants);
     },
   };

@@ -12,7 +12,7 @@ import type { Leases } from './leases.ts';
 import type { Logger } from './logger.ts';
 import type { LostDecisions } from './lost-decisions.ts';
 import type { Quarantine } from './quarantine.ts';
-import type { Transaction } from './transaction.ts';
+import type { Holder, Transaction } from './transaction.ts';
 
 type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
 export type BranchEvent = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
@@ -26,7 +26,7 @@ export interface StraysParts {
   readonly quarantine: Quarantine;
   readonly defaultTimeoutMs: number;
   /** Whether a transaction may still be begun: not while draining, not beyond the limits. */
-  readonly mayBegin: () => boolean;
+  readonly mayBegin: (holder: Holder) => boolean;
 }
 
 export class Strays {
@@ -114,7 +114,7 @@ export class Strays {
     // A transaction that was begun and is not held any more is over, however long ago: a late word never begins it again (D9).
     // Nor does it begin one whose Begin was refused: its client was told that there is nothing (D5).
     const isNew = owner !== undefined && !leases.wasBegun(gtrid) && !leases.wasRefused(gtrid);
-    if (isNew && this.#parts.mayBegin()) {
+    if (isNew && this.#parts.mayBegin(owner)) {
       // The report overtook its Begin, which comes on the client's own stream. If it never comes, the deadline ends what was reported:
       // a branch that was found prepared, too, may have no other word left that would be heard (D12).
       const timeoutMs = this.#parts.defaultTimeoutMs;

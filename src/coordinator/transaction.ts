@@ -16,9 +16,13 @@ export interface Owner {
   ended(transaction: Transaction): void;
 }
 
+/** Who holds the places of transactions that are not decided: a session, or the caller of unary calls. */
+export type Holder = Owner | string;
+
 /** How a transaction is taken in. */
 export interface Admission {
   readonly owner?: Owner | undefined;
+  readonly holder?: Holder | undefined;
   readonly timeoutMs?: number;
   /** What the first state asks for. */
   readonly effects?: readonly Effect[];
@@ -32,6 +36,8 @@ export class Transaction {
   readonly gtrid: Gtrid;
   /** Undefined for unary callers, and once the transaction is completed. */
   owner: Owner | undefined;
+  /** Until it is decided. */
+  holder: Holder | undefined;
   readonly openedAt: number;
   /** Monotonic milliseconds: when it entered the kind of state that it is in. */
   since: number;

@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
 import { TestSession } from './test-session.ts';
-import { refusal } from './unary.ts';
+import { openApi, refusal } from './unary.ts';
 
 const STREAMS = 100;
 
@@ -31,6 +31,25 @@ describe('LIMIT_TRANSACTIONS', () => {
       'it is open now',
       () => system.coordinator.driver.registry.live(begin.gtrid as Gtrid) !== undefined,
     );
+  });
+
+  it('leaves half of the places to others, whatever one connection of unary calls has taken (security X12)', async () => {
+    await using system = await openSystem({ openTransactionsMax: 100 });
+    const honest = await system.session();
+    const other = openApi(system.address);
+    for (let n = 0; n < 50; n += 1) {
+      await other.begin({ timeoutMs: 86_400_000 });
+    }
+    expect(await refusal(other.begin({}))).toMatchObject({
+      code: 'LIMIT_TRANSACTIONS',
+      message: '50 transactions are open already, too many of them by this connection',
+    });
+    other.close();
+    const gtrid = honest.gtrid();
+    honest.send({ id: honest.id(), begin: { gtrid } });
+    expect((await honest.ask({ rollback: { gtrid } })).rollback?.outcome).toBe('OUTCOME_ROLLED_BACK');
+    const { gtrid: unary } = await system.api.begin({});
+    await system.api.rollback({ gtrid: unary });
   });
 
   it('does not count what is decided and waits for a participant that is away (D11, faults F89)', async () => {
