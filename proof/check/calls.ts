@@ -138,7 +138,7 @@ function commitAtEngine(site: Site, evidence: number): 'done' | 'done-otherwise'
   if (evidence === 0) {
     return 'unproven';
   }
-  const [prepared] = site.preparedBy(evidence);
+  const [prepared] = site.preparedBy(site.participant.commitOfOther === 'left' ? evidence : 0);
   if (prepared !== undefined) {
     site.setWork(prepared, Work.committed);
     return 'done';
@@ -200,7 +200,8 @@ function isKnown(site: Site, evidence: number): boolean {
 }
 
 function onePhaseOfAbsent(site: Site, evidence: number): void {
-  const result = rememberedOnePhase(site);
+  const isOther = evidence !== 0 && evidence !== site.heldEvidence; // What is remembered is of another opening.
+  const result = isOther ? undefined : rememberedOnePhase(site);
   if (result !== undefined) {
     site.report(RESULT['commit-one-phase'][result]);
     return;

@@ -15,6 +15,11 @@ export interface Configuration {
   readonly operator: boolean;
   /** An engine forgets how a branch ended. */
   readonly evidenceLoss: boolean;
+  /**
+   * A first statement may reach a later instance although its client had an answer to it, and has asked for the commit: a repetition that
+   * was on its way, or a client that repeats. Otherwise only a client without an answer repeats.
+   */
+  readonly repeats: boolean;
   /** Evidence rows are swept, and deleted when their transaction is accounted for; otherwise they stay. */
   readonly sweeps: boolean;
   /** A completed transaction may leave the coordinator's memory. */

@@ -11,6 +11,7 @@ const NOBODY: Faults = {
   administrator: false,
   operator: false,
   evidenceLoss: false,
+  repeats: false,
   sweeps: false,
   eviction: false,
   otherClients: false,
@@ -28,6 +29,7 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
       eviction: true,
     },
     clients: { participantCrashes: 1, lostAnswers: 1, eviction: true, otherClients: true },
+    repeats: { coordinatorCrashes: 2, participantCrashes: 1, lostAnswers: 1, sweeps: true, eviction: true, repeats: true },
     people: { participantCrashes: 1, lostAnswers: 1, administrator: true, operator: true },
     evidence: { participantCrashes: 1, lostAnswers: 1, operator: true, evidenceLoss: true },
   },
@@ -38,6 +40,7 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
     evidence: { operator: true, evidenceLoss: true },
     rows: { participantCrashes: 1, sweeps: true },
     people: { administrator: true, operator: true },
+    repeats: { participantCrashes: 1, sweeps: true, repeats: true },
     crashes: { participantCrashes: 1, lostAnswers: 1 },
   },
   3: {

@@ -12,6 +12,8 @@ export interface Participant {
   readonly voteOfUnlisted: 'no' | 'yes';
   /** The vote after an engine rolled the branch back instead of preparing it (a failed transaction answers PREPARE with ROLLBACK). */
   readonly voteOfRefused: 'no' | 'yes';
+  /** What it does with a commit that names one opening while its engine holds another one prepared under the name. */
+  readonly commitOfOther: 'left' | 'committed';
 }
 
 export const HONEST: Participant = {
@@ -19,4 +21,5 @@ export const HONEST: Participant = {
   ofUnlisted: (proof) => (proof === 'committed' ? 'done' : proof === 'rolled-back' ? 'done-otherwise' : 'unproven'),
   voteOfUnlisted: 'no',
   voteOfRefused: 'no',
+  commitOfOther: 'left',
 };

@@ -24,7 +24,7 @@ export const PAIRS = 'two transactions';
 /** One branch is enough for every kind of record in every order: what a record names makes no difference to where it belongs. */
 const PEOPLE: Configuration = {
   ...{ name: PAIRS, branches: 1, coordinatorCrashes: 1, participantCrashes: 0, lostAnswers: 0, sweeps: false },
-  ...{ administrator: true, operator: true, evidenceLoss: false, eviction: false, otherClients: false },
+  ...{ administrator: true, operator: true, evidenceLoss: false, eviction: false, otherClients: false, repeats: false },
 };
 
 export function checkPairs(): WorldReport {

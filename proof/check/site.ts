@@ -29,6 +29,8 @@ export class Site {
   /** The client has asked for a commit. */
   isAsked = false;
   readonly sweeps: boolean;
+  /** A first statement may be repeated although it was answered. */
+  readonly repeats: boolean;
 
   readonly participant: Participant;
   /** Which moves are possible, by life and whether the client has asked, and then by `local`. */
@@ -36,6 +38,7 @@ export class Site {
 
   constructor(configuration: Configuration, participant: Participant) {
     this.sweeps = configuration.sweeps;
+    this.repeats = configuration.repeats;
     this.participant = participant;
   }
 

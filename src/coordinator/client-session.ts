@@ -109,7 +109,7 @@ class ClientSession implements Owner, Guest {
       this.#fail(new CoordinatorError('PROTOCOL', noHello('client'))),
     );
     stream.on('data', (frame: SessionRequest) => this.#receive(frame));
-    stream.on('drain', () => setImmediate(this.#readOn));
+    this.#out.whenRead(this.#readOn);
     stream.on('end', () => this.#end());
     stream.on('cancelled', () => this.#end());
     stream.on('error', () => this.#end());

@@ -257,7 +257,7 @@ export class Branches {
     branch.deadline?.cancel();
     branch.state = state;
     this.#openings.over(branch.key);
-    this.ended.bury(branch.key, ended);
+    this.ended.bury(branch.key, ended, branch.opening);
     this.#table.delete(branch.key);
     this.#noticeIdle();
   }

@@ -117,10 +117,11 @@ export class Finisher {
     }
   }
 
-  /** What is held under the name is another opening than the one that is meant. */
+  /** What is held under the name, or remembered of it, is another opening than the one that is meant: it says nothing of that one. */
   #holdsOther(key: string, evidence: Evidence): boolean {
-    const held = this.#options.branches.get(key);
-    return held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));
+    const { branches } = this.#options;
+    const opening = branches.get(key)?.opening ?? branches.ended.openingOf(key);
+    return opening !== undefined && areOfTwo(evidence, openingEvidence(opening));
   }
 
   /** Behind whatever runs for the branch; another opening that is at work holds up nothing. */

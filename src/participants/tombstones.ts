@@ -1,5 +1,6 @@
 // What is remembered of branches that ended in this life, so that a late message never revives one (D9). Bounded by count and age.
 import type { Clock } from '../lib/clock.ts';
+import type { Opening } from '../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 
 /** How a branch left the table. */
@@ -16,6 +17,8 @@ export type Ended =
 interface Tombstone {
   readonly ended: Ended;
   readonly atMs: number;
+  /** Undefined: no opening of the branch was ever held here. */
+  readonly opening: Opening | undefined;
 }
 
 /** Every branch that phase two took up ends so, and there are many of them: one object for all. */
@@ -47,6 +50,11 @@ export class Tombstones {
     return this.#find(key)?.ended;
   }
 
+  /** The opening that `get` tells of. */
+  openingOf(key: string): Opening | undefined {
+    return this.#find(key)?.opening;
+  }
+
   /** Whether the branch ended at or after `sinceMs` of the clock. */
   endedSince(key: string, sinceMs: number): boolean {
     const tombstone = this.#find(key);
@@ -54,19 +62,20 @@ export class Tombstones {
   }
 
   /** The newest burial of a key counts. */
-  bury(key: string, ended: Ended): void {
+  bury(key: string, ended: Ended, opening?: Opening): void {
     const now = this.#clock.now();
     if (this.#newer.size >= this.#generationMax || now - this.#newerSinceMs >= TOMBSTONE_MS) {
       this.#older = this.#newer;
       this.#newer = new Map();
       this.#newerSinceMs = now;
     }
-    this.#newer.set(key, { ended, atMs: now });
+    this.#newer.set(key, { ended, atMs: now, opening });
   }
 
   /** Something happened to the branch again: it counts as ended now, in the way it was remembered. */
   touch(key: string): void {
-    this.bury(key, this.get(key) ?? TOLD);
+    const known = this.#find(key);
+    this.bury(key, known?.ended ?? TOLD, known?.opening);
   }
 
   /** At most; a key that was buried again counts twice for a while. */

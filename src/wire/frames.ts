@@ -4,7 +4,9 @@ import type { BudgetedQueue, QueueBudget } from './queue-budget.ts';
 
 /** The half of a gRPC stream that frames are written to. */
 export interface FrameSink<Frame> {
-  write(frame: Frame): boolean;
+  /** @param done the peer has taken the frame, or never will. A stream of Node calls it, and a simulated one need not. */
+  write(frame: Frame, done?: () => void): boolean;
+  readonly writableLength?: number;
   once(event: 'drain', listener: () => void): unknown;
   /** Calls `flush` at the end of this turn. A simulated stream says itself when that is; for a real one `setImmediate` does. */
   readonly defer?: (flush: () => void) => void;
@@ -15,6 +17,9 @@ export interface FrameSink<Frame> {
  * whoever owns it ends it, and the peer comes back and reconciles.
  */
 const QUEUE_MAX = 200_000;
+
+/** Frames on their way to a peer: the next one is made when the first has left. */
+const UNREAD_FRAMES_MAX = 3;
 
 /** For messages of very different sizes, such as rows: frames and the queue are bounded by weight too, not only by count. */
 export interface FrameWeights<Message> {
@@ -37,8 +42,10 @@ export class FrameWriter<Message, Frame> implements BudgetedQueue {
   readonly #weights: FrameWeights<Message> | undefined;
   #queue: Message[] = [];
   #weight = 0;
-  /** Of a frame that the stream has taken and its peer has not. */
+  /** Of frames that the stream has taken and its peer has not. */
   #unread = 0;
+  #unreadFrames = 0;
+  #onRead: (() => void) | undefined;
   #scheduled = false;
   #blocked = false;
   #closed = false;
@@ -84,6 +91,11 @@ export class FrameWriter<Message, Frame> implements BudgetedQueue {
     return this.#weight + this.#unread;
   }
 
+  /** Called each time that the peer has taken a frame. */
+  whenRead(listener: () => void): void {
+    this.#onRead = listener;
+  }
+
   giveUp(): void {
     if (!this.#closed) {
       this.close();
@@ -112,7 +124,12 @@ export class FrameWriter<Message, Frame> implements BudgetedQueue {
       const messages = this.#queue.length <= count ? this.#queue : this.#queue.slice(0, count);
       this.#queue = messages === this.#queue ? [] : this.#queue.slice(count);
       this.#weight -= weight;
-      if (this.#sink.write(this.#toFrame(messages))) {
+      if (this.#isCounted) {
+        this.#unread += weight;
+        this.#unreadFrames += 1;
+        this.#blocked = this.#unreadFrames >= UNREAD_FRAMES_MAX;
+        this.#sink.write(this.#toFrame(messages), () => this.#read(weight));
+      } else if (this.#sink.write(this.#toFrame(messages))) {
         this.#weights?.budget?.changed(this, -weight);
       } else {
         this.#blocked = true;
@@ -121,6 +138,25 @@ export class FrameWriter<Message, Frame> implements BudgetedQueue {
       }
     }
   };
+
+  /** A stream takes sixteen frames of any size before it says that it is full, which is far too much of those that nobody reads. */
+  get #isCounted(): boolean {
+    return this.#weights?.budget !== undefined && this.#sink.writableLength !== undefined;
+  }
+
+  #read(weight: number): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#unread -= weight;
+    this.#unreadFrames -= 1;
+    this.#weights?.budget?.changed(this, -weight);
+    if (this.#blocked) {
+      this.#blocked = false;
+      this.#flush();
+    }
+    this.#onRead?.();
+  }
 
   /** How many of the queued messages go into the next frame, and their weight. */
   #nextFrame(): readonly [count: number, weight: number] {

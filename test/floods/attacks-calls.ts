@@ -143,7 +143,7 @@ export const CALL_ATTACKS: Readonly<Record<string, Attack>> = {
   'answers that nobody reads': async (target) => {
     const asks = Array.from({ length: 40 }, (_, n) => ({ id: n + 1, getTransaction: { gtrid: 'none.1.1' } }));
     const body = session(...asks);
-    const all = Array.from({ length: 30 }, async () => {
+    const all = Array.from({ length: 12 }, async () => {
       const { stream } = send(open(target), SESSION, GREETING, { isOpen: true });
       stream.pause();
       while (!target.isOver()) {

@@ -45,6 +45,16 @@ describe('one phase', () => {
     expect(runtime.held).toBe(0);
   });
 
+  it('of another opening is answered by its engine, whatever became of the one that was opened here (field R13)', async () => {
+    await using fixture = await openFixture();
+    const { runtime, session } = await fixture.attach();
+    const xid = fixture.xid();
+    await runtime.execute({ ...statement(xid, 1, 'get a'), last: true });
+    expect((await session.hears('vote')).vote).toBe('VOTE_READ_ONLY');
+    session.send(onePhase(xid, 'row:aaaaaaaaaaaa'));
+    expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE_OTHERWISE');
+  });
+
   it('of a branch that only read needs no evidence', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();

@@ -164,6 +164,13 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
     violates: /^D5/,
   },
   {
+    name: 'a participant commits whatever its engine holds prepared under the name',
+    branches: 1,
+    world: 'repeats',
+    planted: { participant: { ...HONEST, commitOfOther: 'committed' } },
+    violates: /^D1, D9/,
+  },
+  {
     name: 'a participant takes a name that its engine does not know for done',
     branches: 1,
     world: 'people',

@@ -88,6 +88,43 @@ describe('the budget of unread queues', () => {
     expect(budget.total).toBe(0);
   });
 
+  it('counts frames of a stream of Node until they have left it, and writes few ahead (security X22)', () => {
+    const budget = new QueueBudget(1_000);
+    const left: (() => void)[] = [];
+    const deferred: (() => void)[] = [];
+    const taken: number[] = [];
+    const writer = new FrameWriter<number, number[]>(
+      {
+        writableLength: 0,
+        write: (frame, done) => {
+          taken.push(...frame);
+          left.push(done ?? (() => undefined));
+          return true; // As a stream does, up to sixteen frames.
+        },
+        once: () => undefined,
+        defer: (flush) => deferred.push(flush),
+      },
+      (messages) => messages,
+      () => undefined,
+      { weigh: (bytes) => bytes, frameMax: 100, queueMax: 1_000, budget },
+    );
+    for (let n = 0; n < 5; n += 1) {
+      writer.send(80 + n);
+    }
+    deferred.shift()?.();
+    expect(taken).toEqual([80, 81, 82]);
+    expect(budget.total).toBe(80 + 81 + 82 + 83 + 84);
+    left.shift()?.();
+    expect(taken).toEqual([80, 81, 82, 83]);
+    expect(budget.total).toBe(81 + 82 + 83 + 84);
+    for (const done of left.splice(0)) {
+      done();
+    }
+    left.shift()?.();
+    expect(taken).toEqual([80, 81, 82, 83, 84]);
+    expect(budget.total).toBe(0);
+  });
+
   it('lets go of a queue that is too long by itself (security X22)', () => {
     const budget = new QueueBudget(10_000);
     const peer = open(budget);
