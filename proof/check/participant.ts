@@ -12,7 +12,9 @@ import type { Site } from './site.ts';
 export function mayOpen(site: Site): boolean {
   const isPinned = site.get(Local.claim) !== Claim.none || (site.get(Local.enlisted) === 1 && site.isAsked);
   const isNew = site.table === Table.absent && site.get(Local.tombstone) === Tombstone.none;
-  return isNew && (site.repeats || !isPinned) && site.get(Local.attached) === 0 && site.work(site.instance) === Work.none;
+  return (
+    isNew && (site.repeats || !isPinned) && site.get(Local.attached) === 0 && site.work(site.instance) === Work.none
+  );
 }
 
 /** The branch is reported before its engine hears of it. */
