@@ -1,7 +1,9 @@
 // Servers that the tests and `concordat dev` start: they answer, crash for real, come back with their data, and end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -74,6 +76,26 @@ describe.each(ENGINE_KEYS)('%s', (key) => {
     const login =
       server.engine === 'postgresql' ? new Client({ connectionString: url }).connect() : createConnection(url);
     await expect(login).rejects.toThrow(/password authentication failed|Access denied/);
+  });
+
+  test('makes no file of root by SQL, and none outside of its own folder (security X3)', async ({ skip }) => {
+    const { server } = engine;
+    if (server.engine === 'postgresql') {
+      skip('PostgreSQL refuses to run as root');
+    }
+    const status = await readFile(`/proc/${server.pid}/status`, 'utf8');
+    const uids = /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').map(Number) ?? [];
+    expect(uids.every((uid) => uid === (process.getuid?.() === 0 ? uids[0] : process.getuid?.()))).toBe(true);
+    expect(uids).not.toContain(0);
+    const [row] = await query(server, 'select @@secure_file_priv as folder');
+    const folder = String(row?.['folder']);
+    expect(folder).toContain('files');
+    const outside = join(await mkdtemp(join(tmpdir(), 'concordat-tests-outfile-')), 'file');
+    await chmod(dirname(outside), 0o777);
+    await expect(query(server, `select 1 into outfile '${outside}'`)).rejects.toThrow(/secure.file.priv/);
+    await query(server, `select 1 into outfile '${join(folder, 'inside')}'`);
+    expect((await stat(join(folder, 'inside'))).uid).toBe(uids[0]);
+    await rm(dirname(outside), { recursive: true });
   });
 
   test('comes back after SIGKILL on the same port, with committed rows and the prepared branch', async () => {

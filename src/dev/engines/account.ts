@@ -39,6 +39,25 @@ export async function postgresAccount(): Promise<Account | undefined> {
   return { name: row[0] ?? '', uid: Number(row[2]), gid: Number(row[3]) };
 }
 
+/**
+ * The account for MySQL and MariaDB, which would run as root if they were let: then SQL makes files of root's. `undefined` means "as
+ * ourselves"; for root it is `mysql` where that user exists, else `nobody`.
+ * @throws {EngineUnavailableError} there is neither.
+ */
+export async function mysqlAccount(): Promise<Account | undefined> {
+  if (!isRoot()) {
+    return undefined;
+  }
+  const rows = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
+  const row = rows.find(([name]) => name === 'mysql') ?? rows.find(([name]) => name === 'nobody');
+  if (row === undefined) {
+    throw new EngineUnavailableError(
+      'MySQL and MariaDB are not run as root and there is no user mysql or nobody: run `useradd --system mysql`.',
+    );
+  }
+  return { name: row[0] ?? '', uid: Number(row[2]), gid: Number(row[3]) };
+}
+
 async function isKnownElsewhere(uid: number | undefined): Promise<boolean> {
   return run('getent', ['passwd', String(uid)]).then(
     () => true,

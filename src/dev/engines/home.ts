@@ -62,7 +62,9 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 
 async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<string> {
   const template = await cached(`${options.template}-v${TEMPLATE_FORMAT}`, options.initialise);
-  await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory], { account: options.account });
+  // By ourselves, who may read the cache, and then handed over.
+  await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory]);
+  await handOver(dataDirectory, options.account);
   return readPassword(template);
 }
 
@@ -73,9 +75,17 @@ async function initialiseInPlace(options: HomeOptions, dataDirectory: string): P
   await chmod(directory, 0o755);
   await options.initialise(directory);
   await rename(join(directory, 'data'), dataDirectory);
+  await handOver(dataDirectory, options.account);
   const password = await readPassword(directory);
   await rm(directory, { recursive: true });
   return password;
+}
+
+/** Everything in `directory` belongs to the server's account from now on. */
+export async function handOver(directory: string, account: Account | undefined): Promise<void> {
+  if (account !== undefined) {
+    await run('chown', ['-R', `${account.uid}:${account.gid}`, directory]);
+  }
 }
 
 async function readPassword(directory: string): Promise<string> {

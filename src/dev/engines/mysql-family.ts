@@ -1,9 +1,10 @@
 // What MySQL and MariaDB servers have in common: where the program is, how it is run, how one logs in.
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { isRoot } from './account.ts';
+import { type Account, isRoot, mysqlAccount } from './account.ts';
 import type { EngineName, EngineOptions, EngineServer } from './engine-server.ts';
-import { openHome } from './home.ts';
+import { handOver, openHome } from './home.ts';
 import { openServer } from './server-process.ts';
 
 /** Where one server program and the files that it reads are. */
@@ -29,28 +30,36 @@ export const DATABASE = 'concordat';
 
 const LOGIN_TIMEOUT_MS = 2_000;
 
-/** Nothing is read from the machine's own option files; root must say that it means to run the server as root. */
-export function firstOptions(): readonly string[] {
-  return ['--no-defaults', ...(isRoot() ? ['--user=root'] : [])];
+/** Nothing is read from the machine's own option files. As root the server is told whose account to take before it serves. */
+export function firstOptions(account?: Account): readonly string[] {
+  const user = account?.name ?? (isRoot() ? 'root' : undefined);
+  return ['--no-defaults', ...(user === undefined ? [] : [`--user=${user}`])];
 }
 
 /** Starts a server of the family; see `startMariadb` and `startMysql`. */
 export async function startFamilyServer(options: FamilyOptions): Promise<EngineServer> {
   const { engine, installation } = options;
+  const account = await mysqlAccount();
   const home = await openHome({
     engine,
     line: installation.version.split('.').slice(0, 2).join('.'),
     directory: options.directory,
-    account: undefined,
+    account,
     template: `data-${engine}-${installation.version}`,
     initialise: options.initialise,
     fresh: options.fresh ?? false,
   });
-  const settings = Object.entries({ ...options.defaults, ...options.settings }).map(([name, value]) =>
+  await handOver(home.dataDirectory, account); // It may be of a playground that ran as root.
+  const files = join(dirname(home.dataDirectory), 'files');
+  await mkdir(files, { recursive: true, mode: 0o700 });
+  await handOver(files, account);
+  // What SQL reads and writes is in a folder of its own.
+  const own = { 'secure-file-priv': files, ...options.defaults };
+  const settings = Object.entries({ ...own, ...options.settings }).map(([name, value]) =>
     value === '' ? `--${name}` : `--${name}=${value}`,
   );
   // Relative names lie in the data directory: a socket's path may have 107 bytes only, and this one is never too long.
-  const files = [`--datadir=${home.dataDirectory}`, '--socket=server.sock', '--pid-file=server.pid'];
+  const places = [`--datadir=${home.dataDirectory}`, '--socket=server.sock', '--pid-file=server.pid'];
   return openServer(
     {
       engine,
@@ -63,9 +72,9 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
       stopSignal: 'SIGTERM',
       command: (port) => [
         ...installation.command,
-        ...firstOptions(),
+        ...firstOptions(account),
         ...installation.paths,
-        ...files,
+        ...places,
         '--bind-address=127.0.0.1',
         `--port=${port}`,
         ...settings,

@@ -23,8 +23,6 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   mysqlx: 'OFF',
   // Saves 180 MB and a third of a second; who needs its tables switches it on.
   'performance-schema': 'OFF',
-  // The directory that this setting names by default does not exist, and the server refuses to start without it.
-  'secure-file-priv': 'NULL',
   'skip-name-resolve': '',
 };
 
