@@ -27,6 +27,7 @@ import type { Markers } from './markers.ts';
 import type { OtherLogs } from './other-logs.ts';
 import { checkLife, decodeHello } from './participant-hello.ts';
 import { openLink } from './participant-link.ts';
+import type { Phase } from './participant-phase.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Guest, Places } from './places.ts';
 import type { Strays } from './strays.ts';
@@ -52,17 +53,6 @@ export interface ParticipantParts {
 }
 
 export type AttachStream = ServerDuplexStream<AttachRequest, AttachResponse>;
-
-type Phase =
-  | { readonly kind: 'greeting' }
-  /** The resource is being registered; what comes meanwhile is early. */
-  | { readonly kind: 'registering' }
-  /** Welcomed; it is making the epoch durable in its engine. */
-  | { readonly kind: 'readying'; readonly hello: AttachHello; readonly link: Link }
-  /** Ready; whether it is at the same database as those that are attached is looked at. */
-  | { readonly kind: 'comparing'; readonly link: Link }
-  | { readonly kind: 'attached'; readonly link: Link }
-  | { readonly kind: 'ended' };
 
 export class ParticipantSession implements Guest {
   readonly #stream: AttachStream;
