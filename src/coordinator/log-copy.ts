@@ -14,6 +14,9 @@ import type { Logger } from './logger.ts';
 const ADOPT_ADVICE =
   'find the newest log and start with that; if it is lost, look what this copy lacks with `concordat log adopt --dry-run`';
 
+/** Resources that are heard of although this log has not registered them: it may lack their registration. */
+const STRANGERS_MAX = 100;
+
 export interface LogCopyParts {
   readonly log: Log;
   readonly driver: Driver;
@@ -71,12 +74,20 @@ export class LogCopy {
     const served = logs.find(({ identity }) => identity === log.recovered.identity);
     const { refusal } = this;
     if (refusal !== undefined) {
-      this.#heard.set(resource, served);
+      this.#hear(resource, served);
       throw refusal;
     }
     if (served !== undefined && served.epoch > 0 && !isOwnLife(log.recovered, served)) {
-      this.#heard.set(resource, served);
+      this.#hear(resource, served);
       throw this.refuse(resource, served);
+    }
+  }
+
+  /** Of resources that this log has not registered only some are remembered: their names are whatever somebody said. */
+  #hear(resource: ResourceName, served: KnownLog | undefined): void {
+    const isKnown = this.#heard.has(resource) || this.#parts.directory.isRegistered(resource);
+    if (isKnown || this.#heard.size < this.#parts.directory.all().length + STRANGERS_MAX) {
+      this.#heard.set(resource, served);
     }
   }
 

@@ -2,6 +2,7 @@
 // left prepared hold their locks without anybody who would end them (faults F40).
 import type { PreflightFinding__Output as PreflightFinding } from '../gen/concordat/v1/PreflightFinding.ts';
 import type { ScannedBranch__Output as ScannedBranch } from '../gen/concordat/v1/ScannedBranch.ts';
+import { FifoMap } from '../lib/fifo-map.ts';
 import type { Log } from '../log/log.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { formatXid, gtridParts, type LogIdentity, parseGtrid, type ResourceName } from '../xa/xid.ts';
@@ -16,6 +17,8 @@ const PREPARED_PATIENCE_MS = 10_000;
 /** A resource that is refused asks again every few seconds. */
 const REFUSED_MS = 30_000;
 const TOLD_MAX = 5;
+/** Refused resources that are remembered: their names are whatever somebody said. */
+const REFUSED_MAX = 100;
 
 export interface OtherLogsParts {
   readonly log: Log;
@@ -31,7 +34,7 @@ export class OtherLogs {
   readonly #prepared = new Map<ResourceName, { readonly logs: readonly KnownLog[]; readonly heardAt: number }>();
   /** Logs that the database of a resource has served. */
   readonly #known = new Map<ResourceName, ReadonlySet<LogIdentity>>();
-  readonly #refused = new Map<ResourceName, { readonly error: CoordinatorError; readonly at: number }>();
+  readonly #refused = new FifoMap<ResourceName, { readonly error: CoordinatorError; readonly at: number }>(REFUSED_MAX);
 
   constructor(parts: OtherLogsParts) {
     this.#parts = parts;
