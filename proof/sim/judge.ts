@@ -163,16 +163,16 @@ export class Judge {
 
   /** Where nothing goes wrong and there is time, nothing that could commit is rolled back. */
   #committedAll(): void {
-    const { raceShare, timeoutMs, openTransactionsMax, hotShare, maxBranches, branchesMax } = this.#system.shape;
+    const { raceShare, timeoutMs, openTransactionsMax, hotShare, maxBranches } = this.#system.shape;
+    const { clients, concurrency, branchesMax } = this.#system.shape;
     const { all } = this.#system.attempts;
     const refused = all.find(
       ({ askedToCommit, isRefused, told }) => askedToCommit && !isRefused && !told.includes('committed'),
     );
-    // Who queues for one row may wait for several of the others.
-    const isRoomy = timeoutMs[0] >= 10_000 && hotShare === 0 && openTransactionsMax > this.#system.options.transactions;
-    // Transactions that hold some of the few places of a sidecar, and queue for more, wait for each other until one is overdue.
-    const hasPlaces = maxBranches > branchesMax;
-    if (raceShare === 0 && isRoomy && hasPlaces && refused !== undefined) {
+    // Who queues for one row, or for a session, may wait for several of the others.
+    const isQueueless = hotShare === 0 && maxBranches >= clients * concurrency * branchesMax;
+    const isRoomy = timeoutMs[0] >= 10_000 && isQueueless && openTransactionsMax > this.#system.options.transactions;
+    if (raceShare === 0 && isRoomy && refused !== undefined) {
       this.say('D3', `${refused.gtrid} was not committed, without a reason: told ${refused.told.join(', ')}`);
     }
   }

@@ -12,6 +12,8 @@ export interface NetworkRates {
   readonly slowMs: number;
   /** Of a message that breaks its stream instead of arriving. */
   readonly broken: number;
+  /** Of a first statement that comes once more, seconds later, at whichever sidecar of its database. */
+  readonly late: number;
 }
 
 /** How frames of one call become bytes and again frames, each way: as gRPC does it. */

@@ -28,7 +28,12 @@ export interface SiteParts {
   readonly attach: Attach;
   readonly rates: () => EngineRates;
   readonly maxBranches: number;
+  /** All of this database, this one among them. */
+  readonly sidecars: readonly Site[];
 }
+
+/** Longer than a tombstone is not waited; most come much sooner. */
+const LATE_MS = 30_000;
 
 interface Life {
   readonly host: Host;
@@ -81,6 +86,15 @@ export class Site {
 
   /** A statement that has come over the network: answered by the life that it reached, if that lives long enough. */
   execute(call: StatementCall, answered: (executed: Executed) => void): void {
+    const { network, sidecars } = this.parts;
+    const { chance, rates, world } = network;
+    if (call.number === 1 && chance.happens(rates.late)) {
+      world.after(chance.next() ** 3 * LATE_MS, () => chance.pick(sidecars).#execute(call, () => undefined));
+    }
+    this.#execute(call, answered);
+  }
+
+  #execute(call: StatementCall, answered: (executed: Executed) => void): void {
     const life = this.#life;
     life?.host.enter(() => {
       const { runtime } = life;

@@ -1,5 +1,6 @@
 // The options of one simulation, drawn from its seed: which kinds of faults exist at all (most do not), how often they come, and the shape.
-import type { Chance } from './chance.ts';
+import { seedOf } from '../disk/dice.ts';
+import { Chance } from './chance.ts';
 import type { NetworkRates } from './network.ts';
 import type { EngineRates } from './wire-to-engine.ts';
 
@@ -78,6 +79,8 @@ export interface SwarmOptions {
 /** What changes how a simulation is judged exists in fewer of them. */
 const RARE: readonly FaultKind[] = ['hand', 'operator', 'restore'];
 
+const LATE_DICE = 7;
+
 /** Milliseconds between two faults of one kind, the mean of a seed. */
 const GAP_MS = [200, 8_000] as const;
 
@@ -92,6 +95,9 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       faults[kind] = Math.round(Math.exp(chance.between(Math.log(GAP_MS[0]), Math.log(GAP_MS[1]))));
     }
   }
+  // Dice of its own, so that the seeds that are kept draw what they always drew.
+  const lateChance = new Chance(seedOf(seed, LATE_DICE));
+  const late = (): number => (isCalm || lateChance.happens(0.6) ? 0 : 0.3 * lateChance.next() ** 2);
   const timeoutLow = chance.pick([500, 2_000, 10_000]);
   return {
     seed,
@@ -129,6 +135,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
       slow: rate(0.3),
       slowMs: chance.pick([20, 500, 5_000]),
       broken: rate(0.01),
+      late: late(),
     },
     engine: {
       latencyMs: chance.pick([0.1, 1, 10]),
@@ -146,7 +153,7 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
 
 export function isFaultless({ faults, network, engine }: SwarmOptions): boolean {
   const rates = [
-    ...[network.slow, network.broken],
+    ...[network.slow, network.broken, network.late],
     ...[engine.slow, engine.lostRequest, engine.lostAnswer, engine.falseUnknown],
   ];
   return Object.keys(faults).length === 0 && rates.every((rate) => rate === 0);

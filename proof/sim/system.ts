@@ -39,7 +39,7 @@ export class System {
     this.world = world;
     this.options = options;
     this.#wanted = options.transactions;
-    this.network = new Network(world, { ...options.network, slow: 0, broken: 0 });
+    this.network = new Network(world, { ...options.network, slow: 0, broken: 0, late: 0 });
     this.coordinator = new CoordinatorNode(this.network, { ...shape, defaultTimeoutMs: 5_000 });
     this.coordinator.disk.flushMs = shape.flushMs;
     this.coordinator.onStopped = () => world.after(RESTART_MS, () => this.startCoordinator());
@@ -49,20 +49,16 @@ export class System {
       prepareRows(engine);
       // A database may have two sidecars; either may finish what the other has begun.
       const suffixes = world.chance.happens(shape.twinShare) ? ['', 'b'] : [''];
-      return suffixes.map(
-        (suffix) =>
-          new Site({
-            ...{
-              name,
-              suffix,
-              engine,
-              address: new Address(engine),
-              network: this.network,
-              maxBranches: shape.maxBranches,
-            },
-            ...{ rates: () => this.engineRates, attach: (from) => this.coordinator.open(from, 'attach') },
-          }),
-      );
+      const sidecars: Site[] = [];
+      for (const suffix of suffixes) {
+        const address = new Address(engine);
+        const site = new Site({
+          ...{ name, suffix, engine, address, sidecars, network: this.network, maxBranches: shape.maxBranches },
+          ...{ rates: () => this.engineRates, attach: (from) => this.coordinator.open(from, 'attach') },
+        });
+        sidecars.push(site);
+      }
+      return sidecars;
     });
     this.clients = Array.from({ length: shape.clients }, (_, index) => this.#client(index));
   }
@@ -116,7 +112,7 @@ export class System {
   /** Nothing is slow, lost or refused any more, and nothing new is begun. */
   calm(): void {
     this.#wanted = 0;
-    this.network.rates = { ...this.network.rates, slow: 0, broken: 0 };
+    this.network.rates = { ...this.network.rates, slow: 0, broken: 0, late: 0 };
     this.engineRates = CALM;
     this.startCoordinator();
     for (const site of this.sites) {
