@@ -1,6 +1,6 @@
 // What to do about a branch that does not end: from what its engine or its participant says, to a sentence for the person on call.
 import type { Reason } from '../xa/vocabulary.ts';
-import { type Bqual, type Gtrid, resourceOf } from '../xa/xid.ts';
+import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 
 const BY_SQLSTATE: readonly (readonly [RegExp, string])[] = [
   [/^42501$/, 'make the sidecar’s role a member of the role that prepared the branch, or run the sidecar as that role'],
@@ -37,11 +37,18 @@ export function fixFor(gtrid: Gtrid, bqual: Bqual, reason: Reason): string {
       return `Next: bring the database of ${resourceOf(bqual)} back; ${retry}.`;
     case 'RESOURCE_UNAVAILABLE':
       return notAttached(bqual);
+    case 'RESOURCE_IDENTITY':
+      return otherDatabase(resourceOf(bqual));
     case 'BRANCH_STATE':
       return `Next: start the sidecar of ${resourceOf(bqual)} again; ${retry}.`;
     default:
       return `Next: mend what the message says; ${retry}.`;
   }
+}
+
+/** Its participant is at another database than the one that holds the branch. */
+export function otherDatabase(resource: ResourceName): string {
+  return `Next: bring the database of ${resource} back at its address: only that one holds the branch and can finish it.`;
 }
 
 export function notAttached(bqual: Bqual): string {

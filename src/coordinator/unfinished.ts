@@ -5,7 +5,7 @@ import type { Reason } from '../xa/vocabulary.ts';
 import { type Bqual, formatXid, resourceOf } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { FinishingBranch, State } from './engine/state.ts';
-import { fixFor, notAttached, tellReason, vouch } from './fixes.ts';
+import { fixFor, notAttached, otherDatabase, tellReason, vouch } from './fixes.ts';
 import type { Logger } from './logger.ts';
 import type { Registry } from './registry.ts';
 import type { Transaction } from './transaction.ts';
@@ -141,6 +141,10 @@ export function whyOpen({ gtrid }: Pick<Transaction, 'gtrid'>, branch: Finishing
     return `its engine proves neither end. ${last}${vouch(gtrid, bqual)}`;
   }
   if (directory.sidecarOf(resource) === undefined) {
+    const refused = directory.get(resource)?.refused;
+    if (refused !== undefined) {
+      return `no participant of ${resource} is attached; one is refused: ${sentence(refused.message)} ${last}${otherDatabase(resource)}`;
+    }
     return `no participant of ${resource} is attached; it is told as soon as one is. ${last}${notAttached(bqual)}`;
   }
   return reason === undefined

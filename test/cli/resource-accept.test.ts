@@ -102,13 +102,11 @@ describe('resource accept', () => {
 describe('a participant that is refused', () => {
   it.each([
     ['resource-list', ['resource', 'list'], 0],
-    ['status', ['status'], undefined],
+    ['status', ['status'], 6],
     ['doctor', ['doctor'], 5],
   ])('is on the screen of %s, with the command that accepts it (field P14)', async (name, args, exit) => {
     const { stdout, stderr, ...ran } = await ask(args, CLEAR);
-    if (exit !== undefined) {
-      expect(ran.exit).toBe(exit);
-    }
+    expect(ran.exit).toBe(exit);
     expect(stdout + stderr).toContain('concordat resource accept accounts');
     const text = `${stdout}--- standard error\n${stderr}`.replace(`node: ${process.versions.node}`, 'node: <node>');
     await expect(text).toMatchFileSnapshot(`golden/${name}-refused.txt.golden`);

@@ -96,10 +96,15 @@ describe('a successor', () => {
     expect(message).toContain(gtrid);
     expect(message).toContain(open);
     expect(system.records('resource-registered')).toHaveLength(2);
-    // It goes away, an operator settles what only it could finish, and then there is nothing in the way.
-    await system.api.rollback({ gtrid: open });
     former.cut();
     await system.detached(former);
+    await refused(system);
+    const { explanation } = await system.api.show({ gtrid });
+    expect(explanation.join(' ')).toMatch(
+      /one is refused: resource orders is the engine engine-of-orders, and this participant speaks for engine-after-upgrade.*Next: bring the database of orders back/,
+    );
+    // It goes away, an operator settles what only it could finish, and then there is nothing in the way.
+    await system.api.rollback({ gtrid: open });
     await system.api.resolve({
       ...{ gtrid, requestId: 'r2', reason: REASON, operator: 'ada@host' },
       ...{ resolution: 'RESOLUTION_BRANCH_COMMITTED', bqual: 'orders' },

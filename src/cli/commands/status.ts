@@ -7,7 +7,7 @@ import { formatDuration } from '../duration.ts';
 import { type Context, onRun } from '../globals.ts';
 import { exitOfAlarm, logFields } from '../log-view.ts';
 import type { Tone } from '../paint.ts';
-import { RESOURCE_COLUMNS, refusal, troubles } from '../resource-view.ts';
+import { RESOURCE_COLUMNS, type ResourceView, refusal, troubles } from '../resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
 import { renderFields, renderTable } from '../table.ts';
 import { TRANSACTION_COLUMNS } from '../transaction-view.ts';
@@ -18,7 +18,7 @@ const SHOWN_MAX = 20;
 export function defineStatus(status: Command): void {
   status
     .description(
-      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, or a database refuses its participant; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, a database refuses its participant, or a participant is at another database; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
     )
     .addHelpText('after', '\nExample:\n  $ concordat status --output json\n');
   onRun<object>(status, (context) => showStatus(context));
@@ -107,5 +107,10 @@ function exitOfSurvey(survey: Survey): number {
   if (alarm !== undefined) {
     return exitOfAlarm(alarm);
   }
-  return survey.resources.some((resource) => troubles(resource).length > 0) ? EXIT.unavailable : EXIT.ok;
+  return survey.resources.some(isCutOff) ? EXIT.unavailable : EXIT.ok;
+}
+
+/** Its database refuses its participant, or the only participant that asks is at another database. */
+function isCutOff(resource: ResourceView): boolean {
+  return troubles(resource).length > 0 || (resource.participants.length === 0 && resource.refused !== null);
 }
