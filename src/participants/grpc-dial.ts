@@ -13,6 +13,8 @@ const CHANNEL_OPTIONS = {
   // A new connection for each attempt: the runtime's backoff is the only one, and a stale address is never reused.
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_retries': 0,
+  // The coordinator is on our own network: a proxy of the environment is for the way out, and often refuses to lead back in.
+  'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
   'grpc.max_receive_message_length': 2 * COORDINATOR_MESSAGE_BYTES_MAX,
   // Below the heartbeats, which also notice a process that is stopped.
