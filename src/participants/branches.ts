@@ -6,15 +6,16 @@ import type { Clock } from '../lib/clock.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import type { Opening } from '../xa/evidence.ts';
+import { openingEvidence } from '../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
-import { voteMessage } from './attach-messages.ts';
+import { resultMessage, voteMessage } from './attach-messages.ts';
 import { type Branch, endSession, newBranch, voteOf } from './branch.ts';
 import { BranchDeadlines } from './branch-deadlines.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
 import { reasonOf } from './reasons.ts';
-import type { BranchSession, OnePhaseResult } from './resource-manager.ts';
+import { type BranchSession, EngineError, type OnePhaseResult } from './resource-manager.ts';
 import { SerialQueues } from './serial-queues.ts';
 import { type SessionSlot, SessionSlots } from './session-slots.ts';
 import { type Ended, TOLD, Tombstones } from './tombstones.ts';
@@ -168,7 +169,11 @@ export class Branches {
    */
   abandon(branch: Branch, reason: Reason, byEngine = false): Promise<void> {
     assert(branch.state.kind === 'active', 'D3: only a branch that nobody asked to prepare is certain to roll back');
-    this.#bury(branch, { kind: 'rolled-back', reason }, { kind: 'ended', reason, byEngine });
+    return this.#leave(branch, { kind: 'rolled-back', reason }, { kind: 'ended', reason, byEngine });
+  }
+
+  #leave(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): Promise<void> {
+    this.#bury(branch, ended, state);
     this.#slotOf.get(branch)?.giveUp();
     const rolledBack = branch.session
       .then((session) => session.rollback())
@@ -184,6 +189,21 @@ export class Branches {
       void this.abandon(branch, reason, true);
       this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
     }
+  }
+
+  /** A statement of an active branch committed its work alone. It can only vote no; that it is damaged goes right behind (D4). */
+  damaged(branch: Branch, reason: Reason, proof: string): void {
+    if (branch.state.kind === 'active') {
+      void this.#leave(branch, TOLD, { kind: 'ended', reason, byEngine: true });
+      this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
+      this.#reportDamage(branch, proof);
+    }
+  }
+
+  #reportDamage(branch: Branch, proof: string): void {
+    const { logger, report } = this.#options;
+    logger.error({ evt: 'branch-committed-alone', branch: branch.key, message: proof });
+    report(resultMessage(branch.xid, 'rollback', openingEvidence(branch.opening), { kind: 'done-otherwise', proof }));
   }
 
   /** A phase-two call was made: only the engine knows from now on. Also for branches that were never held here (D9). */
@@ -220,12 +240,14 @@ export class Branches {
 
   async #takeVote(branch: Branch, ask: (session: BranchSession) => Promise<Vote>): Promise<Vote> {
     let vote: Vote;
+    let damage: string | undefined;
     try {
       const session = await branch.session;
       failpoint('before-prepare');
       vote = await ask(session);
     } catch (error) {
       vote = { kind: 'rollback', reason: reasonOf(error) };
+      damage = error instanceof EngineError ? error.damage : undefined;
     }
     failpoint('after-prepare');
     branch.deadline?.cancel();
@@ -233,10 +255,13 @@ export class Branches {
     if (vote.kind === 'prepared' && !branch.superseded) {
       branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
     } else {
-      this.#bury(branch, vote.kind === 'prepared' ? TOLD : { kind: 'voted', vote }, ENDED);
+      this.#bury(branch, vote.kind === 'prepared' || damage !== undefined ? TOLD : { kind: 'voted', vote }, ENDED);
     }
     this.#openings.over(branch.key); // The vote says it, too.
     this.#options.report(voteMessage(branch.xid, vote));
+    if (damage !== undefined) {
+      this.#reportDamage(branch, damage);
+    }
     return vote;
   }
 

@@ -107,7 +107,9 @@ export class Statements {
         return { result, vote: undefined };
       });
     } catch (error) {
-      if (error instanceof EngineError && error.sessionLost) {
+      if (error instanceof EngineError && error.damage !== undefined) {
+        branches.damaged(branch, error.reason, error.damage);
+      } else if (error instanceof EngineError && error.sessionLost) {
         branches.lost(branch, error.reason);
       }
       refuseEnded(branch);
@@ -137,9 +139,12 @@ export class Statements {
   }
 }
 
-/** The last statement failed: the branch can only be rolled back, and is at once, so that its locks go early. */
+/** The last statement failed: the branch can only be rolled back, and is at once, so that its locks go early. @throws {EngineError} damage */
 async function rolledBack(session: BranchSession, error: unknown): Promise<Vote> {
   await session.rollback();
+  if (error instanceof EngineError && error.damage !== undefined) {
+    throw error;
+  }
   return { kind: 'rollback', reason: reasonOf(error) };
 }
 

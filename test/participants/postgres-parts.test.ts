@@ -1,7 +1,8 @@
 // The pure parts of the PostgreSQL adapter: gids, evidence, which statements are refused, values.
 import { describe, expect, it } from 'vitest';
 import { formatGid, gidLiteral, parseGid, sessionTag, sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
-import { classifyStatement, leadingWords } from '../../src/participants/postgres/statement.ts';
+import { leadingWords } from '../../src/participants/postgres/lexer.ts';
+import { classifyStatement } from '../../src/participants/postgres/statement.ts';
 import { rowCountOf } from '../../src/participants/postgres/values.ts';
 import { formatBqual, formatGtrid, parseLogIdentity, parseResourceName, type Xid } from '../../src/xa/xid.ts';
 import { freshRow } from './resource-manager-contract.ts';
@@ -65,16 +66,23 @@ describe('statements', () => {
     '(select 1)',
     'rollback to savepoint a',
     'ROLLBACK WORK TO a',
+    'rollback transaction/**/to\fa',
     'savepoint a',
     'release a',
     `prepare plan as select 1`,
     'set local work_mem = 1',
     'set search_path = a',
+    'set constraints all deferred',
+    'set time zone local',
     'reset search_path',
+    'SET LOCAL ROLE x',
+    'set /* for a while */ local\rrole none',
     'explain select 1',
     'committed',
     '"begin"',
     '/* begin */ select 1',
+    '; ;select 1',
+    ';',
     '',
   ])('%j is accepted', (text) => {
     expect(kind(text).kind).toBe('accepted');
@@ -83,20 +91,42 @@ describe('statements', () => {
   it.each([
     'begin',
     '\n\t BEGIN;',
+    ';commit',
+    ';;--a\n;\vcommit',
+    '--a\rcommit',
+    '/*/*/**/*/ */;/**/END',
     "COMMIT PREPARED 'x'",
     'end',
+    'rollback and chain',
+    'rollback -- to\n',
     "rollback prepared 'x'",
     "prepare/**/transaction 'x'",
+    'set role x',
+    'set session role x',
+    'reset role',
     'set session session authorization x',
-    'SET LOCAL ROLE x',
+    'set local session authorization x',
+    'set session_authorization = x',
     'reset session authorization',
     'set "role" = x',
+    'set local "role" = x',
+    'set u&"r\\006fle" = x',
     'set local transaction read only',
+    'set transaction_read_only = on',
+    'set session characteristics as transaction read only',
     '--x\r\nset transaction read write',
+    'set client_encoding = latin1',
+    'set names latin1',
+    'set application_name = x',
+    'reset all',
     '/* unclosed /* */ begin */ commit',
     'copy a from stdin',
+    '\u00a0commit',
+    '\ufeffcommit',
+    '\u0001commit',
+    '\\commit',
     'select \0',
-  ])('%j is refused', (text) => {
+  ])('%j is refused (field P2)', (text) => {
     expect(kind(text)).toMatchObject({ kind: 'refused', reason: { code: 'STATEMENT_REFUSED' } });
   });
 
@@ -107,24 +137,29 @@ describe('statements', () => {
   });
 
   it.each([
-    ['insert into a values (1)', true, false],
-    ['update a set b = 1', true, false],
-    ['select 1', false, false],
-    ['with x as (insert into a values (1)) select 1', false, false],
-    ['set local a.b = 1', false, false],
-    ['set a.b = 1', false, true],
-    ['select pg_advisory_lock(1)', false, true],
-    ['select pg_try_advisory_lock_shared(1)', false, true],
-    ['select pg_advisory_xact_lock(1)', false, false],
-    [`update a set b = set_config('x', 'y', false)`, true, true],
-    ['create table a (b int)', false, true],
-    ['listen a', false, true],
-  ])('%j changes rows: %s, soils the session: %s', (text, changes, soils) => {
-    expect(kind(text)).toEqual({ kind: 'accepted', changes, soils });
+    ['insert into a values (1)', true, ['insert', 'into', 'a', 'values']],
+    ['UPDATE A set "B b" = 1', true, ['update', 'a', 'set', 'b', 'B b']],
+    ['select \'"\', "B b"()', false, ['select', 'b', "', ", 'B b']],
+    [
+      'with x as (insert into a values (1)) select 1',
+      false,
+      ['with', 'x', 'as', 'insert', 'into', 'a', 'values', 'select'],
+    ],
+    ['select u&"\\0061"()', false, undefined],
+    ['select "a""b"()', false, undefined],
+    ['call f()', false, undefined],
+    ['do $$ $$', false, undefined],
+    ['notify a', false, undefined],
+    ['execute a', false, undefined],
+    ['create table a (b int)', false, undefined],
+  ])('%j changes rows: %s, and may have named %j', (text, changes, names) => {
+    const found = kind(text);
+    expect(found).toMatchObject({ kind: 'accepted', changes });
+    expect(found.kind === 'accepted' ? found.names && [...found.names] : found).toEqual(names);
   });
 
-  it('first words are read through comments, nested and of one line', () => {
-    expect(leadingWords('/* a /* b */ c */ -- d\n Select /**/ 1', 3)).toEqual(['SELECT']);
+  it('first words are read through comments, nested and of one line, and through empty statements', () => {
+    expect(leadingWords('/* a /* b */ c */ -- d\n; Select /**/ 1', 3)).toEqual(['SELECT']);
     expect(leadingWords('-- only a comment', 2)).toEqual([]);
   });
 

@@ -3,10 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import type { Control } from '../../src/participants/postgres/finish.ts';
-import { preflight } from '../../src/participants/postgres/preflight.ts';
 import { openPostgresResourceManager, type PostgresOptions } from '../../src/participants/postgres/resource-manager.ts';
-import { openSession } from '../../src/participants/postgres/session.ts';
 import { printPostgresSql } from '../../src/participants/postgres/tables.ts';
 import type { PreflightFinding } from '../../src/participants/resource-manager.ts';
 import { useEngine } from '../support/engines.ts';
@@ -149,24 +146,18 @@ describe('a server with two prepared-transaction slots', () => {
     expect(await admin.rollback(xid, evidence)).toEqual({ kind: 'done' });
   });
 
-  it('a pooler in between is noticed by the process id of the cancel key', async () => {
-    const session = await openSession({
-      client: { connectionString: engine.server.url },
-      applicationName: 'concordat test',
-      role: undefined,
-      lockTimeoutMs: 1_000,
-      idleTimeoutMs: 1_000,
-      connectTimeoutMs: 5_000,
-      clock: systemClock,
-    });
-    const control: Control = (request) => session.run(request);
-    const { wirePid, backend } = session;
-    const subject = { poolMax: 1, controlSessions: 1, wirePid, backendPid: backend.pid };
-    expect(find(await preflight(control, subject), 'pooler')).toBeUndefined();
-    expect(find(await preflight(control, { ...subject, wirePid: wirePid + 1 }), 'pooler')).toMatchObject({
-      fatal: false,
-    });
-    await session.close();
+  it('a role whose transactions are all read-only is refused, with the mend (field P19)', async () => {
+    const { url, port, database } = engine.server;
+    await rawQuery(url, `create role "Only Reads" superuser login password 'r'`);
+    await rawQuery(url, 'alter role "Only Reads" set default_transaction_read_only = on');
+    const found = async () => {
+      await using reader = open(`postgresql://Only%20Reads:r@127.0.0.1:${port}/${database}`);
+      return find(await reader.preflight(), 'read-only');
+    };
+    const finding = await found();
+    expect(finding?.fatal).toBe(true);
+    await rawQuery(url, finding?.fix ?? '');
+    expect(await found()).toBeUndefined();
   });
 
   it('a wrong password or role is not worth a repetition, a server that is away is', async () => {

@@ -11,33 +11,6 @@ export function postgresSessionCases(name: string, server: () => EngineServer): 
   describe(`${name} as itself`, () => {
     const { branchWith, harness, manager } = usePostgres(server);
 
-    it('a plain SET, an advisory lock or a temporary table goes with its session; a clean session is used again', async () => {
-      await using single = await harness().open({ poolMax: 1 });
-      const pidAfter = async (...statements: readonly string[]) => {
-        const branch = await single.open(freshXid(), OPTIONS);
-        const { rows } = await branch.execute(sql('select pg_backend_pid()'));
-        for (const statement of statements) {
-          await branch.execute(sql(statement));
-        }
-        await branch.prepare();
-        return rows[0]?.[0];
-      };
-      const rolledBack = await single.open(freshXid(), OPTIONS);
-      const { rows: before } = await rolledBack.execute(sql('select pg_backend_pid()'));
-      await rolledBack.rollback();
-      const first = await pidAfter(`set local work_mem = '2MB'`, 'savepoint a', 'release a');
-      expect(first).toEqual(before[0]?.[0]);
-      expect(await pidAfter(`set work_mem = '3MB'`)).toEqual(first);
-      const second = await pidAfter('select pg_advisory_lock(1)');
-      expect(second).not.toEqual(first);
-      const third = await pidAfter('select 1 as a into temporary scratch');
-      expect(third).not.toEqual(second);
-      const fourth = await pidAfter(`select set_config('work_mem', '4MB', false)`);
-      expect(fourth).not.toEqual(third);
-      const fifth = await pidAfter('select pg_advisory_lock(1)');
-      expect(fifth).not.toEqual(fourth);
-    });
-
     it('a procedure cannot commit inside a branch', async () => {
       await harness().raw('create or replace procedure finish() language plpgsql as $$ begin commit; end $$');
       const { xid, branch } = await branchWith();

@@ -4,10 +4,13 @@ import type { EvidenceRow } from '../../xa/evidence.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import type { BranchOptions } from '../resource-manager.ts';
-import type { BatchOutcome, Request, Step } from './batch.ts';
+import type { BatchOutcome, Step } from './batch.ts';
 import { gidLiteral, sessionTag } from './gid.ts';
+import { lookSteps } from './reader.ts';
 import { insertRowStep } from './rows.ts';
-import type { Backend, PgSession } from './session.ts';
+import type { Backend, PgSession, RunOptions } from './session.ts';
+import { cleanSteps, isClean, restoreSteps } from './session-state.ts';
+import { BRANCH_TABLE } from './tables.ts';
 
 /** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
 export interface BranchHost {
@@ -19,8 +22,26 @@ export interface BranchHost {
   rollbackPrepared(row: EvidenceRow): Promise<void>;
   /** How a one-phase commit ended whose answer was lost. */
   proveOnePhase(row: EvidenceRow, backend: Backend): Promise<FinishResult>;
+  /** Writes the row of a branch that its own statement committed, so that whoever asks later finds it. */
+  keepDamage(row: EvidenceRow): Promise<void>;
 }
 
+/** What a branch wants done in one round trip. */
+interface Work {
+  readonly steps: readonly Step[];
+  /** Behind them, what ends the transaction or asks about its end. */
+  readonly close: readonly Step[];
+  /** The role and the limits that the application may have changed are ours again before `close`. */
+  readonly restores: boolean;
+  /** `close` ends the transaction. */
+  readonly ends: boolean;
+  readonly prepares: boolean;
+}
+
+const COMMIT: Step = { text: 'commit', values: [] };
+const ROLLBACK: Step = { text: 'rollback', values: [] };
+/** Takes a lock that the row needs anyway, and fails outside of a transaction: then the row would be committed by itself. */
+const STILL_OPEN: Step = { text: `lock table only ${BRANCH_TABLE} in row exclusive mode`, values: [] };
 const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
 
 export class BranchWire {
@@ -29,6 +50,7 @@ export class BranchWire {
   readonly #row: EvidenceRow;
   readonly #options: BranchOptions;
   #begun = false;
+  #isClean = false;
   #mayBePrepared = false;
 
   constructor(host: BranchHost, session: PgSession, row: EvidenceRow, options: BranchOptions) {
@@ -48,34 +70,88 @@ export class BranchWire {
     return this.#mayBePrepared;
   }
 
-  get prepareText(): string {
-    return `prepare transaction ${gidLiteral(this.#row)}`;
+  get isReadOnly(): boolean {
+    return this.#options.readOnly;
   }
 
-  /** Statements of the application, as long as they take; the results are theirs alone. */
-  async run(steps: readonly Step[], prepares = false): Promise<BatchOutcome> {
-    const opening = this.#begun ? [] : this.#opening();
-    this.#begun = true;
-    const outcome = await this.#watched(prepares, () =>
-      this.session.run({ kind: 'steps', steps: [...opening, ...steps] }, { limits: LIMITS }),
-    );
-    return outcome.kind === 'answered' ? { ...outcome, results: outcome.results.slice(opening.length) } : outcome;
+  /** Behind the end of the branch the session was cleaned: the next one finds nothing of it. */
+  get isClean(): boolean {
+    return !this.#begun || this.#isClean;
   }
 
-  /** A statement of our own, which must be answered in time. */
-  call(text: string): Promise<BatchOutcome> {
-    return this.#call({ kind: 'simple', text }, false);
+  /** A statement of the application, as long as it takes, and what is asked along with it; the results are theirs alone. */
+  run(steps: readonly Step[]): Promise<BatchOutcome> {
+    return this.#run({ steps, close: [], restores: false, ends: false, prepares: false }, { limits: LIMITS });
   }
 
-  /** The row and the end of a branch that wrote. */
+  /** The last statement of the application and the prepare behind it. */
+  runAndPrepare(step: Step): Promise<BatchOutcome> {
+    const close = [STILL_OPEN, insertRowStep(this.#row), this.#prepareStep];
+    return this.#run({ steps: [step], close, restores: true, ends: true, prepares: true }, { limits: LIMITS });
+  }
+
+  /** What a branch without a number did beside reading, asked behind its last statement if that is given: see `lookAt`. */
+  look(names: Iterable<string> | undefined, steps: readonly Step[]): Promise<BatchOutcome> {
+    const options = steps.length > 0 ? { limits: LIMITS } : { timeoutMs: this.#host.callTimeoutMs };
+    return this.#run({ steps, close: lookSteps(names), restores: true, ends: false, prepares: false }, options);
+  }
+
+  /** The row and the end of a branch that wrote, answered in time. */
   callWithRow(end: 'prepare' | 'commit'): Promise<BatchOutcome> {
     const prepares = end === 'prepare';
-    const steps = [insertRowStep(this.#row), { text: prepares ? this.prepareText : 'commit' }];
-    return this.#call({ kind: 'steps', steps }, prepares);
+    const close = [insertRowStep(this.#row), prepares ? this.#prepareStep : COMMIT];
+    return this.#call({ steps: [], close, restores: true, ends: true, prepares });
   }
 
-  #call(request: Request, prepares: boolean): Promise<BatchOutcome> {
-    return this.#watched(prepares, () => this.session.run(request, { timeoutMs: this.#host.callTimeoutMs }));
+  /** Ends a branch that wrote nothing, unless it has sent notifications: PREPARE TRANSACTION refuses those. */
+  callSilently(): Promise<BatchOutcome> {
+    const close = [this.#prepareStep, { text: `commit prepared ${gidLiteral(this.#row)}` }];
+    return this.#call({ steps: [], close, restores: true, ends: true, prepares: true });
+  }
+
+  /** The end of a branch without a row, answered in time. */
+  call(end: 'commit' | 'rollback'): Promise<BatchOutcome> {
+    const close = [end === 'commit' ? COMMIT : ROLLBACK];
+    return this.#call({ steps: [], close, restores: false, ends: true, prepares: false });
+  }
+
+  /** Cleans the session of a branch that ended without it. */
+  async clean(): Promise<void> {
+    const steps = cleanSteps(this.session.state);
+    const outcome = await this.session.run({ kind: 'steps', steps }, { timeoutMs: this.#host.callTimeoutMs });
+    this.#isClean = outcome.kind === 'answered' && isClean(outcome.results);
+  }
+
+  get #prepareStep(): Step {
+    return { text: `prepare transaction ${gidLiteral(this.#row)}` };
+  }
+
+  #call(work: Work): Promise<BatchOutcome> {
+    return this.#run(work, { timeoutMs: this.#host.callTimeoutMs });
+  }
+
+  /** One round trip: what opens the branch if nothing has yet, the work, and what cleans the session behind an end. */
+  async #run({ steps, close, restores, ends, prepares }: Work, options: RunOptions): Promise<BatchOutcome> {
+    const opening = this.#begun ? [] : this.#opening();
+    this.#begun = true;
+    const { state } = this.session;
+    const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state) : [])];
+    const behind = ends ? cleanSteps(state) : [];
+    const outcome = await this.#watched(prepares, () =>
+      this.session.run({ kind: 'steps', steps: [...ahead, ...close, ...behind] }, options),
+    );
+    if (outcome.kind !== 'answered') {
+      return outcome;
+    }
+    const { results } = outcome;
+    const end = ahead.length + close.length;
+    this.#isClean = ends && isClean(results.slice(end));
+    return {
+      ...outcome,
+      results: [...results.slice(opening.length, opening.length + steps.length), ...results.slice(ahead.length, end)],
+      // What fails behind the end leaves a session that is not clean, and changes nothing about the branch.
+      error: results.length < end ? outcome.error : undefined,
+    };
   }
 
   async #watched(prepares: boolean, run: () => Promise<BatchOutcome>): Promise<BatchOutcome> {

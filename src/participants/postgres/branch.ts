@@ -12,10 +12,10 @@ import {
 } from '../resource-manager.ts';
 import type { BatchOutcome } from './batch.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
-import { failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, valueAt } from './judge.ts';
-import { insertRowStep } from './rows.ts';
+import { controlTag, failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, judgeSilent, valueAt } from './judge.ts';
+import { addNames, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
 import type { PgSession } from './session.ts';
-import { classifyStatement } from './statement.ts';
+import { classifyStatement, type StatementKind } from './statement.ts';
 import { statementResult, statementStep } from './values.ts';
 
 // Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
@@ -30,7 +30,10 @@ export class PgBranch implements BranchSession {
   readonly #row: EvidenceRow;
   /** The transaction has a number, which it gets with its first write. */
   #hasWritten = false;
-  #soiled = false;
+  /** Whatever its statements may have named; undefined: they may have done anything. Of interest until it has written. */
+  #names: ReadonlySet<string> | undefined = new Set();
+  /** It has locked a table by name. */
+  #locks = false;
   #ended = false;
   #doom: Reason | undefined;
   #vote: Vote | undefined;
@@ -52,29 +55,27 @@ export class PgBranch implements BranchSession {
   }
 
   async execute(statement: Statement): Promise<StatementResult> {
-    this.#accept(statement);
+    const { goesBack } = this.#accept(statement);
     const step = statementStep(statement);
     const outcome = await this.#wire.run(this.#hasWritten ? [step] : [step, XID_IF_ANY_STEP]);
+    await this.#refuseControl(outcome, { goesBack, isOpen: true });
     const result = this.#resultOf(outcome);
     this.#hasWritten ||= valueAt(outcome, 1) !== undefined;
-    if (outcome.kind === 'answered' && outcome.status !== 'T') {
-      // Not refused by its first words, not failed, and yet the transaction is over: it ended behind our back.
-      this.#wire.session.destroy();
-      const message = 'the statement ended the branch';
-      throw this.#doomed({ code: 'STATEMENT_REFUSED', message, retryable: false }, undefined);
-    }
     return result;
   }
 
   async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
-    const changes = this.#accept(statement);
+    const { changes, goesBack } = this.#accept(statement);
+    const step = statementStep(statement);
     if (!changes && !this.#hasWritten) {
       // It probably only reads, and PREPARE would give it a number and a slot: look first, at the cost of a round trip.
-      const result = await this.execute(statement);
-      return { result, vote: await this.prepare() };
+      const looked = await this.#wire.look(this.#names, [step]);
+      await this.#refuseControl(looked, { goesBack, isOpen: true });
+      const result = this.#resultOf(looked);
+      return { result, vote: await this.#voteOnce(() => this.#endReader(looked, 2)) };
     }
-    const steps = [statementStep(statement), insertRowStep(this.#row), { text: this.#wire.prepareText }];
-    const outcome = await this.#wire.run(steps, true);
+    const outcome = await this.#wire.runAndPrepare(step);
+    await this.#refuseControl(outcome, { goesBack, isOpen: false });
     const result = this.#resultOf(outcome);
     return { result, vote: await this.#voteOnce(() => this.#judged(outcome)) };
   }
@@ -122,8 +123,8 @@ export class PgBranch implements BranchSession {
     }
   }
 
-  /** True: the statement changes rows if it finds any. @throws {EngineError} */
-  #accept(statement: Statement): boolean {
+  /** @throws {EngineError} */
+  #accept(statement: Statement): Extract<StatementKind, { kind: 'accepted' }> {
     if (this.#ended || this.#doom !== undefined) {
       throw new EngineError(this.#doom ?? ENDED, { sessionLost: !this.#wire.session.usable });
     }
@@ -131,8 +132,40 @@ export class PgBranch implements BranchSession {
     if (kind.kind === 'refused') {
       throw this.#doomed(kind.reason, undefined);
     }
-    this.#soiled ||= kind.soils;
-    return kind.changes;
+    if (!this.#hasWritten) {
+      this.#locks ||= kind.locks;
+      this.#names = addNames(this.#names, kind.names);
+    }
+    return kind;
+  }
+
+  /**
+   * Not refused by its words, and yet the engine answered it as transaction control: the branch is not ours any more. What it had written
+   * is committed, if that was the answer: told as damage, with a row as for any other commit. @throws {EngineError}
+   */
+  async #refuseControl(
+    outcome: BatchOutcome,
+    expected: { readonly goesBack: boolean; readonly isOpen: boolean },
+  ): Promise<void> {
+    const tag = controlTag(outcome, expected);
+    if (tag === undefined) {
+      return;
+    }
+    const wrote = this.#hasWritten;
+    this.#wire.session.destroy();
+    const message = `the statement ended the branch: the engine answered ${tag}`;
+    const error = this.#doomed({ code: 'STATEMENT_REFUSED', message, retryable: false }, undefined);
+    if (!expected.isOpen) {
+      // What was sent behind it may have been prepared in a transaction that it began.
+      await this.#host.rollbackPrepared(this.#row);
+    }
+    if (!wrote || (tag !== 'COMMIT' && tag !== 'PREPARE TRANSACTION')) {
+      throw error;
+    }
+    await this.#host.keepDamage(this.#row);
+    const end = tag === 'COMMIT' ? 'it is committed' : 'it is prepared under another name: see pg_prepared_xacts';
+    const damage = `the engine answered ${tag} to a statement of the branch, which had written before: ${end}`;
+    throw new EngineError(error.reason, { sessionLost: true, damage });
   }
 
   /** The answer to the first statement of a batch. @throws {EngineError} */
@@ -169,11 +202,31 @@ export class PgBranch implements BranchSession {
     return this.#vote;
   }
 
-  /** Without a number the transaction wrote nothing: a plain COMMIT frees everything at once. */
   async #prepareOrCommit(): Promise<Vote> {
     return this.#hasWritten
       ? await this.#judged(await this.#wire.callWithRow('prepare'))
-      : judgeReadOnly(await this.#wire.call('commit'));
+      : await this.#endReader(await this.#wire.look(this.#names, []), 1);
+  }
+
+  /**
+   * Without a number the transaction wrote nothing: it ends at once, unless it holds locks that must last. A plain COMMIT would deliver
+   * notifications before the decision, so that it is for a branch that can have sent none.
+   */
+  async #endReader(looked: BatchOutcome, at: number): Promise<Vote> {
+    const found = looked.kind === 'answered' ? lookAt(looked.results[at]) : undefined;
+    switch (this.#locks && found !== undefined ? 'holds' : found) {
+      case 'read':
+        return judgeReadOnly(await this.#wire.call('commit'));
+      case 'may-have-sent':
+        return judgeSilent(await this.#wire.callSilently());
+      case 'holds':
+        if (this.#wire.isReadOnly) {
+          return { kind: 'rollback', reason: HOLDS_BUT_READ_ONLY };
+        }
+        return await this.#judged(await this.#wire.callWithRow('prepare'));
+      case undefined:
+        return { kind: 'rollback', reason: failureOf(looked) ?? ENDED };
+    }
   }
 
   async #judged(outcome: BatchOutcome): Promise<Vote> {
@@ -214,8 +267,10 @@ export class PgBranch implements BranchSession {
     const { session } = this.#wire;
     if (session.usable && !session.busy && session.status !== 'I') {
       await this.#wire.call('rollback');
+    } else if (session.usable && !session.busy && !this.#wire.isClean) {
+      await this.#wire.clean();
     }
     session.setUser(undefined);
-    this.#host.release(session, !this.#soiled);
+    this.#host.release(session, this.#wire.isClean);
   }
 }

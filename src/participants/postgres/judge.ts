@@ -41,6 +41,13 @@ export function judgeReadOnly(outcome: BatchOutcome): Vote {
   return reason === undefined ? { kind: 'read-only' } : { kind: 'rollback', reason };
 }
 
+/** PREPARE TRANSACTION shows that nothing waits to be sent, and COMMIT PREPARED right behind it ends the branch that wrote nothing. */
+export function judgeSilent(outcome: BatchOutcome): Vote {
+  const reason =
+    failureOf(outcome) ?? (lastTag(outcome) === 'COMMIT PREPARED' ? undefined : unexpected(lastTag(outcome)));
+  return reason === undefined ? { kind: 'read-only' } : { kind: 'rollback', reason };
+}
+
 /** The COMMIT of a single branch, answered: a failed transaction answers ROLLBACK without an error. */
 export function judgeOnePhase(outcome: Extract<BatchOutcome, { kind: 'answered' }>): FinishResult {
   if (outcome.error !== undefined) {
@@ -49,6 +56,37 @@ export function judgeOnePhase(outcome: Extract<BatchOutcome, { kind: 'answered' 
   return lastTag(outcome) === 'COMMIT'
     ? { kind: 'done' }
     : { kind: 'done-otherwise', proof: `COMMIT answered ${lastTag(outcome) ?? 'nothing'}` };
+}
+
+/** Tags of the engine's transaction control. None of a branch's own statements is answered with one, but for a return to a savepoint. */
+const CONTROL: ReadonlySet<string> = new Set([
+  ...[
+    'BEGIN',
+    'START TRANSACTION',
+    'COMMIT',
+    'ROLLBACK',
+    'PREPARE TRANSACTION',
+    'COMMIT PREPARED',
+    'ROLLBACK PREPARED',
+  ],
+]);
+
+/**
+ * The tag by which a statement of the application proves to have been transaction control after all; or `nothing`, if the transaction is
+ * over without one. Undefined: the branch is as it was.
+ */
+export function controlTag(
+  outcome: BatchOutcome,
+  expected: { readonly goesBack: boolean; readonly isOpen: boolean },
+): string | undefined {
+  const tag = outcome.kind === 'answered' ? outcome.results[0]?.tag : undefined;
+  if (outcome.kind !== 'answered' || tag === undefined) {
+    return undefined;
+  }
+  if (CONTROL.has(tag) && !(expected.goesBack && tag === 'ROLLBACK')) {
+    return tag;
+  }
+  return expected.isOpen && outcome.error === undefined && outcome.status !== 'T' ? 'nothing' : undefined;
 }
 
 function lastTag(outcome: BatchOutcome): string | undefined {

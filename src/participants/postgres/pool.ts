@@ -9,7 +9,14 @@ export interface PoolOptions {
   readonly waitMs: number;
   readonly clock: Clock;
   readonly connect: () => Promise<PgSession>;
+  /** A session proved dead by its silence: others of the same server may be so, too, and are to be given up before they are used. */
+  readonly onSilence: () => void;
 }
+
+/** A session that was heard less long ago is handed out unasked. Middle boxes forget idle connections after minutes, without a word. */
+const ASKED_AFTER_MS = 30_000;
+/** How long a session may take to show that it is still there. */
+const ASK_TIMEOUT_MS = 2_000;
 
 interface Waiter {
   /** With a session, or with the right to make one. */
@@ -26,6 +33,7 @@ export class SessionPool {
   /** Sessions that exist or are being made. */
   #count = 0;
   #closed = false;
+  #suspectedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -37,7 +45,7 @@ export class SessionPool {
       throw refusal('ENGINE_UNAVAILABLE', 'the adapter is closed');
     }
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.usable) {
+      if (idle.usable && (await this.#isThere(idle))) {
         return idle;
       }
     }
@@ -67,6 +75,27 @@ export class SessionPool {
     }
   }
 
+  /** Something of the same server has not answered: what was heard last before now is asked before it is used again. */
+  suspect(): void {
+    this.#suspectedAtMs = this.#options.clock.now();
+  }
+
+  /** Gives up what is idle: it would cost whoever gets it a whole deadline to find out that it is dead. */
+  dropIdle(): void {
+    for (const session of this.#idle.splice(0)) {
+      session.destroy();
+    }
+  }
+
+  async #isThere(session: PgSession): Promise<boolean> {
+    const now = this.#options.clock.now();
+    if (session.answeredAtMs > Math.max(this.#suspectedAtMs, now - ASKED_AFTER_MS)) {
+      return true;
+    }
+    const outcome = await session.run({ kind: 'simple', text: 'select 1' }, { timeoutMs: ASK_TIMEOUT_MS });
+    return outcome.kind === 'answered' && session.usable;
+  }
+
   /** Ends sessions at once, in use or not. */
   destroy(which: (session: PgSession) => boolean): void {
     for (const session of [...this.#all].filter(which)) {
@@ -94,7 +123,10 @@ export class SessionPool {
       throw error;
     }
     this.#all.add(session);
-    session.onEnd(() => {
+    session.onEnd(({ silent }) => {
+      if (silent) {
+        this.#options.onSilence();
+      }
       this.#all.delete(session);
       const index = this.#idle.indexOf(session);
       if (index !== -1) {

@@ -3,6 +3,7 @@ import type { PreflightFinding } from '../resource-manager.ts';
 import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 import { parseGid } from './gid.ts';
+import type { Pooler } from './pooler.ts';
 import { EPOCH_TABLE, printPostgresSql, RIGHTS_COMPLETE, TABLES_COMPLETE } from './tables.ts';
 
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
@@ -11,9 +12,7 @@ const VERSION_FLOOR = 140_000;
 export interface PreflightSubject {
   readonly poolMax: number;
   readonly controlSessions: number;
-  /** The process id in a connection's cancel key. */
-  readonly wirePid: number;
-  readonly backendPid: number;
+  readonly pooler: Pooler;
 }
 
 const EPOCH_TABLE_STATES = ['usable', 'forbidden', 'creatable', 'missing', 'outdated'] as const;
@@ -38,6 +37,7 @@ const SETTINGS = [
   'synchronous_commit',
   'fsync',
   'full_page_writes',
+  'default_transaction_read_only',
 ];
 
 /** @throws {EngineError} */
@@ -62,7 +62,7 @@ function serverFindings(facts: Facts, subject: PreflightSubject): readonly Prefl
       fatal: true,
       check: 'primary',
       message: 'the server is a standby: it can neither prepare nor finish branches',
-      fix: 'point the participant at the primary (target_session_attrs=read-write where the address is shared)',
+      fix: 'point the participant at the primary',
     });
   }
   if (facts.setting('fsync') !== 'on' || facts.setting('full_page_writes') !== 'on') {
@@ -80,16 +80,32 @@ function serverFindings(facts: Facts, subject: PreflightSubject): readonly Prefl
       check: 'synchronous_commit',
       message:
         'synchronous_commit is off: a crash may lose one-phase commits that were acknowledged (prepared branches are not affected)',
-      fix: `alter role ${facts.role} set synchronous_commit = on;`,
+      fix: `alter role ${quoted(facts.role)} set synchronous_commit = on;`,
     });
   }
-  if (subject.wirePid !== subject.backendPid) {
+  if (facts.setting('default_transaction_read_only') === 'on') {
+    findings.push({
+      fatal: true,
+      check: 'read-only',
+      message: `every transaction of the role ${facts.role} is read-only (default_transaction_read_only): it can neither prepare nor finish branches`,
+      fix: `alter role ${quoted(facts.role)} set default_transaction_read_only = off;`,
+    });
+  }
+  const needed = subject.poolMax + subject.controlSessions;
+  if (subject.pooler === 'transaction') {
+    findings.push({
+      fatal: true,
+      check: 'pooler',
+      message:
+        'a connection pooler that shares server sessions by transaction or statement stands in between: a branch and its prepare would meet different sessions, and settings of one client would reach another',
+      fix: `set pool_mode = session for this database in pgbouncer.ini, with a pool_size of at least ${needed}; or connect to the server directly`,
+    });
+  } else if (subject.pooler === 'session') {
     findings.push({
       fatal: false,
       check: 'pooler',
-      message:
-        'a connection pooler stands between the participant and the server: phase one must stay on one server session',
-      fix: 'connect to the server directly, or use the pooler in session mode',
+      message: `a connection pooler in session mode stands in between: it must have a server connection for each of the ${needed} that the participant may need`,
+      fix: `set pool_size to at least ${needed} for this database in pgbouncer.ini; or connect to the server directly`,
     });
   }
   return findings;
@@ -187,4 +203,8 @@ async function askFacts(control: Control): Promise<Facts> {
     epochTable: EPOCH_TABLE_STATES.find((state) => state === epochTable) ?? 'missing',
     strangers,
   };
+}
+
+function quoted(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

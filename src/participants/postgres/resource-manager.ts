@@ -22,14 +22,17 @@ import type { BatchOutcome, Request } from './batch.ts';
 import { PgBranch } from './branch.ts';
 import { type BranchHost, wholeMs } from './branch-wire.ts';
 import { countBlocked, listPrepared, query } from './catalogue.ts';
+import { openSession, type SessionSettings } from './connect.ts';
 import { Fences } from './fences.ts';
 import { type Control, commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish.ts';
 import { committedOf, listedOf, rollbackName } from './openings.ts';
 import { SessionPool } from './pool.ts';
+import { poolerBetween } from './pooler.ts';
 import { preflight } from './preflight.ts';
-import { forgetRows, listRows } from './rows.ts';
-import { openSession, type PgSession, type SessionSettings } from './session.ts';
+import { forgetRows, insertRowStep, listRows } from './rows.ts';
+import type { PgSession } from './session.ts';
 import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables.ts';
+import { clientConfigOf, parsePostgresUrl } from './url.ts';
 
 export interface PostgresOptions {
   /** `postgresql://user:password@host:port/database?sslmode=…`; fields of `connection` win over it. */
@@ -80,12 +83,16 @@ class PostgresResourceManager implements ResourceManager {
 
   constructor(options: PostgresOptions) {
     const settings: Omit<SessionSettings, 'idleTimeoutMs'> = {
-      client: { ...(options.url === undefined ? {} : { connectionString: options.url }), ...options.connection },
+      client: {
+        ...(options.url === undefined ? {} : clientConfigOf(parsePostgresUrl(options.url))),
+        ...options.connection,
+      },
       applicationName: `concordat ${options.instance}`,
       role: options.role,
       lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.callTimeoutMs ?? CALL_TIMEOUT_MS),
       clock: options.clock,
+      startup: { refusesOptions: false },
     };
     this.#connect = () => openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
     const connect = async () => {
@@ -100,12 +107,17 @@ class PostgresResourceManager implements ResourceManager {
     this.#poolMax = options.poolMax ?? SIDECAR_BRANCHES_MAX;
     this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
     const { clock } = options;
-    this.#branches = new SessionPool({ sessionsMax: this.#poolMax, waitMs: OPEN_WAIT_MS, clock, connect });
+    const onSilence = (): void => {
+      this.#branches.dropIdle();
+      this.#controls.dropIdle();
+    };
+    this.#branches = new SessionPool({ sessionsMax: this.#poolMax, waitMs: OPEN_WAIT_MS, clock, connect, onSilence });
     this.#controls = new SessionPool({
       sessionsMax: CONTROL_SESSIONS_MAX,
       waitMs: this.#callTimeoutMs,
       clock,
       connect,
+      onSilence,
     });
     this.#fences = new Fences(this.#control);
     this.#host = {
@@ -118,9 +130,15 @@ class PostgresResourceManager implements ResourceManager {
           void session.close();
         }
       },
-      abandon: (row, backend) => this.#fences.abandon(row, backend),
+      abandon: (row, backend) => {
+        // Left because it did not answer in time: perhaps a lock, perhaps nobody is there any more.
+        this.#branches.suspect();
+        this.#controls.suspect();
+        return this.#fences.abandon(row, backend);
+      },
       rollbackPrepared: async (row) => void (await rollbackPrepared(this.#control, row, this.#fences.asked(row))),
       proveOnePhase: (row, backend) => this.#fences.proveOnePhase(row, backend),
+      keepDamage: async (row) => void (await this.#control({ kind: 'steps', steps: [insertRowStep(row)] })),
     };
   }
 
@@ -143,14 +161,10 @@ class PostgresResourceManager implements ResourceManager {
   }
 
   async preflight(): Promise<readonly PreflightFinding[]> {
-    const session = await this.#controls.acquire();
-    const { wirePid, backend } = session;
-    this.#controls.release(session);
     return await preflight(this.#control, {
       poolMax: this.#poolMax,
       controlSessions: CONTROL_SESSIONS_MAX,
-      wirePid,
-      backendPid: backend.pid,
+      pooler: await poolerBetween(this.#connect, this.#callTimeoutMs),
     });
   }
 

@@ -1,25 +1,11 @@
 // One connection: connected and set up once, one batch at a time, destroyed at the first doubt.
-import { Client, type ClientConfig } from 'pg';
+import type { Client } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import { EngineError } from '../resource-manager.ts';
 import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from './batch.ts';
-import { connectReason, lostReason } from './errors.ts';
+import { lostReason } from './errors.ts';
 import { NamedStatements } from './named-statements.ts';
-
-export interface SessionSettings {
-  readonly client: ClientConfig;
-  readonly applicationName: string;
-  /** `SET ROLE` to this at connect; undefined: the role that logs in. */
-  readonly role: string | undefined;
-  /** Milliseconds that a statement waits for a lock: what breaks a deadlock that spans several databases. */
-  readonly lockTimeoutMs: number;
-  /** The session's own limit on idling inside a transaction; a branch with another one sets it for itself. */
-  readonly idleTimeoutMs: number;
-  /** Milliseconds for the way to a usable session. */
-  readonly connectTimeoutMs: number;
-  readonly clock: Clock;
-}
+import type { SessionState } from './session-state.ts';
 
 export interface RunOptions {
   readonly limits?: BatchLimits;
@@ -29,67 +15,6 @@ export interface RunOptions {
 
 /** How long an idle session may take to say goodbye. */
 const GOODBYE_TIMEOUT_MS = 1_000;
-const KEEPALIVE_DELAY_MS = 10_000;
-/** How often a backend that executes looks whether its client is still there; without it a lost client's batch runs to its end. */
-const CLIENT_CHECK_INTERVAL_MS = 1_000;
-
-/** @throws {EngineError} `ENGINE_UNAVAILABLE` */
-export async function openSession(settings: SessionSettings): Promise<PgSession> {
-  const client = new Client({
-    ...settings.client,
-    application_name: settings.applicationName,
-    lock_timeout: settings.lockTimeoutMs,
-    idle_in_transaction_session_timeout: settings.idleTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
-    connectionTimeoutMillis: settings.connectTimeoutMs,
-  });
-  const early: unknown[] = [];
-  const noteEarly = (error: unknown) => void early.push(error);
-  client.on('error', noteEarly);
-  try {
-    await client.connect();
-  } catch (error) {
-    client.connection.stream.destroy();
-    throw new EngineError(connectReason(error), { sessionLost: true, cause: error });
-  }
-  const session = new PgSession(client, settings);
-  const setUp = await session.run(
-    { kind: 'steps', steps: [setUpStep(settings)] },
-    { timeoutMs: settings.connectTimeoutMs },
-  );
-  const row = setUp.kind === 'answered' ? setUp.results[0]?.rows[0] : undefined;
-  const refused = setUp.kind === 'answered' ? setUp.error : undefined;
-  if (setUp.kind !== 'answered' || row === undefined) {
-    session.destroy();
-    const cause = setUp.kind === 'lost' ? setUp.error : refused;
-    throw new EngineError(connectReason(cause), { sessionLost: true, cause });
-  }
-  session.backend = { pid: Number(row[0]), startedAt: row[1] ?? '' };
-  session.identity = row[2] ?? '';
-  // Not every platform of the server has it; where it is refused, `fence` ends such sessions instead.
-  const check = `set client_connection_check_interval = ${CLIENT_CHECK_INTERVAL_MS}`;
-  await session.run({ kind: 'simple', text: check }, { timeoutMs: settings.connectTimeoutMs });
-  client.off('error', noteEarly);
-  return session;
-}
-
-/** What the engine says it is: the cluster, and the database in it. */
-const IDENTITY = `'postgresql:' || (select system_identifier from pg_control_system())
-  || ':' || (select oid from pg_database where datname = current_database())`;
-
-/** The formats that the value decoder reads, whatever the role's defaults are; and no limit on idle pooled sessions. */
-function setUpStep(settings: SessionSettings): { readonly text: string; readonly values: readonly (string | null)[] } {
-  return {
-    text: `select a.pid::text, a.backend_start::text, ${IDENTITY},
-      set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false),
-      set_config('bytea_output', 'hex', false), set_config('extra_float_digits', '1', false),
-      set_config('idle_session_timeout', '0', false), set_config('role', coalesce($1::text, 'none'), false)
-      from pg_stat_get_activity(pg_backend_pid()) a`,
-    values: [settings.role ?? null],
-  };
-}
-
 /** Which server process serves a session; both together are never reused. */
 export interface Backend {
   readonly pid: number;
@@ -100,6 +25,8 @@ export interface SessionEnd {
   readonly reason: Reason;
   /** We ended it ourselves, by `destroy`, `close` or a limit; false: the engine, the network, or silence. */
   readonly deliberate: boolean;
+  /** An answer did not come in time: whatever else goes the same way may be as dead without knowing it. */
+  readonly silent: boolean;
 }
 
 export class PgSession {
@@ -107,6 +34,7 @@ export class PgSession {
   backend: Backend = { pid: 0, startedAt: '' };
   /** Of the engine, as it said when the session was opened. */
   identity = '';
+  state: SessionState = { login: '', role: 'none', synchronousCommit: 'on', settings: undefined };
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #names = new NamedStatements();
@@ -114,15 +42,17 @@ export class PgSession {
   #user: ((end: SessionEnd) => void) | undefined;
   #current: Batch | undefined;
   #status: TransactionStatus = 'I';
+  #answeredAtMs: number;
   #ended = false;
   #destroyed = false;
   #silent = false;
   #firstError: unknown;
 
   /** Made by `openSession`. */
-  constructor(client: Client, settings: SessionSettings) {
+  constructor(client: Client, settings: { readonly clock: Clock; readonly idleTimeoutMs: number }) {
     this.#client = client;
     this.#clock = settings.clock;
+    this.#answeredAtMs = settings.clock.now();
     this.idleTimeoutMs = settings.idleTimeoutMs;
     // Without a listener an idle session that the server ends would end the process.
     client.on('error', (error) => {
@@ -131,6 +61,7 @@ export class PgSession {
     const { connection } = client;
     connection.on('readyForQuery', (message: { readonly status: TransactionStatus }) => {
       this.#status = message.status;
+      this.#answeredAtMs = this.#clock.now();
       const batch = this.#current;
       this.#current = undefined;
       if (batch?.ready(message.status)) {
@@ -154,6 +85,11 @@ export class PgSession {
   /** As the engine told with its last answer. */
   get status(): TransactionStatus {
     return this.#status;
+  }
+
+  /** When the server was last heard. */
+  get answeredAtMs(): number {
+    return this.#answeredAtMs;
   }
 
   get busy(): boolean {
@@ -247,7 +183,8 @@ export class PgSession {
   }
 
   #tellEnd(): void {
-    const end = { reason: lostReason(this.#firstError), deliberate: this.#destroyed && !this.#silent };
+    const deliberate = this.#destroyed && !this.#silent;
+    const end = { reason: lostReason(this.#firstError), deliberate, silent: this.#silent };
     const user = this.#user;
     this.#user = undefined;
     for (const listener of [...this.#endListeners.splice(0), ...(user === undefined ? [] : [user])]) {

@@ -1,8 +1,10 @@
-// What may run inside a branch, told by its first words: transaction control is the coordinator's.
+// What may run inside a branch, told by its first words: transaction control is the coordinator's. PostgreSQL takes one statement in a
+// text of the extended protocol, and only its own commands of that kind can end a transaction: no function or procedure can (2D000).
 import { FifoMap } from '../../lib/fifo-map.ts';
 import { PARAMETERS_MAX } from '../../xa/limits.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Statement } from '../resource-manager.ts';
+import { leadingWords, namesIn, QUOTED, statementStart } from './lexer.ts';
 
 export type StatementKind =
   | { readonly kind: 'refused'; readonly reason: Reason }
@@ -10,19 +12,43 @@ export type StatementKind =
       readonly kind: 'accepted';
       /** INSERT, UPDATE, DELETE or MERGE: a row count above 0 means that something was written. */
       readonly changes: boolean;
-      /** Whether it may leave something in the session that outlives the transaction. */
-      readonly soils: boolean;
+      /** LOCK: what it takes is wanted until the end. */
+      readonly locks: boolean;
+      /** Goes back to a savepoint: the engine answers it as if the whole were rolled back. */
+      readonly goesBack: boolean;
+      /** Names that decide whether it only reads. Undefined: it may take locks, or send notifications, whatever it names. */
+      readonly names: readonly string[] | undefined;
     };
 
 const CHANGES = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
-/** Statements of these kinds leave nothing in the session unless they call one of SOILING. */
-const CLEAN = new Set([...CHANGES, 'SELECT', 'WITH', 'VALUES', 'TABLE', 'LOCK', 'SAVEPOINT', 'RELEASE', 'ROLLBACK']);
-/** Functions and words by which a clean kind leaves settings, locks or tables behind. Functions that hide them are not seen. */
-const SOILING = /\b(set_config|pg_(try_)?advisory_(un)?lock\w*|temp|temporary|pg_temp|dblink\w*)\b/i;
-const MODIFIERS = new Set(['SET', 'RESET', 'LOCAL', 'SESSION']);
-/** `SET TRANSACTION`, `SET SESSION CHARACTERISTICS`; and another role's prepared branch could not be finished by ours (42501). */
-const ANCHORED = new Set(['TRANSACTION', 'CHARACTERISTICS', 'ROLE', 'AUTHORIZATION', 'a quoted setting']);
+/** What statements of these kinds do beside reading and changing rows, they do by what they name. */
+const BY_NAME = new Set([
+  ...CHANGES,
+  ...['SELECT', 'WITH', 'VALUES', 'TABLE', 'EXPLAIN', 'SHOW', 'SET', 'RESET', 'SAVEPOINT', 'RELEASE', 'ROLLBACK'],
+  ...['DECLARE', 'FETCH', 'MOVE', 'CLOSE'],
+]);
 const ENDS = new Set(['BEGIN', 'START', 'COMMIT', 'END', 'ABORT']);
+const ROLE = 'the role of the session; SET LOCAL ROLE is for this branch, and allowed';
+const OWNER = 'who the branch belongs to';
+const BRANCH = 'the branch; its isolation is an option of the transaction';
+const ENCODING = 'how texts are read; it is UTF-8';
+const NAME = 'the name by which an unfinished branch is found and ended';
+/** What a setting would change that is not the application's. */
+const ANCHORED: Readonly<Record<string, string>> = {
+  TRANSACTION: BRANCH,
+  CHARACTERISTICS: BRANCH,
+  TRANSACTION_ISOLATION: BRANCH,
+  TRANSACTION_READ_ONLY: BRANCH,
+  TRANSACTION_DEFERRABLE: BRANCH,
+  ROLE,
+  AUTHORIZATION: OWNER,
+  SESSION_AUTHORIZATION: OWNER,
+  NAMES: ENCODING,
+  CLIENT_ENCODING: ENCODING,
+  APPLICATION_NAME: NAME,
+  ALL: 'limits of the branch, too; reset settings by their names',
+  [QUOTED]: 'a setting in quotes, which may be any; write its name without them',
+};
 
 /** What was found out about texts: an application has few, and executes them again and again. */
 const known = new FifoMap<string, StatementKind>(500);
@@ -49,9 +75,21 @@ function classifyText(sql: string): StatementKind {
   if (why !== undefined) {
     return refused(why);
   }
-  const [first = '', second] = leadingWords(sql, 2);
-  const clean = (CLEAN.has(first) && !SOILING.test(sql)) || (first === 'SET' && second === 'LOCAL');
-  return { kind: 'accepted', changes: CHANGES.has(first), soils: !clean };
+  const [first = ''] = leadingWords(sql, 1);
+  return {
+    kind: 'accepted',
+    changes: CHANGES.has(first),
+    locks: first === 'LOCK',
+    goesBack: first === 'ROLLBACK',
+    names: namesOf(sql),
+  };
+}
+
+/** Names that decide whether a text only reads. Undefined: it may do anything. Of one statement, as far as a semicolon can tell. */
+export function namesOf(sql: string): readonly string[] | undefined {
+  const [first = ''] = leadingWords(sql, 1);
+  const isOne = !/;\s*[^\s;]/.test(sql.slice(statementStart(sql)));
+  return isOne && (BY_NAME.has(first) || first === '') ? namesIn(sql) : undefined;
 }
 
 function refused(message: string): StatementKind {
@@ -63,70 +101,46 @@ function refusal(sql: string): string | undefined {
     // The protocol ends texts with a zero: what follows one would be read as another message's content.
     return 'the statement contains a zero character';
   }
-  const [first = '', second = '', third = ''] = leadingWords(sql, 3);
-  if (ENDS.has(first) || (first === 'PREPARE' && second === 'TRANSACTION')) {
-    return `${first} would end the branch; the coordinator does that`;
+  const start = sql[statementStart(sql)];
+  if (start !== undefined && !/[A-Za-z("]/.test(start)) {
+    // Nothing that the server executes begins so; were it otherwise, what stands behind it would not have been looked at.
+    return `the statement begins with ${JSON.stringify(start)}, and no statement of PostgreSQL does`;
   }
-  if (first === 'ROLLBACK' && second !== 'TO' && third !== 'TO') {
-    return 'ROLLBACK would end the branch; the coordinator does that';
+  const [first = '', second = '', third = ''] = leadingWords(sql, 3);
+  const end = endWord(first, second, third);
+  if (end !== undefined) {
+    return `${end} would end the branch, which the coordinator does: commit or roll back the global transaction, and use SAVEPOINT for a part of it`;
   }
   if (first === 'SET' || first === 'RESET') {
-    // A quoted name is refused unread: it may spell any of these.
-    const setting = leadingWords(sql, 4).find((word) => !MODIFIERS.has(word)) ?? 'a quoted setting';
-    return ANCHORED.has(setting) ? `${first} of ${setting} would change the branch, or who owns it` : undefined;
+    const what = anchored(sql);
+    return what === undefined ? undefined : `${first} would change ${what}`;
   }
   if (first === 'COPY') {
-    return 'COPY needs a stream, and a branch has none';
+    return 'COPY needs a stream, and a branch has none: use INSERT, with arrays for many rows';
   }
   return undefined;
 }
 
-/** The first `count` words in upper case, comments and white space skipped; nothing after the first other character. */
-export function leadingWords(sql: string, count: number): readonly string[] {
-  const words: string[] = [];
-  let at = 0;
-  while (words.length < count) {
-    at = skipBlank(sql, at);
-    const word = /^[A-Za-z_][A-Za-z0-9_$]*/.exec(sql.slice(at, at + 64))?.[0];
-    if (word === undefined) {
-      break;
-    }
-    words.push(word.toUpperCase());
-    at += word.length;
+function endWord(first: string, second: string, third: string): string | undefined {
+  if (ENDS.has(first)) {
+    return first;
   }
-  return words;
+  if (first === 'PREPARE' && second === 'TRANSACTION') {
+    return 'PREPARE TRANSACTION';
+  }
+  const isNoise = second === 'WORK' || second === 'TRANSACTION';
+  return first === 'ROLLBACK' && (isNoise ? third : second) !== 'TO' ? 'ROLLBACK' : undefined;
 }
 
-/** Comments of both kinds; block comments nest in PostgreSQL. */
-function skipBlank(sql: string, start: number): number {
-  let at = start;
-  for (;;) {
-    if (/\s/.test(sql[at] ?? '')) {
-      at += 1;
-    } else if (sql.startsWith('--', at)) {
-      const end = sql.indexOf('\n', at);
-      at = end === -1 ? sql.length : end + 1;
-    } else if (sql.startsWith('/*', at)) {
-      at = blockCommentEnd(sql, at);
-    } else {
-      return at;
-    }
+/** What `SET` or `RESET` would change that must stay. */
+function anchored(sql: string): string | undefined {
+  const [, ...words] = leadingWords(sql, 5);
+  const isLocal = words[0] === 'LOCAL';
+  const scope = isLocal || words[0] === 'SESSION' ? words.slice(1) : words;
+  // `SET SESSION AUTHORIZATION` and `SET SESSION SESSION AUTHORIZATION`; also `SET SESSION CHARACTERISTICS`.
+  const name = scope[0] === 'SESSION' ? scope[1] : scope[0];
+  if (name === undefined || (name === 'ROLE' && isLocal)) {
+    return undefined;
   }
-}
-
-function blockCommentEnd(sql: string, start: number): number {
-  let depth = 0;
-  let at = start;
-  do {
-    if (sql.startsWith('/*', at)) {
-      depth += 1;
-      at += 2;
-    } else if (sql.startsWith('*/', at)) {
-      depth -= 1;
-      at += 2;
-    } else {
-      at += 1;
-    }
-  } while (depth > 0 && at < sql.length);
-  return at;
+  return Object.hasOwn(ANCHORED, name) ? ANCHORED[name] : undefined;
 }

@@ -1,0 +1,111 @@
+// Whether a branch without a transaction number did nothing but read: only then may it be committed before the decision. Locks of its
+// own must last until then (P13), and so must notifications that it sent, which no view of the engine shows (R17). So it is asked which
+// locks it holds, and whether anything that it named, or that a view or a policy that it used names, could have done more than read.
+import type { Reason } from '../../xa/vocabulary.ts';
+import type { Step, StepResult } from './batch.ts';
+
+/** Names that are kept of one branch; beyond, it counts as one that may have done anything. */
+const NAMES_MAX = 500;
+
+/** Both together; undefined: there is no telling what was named, or they are too many. */
+export function addNames(
+  known: ReadonlySet<string> | undefined,
+  more: readonly string[] | undefined,
+): ReadonlySet<string> | undefined {
+  const all = known === undefined || more === undefined ? undefined : new Set([...known, ...more]);
+  return all === undefined || all.size > NAMES_MAX ? undefined : all;
+}
+
+/** Why a branch that was opened read-only votes no. */
+export const HOLDS_BUT_READ_ONLY: Reason = {
+  code: 'STATEMENT_REFUSED',
+  message:
+    'the branch holds locks that must last until the decision, and a read-only branch cannot leave the row that proves its end: open it without `readOnly`',
+  retryable: false,
+};
+
+/** Objects of the system have lower numbers than any that a user made: FirstNormalObjectId of the server's sources. */
+const FIRST_OF_USERS = 16384;
+/** Built in and volatile, and yet they do nothing that lasts. */
+const HARMLESS = ['clock_timestamp', 'gen_random_uuid', 'pg_sleep', 'random', 'timeofday', 'uuidv7'];
+
+/** The function may do anything: it is not the server's own, or it is one that acts, or executes a text or reads a view that it is given. */
+const mayAct = (p: string): string =>
+  `(${p}.oid >= ${FIRST_OF_USERS} or ${p}.proname like '%_to_xml%' or
+    ${p}.provolatile = 'v' and ${p}.proname <> all ('{${HARMLESS.join(',')}}'::name[]))`;
+
+/** An expression as the catalogue stores it calls such a function; operators, aggregates and windows are functions, too. */
+const treeMayAct = (tree: string): string =>
+  `exists (select from regexp_matches(${tree}::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') as f (ids)
+    join pg_proc p on p.oid = f.ids[1]::oid where ${mayAct('p')})`;
+
+/** The table calls something by itself when a statement uses it: by a view, a rule, a trigger, or a policy. */
+const RELATION_MAY_ACT = `exists (select from pg_class c where c.oid = l.relation and case
+  when c.relkind = 'v' then exists (select from pg_rewrite w where w.ev_class = c.oid and ${treeMayAct('w.ev_action')})
+  else c.relhasrules and c.relkind in ('r', 'p')
+    or c.relhastriggers and l.mode = 'RowExclusiveLock'
+      and exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)
+    or c.relrowsecurity and exists (select from pg_policy y where y.polrelid = c.oid
+      and (${treeMayAct('y.polqual')} or ${treeMayAct('y.polwithcheck')}))
+  end)`;
+
+/** Locks that no statement takes on its way: somebody wanted them. */
+const HOLDS = `exists (select from l
+  where l.locktype <> 'relation' or l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))`;
+/** Statements that found no row leave these; where functions may have run, they may be there on purpose. */
+const HOLDS_WEAK = `exists (select from l where l.mode in ('RowShareLock', 'RowExclusiveLock'))`;
+
+const RELATIONS_MAY_ACT = `exists (select from l
+  where case when l.locktype <> 'relation' or l.relation < ${FIRST_OF_USERS} then false else ${RELATION_MAY_ACT} end)`;
+
+/** The checks of a domain that is named; OFFSET 0 keeps the trees of all others from being looked at. */
+const DOMAINS_MAY_ACT = `exists (select from (select k.conbin from pg_type d join pg_constraint k on k.contypid = d.oid
+  where d.oid >= ${FIRST_OF_USERS} and d.typname = any ($1::name[]) offset 0) k where ${treeMayAct('k.conbin')})`;
+
+/** A cast or an operator that is written in another language than C is called without being named. */
+const HIDDEN_MAY_ACT = `exists (select from pg_cast k join pg_proc p on p.oid = k.castfunc
+    where k.castfunc >= ${FIRST_OF_USERS} and p.prolang not in (12, 13))
+  or exists (select from pg_operator o join pg_proc p on p.oid = o.oprcode
+    where o.oid >= ${FIRST_OF_USERS} and p.prolang not in (12, 13))`;
+
+const LOOK = `with l as materialized (select * from pg_lock_status()
+    where pid = pg_backend_pid() and locktype <> 'virtualxid' and mode <> 'SIReadLock')
+  select (pg_current_xact_id_if_assigned() is not null or ${HOLDS})::text, ${HOLDS_WEAK}::text,
+  ($2 or ${RELATIONS_MAY_ACT} or exists (select from pg_proc p where p.proname = any ($1::name[]) and ${mayAct('p')})
+  or ${DOMAINS_MAY_ACT} or ${HIDDEN_MAY_ACT})::text`;
+
+/**
+ * Asked with the role and the search path of `restoreSteps`; the last answer is read by `lookAt`.
+ * @param names whatever the statements of the branch may have named; undefined: they may have done anything
+ */
+export function lookSteps(names: Iterable<string> | undefined): readonly Step[] {
+  const list = [...(names ?? [])].map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`);
+  return [
+    // The plan looks expensive to the server, for it may have to read many views: compiled, it would take a hundred times as long, and
+    // twice as long if it were made anew each time.
+    {
+      text: `select set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
+      values: [],
+    },
+    { text: LOOK, values: [`{${list.join(',')}}`, names === undefined ? 't' : 'f'] },
+  ];
+}
+
+/** The same as texts without parameters, for an application's own connection; the last one's answer is read by `lookAt`. */
+export function lookTexts(names: Iterable<string> | undefined): string {
+  const list = [...(names ?? [])].map((name) => `"${name.replaceAll("'", "''")}"`).join(',');
+  // What a backslash means in a literal is a setting of the application's.
+  const isKnown = names !== undefined && !list.includes('\\');
+  const values: Readonly<Record<string, string>> = { $1: isKnown ? `'{${list}}'` : `'{}'`, $2: String(!isKnown) };
+  return `set local jit = off;${LOOK.replace(/\$[12]/g, (parameter) => values[parameter] ?? parameter)}`;
+}
+
+/** What a branch without a number did: it `holds` locks until its end, it `may-have-sent` notifications, or it only read. */
+export function lookAt(result: Pick<StepResult, 'rows'> | undefined): 'holds' | 'may-have-sent' | 'read' | undefined {
+  const [holds, holdsWeak, calls] = result?.rows[0] ?? [];
+  if (calls === undefined) {
+    return undefined;
+  }
+  const isHeld = holds === 'true' || (holdsWeak === 'true' && calls === 'true');
+  return isHeld ? 'holds' : calls === 'true' ? 'may-have-sent' : 'read';
+}

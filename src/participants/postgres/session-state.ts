@@ -1,0 +1,85 @@
+// What a session is when a branch gets it, and how it becomes that again behind the branch, whatever the branch's functions did (P7).
+import type { Step, StepResult } from './batch.ts';
+
+export interface SessionState {
+  /** The role that logged in, and the role that works: `none` where it is the same one. */
+  readonly login: string;
+  readonly role: string;
+  /** What a commit waits for, as the role has it: an application may change it for commits that are not part of a whole. */
+  readonly synchronousCommit: string;
+  /** Settings of ours that `RESET ALL` would take away, for they were not there at the start; undefined: it brings them back. */
+  readonly settings: Readonly<Record<string, string>> | undefined;
+}
+
+/** The formats that the value decoder reads, whatever the role's defaults are; and no limit on idle pooled sessions. */
+export const FORMATS: Readonly<Record<string, string>> = {
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  idle_session_timeout: '0',
+};
+
+/** Settings as the server takes them when a session starts: they are then what RESET goes back to. */
+export function startupOptions(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
+    .join(' ');
+}
+
+/** `set_config` for each, as columns of a SELECT, with the values from parameter `first` on. */
+export function setConfigColumns(settings: Readonly<Record<string, string>>, first: number): readonly string[] {
+  return Object.keys(settings).map((name, index) => `pg_catalog.set_config('${name}', $${first + index}, false)`);
+}
+
+/**
+ * To be executed within the branch, ahead of what prepares or commits it: the role that owns it is ours again, for the evidence and for
+ * who may finish it, and no limit that the application set for its own statements ends it. First the deferred triggers, which are the
+ * application's: they run as its own role and with its settings, as at a COMMIT.
+ */
+export function restoreSteps({ login, role, synchronousCommit }: SessionState): readonly Step[] {
+  return [
+    { text: 'set local statement_timeout = 0', values: [] },
+    { text: 'set constraints all immediate', values: [] },
+    {
+      text: `select pg_catalog.set_config('session_authorization', $1, true), pg_catalog.set_config('role', $2, true),
+        pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('search_path', 'pg_catalog', true)`,
+      values: [login, role, synchronousCommit],
+    },
+  ];
+}
+
+/** The same for an application's own connection, as a text: its branch belongs to the role that logged in there. */
+export const RESTORE_TEXT =
+  'set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
+  'set local role none;set local search_path = pg_catalog;';
+
+/**
+ * To be executed behind the end of a branch, outside of any transaction. What `DISCARD ALL` does, but for the statements and plans that
+ * the adapter keeps in the session: whether there are others is asked, and `isClean` reads the answer.
+ */
+export function cleanSteps({ login, role, settings = {} }: SessionState): readonly Step[] {
+  const columns = [
+    `pg_catalog.set_config('session_authorization', $1, false)`,
+    `pg_catalog.set_config('role', $2, false)`,
+    'pg_catalog.pg_advisory_unlock_all()',
+    ...setConfigColumns(settings, 3),
+  ];
+  return [
+    ...['close all', 'unlisten *', 'discard temp', 'discard sequences', 'reset all'].map((text) => ({
+      text,
+      values: [],
+    })),
+    {
+      text: `select exists (select from pg_catalog.pg_prepared_statement() where from_sql), ${columns.join(', ')}`,
+      values: [login, role, ...Object.values(settings)],
+    },
+  ];
+}
+
+/** Nothing of the branch is left. By the answers to `cleanSteps`. */
+export function isClean(results: readonly StepResult[]): boolean {
+  return results.length === CLEAN_STEPS && results.at(-1)?.rows[0]?.[0] === 'f';
+}
+
+export const CLEAN_STEPS = 6;
