@@ -101,3 +101,21 @@ export async function endSession<Result extends OnePhaseResult>(
     return { kind: 'unknown', reason: reasonOf(error) };
   }
 }
+
+/** It was asked to end in one phase, and for its vote meanwhile. */
+export const ASKED_TO_VOTE: Reason = {
+  code: 'BRANCH_STATE',
+  message: 'the branch was asked for its vote, too',
+  retryable: true,
+};
+
+/** What a branch is asked and told of its one phase. */
+export const ASK = (session: BranchSession): Promise<OnePhaseResult> => session.askOnePhase();
+export const COMMIT = (session: BranchSession): Promise<FinishResult> => session.commitOnePhase();
+
+/** Out of the table by its vote, its result or the word of phase two. */
+export const ENDED: Extract<Branch['state'], { kind: 'ended' }> = {
+  kind: 'ended',
+  reason: { code: 'BRANCH_STATE', message: 'the branch has voted or ended', retryable: false },
+  byEngine: false,
+};

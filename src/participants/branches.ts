@@ -6,11 +6,11 @@ import type { Clock } from '../lib/clock.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import type { Opening } from '../xa/evidence.ts';
-import { openingEvidence } from '../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
-import { resultMessage, voteMessage } from './attach-messages.ts';
-import { type Branch, endSession, newBranch, voteOf } from './branch.ts';
+import { voteMessage } from './attach-messages.ts';
+import { ASK, ASKED_TO_VOTE, type Branch, COMMIT, ENDED, endSession, newBranch, voteOf } from './branch.ts';
+import { reportDamage } from './branch-damage.ts';
 import { BranchDeadlines } from './branch-deadlines.ts';
 import type { EventLogger } from './event-logger.ts';
 import { Openings } from './openings.ts';
@@ -196,14 +196,8 @@ export class Branches {
     if (branch.state.kind === 'active') {
       void this.#leave(branch, TOLD, { kind: 'ended', reason, byEngine: true });
       this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
-      this.#reportDamage(branch, proof);
+      reportDamage(this.#options, branch, proof);
     }
-  }
-
-  #reportDamage(branch: Branch, proof: string): void {
-    const { logger, report } = this.#options;
-    logger.error({ evt: 'branch-committed-alone', branch: branch.key, message: proof });
-    report(resultMessage(branch.xid, 'rollback', openingEvidence(branch.opening), { kind: 'done-otherwise', proof }));
   }
 
   /** A phase-two call was made: only the engine knows from now on. Also for branches that were never held here (D9). */
@@ -260,7 +254,7 @@ export class Branches {
     this.#openings.over(branch.key); // The vote says it, too.
     this.#options.report(voteMessage(branch.xid, vote));
     if (damage !== undefined) {
-      this.#reportDamage(branch, damage);
+      reportDamage(this.#options, branch, damage);
     }
     return vote;
   }
@@ -300,18 +294,3 @@ export class Branches {
     }
   }
 }
-
-const ASKED_TO_VOTE: Reason = {
-  code: 'BRANCH_STATE',
-  message: 'the branch was asked for its vote, too',
-  retryable: true,
-};
-
-const ASK = (session: BranchSession): Promise<OnePhaseResult> => session.askOnePhase();
-const COMMIT = (session: BranchSession): Promise<FinishResult> => session.commitOnePhase();
-
-const ENDED: Extract<Branch['state'], { kind: 'ended' }> = {
-  kind: 'ended',
-  reason: { code: 'BRANCH_STATE', message: 'the branch has voted or ended', retryable: false },
-  byEngine: false,
-};

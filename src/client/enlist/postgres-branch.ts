@@ -3,6 +3,7 @@ import { isPgError, lostReason, statementReason } from '../../participants/postg
 import { UNREPLICATED } from '../../participants/postgres/finish.ts';
 import { gidLiteral } from '../../participants/postgres/gid.ts';
 import { insertRowText } from '../../participants/postgres/rows.ts';
+import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
@@ -15,7 +16,8 @@ import {
   rolledBackBy,
   rolledBackWhy,
 } from './application-branch.ts';
-import { cancelPg, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
+import { ballot } from './postgres-ballot.ts';
+import { cancelPg, lastTag, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
 import { failureOf, LentPgSession } from './postgres-session.ts';
 
 const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text';
@@ -196,24 +198,12 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     if (this.#doom !== undefined) {
       return { kind: 'rollback', reason: this.#doom };
     }
-    const { wrote, firstError } = this.#session;
-    const prepareText = `${insertRowText(this.#row)};prepare transaction ${gidLiteral(this.#row)}`;
-    const first = await this.#session.ask(wrote ? prepareText : XID_IF_ANY);
-    const reason = failureOf(first);
-    if (reason !== undefined) {
-      return { kind: 'rollback', reason: firstError ?? reason };
-    }
-    if (!wrote && pgCell(first, 0) === undefined) {
-      // Without a number it wrote nothing: a plain COMMIT frees everything at once.
-      const committed = await this.#session.ask('commit');
-      return lastTag(committed) === 'COMMIT' ? { kind: 'read-only' } : this.#refused(committed);
-    }
-    const prepared = wrote ? first : await this.#session.ask(prepareText);
-    if (this.#session.isUnreplicated) {
-      await this.#parts.tools.rollbackPrepared();
-      return { kind: 'rollback', reason: UNREPLICATED };
-    }
-    return lastTag(prepared) === 'PREPARE' ? { kind: 'prepared', evidence: this.#evidence } : this.#refused(prepared);
+    return await ballot({
+      session: this.#session,
+      row: this.#row,
+      rollbackPrepared: () => this.#parts.tools.rollbackPrepared(),
+      refused: (answer) => this.#refused(answer),
+    });
   }
 
   async #commit(): Promise<FinishResult> {
@@ -242,7 +232,9 @@ export class PostgresApplicationBranch implements ApplicationBranch {
         return { kind: 'done-otherwise', proof: 'rolled back: it wrote after its commit was asked for' };
       }
     }
-    const answer = await this.#session.ask(this.#isAnnounced ? `${insertRowText(this.#row)};commit` : 'commit');
+    const answer = await this.#session.ask(
+      this.#isAnnounced ? `${RESTORE_TEXT}${insertRowText(this.#row)};commit` : 'commit',
+    );
     if (answer.kind === 'lost') {
       return await this.#prove(lostReason(answer.error));
     }
@@ -271,7 +263,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
   #refused(answer: PgAnswer): Extract<Vote, { kind: 'rollback' }> {
     const message = `the engine rolled the branch back (it answered ${lastTag(answer) ?? 'nothing'})`;
     const unexpected: Reason = { code: 'STATEMENT_FAILED', message, retryable: false };
-    return { kind: 'rollback', reason: failureOf(answer) ?? this.#session.firstError ?? unexpected };
+    return { kind: 'rollback', reason: this.#session.whyRefused(answer) ?? unexpected };
   }
 
   #onGone(reason: Reason): void {
@@ -285,8 +277,4 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       this.#listener?.(reason);
     }
   }
-}
-
-function lastTag(answer: PgAnswer): string | undefined {
-  return answer.kind === 'answered' ? (answer.results.at(-1)?.command ?? undefined) : undefined;
 }

@@ -120,6 +120,11 @@ export async function askPg(
   }
 }
 
+/** What the last statement was answered with. */
+export function lastTag(answer: PgAnswer): string | undefined {
+  return answer.kind === 'answered' ? (answer.results.at(-1)?.command ?? undefined) : undefined;
+}
+
 /** The first cell of the statement at `index`. */
 export function pgCell(answer: PgAnswer, index: number): string | undefined {
   return (answer.kind === 'answered' ? answer.results[index]?.rows[0]?.[0] : undefined) ?? undefined;

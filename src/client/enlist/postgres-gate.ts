@@ -9,6 +9,8 @@ import { POSTGRES_REFUSAL, RefusedStatement } from './refused-statement.ts';
 export interface GateListener {
   /** A statement was refused, and to go on to a commit without it would be wrong. */
   onDoomed(why: string): void;
+  /** Every text that goes out. */
+  onText(sql: string): void;
   /** For as long as this answers something, every statement of the application is refused with it. */
   closed(): string | undefined;
 }
@@ -133,7 +135,9 @@ export class PgGate {
     if (why !== undefined) {
       return { kind: 'refused', why, dooms: false };
     }
-    return translatePostgres(typeof text === 'string' ? text : '', form, this.#depth);
+    const sql = typeof text === 'string' ? text : '';
+    this.#listener.onText(sql);
+    return translatePostgres(sql, form, this.#depth);
   }
 
   /** What is to be sent; undefined: nothing. */

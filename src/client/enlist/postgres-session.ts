@@ -2,6 +2,9 @@
 import { isUnreplicated, type PgError } from '../../participants/postgres/batch.ts';
 import { lostReason, statementReason } from '../../participants/postgres/errors.ts';
 import { sessionTag } from '../../participants/postgres/gid.ts';
+import { addNames, lookTexts } from '../../participants/postgres/reader.ts';
+import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
+import { namesOf } from '../../participants/postgres/statement.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { formatXid } from '../../xa/xid.ts';
@@ -53,6 +56,8 @@ export class LentPgSession {
   /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
   #isTheirs = false;
   #wrote = false;
+  /** Whatever the application's statements may have named; undefined: they may have done anything. */
+  #names: ReadonlySet<string> | undefined = new Set();
   #mayHaveEnded = false;
   #firstError: Reason | undefined;
 
@@ -83,9 +88,24 @@ export class LentPgSession {
     return this.#wrote;
   }
 
+  /** Asks what a branch without changes did beside reading; the last answer is for `lookAt`. Never rejects. */
+  look(): Promise<PgAnswer> {
+    return this.ask(`${RESTORE_TEXT}${lookTexts(this.#names)}`);
+  }
+
+  get isReadOnly(): boolean {
+    return this.#parts.options.readOnly;
+  }
+
   /** The first error of a statement: it explains a transaction that turns out to have failed. */
   get firstError(): Reason | undefined {
     return this.#firstError;
+  }
+
+  /** Why `answer` is a no. A transaction that had failed before is explained better by its first error (25P02). */
+  whyRefused(answer: PgAnswer): Reason | undefined {
+    const failure = failureOf(answer);
+    return failure === undefined || failure.sqlstate === '25P02' ? (this.#firstError ?? failure) : failure;
   }
 
   /** The engine has committed work of the branch at the application's own word: how that is known. */
@@ -208,6 +228,11 @@ export class LentPgSession {
       this.#release = HeldRelease.ofPg(client);
       this.#gate = new PgGate(client, {
         onDoomed: (message) => this.#onLost({ ...ENDED_BY_APPLICATION, message }),
+        onText: (sql) => {
+          if (!this.#wrote) {
+            this.#names = addNames(this.#names, namesOf(sql));
+          }
+        },
         closed: () => this.#closed,
       });
     } else {

@@ -1,0 +1,60 @@
+// The vote of a branch in the application's PostgreSQL client: prepared with its row, or ended at once if it did nothing but read.
+import { UNREPLICATED } from '../../participants/postgres/finish.ts';
+import { gidLiteral } from '../../participants/postgres/gid.ts';
+import { HOLDS_BUT_READ_ONLY, lookAt } from '../../participants/postgres/reader.ts';
+import { insertRowText } from '../../participants/postgres/rows.ts';
+import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
+import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
+import type { Vote } from '../../xa/vocabulary.ts';
+import { lastTag, type PgAnswer } from './postgres-connection.ts';
+import type { LentPgSession } from './postgres-session.ts';
+
+export interface Balloting {
+  readonly session: LentPgSession;
+  readonly row: EvidenceRow;
+  readonly rollbackPrepared: () => Promise<unknown>;
+  /** Why an answer is a no. */
+  readonly refused: (answer: PgAnswer) => Vote;
+}
+
+/** Never rejects. */
+export async function ballot(balloting: Balloting): Promise<Vote> {
+  const { session, row, rollbackPrepared, refused } = balloting;
+  const prepareText = `prepare transaction ${gidLiteral(row)}`;
+  const withRow = `${RESTORE_TEXT}${insertRowText(row)};${prepareText}`;
+  if (session.wrote) {
+    return await prepared(balloting, withRow);
+  }
+  const looked = await session.look();
+  switch (looked.kind === 'answered' ? lookAt(looked.results.at(-1)) : undefined) {
+    case 'read': {
+      // Without a number it wrote nothing: a plain COMMIT frees everything at once.
+      const committed = await session.ask('commit');
+      return lastTag(committed) === 'COMMIT' ? { kind: 'read-only' } : refused(committed);
+    }
+    case 'may-have-sent': {
+      // A COMMIT would deliver notifications before the decision; PREPARE refuses them, and what wrote nothing may end either way.
+      const vote = await prepared(balloting, prepareText);
+      if (vote.kind === 'prepared') {
+        await rollbackPrepared();
+        return { kind: 'read-only' };
+      }
+      return vote;
+    }
+    case 'holds':
+      return session.isReadOnly
+        ? { kind: 'rollback', reason: HOLDS_BUT_READ_ONLY }
+        : await prepared(balloting, withRow);
+    case undefined:
+      return refused(looked);
+  }
+}
+
+async function prepared({ session, row, rollbackPrepared, refused }: Balloting, text: string): Promise<Vote> {
+  const answer = await session.ask(text);
+  if (session.isUnreplicated) {
+    await rollbackPrepared();
+    return { kind: 'rollback', reason: UNREPLICATED };
+  }
+  return lastTag(answer) === 'PREPARE' ? { kind: 'prepared', evidence: rowEvidence(row.opening) } : refused(answer);
+}
