@@ -155,7 +155,7 @@ function operator(words: Words): Action {
 
 function judge(words: Words): Action {
   const what = words.next();
-  if (what === 'rollback' || what === 'forget') {
+  if (what === 'rollback' || what === 'forget' || what === 'commit') {
     return { kind: 'judge', resolution: { kind: what }, reachable: false };
   }
   const resolution = { kind: 'branch', bqual: bqual(what), end: words.next() as 'committed' | 'rolled-back' } as const;
