@@ -29,7 +29,7 @@ describe('a stream without a hello', () => {
 
   it('of a participant ends after five seconds, also with heartbeats, and one with a hello goes on (security X13)', async () => {
     await using system = await openSystem({ clock: new TestClock(SPEED) });
-    const orders = await system.participant('orders');
+    const orders = (await system.participant('orders')).beat(20);
     const client = new wire.ParticipantService(system.address, credentials.createInsecure());
     const stream = client.Attach();
     const told: string[] = [];
