@@ -19,6 +19,7 @@ export type AdminMethod =
   | 'ListResources'
   | 'ScanResource'
   | 'AcceptResource'
+  | 'ForgetResource'
   | 'GetLogStatus'
   | 'AdoptLog'
   | 'BackupLog';

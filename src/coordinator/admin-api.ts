@@ -5,6 +5,8 @@ import type { AdminGetTransactionRequest__Output as GetRequest } from '../gen/co
 import type { AdminGetTransactionResponse } from '../gen/concordat/v1/AdminGetTransactionResponse.ts';
 import type { AdoptLogRequest__Output as AdoptRequest } from '../gen/concordat/v1/AdoptLogRequest.ts';
 import type { BranchObservation } from '../gen/concordat/v1/BranchObservation.ts';
+import type { ForgetResourceRequest__Output as ForgetResourceRequest } from '../gen/concordat/v1/ForgetResourceRequest.ts';
+import type { ForgetResourceResponse } from '../gen/concordat/v1/ForgetResourceResponse.ts';
 import type { ForgetTransactionRequest__Output as ForgetRequest } from '../gen/concordat/v1/ForgetTransactionRequest.ts';
 import type { ListResourcesResponse } from '../gen/concordat/v1/ListResourcesResponse.ts';
 import type { ListTransactionsRequest__Output as ListRequest } from '../gen/concordat/v1/ListTransactionsRequest.ts';
@@ -168,6 +170,14 @@ export class AdminApi {
       pendingCount: pending.length,
       effects: [...effects],
     };
+  }
+
+  async forgetResource(request: ForgetResourceRequest): Promise<ForgetResourceResponse> {
+    const { engineIdentity, effects } = await this.#parts.successors.forget({
+      resource: decodeResource(request.resource),
+      ...decodeAct(request),
+    });
+    return { engineIdentity, effects: [...effects] };
   }
 
   #act(gtrid: Gtrid, request: Act, resolution: Resolution, expectedVersion: number): Promise<readonly string[]> {

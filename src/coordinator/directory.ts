@@ -173,6 +173,21 @@ export class Directory {
     resource.isChanging = false;
   }
 
+  /** Nobody speaks for the name any more, and nothing is known by it, once `durable` has it in the log. */
+  async forget(name: ResourceName, durable: () => Promise<void>): Promise<void> {
+    const resource = this.#resources.get(name);
+    if (resource === undefined) {
+      throw unknownResource(name);
+    }
+    resource.isChanging = true;
+    for (const link of [...resource.links]) {
+      link.refuse(new CoordinatorError('RESOURCE_IDENTITY', `an operator has let the name ${name} go`));
+    }
+    await durable();
+    this.#resources.delete(name);
+    this.#changed(name);
+  }
+
   /** What an attached participant says of its database: why it is refused, or undefined. @returns whether that is news. */
   noteTrouble(link: Link, trouble: Reason | undefined): boolean {
     const known = this.#troubles.get(link);

@@ -31,7 +31,8 @@ export function recover(log: Log, driver: Driver, directory: Directory, logger: 
 
 /** The resources that the log knows. */
 export function registerKnown(log: Log, directory: Directory): void {
-  for (const { resource, engine, engineIdentity } of log.recovered.resources) {
+  const held = log.recovered.resources.filter(({ engineIdentity }) => engineIdentity !== '');
+  for (const { resource, engine, engineIdentity } of held) {
     directory.register(resource, engine, engineIdentity);
   }
 }

@@ -90,6 +90,7 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
     ListResources: unary(parts, (request) => admin.listResources(request)),
     ScanResource: unary(parts, (request) => admin.scanResource(request)),
     AcceptResource: unary(parts, (request) => admin.acceptResource(request)),
+    ForgetResource: unary(parts, (request) => admin.forgetResource(request)),
     Drain: unary(parts, () => ({ inFlight: parts.drain() })),
     GetLogStatus: unary(parts, () => logStatus(parts)),
     AdoptLog: unary(parts, async (request) => {

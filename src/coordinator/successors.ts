@@ -91,6 +91,37 @@ export class Successors {
     return { formerIdentity, engineIdentity, pending: [], effects };
   }
 
+  /**
+   * Lets a name go, and the identity of its engine: one that was registered by mistake or by a stranger refuses the right one for good. The
+   * log keeps who did it and why. Once it is gone, a repetition finds nothing.
+   * @throws {CoordinatorError} RESOURCE_UNKNOWN, RESOURCE_PENDING, LOG_FAILED.
+   */
+  async forget(
+    request: Omit<AcceptRequest, 'engineIdentity'>,
+  ): Promise<Pick<Acceptance, 'engineIdentity' | 'effects'>> {
+    const { directory } = this.#parts;
+    const resource = directory.get(request.resource);
+    if (resource === undefined) {
+      throw new CoordinatorError('RESOURCE_UNKNOWN', `no participant has registered ${request.resource}`);
+    }
+    const pending = this.#pending(resource.name);
+    if (pending.length > 0) {
+      throw pendingError(resource.name, pending);
+    }
+    const { name, engineIdentity, links } = resource;
+    const effects = [
+      `${name} is no resource any more, and ${engineIdentity} has no name; the log keeps who did it and why`,
+      ...(links.length === 0 ? [] : [`${links.length} participants are sent away: ${links.map(wordOf).join(', ')}`]),
+      `whoever attaches first gets the name, so stop what must not: the sidecar of the right database registers it again`,
+      `what its database still holds prepared is not touched any more: look there for branches of ${name}`,
+    ];
+    if (!request.dryRun) {
+      const nothing = { engine: '', engineIdentity: '', formerIdentity: engineIdentity };
+      await directory.forget(name, () => this.#record(request, nothing));
+    }
+    return { engineIdentity, effects };
+  }
+
   /** The log holds this action already. @throws {CoordinatorError} REQUEST_ID_REUSED */
   #accepted({ resource, requestId, engineIdentity }: AcceptRequest): Acceptance | undefined {
     const record =
@@ -160,7 +191,7 @@ export class Successors {
   }
 
   async #record(
-    { resource, operator, reason, requestId }: AcceptRequest,
+    { resource, operator, reason, requestId }: Omit<AcceptRequest, 'engineIdentity'>,
     successor: { readonly engine: string; readonly engineIdentity: string; readonly formerIdentity: string },
   ): Promise<void> {
     const { log, clock, logger } = this.#parts;
@@ -169,7 +200,8 @@ export class Successors {
     const record = { kind: 'resource-registered', resource, engine, engineIdentity, accepted } as const;
     await log.append([record], 'forced');
     this.#newest.set(resource, record);
-    logger.warn({ evt: 'resource-accepted', resource, engineIdentity, former, operator });
+    const evt = engineIdentity === '' ? 'resource-forgotten' : 'resource-accepted';
+    logger.warn({ evt, resource, engineIdentity, former, operator, reason });
   }
 }
 

@@ -44,7 +44,10 @@ export type LogRecord =
       /** The lives before it, oldest first, as far as they are kept: whose log a database has served last is judged by these. */
       readonly earlier?: readonly LifeName[];
     }
-  /** A resource is known by its engine's identity, not its address. The newest record of a name counts. */
+  /**
+   * A resource is known by its engine's identity, not its address. The newest record of a name counts. With an empty identity an operator
+   * has let the name go.
+   */
   | {
       readonly kind: 'resource-registered';
       readonly resource: ResourceName;

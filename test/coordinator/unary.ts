@@ -68,6 +68,7 @@ export function openApi(address: string) {
     resources: promised(admin, admin.ListResources),
     scan: promised(admin, admin.ScanResource),
     accept: promised(admin, admin.AcceptResource),
+    forgetResource: promised(admin, admin.ForgetResource),
     drain: promised(admin, admin.Drain),
     logStatus: promised(admin, admin.GetLogStatus),
     backup: promised(admin, admin.BackupLog),

@@ -47,6 +47,26 @@ Examples:
     return acceptResource(context, name, options);
   });
 
+  const forget = resource
+    .command('forget')
+    .summary('let go of a name that was registered by mistake or by a stranger')
+    .description(
+      'Let a resource’s name and its engine’s identity go, so that another database can have the name, or this one another name. Only while nothing is pending there (exit 4). Shows the effects first and asks for the name. Without a terminal and without --yes: exit 10.',
+    )
+    .addArgument(nameArgument());
+  addConfirmationOptions(forget).addHelpText(
+    'after',
+    `
+Examples:
+  $ concordat resource forget acounts --reason "misspelled, INC-1234" --dry-run
+  $ concordat resource forget acounts --reason "misspelled, INC-1234"
+`,
+  );
+  onRun<ActionOptions>(forget, async (context, options, [name = '']) => {
+    const { forgetResource } = await import('./resource-forget.ts');
+    return forgetResource(context, name, options);
+  });
+
   const check = resource
     .command('check')
     .summary('check a database now, with the mend for each finding')
