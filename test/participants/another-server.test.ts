@@ -165,7 +165,7 @@ describe.each([
 describe('a copy of a data directory beside its original', () => {
   const original = useEngine('postgresql-18');
 
-  it('is refused, and so is the original beside the copy, whichever was first (field P5)', async () => {
+  it('is refused with both addresses, and a second sidecar at the original is welcome (field P5)', async () => {
     await using system = await openSystem();
     let copy: EngineServer | undefined;
     try {
