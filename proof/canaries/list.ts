@@ -4,6 +4,7 @@ import { ANSWER_CANARIES } from './answer-canaries.ts';
 import type { Canary } from './canary.ts';
 import { DECISION_CANARIES } from './decision-canaries.ts';
 import { ENGINE_CANARIES } from './engine-canaries.ts';
+import { OPENING_CANARIES } from './opening-canaries.ts';
 import { PART_CANARIES } from './part-canaries.ts';
 import { SYSTEM_CANARIES } from './system-canaries.ts';
 import { VOTE_CANARIES } from './vote-canaries.ts';
@@ -15,4 +16,5 @@ export const CANARIES: readonly Canary[] = [
   ...PART_CANARIES,
   ...ANSWER_CANARIES,
   ...ENGINE_CANARIES,
+  ...OPENING_CANARIES,
 ];

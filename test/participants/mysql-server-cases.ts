@@ -64,12 +64,14 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
         `drop database if exists old; create database old; use old; ${printSql(isMariadb() ? 'mariadb' : 'mysql')}`,
       );
       await harness.raw(
-        "alter table old.concordat_epoch drop column token; insert into old.concordat_epoch values ('abcdefghij', 3)",
+        "alter table old.concordat_epoch drop column token; insert into old.concordat_epoch values ('abcdefghij', 3);" +
+          'alter table old.concordat_branch drop column opening',
       );
       const url = server().url.replace(/\/concordat$/, '/old');
       await using first = harness.openWith({ url });
       await using second = harness.openWith({ url });
       await Promise.all([first.createTables(), second.createTables()]);
+      expect(await harness.raw('select opening from old.concordat_branch')).toEqual([]);
       const identity = 'abcdefghij' as LogIdentity;
       expect(await first.knownLogs()).toEqual([{ identity, epoch: 3, token: '' }]);
       expect(await first.raiseEpoch(identity, 3, 'three')).toEqual({ epoch: 3, token: '' });
