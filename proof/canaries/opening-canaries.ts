@@ -30,8 +30,8 @@ export const OPENING_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/finisher.ts',
-        find: 'return held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));',
-        put: 'return held !== undefined && false;',
+        find: 'return opening !== undefined && areOfTwo(evidence, openingEvidence(opening));',
+        put: 'return opening !== undefined && opening.length === 0;',
       },
     ],
     caughtBy: {
@@ -75,9 +75,9 @@ export const OPENING_CANARIES: readonly Canary[] = [
     caughtBy: {
       kind: 'test',
       file: 'test/participants/postgres-history.test.ts',
-      named: 'is cancelled by hand is not told as committed',
+      named: 'by hand is not told as committed before the standby has it',
       why: 'The models have no standbys.',
     },
-    sees: /cancelled by hand/,
+    sees: /by hand is not told as committed/,
   },
 ];

@@ -19,7 +19,7 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/client/run.ts',
-        find: 'error instanceof ConcordatError && error.retryable;',
+        find: '(error instanceof ConcordatError && error.retryable);',
         put: 'error instanceof ConcordatError;',
       },
     ],
