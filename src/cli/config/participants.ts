@@ -66,7 +66,8 @@ export async function checkParticipants(configs: readonly ParticipantConfig[]): 
       await engine[Symbol.asyncDispose]();
     } catch (error) {
       const { message } = toFailure(error);
-      problems.push(withName(configs, config.resource, message.replace(/^the URL of the database /, 'url ')));
+      const named = message.replace(/^the URL of the database /, 'url ');
+      problems.push(withName(configs, config.resource, named === message ? `url: ${message}` : named));
     }
   }
   try {

@@ -30,6 +30,11 @@ describe('config check participant', () => {
     ['mysql://u:hunter2@h', /url must name the database/],
     ['mysql://u:hunter2@h:0/db', /port/],
     ['mysql://u:hunter2@h:99999/db', /url/],
+    ['postgresql://u:pa%ss@h/db', /url .*%25/],
+    ['postgresql://u:hunter2@h/db?sslmode=required', /url .*sslmode.*did you mean require\?/],
+    ['postgresql://u:hunter2@h/db?schema=public', /url .*schema.*search_path/],
+    ['postgres://u:hunter2@h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem', /url: .*\/nowhere\/ca\.pem/],
+    ['postgresql://u:hunter2@h/db?sslmode=verify-full&sslcert=/nowhere/c.pem', /url .*sslkey/],
     ['oracle://u:hunter2@h/db', /url must start with postgresql/],
   ])('%s is refused with the key and what to write instead (field P19)', async (url, problem) => {
     const { exit, stdout, stderr } = await check(configFile('one', { resource: 'accounts', url }));
