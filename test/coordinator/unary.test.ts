@@ -144,7 +144,8 @@ describe('a transaction by unary calls', () => {
   it('is rolled back at its deadline without anybody asking (faults F51)', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
-    const { gtrid } = await system.api.begin({ timeoutMs: 100 });
+    // Long enough for the next call to come in time on a machine that is busy.
+    const { gtrid } = await system.api.begin({ timeoutMs: 2_000 });
     await system.api.enlist({ gtrid, resource: 'orders' });
     await orders.hears('finish');
     expect(orders.told).toEqual(['rollback orders']);

@@ -145,6 +145,7 @@ describe('compaction', () => {
       expect(verified.problems).toEqual([]);
       expect(verified.retainedOutcomes).toBeGreaterThan(0);
     },
+    120_000, // Thousands of fsyncs, beside whatever else the machine does.
   );
 
   test('runs in small steps: the journal stays short while thousands of transactions pass', async () => {
