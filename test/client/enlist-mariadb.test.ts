@@ -1,6 +1,7 @@
 // An application's own connections to PostgreSQL and MariaDB in one transaction.
 import { useSystem } from '../e2e/system.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
+import { hangingFacts } from './enlist-hanging-facts.ts';
 import { lossFacts } from './enlist-loss-facts.ts';
 import { boundConnectionFacts, freeConnectionFacts } from './enlist-prepared-facts.ts';
 import { rollbackFacts } from './enlist-rollback-facts.ts';
@@ -11,3 +12,4 @@ freeConnectionFacts(pair);
 commitFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
+hangingFacts(pair);

@@ -1,6 +1,7 @@
 // An application's own connections to PostgreSQL and MySQL in one transaction.
 import { useSystem } from '../e2e/system.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
+import { hangingFacts } from './enlist-hanging-facts.ts';
 import { lossFacts } from './enlist-loss-facts.ts';
 import { rollbackFacts } from './enlist-rollback-facts.ts';
 
@@ -8,3 +9,4 @@ const pair = useSystem('mysql');
 commitFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
+hangingFacts(pair);

@@ -1,6 +1,7 @@
 // The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
@@ -69,6 +70,26 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
         expect(await isListed(manager, xid)).toBe(true);
         expect(await manager.commit(xid, evidence)).toEqual({ kind: 'done' });
         expect(await harness.committed(key)).toBe(90n);
+      });
+    });
+
+    it('what another account has prepared and left hanging is finished once the server has given its session up (field P6)', async () => {
+      const key = await givenRow(harness, manager);
+      const row = freshRow();
+      await using weak = harness.openWith({ url: server().url.replace(/\/\/[^@]*@/, '//weak@') });
+      await whilePinned(async () => {
+        await using hanging = await openHand(server());
+        const work = `update account set value = 1 where id = '${key}'`;
+        const texts = [startText(row, OPTIONS), work, markerText('concordat', row), endText(row), prepareText(row)];
+        await hanging.raw(['set session wait_timeout = 1', ...texts].join(';'));
+        const results: string[] = [];
+        await until('it is finished', async () => {
+          const { kind } = await weak.commit(row, rowEvidence(row.opening));
+          results.push(kind);
+          return kind === 'done';
+        });
+        expect(results[0]).toBe('not-yet');
+        expect(await harness.committed(key)).toBe(1n);
       });
     });
 

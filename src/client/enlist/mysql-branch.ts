@@ -5,7 +5,7 @@ import {
   ROLLED_BACK as ROLLED_BACK_ERRNOS,
   refusedReason,
 } from '../../participants/mysql/errors.ts';
-import { endText, finishText, markerText, onePhaseText, prepareText } from '../../participants/mysql/texts.ts';
+import { endText, finishText, onePhaseText, ownEndTexts, prepareText } from '../../participants/mysql/texts.ts';
 import type { OnePhaseResult } from '../../participants/resource-manager.ts';
 import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
@@ -19,7 +19,7 @@ import {
   rolledBackWhy,
 } from './application-branch.ts';
 import { type MysqlAnswer, type MysqlConnection, toServerError } from './mysql-connection.ts';
-import { failureOf, LentMysqlSession } from './mysql-session.ts';
+import { endFailure, LentMysqlSession } from './mysql-session.ts';
 
 export class MysqlApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<MysqlConnection>;
@@ -104,8 +104,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
   letGo(): void {}
 
   begin(): Promise<void> {
-    const marker = this.#mayWrite ? [markerText(this.#database, this.#row)] : [];
-    this.#beginning ??= this.#session.begin(marker).then(() => {
+    this.#beginning ??= this.#session.begin(this.#mayWrite ? this.#database : undefined).then(() => {
       this.#state = 'active';
     });
     return this.#beginning;
@@ -199,16 +198,17 @@ export class MysqlApplicationBranch implements ApplicationBranch {
 
   async #prepare(): Promise<Vote> {
     this.#state = 'ending';
-    const { tools } = this.#parts;
-    const row = this.#row;
+    const [{ tools, connection }, row] = [this.#parts, this.#row];
     this.#doom ??= await this.#session.takeOver();
     if (this.#doom !== undefined) {
       return await this.#refuse(this.#doom);
     }
     // A branch that wrote nothing must not be prepared: it would be listed, and vanish in a crash. Its marker is a write.
     const written = this.#mayWrite;
-    const answer = await this.#session.ask([endText(row), written ? prepareText(row) : onePhaseText(row)]);
-    const failure = failureOf(answer);
+    const end = connection.config.multipleStatements === true ? ownEndTexts(row) : [endText(row)];
+    const texts = written ? [...end, prepareText(row)] : [endText(row), onePhaseText(row)];
+    const answer = await this.#session.ask(texts);
+    const failure = endFailure(answer);
     if (failure !== undefined) {
       this.#noteRefusal(answer);
       return await this.#refuse(failure);
@@ -234,8 +234,8 @@ export class MysqlApplicationBranch implements ApplicationBranch {
 
   /** The session does not know the branch: something that got past the gate has ended it. */
   #noteRefusal(answer: MysqlAnswer): void {
-    const { xaNotA, xaRmFail } = ERRNO;
-    if (answer.kind === 'failed' && [xaNotA, xaRmFail].some((errno) => errno === answer.error.errno)) {
+    const { xaNotA, xaRmFail, outOfRange } = ERRNO;
+    if (answer.kind === 'failed' && [xaNotA, xaRmFail, outOfRange].some((errno) => errno === answer.error.errno)) {
       this.#session.noteEnded();
     }
   }
@@ -259,14 +259,14 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     const written = this.#mayWrite;
     // With its binary log MariaDB does not make a one-phase commit durable: an acknowledged one came back as prepared after a crash.
     const commit = written && this.#isMariadb ? [prepareText(row), finishText('commit', row)] : [onePhaseText(row)];
-    const answer = await this.#session.askLast([endText(row), ...commit]);
+    const answer = await this.#session.askLast([...(written ? ownEndTexts(row) : [endText(row)]), ...commit]);
     this.#noteRefusal(answer);
     await this.#session.giveBack(answer.kind !== 'answered');
     switch (answer.kind) {
       case 'answered':
         return { kind: 'done' };
       case 'failed':
-        return { kind: 'done-otherwise', proof: `rolled back: ${answer.error.message}` };
+        return { kind: 'done-otherwise', proof: `rolled back: ${endFailure(answer)?.message}` };
       case 'lost':
         return await this.#prove(written ? this.#evidence : '', lostReason(answer.error));
     }

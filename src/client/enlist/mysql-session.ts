@@ -1,6 +1,7 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
 import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/errors.ts';
-import { branchLock, endText, finishText, ownText, xidLiteral } from '../../participants/mysql/texts.ts';
+import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../../participants/mysql/texts.ts';
+import { lockReleased } from '../../participants/mysql/work.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { EvidenceRow } from '../../xa/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
@@ -34,6 +35,8 @@ export class LentMysqlSession {
   #isGone = false;
   #isParked = false;
   #isReleased = false;
+  /** The application's own, in seconds; undefined: it was not changed, or may have been. */
+  #waitTimeout: number | undefined;
 
   /** `onGone`: the connection or the branch on it ended, not by us, or the branch can only be rolled back. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<MysqlConnection>, onGone: (reason: Reason) => void) {
@@ -48,11 +51,11 @@ export class LentMysqlSession {
   }
 
   /**
-   * @param marker the branch's evidence row, if it may write. Written now and not at the end, it can only be in the branch: whatever ends
-   * the branch takes the row along or leaves it as its proof.
+   * @param database where the branch's evidence row is written, if it may write. Now and not at the end, so that it can only be in the
+   * branch: whatever ends the branch takes the row along or leaves it as its proof.
    * @throws {EngineError} nothing is open, and the connection is given back.
    */
-  async begin(marker: readonly string[]): Promise<void> {
+  async begin(database: string | undefined): Promise<void> {
     const { options } = this.#parts;
     const row = this.#row;
     const { isolation, readOnly } = options;
@@ -61,11 +64,14 @@ export class LentMysqlSession {
     this.#watch(true);
     const answer = await this.ask([
       // By this lock any participant finds the session and can end it.
-      ownText(row),
+      ownText(row, '@@session.wait_timeout'),
+      // Who may not end it, another account, waits no longer than this for the server to do so when the application hangs.
+      `SET SESSION wait_timeout=CAST(LEAST(@@session.wait_timeout,${Math.max(1, Math.ceil(options.idleTimeoutMs / 1_000))}) AS UNSIGNED)`,
       ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
       `XA START ${xidLiteral(row)}`,
-      ...marker,
+      ...(database === undefined ? [] : [markerText(database, row)]),
     ]);
+    this.#waitTimeout = answer.kind === 'answered' ? Number(answer.results[0]?.rows[0]?.[1]) : undefined;
     const reason = failureOf(answer);
     if (reason !== undefined) {
       if (answer.kind === 'failed') {
@@ -119,7 +125,7 @@ export class LentMysqlSession {
     if (connection.config.multipleStatements !== true) {
       return await this.ask(texts);
     }
-    const answer = await this.ask([...texts, releaseText(this.#row)]);
+    const answer = await this.ask([...texts, ...this.#releaseTexts()]);
     this.#isReleased = answer.kind === 'answered';
     return answer;
   }
@@ -166,12 +172,17 @@ export class LentMysqlSession {
     }
     if (!this.#isGone && !this.#isReleased) {
       // Ahead of anything that the application asks next, and nothing waits for it unless the engine is asked what became of the branch.
-      const letGo = this.ask([releaseText(this.#row)]);
+      const letGo = Promise.all(this.#releaseTexts().map((text) => this.ask([text])));
       await (this.#mayHaveEnded ? letGo : undefined);
     }
     this.#watch(false);
     this.#loan.end();
     this.#release?.end();
+  }
+
+  #releaseTexts(): readonly string[] {
+    const restored = this.#waitTimeout === undefined ? [] : [`SET SESSION wait_timeout=${this.#waitTimeout}`];
+    return [...restored, releaseText(this.#row)];
   }
 
   /** False: a statement of the application runs, and what we asked for stands behind it. */
@@ -233,6 +244,13 @@ export function failureOf(answer: MysqlAnswer): Reason | undefined {
     case 'lost':
       return lostReason(answer.error);
   }
+}
+
+/** Why the end of a branch was refused. */
+export function endFailure(answer: MysqlAnswer): Reason | undefined {
+  return answer.kind === 'failed' && answer.error.errno === ERRNO.outOfRange
+    ? lockReleased().reason
+    : failureOf(answer);
 }
 
 function releaseText(row: EvidenceRow): string {

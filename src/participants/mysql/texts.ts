@@ -79,10 +79,11 @@ export function stateText(database: string): string {
 /**
  * Takes both locks of an opening: an error (1690) when another session has one of them, which ends the text before XA START. Not by DO,
  * which swallows errors.
+ * @param more expressions that the same row shall tell.
  */
-export function ownText(row: EvidenceRow): string {
+export function ownText(row: EvidenceRow, ...more: readonly string[]): string {
   const locks = [branchLock({ gtrid: row.gtrid, bqual: row.bqual }), branchLock(row)];
-  return `SELECT EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`;
+  return `SELECT ${[`EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`, ...more].join(',')}`;
 }
 
 /** Opens a branch: its owner's locks, its characteristics, XA START. */
@@ -144,6 +145,14 @@ export function behindCallText(database: string): string {
 
 export function endText(row: EvidenceRow): string {
   return `XA END ${xidLiteral(row)}`;
+}
+
+/**
+ * The same of a branch whose row was written before: refused (1690) unless the session still holds both locks, see `markerText`. Needed
+ * for one phase; a branch that is prepared waits for the coordinator's word, which has heard the proof.
+ */
+export function ownEndTexts(row: EvidenceRow): readonly string[] {
+  return [`SELECT EXP(IF(${holdsLock(row)},0,1000))`, endText(row)];
 }
 
 export function prepareText(row: EvidenceRow): string {
