@@ -75,3 +75,17 @@ describe('orphans', () => {
     expect(system.coordinator.driver.calls.sizeOf('held' as never)).toBe(ORPHANS_MAX);
   });
 });
+
+describe('quarantined branches', () => {
+  it('are named up to 10,000 of a resource, and those beyond cost nothing (security X17)', async () => {
+    await using system = await openSystem();
+    const held = await system.participant('held');
+    await tell(held, gtrids(system, 2));
+    await tell(held, gtrids(system, 2));
+    const { gtrid } = await system.transaction(held);
+    await system.api.commit({ gtrid });
+    expect((await system.api.resources({})).resources[0]?.quarantinedBranches).toBe(10_000);
+    expect(system.events.named('branch-quarantined').length).toBeLessThanOrEqual(10_000);
+    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+  });
+});
