@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { expect, test } from 'vitest';
 import { type UsedSystem, useSystem } from '../e2e/system.ts';
+import { eventually } from '../support/eventually.ts';
 import { openClient, PAY, startApplication } from './enlist-application.ts';
 
 const pair: UsedSystem = useSystem('mariadb');
@@ -104,3 +105,65 @@ test('a function that only reads is no reason to hold anything, and plain readin
     await accounts.query(PAY);
   });
 });
+
+test.each(['set', 'set local'])(
+  '%s client_min_messages = error: a wait for the standby that was cut off is noticed all the same (field P17)',
+  async (set) => {
+    const other = await administrator();
+    const standby = async (names: string): Promise<void> => {
+      await other.query(`alter system set synchronous_standby_names = '${names}'`);
+      await other.query('select pg_reload_conf()');
+      await eventually('the setting is read', async () => {
+        const { rows } = await other.query('show synchronous_standby_names');
+        return rows[0]?.synchronous_standby_names === names;
+      });
+    };
+    const cut = async (): Promise<boolean> => {
+      const waiting = `from pg_stat_activity where wait_event = 'SyncRep'`;
+      return ((await other.query(`select pg_cancel_backend(pid) ${waiting}`)).rowCount ?? 0) > 0;
+    };
+    const { concordat, accounts } = await startApplication(pair);
+    const single = concordat.begin();
+    await single.enlist('accounts', accounts);
+    await accounts.query(`${set} client_min_messages = error`);
+    await accounts.query('set local synchronous_commit = off');
+    await accounts.query(PAY);
+    await standby('nobody');
+    try {
+      let isTold = false;
+      const committed = single.commit().finally(() => {
+        isTold = true;
+      });
+      committed.catch(() => undefined);
+      await eventually('its wait is cut off', cut);
+      await eventually('the proof waits', cut);
+      expect(isTold).toBe(false);
+      await standby('');
+      expect((await committed).outcome).toBe('committed');
+    } finally {
+      await standby('');
+    }
+    const whole = concordat.begin();
+    const own = await whole.enlist('accounts', accounts);
+    await accounts.query(`${set} client_min_messages = error`);
+    await accounts.query(PAY);
+    await whole.resource('orders').query(ORDER, [whole.gtrid]);
+    await own.prepare();
+    await standby('nobody');
+    try {
+      let isTold = false;
+      const committed = whole.commit().finally(() => {
+        isTold = true;
+      });
+      committed.catch(() => undefined);
+      await eventually('its wait is cut off', cut);
+      await eventually('the next one waits', cut);
+      expect(isTold).toBe(false);
+      await standby('');
+      expect((await committed).outcome).toBe('committed');
+    } finally {
+      await standby('');
+    }
+  },
+  60_000,
+);

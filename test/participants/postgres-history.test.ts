@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import type { BranchSession, ResourceManager } from '../../src/participants/resource-manager.ts';
 import type { Evidence } from '../../src/xa/vocabulary.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { useEngine } from '../support/engines.ts';
@@ -198,5 +198,49 @@ describe('a PostgreSQL whose synchronous standby does not answer', () => {
     await standby(true);
     await eventually('it is done', async () => (await manager.commit(decided.xid, decided.evidence)).kind === 'done');
     expect(await harness.committed(decided.key)).toBe(90n);
+  }, 60_000);
+
+  it('an application or an account that hears no warnings does not hide that the wait was cut off (field P17)', async () => {
+    await using bench = await open();
+    const { harness, manager, key, standby, waiting } = bench;
+    const silence = { sql: "select set_config('client_min_messages', 'error', false)", parameters: [] };
+    /** Cancels every wait for the standby until the answer is there. */
+    const cutOff = async <T>(answer: Promise<T>): Promise<T> => {
+      let isThere = false;
+      void answer.then(() => {
+        isThere = true;
+      });
+      await eventually('it is answered', async () => {
+        for (const pid of await waiting()) {
+          await harness.raw(`select pg_cancel_backend(${pid})`);
+        }
+        return isThere;
+      });
+      return await answer;
+    };
+    const decided = await givenPrepared(harness, manager);
+    const given = async (): Promise<BranchSession> => {
+      const branch = await manager.open(freshXid(), OPTIONS);
+      await branch.execute(silence);
+      await branch.execute(harness.sql.put(freshKey(), 1n));
+      return branch;
+    };
+    const [single, one, two] = [await given(), await given(), await given()];
+    const [{ role } = {}] = await harness.raw('select current_user as role');
+    await harness.raw(`alter role ${role} set client_min_messages = error`);
+    await using quiet = harness.openWith({ callTimeoutMs: 5_000 });
+    await quiet.list();
+    await standby(false);
+    try {
+      expect((await single.askOnePhase()).kind).toBe('has-written');
+      expect((await cutOff(single.commitOnePhase())).kind).toBe('unknown');
+      const refusal = { kind: 'rollback', reason: { message: expect.stringContaining('standby') } };
+      expect(await cutOff(one.prepare())).toMatchObject(refusal);
+      expect((await cutOff(two.executeAndPrepare(harness.sql.add(key, 1n)))).vote).toMatchObject(refusal);
+      expect((await cutOff(quiet.commit(decided.xid, decided.evidence))).kind).toBe('unknown');
+    } finally {
+      await standby(true);
+      await harness.raw(`alter role ${role} reset client_min_messages`);
+    }
   }, 60_000);
 });

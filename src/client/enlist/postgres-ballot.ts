@@ -51,10 +51,19 @@ export async function ballot(balloting: Balloting): Promise<Vote> {
 }
 
 async function prepared({ session, row, rollbackPrepared, refused }: Balloting, text: string): Promise<Vote> {
-  const answer = await session.ask(text);
+  // Behind the prepare, when the branch's own settings are over: what COMMIT PREPARED is told in this session.
+  const answer = await session.ask(`${text};show client_min_messages`);
   if (session.isUnreplicated) {
     await rollbackPrepared();
     return { kind: 'rollback', reason: UNREPLICATED };
   }
-  return lastTag(answer) === 'PREPARE' ? { kind: 'prepared', evidence: rowEvidence(row.opening) } : refused(answer);
+  const [end, level] = answer.kind === 'answered' ? answer.results.slice(-2) : [];
+  if (end?.command !== 'PREPARE') {
+    return refused(answer.kind === 'answered' ? { ...answer, results: answer.results.slice(0, -1) } : answer);
+  }
+  session.hearsWarnings = !DEAF.has(level?.rows[0]?.[0] ?? '');
+  return { kind: 'prepared', evidence: rowEvidence(row.opening) };
 }
+
+/** Levels at which no warning is told, not even that a wait for the synchronous standby was cut off. */
+const DEAF: ReadonlySet<string> = new Set(['error', 'fatal', 'panic']);

@@ -162,7 +162,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     this.#state = 'finishing';
     const text = `${verb} prepared ${gidLiteral(this.#row)}`;
     // Within a transaction that the application has begun meanwhile the text would be refused, and that transaction spoilt.
-    const answer = this.#session.isFree ? await this.#session.ask(text) : undefined;
+    const answer = this.#session.isFree && this.#session.hearsWarnings ? await this.#session.ask(text) : undefined;
     await this.#session.giveBack(false);
     // Whatever else is answered, the participant asks again in a session of its own, and finds out there what it means.
     const isDone = answer !== undefined && lastTag(answer) === verb.toUpperCase();

@@ -77,6 +77,9 @@ export class LentPgSession {
     return this.#isUnreplicated;
   }
 
+  /** The application lets this session tell warnings outside of the branch: see `isUnreplicated`. */
+  hearsWarnings = true;
+
   /** Nothing runs on the client, and no transaction is open on it. */
   get isFree(): boolean {
     const { connection } = this.#parts;

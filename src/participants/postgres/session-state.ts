@@ -11,8 +11,12 @@ export interface SessionState {
   readonly settings: Readonly<Record<string, string>> | undefined;
 }
 
-/** The formats that the value decoder reads, whatever the role's defaults are; and no limit on idle pooled sessions. */
+/**
+ * The formats that the value decoder reads, whatever the role's defaults are; no limit on idle pooled sessions; and warnings are heard, for
+ * one of them is all that tells that a wait for the synchronous standby was cut off (P17).
+ */
 export const FORMATS: Readonly<Record<string, string>> = {
+  client_min_messages: 'warning',
   DateStyle: 'ISO, MDY',
   IntervalStyle: 'postgres',
   bytea_output: 'hex',
@@ -43,7 +47,8 @@ export function restoreSteps({ login, role, synchronousCommit }: SessionState): 
     { text: 'set constraints all immediate', values: [] },
     {
       text: `select pg_catalog.set_config('session_authorization', $1, true), pg_catalog.set_config('role', $2, true),
-        pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('search_path', 'pg_catalog', true)`,
+        pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('client_min_messages', 'warning', true),
+        pg_catalog.set_config('search_path', 'pg_catalog', true)`,
       values: [login, role, synchronousCommit],
     },
   ];
@@ -51,7 +56,7 @@ export function restoreSteps({ login, role, synchronousCommit }: SessionState): 
 
 /** The same for an application's own connection, as a text: its branch belongs to the role that logged in there. */
 export const RESTORE_TEXT =
-  'set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
+  'set local synchronous_commit to default;set local client_min_messages = warning;set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
   'set local role none;set local search_path = pg_catalog;';
 
 /**
