@@ -24,6 +24,11 @@ export interface ApplicationBranch extends BranchSession {
   reasonOf(error: object): Reason | undefined;
   /** Resolves when the connection is the application's again, or is gone. Never rejects. */
   readonly released: Promise<void>;
+  /**
+   * `released`, and the engine does not take the connection for the branch's owner any more: whoever asks it of the branch before that would
+   * end the application's session. Never rejects.
+   */
+  readonly unlocked: Promise<void>;
   /** Finishes the prepared branch in its own session. Undefined: another session has to be asked. Never rejects. */
   finish(verb: 'commit' | 'rollback'): Promise<FinishResult | undefined>;
 }

@@ -22,9 +22,14 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
   const lent = new Map<string, ApplicationBranch>();
   /** The coordinator may ask again for the rollback of a branch whose connection was given back. */
   const ended = new FifoMap<string, EndedOutside>(ENDED_MAX);
+  /** Branches whose connections were given back, and may still hold the lock of their owner. */
+  const unlocking = new Map<string, Promise<void>>();
+  const unlocked = async (xid: Xid, evidence: Evidence): Promise<void> => {
+    const name = nameOf(xid, evidence);
+    await Promise.all([...unlocking].map(([key, promise]) => (key.startsWith(name) ? promise : undefined)));
+  };
   const lentTo = (xid: Xid, evidence: Evidence): readonly ApplicationBranch[] => {
-    const row = rowOf(xid, evidence);
-    const name = row === undefined ? `${formatXid(xid)}:` : formatRow(row);
+    const name = nameOf(xid, evidence);
     return [...lent].flatMap(([key, branch]) => (key.startsWith(name) ? [branch] : []));
   };
   let expected: string | undefined;
@@ -45,8 +50,11 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
       const message = 'statements of an embedded participant are executed by the application';
       throw new EngineError({ code: 'INTERNAL', message, retryable: false }, { sessionLost: false });
     },
-    commit: async (xid, evidence) =>
-      (await lentTo(xid, evidence)[0]?.finish('commit')) ?? (await base.commit(xid, evidence)),
+    commit: async (xid, evidence) => {
+      const finished = await lentTo(xid, evidence)[0]?.finish('commit');
+      await (finished ?? unlocked(xid, evidence));
+      return finished ?? (await base.commit(xid, evidence));
+    },
     rollback: async (xid, evidence) => {
       const [branch, ...others] = lentTo(xid, evidence);
       const row = rowOf(xid, evidence);
@@ -58,17 +66,28 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
       for (const other of others) {
         await other.finish('rollback');
       }
+      await (finished ?? unlocked(xid, evidence));
       return finished ?? (await base.rollback(xid, evidence));
     },
     list: () => base.list(),
-    probe: (xid, evidence) => base.probe(xid, evidence),
-    fence: (xid, evidence) => base.fence(xid, evidence),
+    probe: async (xid, evidence) => {
+      await unlocked(xid, evidence);
+      return await base.probe(xid, evidence);
+    },
+    fence: async (xid, evidence) => {
+      await unlocked(xid, evidence);
+      await base.fence(xid, evidence);
+    },
     markers: (identity) => base.markers(identity),
     forget: (xids) => base.forget(xids),
     blockedSessions: (xid) => base.blockedSessions(xid),
     lend: (row, branch) => {
       const key = formatRow(row);
       lent.set(key, branch);
+      void branch.released.then(() => {
+        const promise = branch.unlocked.finally(() => unlocking.delete(key));
+        unlocking.set(key, promise);
+      });
       void branch.released.then(async () => {
         const outside = await branch.endedOutside();
         if (outside !== undefined) {
@@ -80,4 +99,10 @@ export function openEmbeddedManager(base: ResourceManager): EmbeddedManager {
     },
     [Symbol.asyncDispose]: () => base[Symbol.asyncDispose](),
   };
+}
+
+/** What the keys of one opening, or of every opening of a branch, begin with. */
+function nameOf(xid: Xid, evidence: Evidence): string {
+  const row = rowOf(xid, evidence);
+  return row === undefined ? `${formatXid(xid)}:` : formatRow(row);
 }

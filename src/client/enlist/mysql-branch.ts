@@ -60,6 +60,10 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     return this.#session.released;
   }
 
+  get unlocked(): Promise<void> {
+    return this.#session.unlocked;
+  }
+
   reasonOf(error: object): Reason | undefined {
     const refused = toServerError(error);
     return refused === undefined ? undefined : refusedReason(refused);

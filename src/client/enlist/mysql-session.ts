@@ -35,6 +35,8 @@ export class LentMysqlSession {
   #isGone = false;
   #isParked = false;
   #isReleased = false;
+  /** Settles when the lock that names the owner of the branch is let go of, as far as that was asked for. */
+  #unlocking: Promise<unknown> = Promise.resolve();
   /** The application's own, in seconds; undefined: it was not changed, or may have been. */
   #waitTimeout: number | undefined;
 
@@ -48,6 +50,10 @@ export class LentMysqlSession {
 
   get released(): Promise<void> {
     return this.#loan.released;
+  }
+
+  get unlocked(): Promise<void> {
+    return this.#loan.released.then(() => this.#unlocking).then(() => undefined);
   }
 
   /**
@@ -172,8 +178,8 @@ export class LentMysqlSession {
     }
     if (!this.#isGone && !this.#isReleased) {
       // Ahead of anything that the application asks next, and nothing waits for it unless the engine is asked what became of the branch.
-      const letGo = Promise.all(this.#releaseTexts().map((text) => this.ask([text])));
-      await (this.#mayHaveEnded ? letGo : undefined);
+      this.#unlocking = Promise.all(this.#releaseTexts().map((text) => this.ask([text])));
+      await (this.#mayHaveEnded ? this.#unlocking : undefined);
     }
     this.#watch(false);
     this.#loan.end();

@@ -54,6 +54,11 @@ export class PostgresApplicationBranch implements ApplicationBranch {
     return this.#session.released;
   }
 
+  /** No lock tells whose branch it is here. */
+  get unlocked(): Promise<void> {
+    return this.released;
+  }
+
   reasonOf(error: object): Reason | undefined {
     return isPgError(error) ? statementReason(error) : undefined;
   }
