@@ -22,6 +22,10 @@ export interface Participant {
   hangUp(): void;
 }
 
+/** Every transaction is another name, so that one mark does for all. */
+const OPENING = 'benchbenchbe';
+const TOKEN = 'bench';
+
 /** Resolves when it takes part. Its instance is called like its resource, and so is its branch of every transaction. */
 export function attachParticipant(
   dial: Dial<CoordinatorMessage, ParticipantMessage>,
@@ -38,17 +42,22 @@ export function attachParticipant(
   };
   const line = dial((message) => {
     if (message.welcome) {
-      line.say({ ready: { epoch: message.welcome.epoch ?? 0 } });
-      setImmediate(() => setImmediate(resolve, participant));
+      const { epoch = 0, lifeToken = '' } = message.welcome;
+      line.say({ ready: { epoch, lifeToken, shownToken: TOKEN } });
+    } else if (message.admitted) {
+      resolve(participant);
+    } else if (message.showToken) {
+      const { id = 0, token = '' } = message.showToken;
+      line.say({ tokenResult: { id, token, error: null } });
     } else if (message.prepare) {
-      answer({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: 'xid8:1234567', reason: null } });
+      answer({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: `row:${OPENING}`, reason: null } });
     } else if (message.finish) {
-      const { gtrid, bqual, verb } = message.finish;
+      const { gtrid, bqual, verb, evidence } = message.finish;
       told[verb === 'FINISH_VERB_ROLLBACK' ? 'rolledBack' : 'committed'] += 1;
       onFinish?.(gtrid ?? '', verb as keyof typeof FinishVerb);
       answer({
         result: {
-          ...{ gtrid, bqual, verb, result: 'FINISH_RESULT_DONE', evidence: '', reason: null },
+          ...{ gtrid, bqual, verb, result: 'FINISH_RESULT_DONE', evidence, reason: null },
         } as NonNullable<ParticipantMessage['result']>,
       });
     } else if (message.heartbeat) {
@@ -60,14 +69,14 @@ export function attachParticipant(
   const participant: Participant = {
     resource,
     told,
-    opened: (gtrid) => line.say({ opened: { gtrid, bqual: resource } }),
+    opened: (gtrid) => line.say({ opened: { gtrid, bqual: resource, evidence: `opening:${OPENING}` } }),
     hangUp: () => line.hangUp(),
   };
   line.say({
     hello: {
       ...{ protocolVersion: PROTOCOL_VERSION, resource, instance: resource, kind: 'PARTICIPANT_KIND_SIDECAR' },
       ...{ engine: 'memory', engineVersion: '1', engineIdentity: resource, address: '127.0.0.1:1' },
-      ...{ warnings: [], held: [] },
+      ...{ warnings: [], held: [], logs: [] },
     } as NonNullable<ParticipantMessage['hello']>,
   });
   return attached;

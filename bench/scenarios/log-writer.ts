@@ -33,7 +33,7 @@ export async function writePast(
     options: { outcomesRetainedMax: outcomesMax },
   });
   const { identity, epoch } = log.recovered;
-  const branches = resources.map((text) => ({ bqual: bqualOf(text), evidence: 'xid8:1234567' }));
+  const branches = resources.map((text) => ({ bqual: bqualOf(text), evidence: 'row:benchbenchbe' }));
   const all: Gtrid[] = [];
   let told = performance.now();
   while (all.length < transactions) {

@@ -76,20 +76,15 @@ export class MysqlApplicationBranch implements ApplicationBranch {
     // Who is asked ends the session that holds the branch's lock: it is let go of first, and the application keeps its connection.
     await (this.#state === 'parked' ? this.#parking : this.released);
     this.#outside ??= this.#parts.tools.probe(this.#evidence).catch(() => 'unproven' as const);
-    switch (await this.#outside) {
-      case 'committed':
-        return {
-          kind: 'committed',
-          proof: 'a statement of the application ended the branch, and its evidence row is committed',
-        };
-      case 'rolled-back':
-        return undefined;
-      default:
-        return {
-          kind: 'unproven',
-          proof: 'a statement of the application ended the branch, and the engine cannot say how',
-        };
+    const end = await this.#outside;
+    if (end === 'rolled-back') {
+      return undefined;
     }
+    const [kind, how] =
+      end === 'committed'
+        ? (['committed', 'its evidence row is committed'] as const)
+        : (['unproven', 'the engine cannot say how'] as const);
+    return { kind, proof: `a statement of the application ended the branch, and ${how}` };
   }
 
   get isActive(): boolean {
