@@ -1,6 +1,6 @@
 // What the adapter finds out about a server of MySQL or MariaDB: identity, preflight, ways to connect, detached branches.
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -233,6 +233,8 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
           ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2'],
           ...[...subject, '-keyout', key, '-out', certificate],
         ]);
+        // As root the server runs as somebody else, who has to read them.
+        await Promise.all([chmod(directory, 0o755), chmod(key, 0o644), chmod(certificate, 0o644)]);
         return { key, certificate };
       };
       try {
