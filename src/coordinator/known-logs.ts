@@ -1,6 +1,7 @@
 // The logs that a participant's database knows, as its hello tells: whether ours is the one that it has served, and whose else it holds.
 import type { KnownLog__Output as WireKnownLog } from '../gen/concordat/v1/KnownLog.ts';
 import type { RecoveredLog } from '../log/log.ts';
+import { LIVES_MAX } from '../xa/limits.ts';
 import { type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../xa/xid.ts';
 
 export interface KnownLog {
@@ -54,6 +55,21 @@ export function isOwnLife(log: RecoveredLog, served: { readonly epoch: number; r
     return own.token === served.token;
   }
   // Lives of versions that had no tokens, before the oldest that is known.
-  const oldest = lives[0]?.epoch ?? 0;
-  return served.token === '' && served.epoch < oldest;
+  return served.token === '' && isBeforeLives(log, served);
+}
+
+/**
+ * A life that is older than all that the log remembers: nobody can tell whether it was its own. A database that was away while a supervisor
+ * started the coordinator a thousand times has served one, and so may the original of a copy that was started as often.
+ */
+export function isForgottenLife(
+  log: RecoveredLog,
+  served: { readonly epoch: number; readonly token: string },
+): boolean {
+  const { lives = [] } = log;
+  return lives.length >= LIVES_MAX && isBeforeLives(log, served) && !isOwnLife(log, served);
+}
+
+function isBeforeLives({ lives = [] }: RecoveredLog, { epoch }: { readonly epoch: number }): boolean {
+  return epoch < (lives[0]?.epoch ?? 0);
 }

@@ -7,7 +7,7 @@ import { CoordinatorError } from '../xa/errors.ts';
 import { EPOCH_LEAP_MAX, EPOCH_MAX, formatXid, type ResourceName } from '../xa/xid.ts';
 import type { Directory, Link } from './directory.ts';
 import type { Driver } from './driver.ts';
-import { isOwnLife, type KnownLog } from './known-logs.ts';
+import { isForgottenLife, isOwnLife, type KnownLog } from './known-logs.ts';
 import type { Logger } from './logger.ts';
 
 /** What an operator does about a refused log. */
@@ -46,6 +46,17 @@ function copyError(log: RecoveredLog, resource: ResourceName, served: Served): C
   );
 }
 
+function forgottenError(
+  { identity, lives }: RecoveredLog,
+  resource: ResourceName,
+  { epoch }: Served,
+): CoordinatorError {
+  return new CoordinatorError(
+    'EPOCH_LEAP',
+    `the database of ${resource} has last served epoch ${epoch} of the log ${identity}, which is older than the ${lives?.length} lives that this log remembers, so that nobody can tell whether it was one of them. Next: if no copy of this log was ever started, let an administrator take the token of that life away (at PostgreSQL: update concordat.epoch set token = '' where identity = '${identity}'; at MySQL and MariaDB the same in concordat_epoch)`,
+  );
+}
+
 export class LogCopy {
   readonly #parts: LogCopyParts;
   /** What databases have told of this log since this start, while it is refused. */
@@ -76,6 +87,10 @@ export class LogCopy {
     if (refusal !== undefined) {
       this.#hear(resource, served);
       throw refusal;
+    }
+    if (served !== undefined && served.epoch > 0 && isForgottenLife(log.recovered, served)) {
+      // Not a reason to stop the others: that database alone is not served.
+      throw forgottenError(log.recovered, resource, served);
     }
     if (served !== undefined && served.epoch > 0 && !isOwnLife(log.recovered, served)) {
       this.#hear(resource, served);

@@ -226,7 +226,7 @@ export const CATALOGUE = {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
-      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed. The log line epoch-leap of the participant has the statement that mends it, if the coordinator is yours.',
+      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed; or the database has last served a life that is older than the 1,000 that the log remembers. The log of the participant has the statement that mends it, if the coordinator is yours.',
   },
   RESOURCE_KNOWS_OTHER_LOG: {
     status: 'FAILED_PRECONDITION',

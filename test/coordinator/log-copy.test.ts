@@ -5,6 +5,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import type { RecoveredLog } from '../../src/log/log.ts';
 import type { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import { LIVES_MAX } from '../../src/xa/limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
@@ -169,5 +170,32 @@ describe('a copy of a log', () => {
       return resources.find(({ quarantinedBranches }) => quarantinedBranches === 1);
     });
     expect((await refusal(system.api.adoptLog({ ...WORDS, requestId: 'b' }))).code).toBe('TXN_STATE');
+  });
+
+  it('that was started a thousand times is refused by a database that was away, which says nothing about the others (field R5)', async () => {
+    const first = await openSystem();
+    const life = first.log.recovered;
+    const { disk } = first;
+    await first[Symbol.asyncDispose]();
+    for (let start = 0; start < LIVES_MAX + 1; start += 1) {
+      await (await openMemoryLog({ clock: systemClock, random: systemRandom, version: 'test', disk }))[
+        Symbol.asyncDispose
+      ]();
+    }
+    {
+      await using system = await startOn(disk);
+      const accounts = await system.participant('accounts');
+      const away = system.dial('orders', served(life));
+      expect(await away.hears('refused')).toMatchObject({
+        reason: 'EPOCH_LEAP',
+        message: expect.stringContaining("token = ''"),
+      });
+      expect(system.coordinator.isServing()).toBe(true);
+      expect((await system.api.logStatus({})).refusal).toBe('');
+      const { gtrid, branches } = await system.transaction(accounts);
+      await system.api.commit({ gtrid, branches });
+    }
+    await using system = await startOn(disk);
+    await system.participant('orders', served({ ...life, token: '' }));
   });
 });
