@@ -1,5 +1,5 @@
 // A data directory that is taken away while the log runs: nothing more is acknowledged, and nothing stays unnoticed.
-import { access, cp, mkdir, rename, rm } from 'node:fs/promises';
+import { access, cp, link, mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/log/log.ts';
@@ -12,6 +12,7 @@ let directory: string;
 beforeEach(async () => {
   root = await scratchDirectory();
   directory = join(root, 'data');
+  await writeFile(join(root, 'small'), 'something smaller');
 });
 
 afterEach(async () => {
@@ -37,6 +38,8 @@ const GONE: readonly (readonly [string, () => Promise<unknown>])[] = [
   ],
   ['there without its log', () => rm(join(directory, 'log.db'))],
   ['there without its WAL', () => rm(join(directory, 'log.db-wal'))],
+  ['there with an empty WAL', () => truncate(join(directory, 'log.db-wal'))],
+  ['there with its log written over', () => cp(join(root, 'small'), join(directory, 'log.db'))],
 ];
 
 describe.each(['inline', 'worker'] as const)('a log whose directory is taken away, in the lane %s', (firstLane) => {
@@ -59,3 +62,18 @@ test('a log that writes nothing notices it too, within seconds (faults F43)', as
   expect((await log.failed).message).toContain('is gone or was replaced');
   await expect(access(directory)).rejects.toThrow();
 }, 20_000);
+
+test('a log that has a second name is not opened under either, whatever lies beside it (field R5)', async () => {
+  await (await openLog(directory))[Symbol.asyncDispose]();
+  const other = join(root, 'other');
+  await mkdir(other, { mode: 0o700 });
+  for (const file of ['log.db', 'high-water']) {
+    await link(join(directory, file), join(other, file));
+  }
+  await expect(openLog(other)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('hard links'),
+  });
+  await rm(other, { recursive: true });
+  await (await openLog(directory))[Symbol.asyncDispose]();
+});

@@ -7,7 +7,7 @@ const READER_BUSY_MS = 1_000;
 /** Two writers of one log never meet: whoever holds the file is a stranger, and waiting for one would stop the event loop. */
 const WRITER_BUSY_MS = 15;
 /** The WAL file is cut to this size when it starts over: it is written again in place, which is quicker than growing it. */
-const WAL_BYTES_KEPT = 16 * 1024 * 1024;
+export const WAL_BYTES_KEPT = 16 * 1024 * 1024;
 /** Checkpoints are made by the log between flushes; SQLite's own is the net below them, this many times farther away. */
 const NET_FACTOR = 4;
 

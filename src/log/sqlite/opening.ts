@@ -89,6 +89,7 @@ async function findLog(settings: OpeningSettings): Promise<HighWater | undefined
   const found = await readHighWater(files.highWater);
   const mark = typeof found === 'string' ? undefined : found;
   if (await exists(files.log)) {
+    await refuseOtherNames(files.log);
     return mark;
   }
   if (found !== 'missing') {
@@ -101,6 +102,20 @@ async function findLog(settings: OpeningSettings): Promise<HighWater | undefined
   assert(identity !== undefined, 'random characters make a log identity');
   await worker.request({ kind: 'create', identity });
   return undefined;
+}
+
+/**
+ * A hard link is no copy: what is written under one name changes the file of the other, which has a WAL and a lock of its own.
+ * @throws {CoordinatorError} CONFIG_INVALID
+ */
+async function refuseOtherNames(path: string): Promise<void> {
+  const { nlink } = await stat(path);
+  if (nlink > 1) {
+    throw new CoordinatorError(
+      'CONFIG_INVALID',
+      `${path} has ${nlink} names (hard links), so that a coordinator at another name would write into the same file. Next: make it a file of its own (cp it to a new name, and mv that over it), and make copies with \`concordat log backup\``,
+    );
+  }
 }
 
 /** The end of the journal. */

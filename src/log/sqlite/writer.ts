@@ -56,6 +56,7 @@ export function createWriter(db: Database.Database, clock: Clock): Writer {
   let fullVerified = false;
 
   function transaction(body: () => void): number {
+    presence.checkUncut();
     begin.run();
     body();
     const started = clock.now();
@@ -101,6 +102,9 @@ export function createWriter(db: Database.Database, clock: Clock): Writer {
           return transaction(() => changeLife(work.life, work.from));
         case 'checkpoint':
           checkpoint(db, work.mode);
+          if (work.mode === 'TRUNCATE') {
+            presence.emptied();
+          }
           return 0;
         default:
           return unreachable(work);
