@@ -167,3 +167,22 @@ test.each(['set', 'set local'])(
   },
   60_000,
 );
+
+test.each([`select set_config('application_name', 'mine', true)`, 'select disguise()'])(
+  '%s: a branch that could not be found any more is rolled back, with the reason (field R11)',
+  async (text) => {
+    const other = await administrator(
+      `create or replace function disguise() returns int language plpgsql as $$ begin set application_name = 'mine'; return 1; end $$`,
+    );
+    const before = (await other.query('select sum(deposit)::text as sum from customer')).rows;
+    const { concordat, accounts } = await startApplication(pair);
+    const work = concordat.transaction(async (tx) => {
+      await tx.enlist('accounts', accounts);
+      await accounts.query(PAY);
+      await accounts.query(text);
+      await tx.resource('orders').query(ORDER, [tx.gtrid]);
+    });
+    await expect(work).rejects.toThrow(/application_name/);
+    expect((await other.query('select sum(deposit)::text as sum from customer')).rows).toEqual(before);
+  },
+);

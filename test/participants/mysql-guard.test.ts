@@ -126,6 +126,8 @@ describe('statements of a branch', () => {
     ["do get_lock('a', 1)", true],
     ["select `get_lock` ('a', 1)", true],
     ['select * from t /*! for update */', true],
+    ['delete from t where id = 1', true],
+    ["select 'a\\' from t for update -- '", true],
     ["select 'for update'", false],
     ['select 1 -- for update', false],
     ['select `for update`, `update` from t', false],

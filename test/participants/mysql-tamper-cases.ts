@@ -145,6 +145,7 @@ export function mysqlTamperCases(name: string, server: () => EngineServer): void
       [`select * from account where id = ? for update`, 'default'],
       [`select * from account where id = ? lock in share mode`, 'default'],
       [`select value from account where id = ?`, 'serializable'],
+      [`delete from account where id = ? and value = -1`, 'default'],
     ] as const)('%s (%s) keeps its locks to the end of the transaction (field P13)', async (text, isolation) => {
       const key = await givenRow(harness, manager);
       const xid = freshXid();

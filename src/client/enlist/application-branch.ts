@@ -76,6 +76,13 @@ export const ENDED_BY_APPLICATION: Reason = {
   retryable: false,
 };
 
+/** Of a client of pg, which says so. */
+export const OPEN_ALREADY: Reason = {
+  code: 'BRANCH_STATE',
+  message: 'the client has a transaction open; end it before it is enlisted',
+  retryable: false,
+};
+
 /** How the vote of a branch explains that the application's own transaction on it has no end yet. */
 export const LEFT_OPEN: Reason = {
   code: 'STATEMENT_REFUSED',

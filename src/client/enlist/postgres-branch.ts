@@ -17,8 +17,8 @@ import {
   rolledBackWhy,
 } from './application-branch.ts';
 import { ballot } from './postgres-ballot.ts';
-import { cancelPg, lastTag, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
-import { failureOf, LentPgSession } from './postgres-session.ts';
+import { cancelPg, failureOf, lastTag, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
+import { LentPgSession } from './postgres-session.ts';
 
 const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text';
 

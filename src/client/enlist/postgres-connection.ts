@@ -3,7 +3,8 @@ import { connect, type Socket } from 'node:net';
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import type { PgError } from '../../participants/postgres/batch.ts';
-import { isPgError } from '../../participants/postgres/errors.ts';
+import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import { within } from '../wait.ts';
 import { CALL_TIMEOUT_MS } from './application-branch.ts';
 
@@ -22,6 +23,15 @@ export interface PgProtocol {
   prependListener(event: string, listener: (message: never) => void): unknown;
   once(event: string, listener: (message: never) => void): unknown;
   off(event: string, listener: (message: never) => void): unknown;
+}
+
+/** In one text, so that nothing of the application comes in between; its end fails, with a name that says why. */
+export const PARK = 'rollback;begin;rollback to savepoint "the global transaction was rolled back"';
+
+/** A setting that the server tells of by itself when it changes. */
+export interface PgReport {
+  readonly parameterName: string;
+  readonly parameterValue: string;
 }
 
 /** `Client` of pg, also as `pool.connect()` gives it. */
@@ -156,4 +166,16 @@ export function cancelPg(client: PgClient, clock: Clock): Promise<void> {
     () => void socket.destroy(),
     () => void socket.destroy(),
   );
+}
+
+/** Why a text did not do what it was sent for; undefined: it did. */
+export function failureOf(answer: PgAnswer): Reason | undefined {
+  switch (answer.kind) {
+    case 'answered':
+      return undefined;
+    case 'failed':
+      return statementReason(answer.error);
+    case 'lost':
+      return lostReason(answer.error);
+  }
 }

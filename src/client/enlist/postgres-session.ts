@@ -1,6 +1,6 @@
 // The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
 import { isUnreplicated, type PgError } from '../../participants/postgres/batch.ts';
-import { lostReason, statementReason } from '../../participants/postgres/errors.ts';
+import { DISGUISED, lostReason, statementReason } from '../../participants/postgres/errors.ts';
 import { sessionTag } from '../../participants/postgres/gid.ts';
 import { addNames, lookTexts } from '../../participants/postgres/reader.ts';
 import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
@@ -16,10 +16,21 @@ import {
   LEFT_OPEN,
   type LentSessionParts,
   OBEY_MS,
+  OPEN_ALREADY,
 } from './application-branch.ts';
 import { Loan } from './lending.ts';
 import { HeldRelease } from './pool-release.ts';
-import { askPg, cancelPg, type PgAnswer, type PgClient, pgCell, whenIdle } from './postgres-connection.ts';
+import {
+  askPg,
+  cancelPg,
+  failureOf,
+  PARK,
+  type PgAnswer,
+  type PgClient,
+  type PgReport,
+  pgCell,
+  whenIdle,
+} from './postgres-connection.ts';
 import { PgGate } from './postgres-gate.ts';
 import { RefusedStatement } from './refused-statement.ts';
 
@@ -33,19 +44,11 @@ const ENDED = /^(?:COMMIT|PREPARE TRANSACTION)/;
 /** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
 const MARK = 'concordat.branch';
 
-/** In one text, so that nothing of the application comes in between; its end fails, with a name that says why. */
-const PARK = 'rollback;begin;rollback to savepoint "the global transaction was rolled back"';
-
-const OPEN_ALREADY: Reason = {
-  code: 'BRANCH_STATE',
-  message: 'the client has a transaction open; end it before it is enlisted',
-  retryable: false,
-};
-
 export class LentPgSession {
   readonly #parts: LentSessionParts<PgClient>;
   readonly #onLost: (reason: Reason) => void;
   readonly #loan: Loan;
+  readonly #tag: string;
   #gate: PgGate | undefined;
   #release: HeldRelease | undefined;
   /** Why the application may send nothing more. */
@@ -64,6 +67,7 @@ export class LentPgSession {
   /** `onLost`: the connection or the transaction on it ended, or can only be rolled back. @throws {TypeError} it is lent already. */
   constructor(parts: LentSessionParts<PgClient>, onLost: (reason: Reason) => void) {
     this.#parts = parts;
+    this.#tag = sessionTag({ ...parts.xid, opening: parts.options.opening });
     this.#onLost = onLost;
     this.#loan = new Loan(parts.connection);
   }
@@ -124,7 +128,7 @@ export class LentPgSession {
     this.#watch(true);
     // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
     const answer = await this.#ask(
-      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${sessionTag({ ...xid, opening: options.opening })}';` +
+      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${this.#tag}';` +
         `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
       CALL_TIMEOUT_MS,
       () => this.#refuseOpen(),
@@ -223,6 +227,7 @@ export class LentPgSession {
     client.connection[verb]('commandComplete', this.#onTag);
     client.connection[verb]('errorMessage', this.#onError);
     client.connection[verb]('notice', this.#onNotice);
+    client.connection[verb]('parameterStatus', this.#onReport);
     client.connection[verb]('readyForQuery', this.#onReady);
     // Also because a client without a listener for errors ends the process.
     client[verb]('error', this.#onGone);
@@ -245,6 +250,13 @@ export class LentPgSession {
 
   readonly #onNotice = (notice: unknown): void => {
     this.#isUnreplicated ||= isUnreplicated(notice);
+  };
+
+  /** Texts that set the name by which others find the session are refused, but a function can, too. */
+  readonly #onReport = ({ parameterName, parameterValue }: PgReport): void => {
+    if (this.#isTheirs && parameterName === 'application_name' && parameterValue !== this.#tag) {
+      this.#onLost(statementReason(DISGUISED));
+    }
   };
 
   readonly #onTag = ({ text }: { readonly text: string }): void => {
@@ -283,15 +295,4 @@ export class LentPgSession {
       this.#onLost(lostReason(error ?? new Error('the connection was closed')));
     }
   };
-}
-
-export function failureOf(answer: PgAnswer): Reason | undefined {
-  switch (answer.kind) {
-    case 'answered':
-      return undefined;
-    case 'failed':
-      return statementReason(answer.error);
-    case 'lost':
-      return lostReason(answer.error);
-  }
 }

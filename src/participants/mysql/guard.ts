@@ -11,7 +11,7 @@ export type StatementKind = 'write' | 'read' | 'call' | 'other';
 export type Guarded =
   | {
       readonly kind: StatementKind;
-      /** It asks for locks though it may only read: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE, GET_LOCK. */
+      /** It asks for locks though it may write nothing: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE, GET_LOCK; a change that finds no row locks its gap. */
       readonly takesLocks: boolean;
     }
   | { readonly kind: 'refused'; readonly problem: string };
@@ -74,7 +74,9 @@ export function guardStatement(sql: string): Guarded {
   if (kind === undefined) {
     return refused(`begins with ${word}`);
   }
-  return holdsZero(sql) ? refused('holds a zero byte outside of its strings') : { kind, takesLocks: takesLocks(sql) };
+  return holdsZero(sql)
+    ? refused('holds a zero byte outside of its strings')
+    : { kind, takesLocks: kind === 'write' || takesLocks(sql) };
 }
 
 function guardSet(sql: string, second: Token | undefined): Guarded {
@@ -136,9 +138,9 @@ function holdsZero(sql: string): boolean {
 }
 
 /** True also where the text has too many pieces to be looked through. */
-function isInPieces(sql: string, test: (piece: Piece) => boolean): boolean {
+function isInPieces(sql: string, test: (piece: Piece) => boolean, backslash = true): boolean {
   let count = 0;
-  for (const piece of piecesOf(sql)) {
+  for (const piece of piecesOf(sql, backslash)) {
     if (test(piece)) {
       return true;
     }
@@ -167,7 +169,10 @@ function takesLocks(sql: string): boolean {
     [before, last] = [last, word];
     return found;
   };
-  return LOCK_WORDS.test(sql) && isInPieces(sql, isLocking);
+  // What is a string depends on sql_mode, which is not known here.
+  const isLockingEitherWay = (): boolean =>
+    isInPieces(sql, isLocking) || (sql.includes('\\') && isInPieces(sql, isLocking, false));
+  return LOCK_WORDS.test(sql) && isLockingEitherWay();
 }
 
 /**

@@ -5,11 +5,12 @@ import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import type { BranchOptions } from '../resource-manager.ts';
 import type { BatchOutcome, Step } from './batch.ts';
+import { DISGUISED } from './errors.ts';
 import { gidLiteral, sessionTag } from './gid.ts';
 import { lookSteps } from './reader.ts';
 import { insertRowStep } from './rows.ts';
 import type { Backend, PgSession, RunOptions } from './session.ts';
-import { cleanSteps, isClean, restoreSteps } from './session-state.ts';
+import { cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from './session-state.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
 /** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
@@ -135,7 +136,7 @@ export class BranchWire {
     const opening = this.#begun ? [] : this.#opening();
     this.#begun = true;
     const { state } = this.session;
-    const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state) : [])];
+    const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state, sessionTag(this.#row)) : [])];
     const behind = ends ? cleanSteps(state) : [];
     const outcome = await this.#watched(prepares, () =>
       this.session.run({ kind: 'steps', steps: [...ahead, ...close, ...behind] }, options),
@@ -145,13 +146,24 @@ export class BranchWire {
     }
     const { results } = outcome;
     const end = ahead.length + close.length;
+    const check = opening.length + steps.length + RESTORE_CHECKS_AT;
+    const failedAtCheck = restores && results.length === check && outcome.error?.code === '22012';
+    const isOpen = !ends && outcome.error === undefined && outcome.status === 'T';
     this.#isClean = ends && isClean(results.slice(end));
     return {
       ...outcome,
       results: [...results.slice(opening.length, opening.length + steps.length), ...results.slice(ahead.length, end)],
       // What fails behind the end leaves a session that is not clean, and changes nothing about the branch.
-      error: results.length < end ? outcome.error : undefined,
+      error:
+        failedAtCheck || (isOpen && this.#isDisguised) ? DISGUISED : results.length < end ? outcome.error : undefined,
     };
+  }
+
+  /** Whoever looks for the session of the branch does not find it; or its texts are not what they were when they were sent. */
+  get #isDisguised(): boolean {
+    const { session } = this;
+    const isNamed = (session.reported('application_name') ?? sessionTag(this.#row)) === sessionTag(this.#row);
+    return !isNamed || (session.reported('client_encoding') ?? 'UTF8') !== 'UTF8';
   }
 
   async #watched(prepares: boolean, run: () => Promise<BatchOutcome>): Promise<BatchOutcome> {

@@ -12,6 +12,7 @@ import {
 } from '../resource-manager.ts';
 import type { BatchOutcome } from './batch.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
+import { DISGUISED } from './errors.ts';
 import { controlTag, failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, judgeSilent, valueAt } from './judge.ts';
 import { addNames, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
 import type { PgSession } from './session.ts';
@@ -170,7 +171,7 @@ export class PgBranch implements BranchSession {
 
   /** The answer to the first statement of a batch. @throws {EngineError} */
   #resultOf(outcome: BatchOutcome): StatementResult {
-    const result = outcome.kind === 'answered' ? outcome.results[0] : undefined;
+    const result = outcome.kind === 'answered' && outcome.error !== DISGUISED ? outcome.results[0] : undefined;
     if (result === undefined) {
       const internal: Reason = { code: 'INTERNAL', message: 'the engine answered nothing', retryable: false };
       throw this.#doomed(failureOf(outcome) ?? internal, outcome.kind === 'too-large' ? undefined : outcome.error);

@@ -9,6 +9,14 @@ const RETRYABLE = new Set(['40001', '40P01', '55P03', '53200', '53300', '53400',
 /** The session ended: shutdown, crash, start-up, idle limits. Every code of class 08 belongs to them, too. */
 const SESSION_ENDED = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04']);
 
+/** Stands for the engine's answer to a statement that took from the session what others find it by, or how its texts are read. */
+export const DISGUISED: PgError = {
+  message:
+    'a statement or a function of the branch changed application_name, by which an unfinished branch is found and ended, or ' +
+    'client_encoding, in which its texts are read. Next: leave both as they are',
+  ...{ code: '55000', hint: undefined, routine: undefined, severity: 'ERROR' },
+};
+
 export function isPgError(error: unknown): error is PgError & { readonly code: string } {
   return error instanceof Error && /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 }
@@ -18,9 +26,9 @@ export function statementReason(error: PgError): Reason {
   const sqlstate = error.code ?? '';
   const ended = SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08');
   // The engine's own answer to several statements in one: the same SQLSTATE as any syntax error, told apart by its origin.
-  const several = sqlstate === '42601' && error.routine === 'exec_parse_message';
+  const refused = error === DISGUISED || (sqlstate === '42601' && error.routine === 'exec_parse_message');
   return {
-    code: ended ? 'ENGINE_UNAVAILABLE' : several ? 'STATEMENT_REFUSED' : 'STATEMENT_FAILED',
+    code: ended ? 'ENGINE_UNAVAILABLE' : refused ? 'STATEMENT_REFUSED' : 'STATEMENT_FAILED',
     message: words(error),
     sqlstate,
     // A table was altered between two uses of a plan that the session keeps; the next use makes a new one.

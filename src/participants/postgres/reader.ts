@@ -39,9 +39,13 @@ const treeMayAct = (tree: string): string =>
   `exists (select from regexp_matches(${tree}::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') as f (ids)
     join pg_proc p on p.oid = f.ids[1]::oid where ${mayAct('p')})`;
 
-/** The table calls something by itself when a statement uses it: by a view, a rule, a trigger, or a policy. */
+/**
+ * The table calls something by itself when a statement uses it: by a view, a rule, a trigger, or a policy. A foreign table has its
+ * writes and locks at another server, under no number of this one, and a COMMIT here ends them there.
+ */
 const RELATION_MAY_ACT = `exists (select from pg_class c where c.oid = l.relation and case
   when c.relkind = 'v' then exists (select from pg_rewrite w where w.ev_class = c.oid and ${treeMayAct('w.ev_action')})
+  when c.relkind = 'f' then l.mode <> 'AccessShareLock'
   else c.relhasrules and c.relkind in ('r', 'p')
     or c.relhastriggers and l.mode = 'RowExclusiveLock'
       and exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)

@@ -12,8 +12,8 @@ export interface SessionState {
 }
 
 /**
- * The formats that the value decoder reads, whatever the role's defaults are; no limit on idle pooled sessions; and warnings are heard, for
- * one of them is all that tells that a wait for the synchronous standby was cut off (P17).
+ * The formats that the value decoder reads, whatever the role's defaults are; UTC, in which a Date of the client is written; no limit on
+ * idle pooled sessions; and warnings are heard, for one of them is all that tells that a wait for the synchronous standby was cut off (P17).
  */
 export const FORMATS: Readonly<Record<string, string>> = {
   client_min_messages: 'warning',
@@ -21,6 +21,7 @@ export const FORMATS: Readonly<Record<string, string>> = {
   IntervalStyle: 'postgres',
   bytea_output: 'hex',
   extra_float_digits: '1',
+  TimeZone: 'UTC',
   idle_session_timeout: '0',
 };
 
@@ -40,21 +41,30 @@ export function setConfigColumns(settings: Readonly<Record<string, string>>, fir
  * To be executed within the branch, ahead of what prepares or commits it: the role that owns it is ours again, for the evidence and for
  * who may finish it, and no limit that the application set for its own statements ends it. First the deferred triggers, which are the
  * application's: they run as its own role and with its settings, as at a COMMIT.
+ * @param tag the name that the session must still carry: the step at `RESTORE_CHECKS_AT` divides by zero if it does not, or if texts
+ * are not UTF-8.
  */
-export function restoreSteps({ login, role, synchronousCommit }: SessionState): readonly Step[] {
+export function restoreSteps({ login, role, synchronousCommit }: SessionState, tag: string): readonly Step[] {
   return [
     { text: 'set local statement_timeout = 0', values: [] },
     { text: 'set constraints all immediate', values: [] },
     {
       text: `select pg_catalog.set_config('session_authorization', $1, true), pg_catalog.set_config('role', $2, true),
         pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('client_min_messages', 'warning', true),
-        pg_catalog.set_config('search_path', 'pg_catalog', true)`,
-      values: [login, role, synchronousCommit],
+        pg_catalog.set_config('search_path', 'pg_catalog', true), 1 operator(pg_catalog./) case
+          when pg_catalog.current_setting('application_name') operator(pg_catalog.<>) $4::pg_catalog.text then 0
+          when pg_catalog.current_setting('client_encoding') operator(pg_catalog.<>) 'UTF8' then 0 else 1 end`,
+      values: [login, role, synchronousCommit, tag],
     },
   ];
 }
 
-/** The same for an application's own connection, as a text: its branch belongs to the role that logged in there. */
+export const RESTORE_CHECKS_AT = 2;
+
+/**
+ * The same for an application's own connection, as a text: its branch belongs to the role that logged in there. That the vote may be lost
+ * by a failover is not the application's choice alone: other databases rely on it.
+ */
 export const RESTORE_TEXT =
   'set local synchronous_commit to default;set local client_min_messages = warning;set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
   'set local role none;set local search_path = pg_catalog;';

@@ -13,6 +13,11 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** How long an idle session may take to say goodbye. */
 const GOODBYE_TIMEOUT_MS = 1_000;
 /** Which server process serves a session; both together are never reused. */
@@ -38,6 +43,7 @@ export class PgSession {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #names = new NamedStatements();
+  readonly #reported = new Map<string, string>();
   readonly #endListeners: ((end: SessionEnd) => void)[] = [];
   #user: ((end: SessionEnd) => void) | undefined;
   #current: Batch | undefined;
@@ -68,6 +74,9 @@ export class PgSession {
         this.destroy();
       }
     });
+    connection.on('parameterStatus', (message: ParameterStatus) => {
+      this.#reported.set(message.parameterName, message.parameterValue);
+    });
     connection.on('notice', (notice: unknown) => this.#current?.noticed(notice));
     connection.on('end', () => this.#end());
     // Before the driver's own listener: a packet beyond the limit is not to be parsed.
@@ -85,6 +94,11 @@ export class PgSession {
   /** As the engine told with its last answer. */
   get status(): TransactionStatus {
     return this.#status;
+  }
+
+  /** A setting that the server tells by itself with the answer that changed it; undefined: none has, since the session was opened. */
+  reported(setting: 'application_name' | 'client_encoding'): string | undefined {
+    return this.#reported.get(setting);
   }
 
   /** When the server was last heard. */
