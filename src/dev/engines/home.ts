@@ -1,7 +1,8 @@
-// The directory of one server: made once from a template, found again later with its password.
+// The directory of one server: made once from a template, with a password of its own, and found again later.
 import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemRandom } from '../../lib/random.ts';
 import { type Account, canReach } from './account.ts';
 import { cacheDirectory, cached } from './cache.ts';
 import type { EngineName } from './engine-server.ts';
@@ -23,14 +24,17 @@ export interface HomeOptions {
   readonly account: Account | undefined;
   /** Names the initialised data directory in the cache, from which new servers are copied. */
   readonly template: string;
-  /** Makes `data`, an initialised data directory of a server that is down, and `password` in the directory it is given. */
+  /** Makes `data`, an initialised data directory of a server that is down, in the directory it is given. */
   readonly initialise: (directory: string) => Promise<void>;
+  /** Gives the administrator of a data directory that no server has run on yet this password, from the first login on. */
+  readonly setPassword: (dataDirectory: string, password: string) => Promise<void>;
   /** Initialise for this server alone instead of copying. */
   readonly fresh: boolean;
 }
 
 /** Goes up when data directories are initialised differently, so that no cache hands out those of before. */
-const TEMPLATE_FORMAT = 1;
+const TEMPLATE_FORMAT = 2;
+const PASSWORD_CHARS = 24;
 
 /**
  * Takes up the server of `directory`, or makes one.
@@ -53,22 +57,24 @@ export async function openHome(options: HomeOptions): Promise<Home> {
   const dataDirectory = await placeForData(directory, options.account);
   // No server.json: whatever lies there was half made.
   await rm(dataDirectory, { recursive: true, force: true });
-  const password = await (options.fresh ? initialiseInPlace : copyTemplate)(options, dataDirectory);
+  await (options.fresh ? initialiseInPlace : copyTemplate)(options, dataDirectory);
+  // All copies have the password of their template, which the cache shows to others: each server gets its own before it listens.
+  const password = systemRandom.base32(PASSWORD_CHARS);
+  await options.setPassword(dataDirectory, password);
   const home: Home = { engine: options.engine, line: options.line, password, dataDirectory };
   await writeFile(`${file}.new`, JSON.stringify(home), { mode: 0o600 });
   await rename(`${file}.new`, file);
   return home;
 }
 
-async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<string> {
+async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<void> {
   const template = await cached(`${options.template}-v${TEMPLATE_FORMAT}`, options.initialise);
   // By ourselves, who may read the cache, and then handed over.
   await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory]);
   await handOver(dataDirectory, options.account);
-  return readPassword(template);
 }
 
-async function initialiseInPlace(options: HomeOptions, dataDirectory: string): Promise<string> {
+async function initialiseInPlace(options: HomeOptions, dataDirectory: string): Promise<void> {
   const directory = join(dirname(dataDirectory), 'initial');
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory);
@@ -76,9 +82,7 @@ async function initialiseInPlace(options: HomeOptions, dataDirectory: string): P
   await options.initialise(directory);
   await rename(join(directory, 'data'), dataDirectory);
   await handOver(dataDirectory, options.account);
-  const password = await readPassword(directory);
   await rm(directory, { recursive: true });
-  return password;
 }
 
 /** Everything in `directory` belongs to the server's account from now on. */
@@ -86,10 +90,6 @@ export async function handOver(directory: string, account: Account | undefined):
   if (account !== undefined) {
     await run('chown', ['-R', `${account.uid}:${account.gid}`, directory]);
   }
-}
-
-async function readPassword(directory: string): Promise<string> {
-  return (await readFile(join(directory, 'password'), 'utf8')).trim();
 }
 
 /**

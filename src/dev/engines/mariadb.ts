@@ -1,7 +1,6 @@
 // MariaDB: the machine's own server, or the one of the machine's Debian release, unpacked into the cache.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { systemRandom } from '../../lib/random.ts';
 import { cached, exists } from './cache.ts';
 import { openTree, unpackDebian } from './debian.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
@@ -84,7 +83,6 @@ async function initialise(installation: Installation, directory: string): Promis
   const share = installation.paths.find((path) => path.startsWith('--lc-messages-dir='))?.split('=')[1] ?? '';
   const scripts = await systemTableScripts(share);
   const texts = await Promise.all((scripts ?? []).map((file) => readFile(file, 'utf8')));
-  const password = systemRandom.base32(24);
   const sql = [
     'create database if not exists mysql;',
     'use mysql;',
@@ -93,7 +91,7 @@ async function initialise(installation: Installation, directory: string): Promis
     // The bootstrap made accounts without a password. From here on the grant tables count.
     'delete from mysql.global_priv;',
     'flush privileges;',
-    administratorSql(password),
+    administratorSql(),
   ].join('\n');
   const data = join(directory, 'data');
   await mkdir(data, { mode: 0o700 });
@@ -101,5 +99,4 @@ async function initialise(installation: Installation, directory: string): Promis
   const sizes = Object.entries(SMALL).map(([name, value]) => `--${name}=${value}`);
   const options = ['--bootstrap', `--datadir=${data}`, '--log-warnings=0', '--max-allowed-packet=8M', ...sizes];
   await run(file, [...args, ...firstOptions(), ...installation.paths, ...options], { input: sql });
-  await writeFile(join(directory, 'password'), `${password}\n`, { mode: 0o600 });
 }

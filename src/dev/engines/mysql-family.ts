@@ -1,7 +1,9 @@
 // What MySQL and MariaDB servers have in common: where the program is, how it is run, how one logs in.
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { systemRandom } from '../../lib/random.ts';
 import { type Account, isRoot, mysqlAccount } from './account.ts';
 import type { EngineName, EngineOptions, EngineServer } from './engine-server.ts';
 import { handOver, openHome } from './home.ts';
@@ -28,6 +30,8 @@ export interface FamilyOptions extends EngineOptions {
 export const ADMINISTRATOR = 'root';
 export const DATABASE = 'concordat';
 
+/** In the data directory, until the first start. */
+const FIRST_START = 'first-start.sql';
 const LOGIN_TIMEOUT_MS = 2_000;
 
 /** Nothing is read from the machine's own option files. As root the server is told whose account to take before it serves. */
@@ -47,6 +51,7 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
     account,
     template: `data-${engine}-${installation.version}`,
     initialise: options.initialise,
+    setPassword: writeFirstStart,
     fresh: options.fresh ?? false,
   });
   await handOver(home.dataDirectory, account); // It may be of a playground that ran as root.
@@ -60,7 +65,8 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
   );
   // Relative names lie in the data directory: a socket's path may have 107 bytes only, and this one is never too long.
   const places = [`--datadir=${home.dataDirectory}`, '--socket=server.sock', '--pid-file=server.pid'];
-  return openServer(
+  const firstStart = join(home.dataDirectory, FIRST_START);
+  const server = await openServer(
     {
       engine,
       dataDirectory: home.dataDirectory,
@@ -77,6 +83,7 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
         ...places,
         '--bind-address=127.0.0.1',
         `--port=${port}`,
+        ...(existsSync(firstStart) ? [`--init-file=${firstStart}`] : []),
         ...settings,
       ],
       login: (port) => login(port, home.password),
@@ -84,6 +91,15 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
     },
     options.port,
   );
+  // A login worked, with the password that it sets. A start that was killed before finds it again.
+  await rm(firstStart, { force: true });
+  return server;
+}
+
+/** The server executes it before it listens. Of this server alone: no binary log takes it to another. */
+async function writeFirstStart(dataDirectory: string, password: string): Promise<void> {
+  const sql = `set sql_log_bin = 0;\nalter user '${ADMINISTRATOR}'@'127.0.0.1' identified by '${password}';\n`;
+  await writeFile(join(dataDirectory, FIRST_START), sql, { mode: 0o600 });
 }
 
 async function login(port: number, password: string): Promise<{ version: string; dataDirectory: string }> {
@@ -108,10 +124,10 @@ async function login(port: number, password: string): Promise<{ version: string;
   }
 }
 
-/** The administrator may log in by TCP from this machine only, and nobody else at all. */
-export function administratorSql(password: string): string {
+/** The administrator may log in by TCP from this machine only, and nobody else at all. Its password is known to nobody: each server sets its own. */
+export function administratorSql(): string {
   return `
-create user '${ADMINISTRATOR}'@'127.0.0.1' identified by '${password}';
+create user '${ADMINISTRATOR}'@'127.0.0.1' identified by '${systemRandom.base32(24)}';
 grant all privileges on *.* to '${ADMINISTRATOR}'@'127.0.0.1' with grant option;
 create database ${DATABASE};
 `;

@@ -1,7 +1,6 @@
 // MySQL 9: not in Debian 12, so the server of Debian unstable is unpacked into the cache and run with its own libraries.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemRandom } from '../../lib/random.ts';
 import { cached } from './cache.ts';
 import { openTree, unpackDebian } from './debian.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
@@ -67,9 +66,8 @@ async function unpackedInstallation(options: EngineOptions): Promise<Installatio
 async function initialise(installation: Installation, directory: string): Promise<void> {
   const data = join(directory, 'data');
   await mkdir(data, { mode: 0o700 });
-  const password = systemRandom.base32(24);
   const script = join(directory, 'initial.sql');
-  await writeFile(script, `drop user 'root'@'localhost';\n${administratorSql(password)}`, { mode: 0o600 });
+  await writeFile(script, `drop user 'root'@'localhost';\n${administratorSql()}`, { mode: 0o600 });
   const [file, ...args] = installation.command;
   const sizes = Object.entries(SMALL).map(([name, value]) => `--${name}=${value}`);
   const options = ['--initialize-insecure', `--datadir=${data}`, `--init-file=${script}`, '--secure-file-priv=NULL'];
@@ -77,5 +75,4 @@ async function initialise(installation: Installation, directory: string): Promis
   await rm(script);
   // The server's identity: a copy makes itself a new one when this file is missing.
   await rm(join(data, 'auto.cnf'), { force: true });
-  await writeFile(join(directory, 'password'), `${password}\n`, { mode: 0o600 });
 }

@@ -1,5 +1,5 @@
 // PostgreSQL: 18 from npm's prebuilt binaries, 15 where the machine has Debian's package.
-import { chmod, chown, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
@@ -50,6 +50,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EngineSer
     account,
     template: await templateName(binaries, account),
     initialise: (directory) => initialise(binaries, account, directory),
+    setPassword: (data, password) => setPassword(binaries, account, { data, password }),
     fresh: options.fresh ?? false,
   });
   const settings = Object.entries({ ...SETTINGS, ...options.settings }).flatMap(([name, value]) => [
@@ -155,11 +156,11 @@ async function templateName(binaries: string, account: Account | undefined): Pro
 }
 
 async function initialise(binaries: string, account: Account | undefined, directory: string): Promise<void> {
-  const password = systemRandom.base32(24);
   const data = join(directory, 'data');
-  const passwordFile = join(directory, 'password');
+  // Initdb wants one; each server gets another.
+  const passwordFile = join(directory, 'first-password');
   await mkdir(data, { mode: 0o700 });
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  await writeFile(passwordFile, `${systemRandom.base32(24)}\n`, { mode: 0o600 });
   if (account !== undefined) {
     await chown(data, account.uid, account.gid);
     await chown(passwordFile, account.uid, account.gid);
@@ -178,7 +179,17 @@ async function initialise(binaries: string, account: Account | undefined, direct
   ];
   await run(join(binaries, 'initdb'), ['-D', data, ...options], { account });
   await run(postgres, ['--single', '-D', data, 'postgres'], { account, input: `create database ${DATABASE};\n` });
-  await chmod(passwordFile, 0o600);
+  await rm(passwordFile);
+}
+
+/** While no server runs: in single-user mode, which asks for no password. It has been stopped in order when this resolves. */
+async function setPassword(
+  binaries: string,
+  account: Account | undefined,
+  { data, password }: { readonly data: string; readonly password: string },
+): Promise<void> {
+  const input = `alter role ${USER} password '${password}';\n`;
+  await run(join(binaries, 'postgres'), ['--single', '-D', data, 'postgres'], { account, input });
 }
 
 /**

@@ -210,7 +210,7 @@ class ServerProcess implements EngineServer {
       }
       try {
         const answer = await this.#program.login(this.port);
-        // Another server of ours knows the same password: make sure that the one that answers is this one.
+        // A copy of this server has the same password: make sure that the one that answers is this one.
         if (answer.dataDirectory === this.#program.dataDirectory) {
           this.#version = answer.version;
           return;
