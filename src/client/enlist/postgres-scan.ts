@@ -6,6 +6,7 @@ import { quotedEnd, type ScannedStatement, StatementList } from './scanned.ts';
 const BLANK = /[ \t\n\r\f\v]+|--[^\n\r]*/y;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const NUMBER = /[0-9][\w.\u0080-\uffff]*/y;
+const COMMENT_EDGE = /\/\*|\*\//g;
 const DOLLAR = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 
 /**
@@ -76,20 +77,15 @@ function bodyStep(word: string, depth: number, words: readonly string[]): number
 /** Block comments nest. */
 function commentEnd(sql: string, start: number): number {
   let depth = 0;
-  let at = start;
-  do {
-    const [open, close] = [sql.indexOf('/*', at), sql.indexOf('*/', at)];
-    if (open !== -1 && (close === -1 || open < close)) {
-      depth += 1;
-      at = open + 2;
-    } else if (close !== -1) {
-      depth -= 1;
-      at = close + 2;
-    } else {
-      return sql.length;
+  COMMENT_EDGE.lastIndex = start;
+  // One walk for both: a search for each would look for an end that never comes again and again.
+  for (let edge = COMMENT_EDGE.exec(sql); edge !== null; edge = COMMENT_EDGE.exec(sql)) {
+    depth += edge[0] === '/*' ? 1 : -1;
+    if (depth === 0) {
+      return COMMENT_EDGE.lastIndex;
     }
-  } while (depth > 0);
-  return at;
+  }
+  return sql.length;
 }
 
 function matchEnd(pattern: RegExp, sql: string, at: number): number | undefined {

@@ -20,6 +20,8 @@ export type StatementKind =
       readonly names: readonly string[] | undefined;
     };
 
+/** As many first words as are needed to know a statement. */
+const WORDS_MAX = 5;
 const CHANGES = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 /** What statements of these kinds do beside reading and changing rows, they do by what they name. */
 const BY_NAME = new Set([
@@ -71,24 +73,31 @@ export function classifyStatement({ sql, parameters }: Statement): StatementKind
 }
 
 function classifyText(sql: string): StatementKind {
-  const why = refusal(sql);
+  const start = statementStart(sql);
+  const words = leadingWords(sql, WORDS_MAX, start);
+  const why = refusal(sql, start, words);
   if (why !== undefined) {
     return refused(why);
   }
-  const [first = ''] = leadingWords(sql, 1);
+  const [first = ''] = words;
   return {
     kind: 'accepted',
     changes: CHANGES.has(first),
     locks: first === 'LOCK',
     goesBack: first === 'ROLLBACK',
-    names: namesOf(sql),
+    names: namesFrom(sql, start, first),
   };
 }
 
 /** Names that decide whether a text only reads. Undefined: it may do anything. Of one statement, as far as a semicolon can tell. */
 export function namesOf(sql: string): readonly string[] | undefined {
-  const [first = ''] = leadingWords(sql, 1);
-  const isOne = !/;\s*[^\s;]/.test(sql.slice(statementStart(sql)));
+  const start = statementStart(sql);
+  const [first = ''] = leadingWords(sql, 1, start);
+  return namesFrom(sql, start, first);
+}
+
+function namesFrom(sql: string, start: number, first: string): readonly string[] | undefined {
+  const isOne = !/;\s*[^\s;]/.test(sql.slice(start));
   return isOne && (BY_NAME.has(first) || first === '') ? namesIn(sql) : undefined;
 }
 
@@ -96,23 +105,23 @@ function refused(message: string): StatementKind {
   return { kind: 'refused', reason: { code: 'STATEMENT_REFUSED', message, retryable: false } };
 }
 
-function refusal(sql: string): string | undefined {
+function refusal(sql: string, start: number, words: readonly string[]): string | undefined {
   if (sql.includes('\0')) {
     // The protocol ends texts with a zero: what follows one would be read as another message's content.
     return 'the statement contains a zero character';
   }
-  const start = sql[statementStart(sql)];
-  if (start !== undefined && !/[A-Za-z("]/.test(start)) {
+  const character = sql[start];
+  if (character !== undefined && !/[A-Za-z("]/.test(character)) {
     // Nothing that the server executes begins so; were it otherwise, what stands behind it would not have been looked at.
-    return `the statement begins with ${JSON.stringify(start)}, and no statement of PostgreSQL does`;
+    return `the statement begins with ${JSON.stringify(character)}, and no statement of PostgreSQL does`;
   }
-  const [first = '', second = '', third = ''] = leadingWords(sql, 3);
+  const [first = '', second = '', third = ''] = words;
   const end = endWord(first, second, third);
   if (end !== undefined) {
     return `${end} would end the branch, which the coordinator does: commit or roll back the global transaction, and use SAVEPOINT for a part of it`;
   }
   if (first === 'SET' || first === 'RESET') {
-    const what = anchored(sql);
+    const what = anchored(words);
     return what === undefined ? undefined : `${first} would change ${what}`;
   }
   if (first === 'COPY') {
@@ -133,8 +142,7 @@ function endWord(first: string, second: string, third: string): string | undefin
 }
 
 /** What `SET` or `RESET` would change that must stay. */
-function anchored(sql: string): string | undefined {
-  const [, ...words] = leadingWords(sql, 5);
+function anchored([, ...words]: readonly string[]): string | undefined {
   const isLocal = words[0] === 'LOCAL';
   const scope = isLocal || words[0] === 'SESSION' ? words.slice(1) : words;
   // `SET SESSION AUTHORIZATION` and `SET SESSION SESSION AUTHORIZATION`; also `SET SESSION CHARACTERISTICS`.
