@@ -186,3 +186,14 @@ test.each([`select set_config('application_name', 'mine', true)`, 'select disgui
     expect((await other.query('select sum(deposit)::text as sum from customer')).rows).toEqual(before);
   },
 );
+
+test('a failed transaction is explained by what failed in it (field R11)', async () => {
+  const { concordat, accounts } = await startApplication(pair);
+  const work = concordat.transaction(async (tx) => {
+    await tx.enlist('accounts', accounts);
+    await accounts.query(PAY);
+    await accounts.query('select nothing_of_that_name').catch(() => undefined);
+    await tx.resource('orders').query(ORDER, [tx.gtrid]);
+  });
+  await expect(work).rejects.toThrow(/nothing_of_that_name/);
+});

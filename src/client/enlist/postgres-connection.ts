@@ -25,6 +25,9 @@ export interface PgProtocol {
   off(event: string, listener: (message: never) => void): unknown;
 }
 
+/** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
+export const MARK = 'concordat.branch';
+
 /** In one text, so that nothing of the application comes in between; its end fails, with a name that says why. */
 export const PARK = 'rollback;begin;rollback to savepoint "the global transaction was rolled back"';
 

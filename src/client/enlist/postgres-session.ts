@@ -24,6 +24,7 @@ import {
   askPg,
   cancelPg,
   failureOf,
+  MARK,
   PARK,
   type PgAnswer,
   type PgClient,
@@ -41,14 +42,13 @@ const ENDS = /^ROLLBACK/;
 /** What has. The gate lets nothing through that is answered so; if it did, that is seen here in the same round trip. */
 const ENDED = /^(?:COMMIT|PREPARE TRANSACTION)/;
 
-/** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
-const MARK = 'concordat.branch';
-
 export class LentPgSession {
   readonly #parts: LentSessionParts<PgClient>;
   readonly #onLost: (reason: Reason) => void;
   readonly #loan: Loan;
+  /** By which others find the session: what it should be, and what the server says. In a transaction that failed it is what it was before. */
   readonly #tag: string;
+  #name: string | undefined;
   #gate: PgGate | undefined;
   #release: HeldRelease | undefined;
   /** Why the application may send nothing more. */
@@ -211,7 +211,7 @@ export class LentPgSession {
 
   async #rollBack(text: string): Promise<void> {
     const { connection, clock, tools } = this.#parts;
-    const isDone = async (): Promise<boolean> => (await this.#ask(text, OBEY_MS)).kind !== 'lost';
+    const isDone = async () => (await this.#ask(text, OBEY_MS)).kind !== 'lost';
     if (!this.#isGone && !(await isDone())) {
       // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
       await cancelPg(connection, clock);
@@ -252,11 +252,8 @@ export class LentPgSession {
     this.#isUnreplicated ||= isUnreplicated(notice);
   };
 
-  /** Texts that set the name by which others find the session are refused, but a function can, too. */
   readonly #onReport = ({ parameterName, parameterValue }: PgReport): void => {
-    if (this.#isTheirs && parameterName === 'application_name' && parameterValue !== this.#tag) {
-      this.#onLost(statementReason(DISGUISED));
-    }
+    this.#name = parameterName === 'application_name' ? parameterValue : this.#name;
   };
 
   readonly #onTag = ({ text }: { readonly text: string }): void => {
@@ -274,6 +271,9 @@ export class LentPgSession {
   readonly #onReady = ({ status }: { readonly status: string }): void => {
     if (this.#isTheirs && status === 'I') {
       this.#endedOutside();
+    }
+    if (this.#isTheirs && status === 'T' && (this.#name ?? this.#tag) !== this.#tag) {
+      this.#onLost(statementReason(DISGUISED));
     }
   };
 
