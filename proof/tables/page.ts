@@ -25,6 +25,11 @@ const LEVELS: readonly (readonly [RegExp, string])[] = [
   [/^participants\//, 'participant'],
   [/^client\//, 'client'],
   [/^cli\//, 'command line'],
+  [/^dev\//, 'playground'],
+  [/^floods\//, 'real process'],
+  [/^orms\//, 'real libraries and databases'],
+  [/^scripts\//, 'scripts'],
+  [/^wire\//, 'wire'],
 ];
 
 /** More say nothing more: the others are found by the row's name. */

@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { cached, exists } from './cache.ts';
 import { openTree, unpackDebian } from './debian.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
-import { administratorSql, firstOptions, type Installation, startFamilyServer } from './mysql-family.ts';
+import {
+  administratorSql,
+  firstOptions,
+  type Installation,
+  ownTemporaryDirectory,
+  startFamilyServer,
+} from './mysql-family.ts';
 import { run } from './run.ts';
 
 const PROGRAMS = ['/usr/sbin/mariadbd', '/usr/local/sbin/mariadbd', '/usr/bin/mariadbd', '/usr/local/bin/mariadbd'];
@@ -97,6 +103,14 @@ async function initialise(installation: Installation, directory: string): Promis
   await mkdir(data, { mode: 0o700 });
   const [file, ...args] = installation.command;
   const sizes = Object.entries(SMALL).map(([name, value]) => `--${name}=${value}`);
-  const options = ['--bootstrap', `--datadir=${data}`, '--log-warnings=0', '--max-allowed-packet=8M', ...sizes];
+  const temporary = await ownTemporaryDirectory(directory);
+  const options = [
+    '--bootstrap',
+    `--datadir=${data}`,
+    `--tmpdir=${temporary}`,
+    '--log-warnings=0',
+    '--max-allowed-packet=8M',
+    ...sizes,
+  ];
   await run(file, [...args, ...firstOptions(), ...installation.paths, ...options], { input: sql });
 }

@@ -58,8 +58,10 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
   const files = join(dirname(home.dataDirectory), 'files');
   await mkdir(files, { recursive: true, mode: 0o700 });
   await handOver(files, account);
+  const temporary = await ownTemporaryDirectory(dirname(home.dataDirectory));
+  await handOver(temporary, account);
   // What SQL reads and writes is in a folder of its own.
-  const own = { 'secure-file-priv': files, ...options.defaults };
+  const own = { 'secure-file-priv': files, tmpdir: temporary, ...options.defaults };
   const settings = Object.entries({ ...own, ...options.settings }).map(([name, value]) =>
     value === '' ? `--${name}` : `--${name}=${value}`,
   );
@@ -100,6 +102,13 @@ export async function startFamilyServer(options: FamilyOptions): Promise<EngineS
 async function writeFirstStart(dataDirectory: string, password: string): Promise<void> {
   const sql = `set sql_log_bin = 0;\nalter user '${ADMINISTRATOR}'@'127.0.0.1' identified by '${password}';\n`;
   await writeFile(join(dataDirectory, FIRST_START), sql, { mode: 0o600 });
+}
+
+/** Not one that servers share: each removes what others have there, temporary tables in use among it, when it starts. */
+export async function ownTemporaryDirectory(beside: string): Promise<string> {
+  const directory = join(beside, 'tmp');
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return directory;
 }
 
 async function login(port: number, password: string): Promise<{ version: string; dataDirectory: string }> {

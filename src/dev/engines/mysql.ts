@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { cached } from './cache.ts';
 import { openTree, unpackDebian } from './debian.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
-import { administratorSql, firstOptions, type Installation, startFamilyServer } from './mysql-family.ts';
+import {
+  administratorSql,
+  firstOptions,
+  type Installation,
+  ownTemporaryDirectory,
+  startFamilyServer,
+} from './mysql-family.ts';
 import { run } from './run.ts';
 
 const SMALL: Readonly<Record<string, string>> = {
@@ -70,7 +76,14 @@ async function initialise(installation: Installation, directory: string): Promis
   await writeFile(script, `drop user 'root'@'localhost';\n${administratorSql()}`, { mode: 0o600 });
   const [file, ...args] = installation.command;
   const sizes = Object.entries(SMALL).map(([name, value]) => `--${name}=${value}`);
-  const options = ['--initialize-insecure', `--datadir=${data}`, `--init-file=${script}`, '--secure-file-priv=NULL'];
+  const temporary = await ownTemporaryDirectory(directory);
+  const options = [
+    '--initialize-insecure',
+    `--datadir=${data}`,
+    `--tmpdir=${temporary}`,
+    `--init-file=${script}`,
+    '--secure-file-priv=NULL',
+  ];
   await run(file, [...args, ...firstOptions(), ...installation.paths, ...options, ...sizes]);
   await rm(script);
   // The server's identity: a copy makes itself a new one when this file is missing.
