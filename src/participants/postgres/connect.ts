@@ -16,6 +16,8 @@ export interface SessionSettings {
   readonly lockTimeoutMs: number;
   /** The session's own limit on idling inside a transaction; a branch with another one sets it for itself. */
   readonly idleTimeoutMs: number;
+  /** Settings that sessions of this purpose have beside those of all. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Milliseconds for the way to a usable session. */
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
@@ -56,6 +58,7 @@ async function open(settings: SessionSettings, withOptions: boolean): Promise<Pg
   const { client: given, connectTimeoutMs: timeoutMs, role = 'none' } = settings;
   const ours = {
     ...FORMATS,
+    ...settings.settings,
     lock_timeout: String(settings.lockTimeoutMs),
     idle_in_transaction_session_timeout: String(settings.idleTimeoutMs),
   };

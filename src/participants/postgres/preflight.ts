@@ -4,7 +4,14 @@ import { query } from './catalogue.ts';
 import type { Control } from './finish.ts';
 import { parseGid } from './gid.ts';
 import type { Pooler } from './pooler.ts';
-import { EPOCH_TABLE, printPostgresSql, RIGHTS_COMPLETE, TABLES_COMPLETE } from './tables.ts';
+import {
+  BRANCH_TABLE,
+  EPOCH_TABLE,
+  printPostgresSql,
+  RIGHTS_COMPLETE,
+  ROWS_UNRELIABLE,
+  TABLES_COMPLETE,
+} from './tables.ts';
 
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
 const VERSION_FLOOR = 140_000;
@@ -24,6 +31,8 @@ interface Facts {
   readonly role: string;
   readonly superuser: boolean;
   readonly epochTable: (typeof EPOCH_TABLE_STATES)[number];
+  /** See `ROWS_UNRELIABLE`. */
+  readonly unreliable: string | undefined;
   /** Owners of prepared branches in our grammar that this role cannot finish, with their number. */
   readonly strangers: ReadonlyMap<string, number>;
 }
@@ -156,6 +165,14 @@ function roleFindings(facts: Facts): readonly PreflightFinding[] {
     const message = `the role ${facts.role} may not read and write the tables of the schema concordat`;
     findings.push({ fatal: true, check: 'tables', message, fix: sql });
   }
+  if (facts.unreliable !== undefined) {
+    findings.push({
+      fatal: true,
+      check: 'evidence',
+      message: `the table ${BRANCH_TABLE} ${facts.unreliable}: a branch that was committed could be told as not committed`,
+      fix: `make it a table as \`concordat participant --print-sql postgresql\` has it: look at \\d+ ${BRANCH_TABLE}, then alter table ${BRANCH_TABLE} set logged, disable row level security, or drop the trigger or rule`,
+    });
+  }
   for (const [owner, count] of facts.superuser ? [] : facts.strangers) {
     findings.push({
       fatal: false,
@@ -180,14 +197,14 @@ async function askFacts(control: Control): Promise<Facts> {
         when to_regclass('${EPOCH_TABLE}') is null then
           case when has_schema_privilege('concordat', 'create') then 'creatable' else 'missing' end
         when not ${TABLES_COMPLETE} then 'outdated'
-        when ${RIGHTS_COMPLETE} then 'usable' else 'forbidden' end`,
+        when ${RIGHTS_COMPLETE} then 'usable' else 'forbidden' end, ${ROWS_UNRELIABLE}`,
     },
     {
       text: `select gid, owner::text from pg_prepared_xacts where database = current_database() and owner <> current_user`,
     },
   ]);
   const values = new Map(settings?.rows.map(([name, value]) => [name, value ?? '']));
-  const [inRecovery, slotsUsed, role, superuser, epochTable] = state?.rows[0] ?? [];
+  const [inRecovery, slotsUsed, role, superuser, epochTable, unreliable] = state?.rows[0] ?? [];
   const strangers = new Map<string, number>();
   for (const [gid, owner] of prepared?.rows ?? []) {
     if (parseGid(gid ?? '') !== undefined) {
@@ -201,6 +218,7 @@ async function askFacts(control: Control): Promise<Facts> {
     role: role ?? '',
     superuser: superuser === 'true',
     epochTable: EPOCH_TABLE_STATES.find((state) => state === epochTable) ?? 'missing',
+    unreliable: unreliable ?? undefined,
     strangers,
   };
 }

@@ -31,6 +31,7 @@ import { poolerBetween } from './pooler.ts';
 import { preflight } from './preflight.ts';
 import { forgetRows, insertRowStep, listRows } from './rows.ts';
 import type { PgSession } from './session.ts';
+import { CONTROL_SETTINGS } from './session-state.ts';
 import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables.ts';
 import { clientConfigOf, parsePostgresUrl } from './url.ts';
 
@@ -77,7 +78,7 @@ class PostgresResourceManager implements ResourceManager {
   /** What the newest branch asked for: new sessions start with it, so that branches like it need no SET of their own. */
   #usualIdleTimeoutMs = TRANSACTION_TIMEOUT_DEFAULT_MS;
   readonly #callTimeoutMs: number;
-  /** Opens a session, of whichever engine answers. */
+  /** Opens a control session, of whichever engine answers. */
   readonly #connect: () => Promise<PgSession>;
   #expected: string | undefined;
 
@@ -94,9 +95,11 @@ class PostgresResourceManager implements ResourceManager {
       clock: options.clock,
       startup: { refusesOptions: false },
     };
-    this.#connect = () => openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
-    const connect = async () => {
-      const session = await this.#connect();
+    const openBranchSession = () => openSession({ ...settings, idleTimeoutMs: this.#usualIdleTimeoutMs });
+    this.#connect = () =>
+      openSession({ ...settings, settings: CONTROL_SETTINGS, idleTimeoutMs: this.#usualIdleTimeoutMs });
+    const expected = async (open: () => Promise<PgSession>) => {
+      const session = await open();
       if (this.#expected !== undefined && session.identity !== this.#expected) {
         session.destroy();
         throw otherEngine(this.#expected, session.identity);
@@ -111,13 +114,13 @@ class PostgresResourceManager implements ResourceManager {
       this.#branches.dropIdle();
       this.#controls.dropIdle();
     };
-    this.#branches = new SessionPool({ sessionsMax: this.#poolMax, waitMs: OPEN_WAIT_MS, clock, connect, onSilence });
+    this.#branches = new SessionPool({
+      ...{ sessionsMax: this.#poolMax, waitMs: OPEN_WAIT_MS, clock, onSilence },
+      connect: () => expected(openBranchSession),
+    });
     this.#controls = new SessionPool({
-      sessionsMax: CONTROL_SESSIONS_MAX,
-      waitMs: this.#callTimeoutMs,
-      clock,
-      connect,
-      onSilence,
+      ...{ sessionsMax: CONTROL_SESSIONS_MAX, waitMs: this.#callTimeoutMs, clock, onSilence },
+      connect: () => expected(this.#connect),
     });
     this.#fences = new Fences(this.#control);
     this.#host = {

@@ -25,6 +25,16 @@ export const FORMATS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
 };
 
+/**
+ * Of sessions that finish and prove, whatever the role's defaults are: the server's own catalogue is asked and no object of that name in another
+ * schema, a row that a policy hides is an error and not absent, and what they read is no part of an application's serializable transactions.
+ */
+export const CONTROL_SETTINGS: Readonly<Record<string, string>> = {
+  search_path: 'pg_catalog,pg_temp',
+  row_security: 'off',
+  default_transaction_isolation: 'read committed',
+};
+
 /** Settings as the server takes them when a session starts: they are then what RESET goes back to. */
 export function startupOptions(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
@@ -51,7 +61,7 @@ export function restoreSteps({ login, role, synchronousCommit }: SessionState, t
     {
       text: `select pg_catalog.set_config('session_authorization', $1, true), pg_catalog.set_config('role', $2, true),
         pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('client_min_messages', 'warning', true),
-        pg_catalog.set_config('search_path', 'pg_catalog', true), 1 operator(pg_catalog./) case
+        pg_catalog.set_config('search_path', 'pg_catalog,pg_temp', true), 1 operator(pg_catalog./) case
           when pg_catalog.current_setting('application_name') operator(pg_catalog.<>) $4::pg_catalog.text then 0
           when pg_catalog.current_setting('client_encoding') operator(pg_catalog.<>) 'UTF8' then 0 else 1 end`,
       values: [login, role, synchronousCommit, tag],
@@ -67,7 +77,7 @@ export const RESTORE_CHECKS_AT = 2;
  */
 export const RESTORE_TEXT =
   'set local synchronous_commit to default;set local client_min_messages = warning;set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
-  'set local role none;set local search_path = pg_catalog;';
+  'set local role none;set local search_path = pg_catalog, pg_temp;';
 
 /**
  * To be executed behind the end of a branch, outside of any transaction. What `DISCARD ALL` does, but for the statements and plans that

@@ -43,6 +43,18 @@ export const RIGHTS_COMPLETE = `(${Object.entries(TABLE_RIGHTS)
   .flatMap(([table, rights]) => rights.map((right) => `has_table_privilege('${table}', '${right}')`))
   .join(' and ')})`;
 
+/**
+ * What keeps the rows of branches from being what they are taken for, in words; null: nothing. A row that is not written, not shown, or gone
+ * after a crash, would be taken for a branch that was not committed.
+ */
+export const ROWS_UNRELIABLE = `(select case when c.relkind not in ('r', 'p') then 'is not a table'
+    when c.relpersistence <> 'p' then 'is unlogged, so that a crash or a failover empties it'
+    when exists (select from pg_rewrite w where w.ev_class = c.oid) then 'has rules, which may keep its rows from being written'
+    when exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgtype & 2 <> 0 and t.tgenabled <> 'D')
+      then 'has a trigger before its rows, which may keep them from being written'
+    when row_security_active(c.oid) then 'has row-level security, which may hide its rows from this role' end
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'concordat' and c.relname = 'branch')`;
+
 /** What `createTables` executes, for an administrator to run where the participant's role may not; with the grants that it then needs. */
 export function printPostgresSql(role = 'concordat'): string {
   const name = `"${role.replaceAll('"', '""')}"`;
