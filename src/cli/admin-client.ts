@@ -9,6 +9,7 @@ import { fromServiceError } from '../wire/status.ts';
 import { CoordinatorError, EXIT, STATUS } from '../xa/errors.ts';
 import { formatDuration } from './duration.ts';
 import { CliError } from './failure.ts';
+import type { Interrupt } from './interrupt.ts';
 
 export type AdminMethod =
   | 'ListTransactions'
@@ -48,7 +49,12 @@ const UNAUTHENTICATED = 16;
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Connects when the first call is made. `timeoutMs` bounds each call, never what the coordinator does. */
-export function openAdminClient(options: { readonly address: string; readonly timeoutMs: number }): AdminClient {
+export function openAdminClient(options: {
+  readonly address: string;
+  readonly timeoutMs: number;
+  /** Hears what is sent. */
+  readonly interrupt?: Interrupt;
+}): AdminClient {
   const client = new Client(options.address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
     // A proxy for the web does not lead to a coordinator, and an operator's shell often has one set.
@@ -85,11 +91,14 @@ export function openAdminClient(options: { readonly address: string; readonly ti
     address: options.address,
     async call(method, request) {
       const definition: unknown = wire.AdminService.service[method];
+      const done = options.interrupt?.sent(method, request as object);
       try {
-        return await unary(
+        const answer = await unary(
           definition as MethodDefinition<typeof request, unknown, unknown, AnswerOf<typeof method>>,
           request,
         );
+        done?.();
+        return answer;
       } catch (error) {
         throw inOurWords(error as ServiceError, options);
       }
@@ -114,6 +123,7 @@ export function openAdminClient(options: { readonly address: string; readonly ti
       }
     },
     [Symbol.dispose]() {
+      options.interrupt?.[Symbol.dispose]();
       client.close();
     },
   };

@@ -50,4 +50,5 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.confirmationMissing, 'confirmation missing'],
   [EXIT.logLocked, 'another coordinator holds the log'],
   [EXIT.logFailed, 'a forced write failed; a restart reads the truth'],
+  [EXIT.interrupted, 'interrupted (Ctrl-C); the message says what was sent'],
 ];

@@ -59,16 +59,20 @@ export function toFailure(error: unknown): Failure {
   };
 }
 
-/** What goes to standard error, with the final newline. */
-export function renderFailure(failure: Failure, output: OutputFormat): string {
+/**
+ * What goes to standard error, with the final newline: as JSON one document on one line, whatever belongs to it.
+ * @param stack for who reports a bug; not printed where it is empty.
+ */
+export function renderFailure(failure: Failure, output: OutputFormat, stack: readonly string[] = []): string {
   if (output === 'json') {
     const { exit, ...rest } = failure;
-    return `${printableJson({ version: JSON_VERSION, kind: 'error', ...rest, exitCode: exit }, 0)}\n`;
+    return `${printableJson({ version: JSON_VERSION, kind: 'error', ...rest, exitCode: exit, ...(stack.length === 0 ? {} : { stack }) }, 0)}\n`;
   }
   const lines = [
     `Error ${printable(failure.reason)}: ${printable(failure.message)}`,
     ...failure.details.map((line) => `  - ${printable(line)}`),
     `Next: ${printable(failure.advice)}`,
+    ...stack.map(printable),
   ];
   return `${lines.join('\n')}\n`;
 }

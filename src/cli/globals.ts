@@ -106,7 +106,9 @@ function openContext(globals: Globals): Context {
     globals,
     async openAdmin() {
       const { openAdminClient } = await import('./admin-client.ts');
-      return openAdminClient({ address: globals.coordinator, timeoutMs: globals.timeout });
+      const { watchInterrupt } = await import('./interrupt.ts');
+      const interrupt = watchInterrupt(globals.output);
+      return openAdminClient({ address: globals.coordinator, timeoutMs: globals.timeout, interrupt });
     },
   };
 }

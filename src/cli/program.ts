@@ -4,7 +4,6 @@ import { productVersion } from '../wire/version.ts';
 import { EXIT } from '../xa/errors.ts';
 import { COMMANDS } from './command-table.ts';
 import type { OutputFormat } from './console.ts';
-import { printable } from './escape.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
 import { renderFailure, toFailure, usageError } from './failure.ts';
 import { addGlobalOptions } from './globals.ts';
@@ -22,7 +21,8 @@ function exitCodeHelp(): string {
   return `\nExit codes:\n${rows.join('\n')}\n`;
 }
 
-export function createProgram(): Command {
+/** @param output how errors are told: help that stands for one is no JSON, and is not printed where that is wanted. */
+export function createProgram(output: OutputFormat = 'table'): Command {
   const program = new Command('concordat')
     .description(
       'Two-phase commit over PostgreSQL, MySQL and MariaDB: the coordinator, its sidecars and its operators.',
@@ -33,7 +33,10 @@ export function createProgram(): Command {
     .addHelpText('after', () => `${EXAMPLES}\n${exitCodeHelp()}`)
     .exitOverride()
     // Messages of the parser reach the person through `fail`, once and escaped.
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({
+      outputError: () => undefined,
+      ...(output === 'json' ? { writeErr: () => undefined } : {}),
+    });
   addGlobalOptions(program);
   program.helpCommand(false);
   for (const entry of COMMANDS) {
@@ -51,7 +54,7 @@ export function createProgram(): Command {
 /** Runs one command line to its end. Never rejects: an error becomes a message and an exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync(helpArguments(args), { from: 'user' });
+    await createProgram(outputOf(args)).parseAsync(helpArguments(args), { from: 'user' });
   } catch (error) {
     process.exitCode = fail(error, args);
   }
@@ -63,37 +66,37 @@ function helpArguments(args: readonly string[]): readonly string[] {
 }
 
 function fail(error: unknown, args: readonly string[]): number {
+  const output = outputOf(args);
   let failure = toFailure(error);
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) {
       return EXIT.ok;
     }
-    if (error.code === 'commander.help') {
+    const isMissing = error.code === 'commander.help';
+    if (isMissing && output === 'table') {
       // The help of a command that needs a subcommand was printed, to standard error.
       return EXIT.usage;
     }
-    failure = toFailure(usageError(error.message.replace(/^error: /, '').replaceAll('\n', ' ')));
+    const message = isMissing ? 'a command is missing' : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+    failure = toFailure(usageError(message));
   }
-  process.stderr.write(renderFailure(failure, outputOf(args)));
-  if (args.includes('-v') || args.includes('--verbose')) {
-    process.stderr.write(stackOf(error));
-  }
+  const stack = args.includes('-v') || args.includes('--verbose') ? stackOf(error) : [];
+  process.stderr.write(renderFailure(failure, output, stack));
   return failure.exit;
 }
 
-/** The stack and its causes, one escaped line each. */
-function stackOf(error: unknown): string {
+/** The stack and its causes, line by line. */
+function stackOf(error: unknown): readonly string[] {
   const lines: string[] = [];
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     lines.push(...(cause.stack ?? String(cause)).split('\n'));
   }
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  return lines;
 }
 
 /** The wanted format, read without the parser: it may be the parser that failed. */
 function outputOf(args: readonly string[]): OutputFormat {
-  const flag = args.lastIndexOf('--output');
-  const told =
-    flag === -1 ? args.findLast((arg) => arg.startsWith('--output='))?.slice('--output='.length) : args[flag + 1];
+  const flag = args.findLastIndex((arg) => arg === '--output' || arg.startsWith('--output='));
+  const told = args[flag] === '--output' ? args[flag + 1] : args[flag]?.slice('--output='.length);
   return (told ?? process.env['CONCORDAT_OUTPUT']) === 'json' ? 'json' : 'table';
 }

@@ -52,4 +52,6 @@ export const EXIT = {
   logLocked: 11,
   /** A forced write failed or may have failed: a restart reads the truth. */
   logFailed: 12,
+  /** Ctrl-C (128 and the number of SIGINT, as shells have it). */
+  interrupted: 130,
 } as const;

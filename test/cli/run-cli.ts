@@ -13,6 +13,11 @@ export interface CliResult {
   readonly elapsedMs: number;
 }
 
+export interface StartedCli {
+  kill(signal: NodeJS.Signals): void;
+  readonly ended: Promise<CliResult>;
+}
+
 export interface CliOptions {
   /** Added to an environment without CONCORDAT_ variables. */
   readonly env?: Readonly<Record<string, string>>;
@@ -24,7 +29,12 @@ export interface CliOptions {
 }
 
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return run(process.execPath, [MAIN, ...args], options);
+  return startCli(args, options).ended;
+}
+
+/** The same, for tests that send it a signal. */
+export function startCli(args: readonly string[], options: CliOptions = {}): StartedCli {
+  return start(process.execPath, [MAIN, ...args], options);
 }
 
 /** The same with a pseudo-terminal for all three streams, whose output comes as one. Types `stdin` into it. */
@@ -34,7 +44,7 @@ export function runCliOnTerminal(
 ): Promise<CliResult> {
   const quoted = [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
   // `exec`: a plain sh would stay in between, and die itself of the Ctrl-C that is typed.
-  return run('script', ['-qfec', `exec ${quoted}`, '/dev/null'], options);
+  return start('script', ['-qfec', `exec ${quoted}`, '/dev/null'], options).ended;
 }
 
 /** A copy of this process's environment in which no setting of Concordat leaks into a test. */
@@ -45,7 +55,7 @@ export function cleanEnvironment(added: Readonly<Record<string, string>> = {}): 
   return { ...Object.fromEntries(inherited), ...added };
 }
 
-function run(command: string, args: readonly string[], options: CliOptions): Promise<CliResult> {
+function start(command: string, args: readonly string[], options: CliOptions): StartedCli {
   const started = performance.now();
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -68,7 +78,7 @@ function run(command: string, args: readonly string[], options: CliOptions): Pro
   if (typed) {
     child.stdin?.end(options.stdin);
   }
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<CliResult>((resolve, reject) => {
     const patience = setTimeout(() => {
       child.kill('SIGKILL');
       reject(new Error(`${args.join(' ')} did not end\n${stdout}\n${stderr}`));
@@ -79,4 +89,5 @@ function run(command: string, args: readonly string[], options: CliOptions): Pro
       resolve({ exit, stdout, stderr, elapsedMs: performance.now() - started });
     });
   });
+  return { kill: (signal) => void child.kill(signal), ended };
 }
