@@ -125,6 +125,26 @@ export function mysqlLeftoverCases(name: string, server: () => EngineServer): vo
       await next.rollback();
     });
 
+    it.each(['latin1_results', 'latin1_names'])(
+      '%s(): no text is read in another encoding than it came in (field P9)',
+      async (f) => {
+        const change = f === 'latin1_names' ? 'set names latin1' : 'set session character_set_results = latin1';
+        await harness.raw(`create function ${f}() returns int modifies sql data begin ${change}; return 1; end`);
+        const branch = await single.open(freshXid(), OPTIONS);
+        await branch.execute(sql('insert into counted (v) values (1)'));
+        await branch.execute(sql(`select ${f}()`));
+        const { reason } = await steps.engineError(branch.execute(sql(`select 'ä'`)));
+        expect(reason).toMatchObject({
+          code: 'STATEMENT_REFUSED',
+          message: expect.stringContaining('character_set_results'),
+        });
+        expect((await branch.prepare()).kind).toBe('rollback');
+        const next = await single.open(freshXid(), OPTIONS);
+        expect(await value(next, `select 'ä'`)).toEqual({ kind: 'text', value: 'ä' });
+        await next.rollback();
+      },
+    );
+
     it('a session is the same after all of that, unless its database or role is another (field P7)', async () => {
       const id = async (...texts: readonly string[]) => {
         const branch = await single.open(freshXid(), OPTIONS);

@@ -18,6 +18,8 @@ const TRACKERS = /^SESSION_TRACK_/;
 
 /** Not variables, but what SET takes in their place: only where it names what is set. */
 const TARGETS: ReadonlySet<string> = new Set(['TRANSACTION', 'NAMES', 'CHARACTER', 'CHARSET', 'AUTHORIZATION']);
+/** For every session at once, whatever becomes of the branch. To read one is no harm. */
+const OF_THE_SERVER: ReadonlySet<string> = new Set(['GLOBAL', 'PERSIST', 'PERSIST_ONLY']);
 const BEFORE_A_TARGET: ReadonlySet<string> = new Set(['SET', ',', 'GLOBAL', 'SESSION', 'LOCAL', 'PERSIST']);
 
 const UTF8 = /^names(?:utf8mb4|'utf8mb4'|"utf8mb4")(?:collate(?:\w+|'\w+'|"\w+"))?;?$/i;
@@ -43,14 +45,21 @@ function forbidden(sql: string, backslash: boolean): string | undefined {
   }
   const pieces = all.filter(({ kind }) => kind !== 'space' && kind !== 'comment');
   let before = '';
+  let depth = 0;
   for (const piece of pieces) {
+    depth += piece.text === '(' ? 1 : piece.text === ')' ? -1 : 0;
     for (const word of wordsOf(piece)) {
+      const isFirst = depth === 0 && (BEFORE_A_TARGET.has(before) || before === 'SET@@' || before === ',@@');
+      if (OF_THE_SERVER.has(word) && (piece.kind === 'code' || isFirst)) {
+        return word;
+      }
       const isTarget = TARGETS.has(word) && (piece.kind === 'code' || BEFORE_A_TARGET.has(before));
       if (VARIABLES.has(word) || TRACKERS.test(word) || (isTarget && !isUtf8(pieces))) {
         return word;
       }
     }
-    before = piece.text.toUpperCase();
+    const isOfTarget = piece.text === '@@' && (before === 'SET' || before === ',');
+    before = isOfTarget ? `${before}@@` : piece.text.toUpperCase();
   }
   return undefined;
 }

@@ -107,6 +107,30 @@ function readChunk(chunk: Buffer, column: Column): SqlValue {
   }
 }
 
+/** As cells of these types come as texts or bytes, whatever the column's own character set: in that of the session's results. */
+const TEXTS: ReadonlySet<number> = new Set([
+  ...[TYPE.VARCHAR, TYPE.VAR_STRING, TYPE.STRING, TYPE.ENUM, TYPE.SET],
+  ...[TYPE.TINY_BLOB, TYPE.MEDIUM_BLOB, TYPE.LONG_BLOB, TYPE.BLOB],
+]);
+/** The numbers of utf8mb4's collations; those of three digits are MySQL's, those of four MariaDB's. */
+const UTF8MB4: readonly (readonly [first: number, last: number])[] = [
+  [45, 46],
+  [224, 247],
+  [255, 323],
+  [608, 640],
+  [1216, 1264],
+  [2304, 2559],
+];
+
+/** A text that would be read as UTF-8, and is sent in another character set: a routine has changed that of the session's results. */
+export function isMisread({ type, charset }: Column): boolean {
+  return (
+    TEXTS.has(type) &&
+    charset !== BINARY_CHARSET &&
+    !UTF8MB4.some(([first, last]) => charset >= first && charset <= last)
+  );
+}
+
 /** The cells of a text row as bytes; null is NULL. The bytes are copies. */
 export function readCells(payload: Buffer, count: number): readonly (Buffer | null)[] {
   const cursor = new Cursor(payload);

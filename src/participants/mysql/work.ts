@@ -9,6 +9,7 @@ import { hasSeveralStatements } from './guard.ts';
 import { STATUS_IN_TRANSACTION } from './packets.ts';
 import type { Session } from './session.ts';
 import { typeName } from './types.ts';
+import { isMisread } from './values.ts';
 
 /**
  * Makes a statement ready to be sent: prepared, so that the server itself takes one statement and no value is ever pasted into
@@ -54,6 +55,10 @@ export function refusal(code: 'FIELD_INVALID' | 'STATEMENT_REFUSED' | 'BRANCH_ST
   return new EngineError({ code, message, retryable: false }, { sessionLost: false });
 }
 
+const MISREAD =
+  'a routine of the branch changed character_set_results (or SET NAMES), in which texts come back: they would be read as other texts. ' +
+  'Next: leave it utf8mb4';
+
 /** What a statement's answer says besides its rows. */
 export interface Outcome {
   readonly result: StatementResult;
@@ -69,6 +74,9 @@ export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
     throw refusedError(last.error);
   }
   const values = answer.find((result) => result.kind === 'values');
+  if (values?.columns.some(isMisread)) {
+    throw refusal('STATEMENT_REFUSED', MISREAD);
+  }
   const ok = answer.findLast((result) => result.kind === 'ok');
   const affected = ok?.affectedRows ?? 0;
   const rows = values?.rows ?? [];
