@@ -164,8 +164,14 @@ export class Strays {
       return; // It stays prepared, and is told of again with the next reconciliation: a participant's list is no limit of our memory.
     }
     const { state, effects } = orphan(gtrid, event.bqual, event.instance, evidenceOf(event));
-    this.#parts.logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
-    const { leases, driver } = this.#parts;
+    const { leases, driver, log, logger } = this.#parts;
+    if (log.outcome(gtrid).kind === 'expired' && driver.registry.outcomes.outcome(gtrid) === undefined) {
+      const message =
+        'it is prepared, and its transaction is older than the retained outcomes: it was left unfinished, and is rolled back. If its database was put back to an earlier state, the transaction may have been committed: look at its other databases';
+      logger.warn({ evt: 'orphan-expired', txn: gtrid, branch: event.bqual, message });
+    } else {
+      logger.info({ evt: 'orphan-branch', txn: gtrid, branch: event.bqual });
+    }
     const neverBegun = leases.mayHaveBegun(gtrid) && driver.registry.outcomes.isComplete;
     driver.admit(gtrid, state, { effects, presumed: true, neverBegun });
   }
