@@ -1,5 +1,7 @@
 // The checks of `concordat doctor` that follow from one survey. Pure: a survey in, findings with their mends out.
+
 import { EXIT } from '../xa/errors.ts';
+import { quarantinedText } from '../xa/quarantined.ts';
 import { formatBytes, formatDuration, formatMicros } from './duration.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { exitOfAlarm, formatFree } from './log-view.ts';
@@ -140,7 +142,7 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
       checks.push({
         name,
         result: 'failed',
-        finding: `${quarantinedBranches} branches are of a newer epoch than this log knows: the log may be an old copy`,
+        finding: `${quarantinedText(quarantinedBranches)} branches are of a newer epoch than this log knows: the log may be an old copy`,
         mend: 'Stop the coordinator and find the newest log; see docs/operations.md before anything else.',
         exit: EXIT.logDamaged,
       });

@@ -1,8 +1,10 @@
 // Resources, their participants, findings and prepared branches as the command line shows them.
+
 import type { PreflightFinding__Output } from '../gen/concordat/v1/PreflightFinding.ts';
 import type { RefusedParticipant__Output } from '../gen/concordat/v1/RefusedParticipant.ts';
 import type { ResourceInfo__Output } from '../gen/concordat/v1/ResourceInfo.ts';
 import type { ScannedBranch__Output } from '../gen/concordat/v1/ScannedBranch.ts';
+import { quarantinedText } from '../xa/quarantined.ts';
 import { formatDuration } from './duration.ts';
 import type { Column } from './table.ts';
 import { describeReason, enumWord, type ReasonView, viewReason } from './transaction-view.ts';
@@ -130,7 +132,7 @@ export const RESOURCE_COLUMNS: readonly Column<ResourceView>[] = [
   },
   {
     header: 'QUARANTINED',
-    value: (row) => (row.quarantinedBranches === 0 ? '-' : String(row.quarantinedBranches)),
+    value: (row) => (row.quarantinedBranches === 0 ? '-' : quarantinedText(row.quarantinedBranches)),
     tone: (row) => (row.quarantinedBranches > 0 ? 'bad' : undefined),
   },
 ];

@@ -1,4 +1,5 @@
 // What a person must know of this coordinator as a whole: each alarm with its reason and what to do.
+import { quarantinedText } from '../xa/quarantined.ts';
 import { formatXid } from '../xa/xid.ts';
 import type { Directory } from './directory.ts';
 import type { LogCopy } from './log-copy.ts';
@@ -34,7 +35,7 @@ export function alarmsOf({ copy, others, quarantine, directory }: AlarmsParts): 
         : [
             {
               code: 'QUARANTINED',
-              message: `${name}: ${kept.length} prepared ${kept.length === 1 ? 'branch' : 'branches'} of which this log cannot tell what was decided: ${names}. They hold their locks`,
+              message: `${name}: ${quarantinedText(quarantine.countAt(name))} prepared ${kept.length === 1 ? 'branch' : 'branches'} of which this log cannot tell what was decided: ${names}. They hold their locks`,
               mend: 'concordat tx explain <id>, look what its other databases show, then concordat tx resolve <id> --commit or --rollback',
             },
           ];

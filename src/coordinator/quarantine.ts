@@ -1,13 +1,13 @@
 // Branches that are not touched, because this log does not know their life, or not wholly: the wrong log, or an old copy of it (D8).
 import type { Clock } from '../lib/clock.ts';
+import { DistinctCount } from '../lib/distinct-count.ts';
+import { QUARANTINED_NAMED_MAX } from '../xa/quarantined.ts';
 import type { Evidence } from '../xa/vocabulary.ts';
 import { formatXid, type Gtrid, type ResourceName, type Xid } from '../xa/xid.ts';
 import type { Logger } from './logger.ts';
 
 /** Participants list what their engine holds prepared every few seconds; what several lists in a row do not have is gone. */
 const GONE_MS = 10_000;
-/** Of each resource. More of them are left alone as well, and are not named. */
-const NAMED_MAX = 10_000;
 
 export interface Quarantined extends Xid {
   readonly resource: ResourceName;
@@ -21,6 +21,15 @@ interface Listed {
   /** Lists have come since then without a gap. */
   listedSince: number;
   listedAt: number;
+  beyond: Beyond | undefined;
+}
+
+/** Those that are not named, counted anew for each while in which the engine is listed several times. */
+interface Beyond {
+  readonly since: number;
+  readonly count: DistinctCount;
+  /** Of the while before, which is whole. */
+  readonly before: number;
 }
 
 export class Quarantine {
@@ -33,9 +42,11 @@ export class Quarantine {
     this.#logger = logger;
   }
 
-  /** How many of them the resource's engine held when it was listed last. */
+  /** How many of them the resource's engine held when it was listed last: exactly, or about where more are there than are named. */
   countAt(resource: ResourceName): number {
-    return this.#resources.get(resource)?.seenAt.size ?? 0;
+    const listed = this.#resources.get(resource);
+    const beyond = Math.max(listed?.beyond?.before ?? 0, listed?.beyond?.count.estimate ?? 0);
+    return (listed?.seenAt.size ?? 0) + beyond;
   }
 
   /** Those that are named, of one resource. */
@@ -57,14 +68,22 @@ export class Quarantine {
   add(branch: Quarantined, why: string): void {
     const { gtrid, bqual, resource } = branch;
     const now = this.#clock.now();
-    const listed = this.#resources.get(resource) ?? { seenAt: new Map(), listedSince: now, listedAt: now };
+    const listed = this.#resources.get(resource) ?? {
+      seenAt: new Map(),
+      listedSince: now,
+      listedAt: now,
+      beyond: undefined,
+    };
     this.#resources.set(resource, listed);
     const key = formatXid({ gtrid, bqual });
     const isNew = !listed.seenAt.has(key);
-    if (!isNew || listed.seenAt.size < NAMED_MAX) {
-      listed.seenAt.set(key, { ...branch, at: now });
+    if (isNew && listed.seenAt.size >= QUARANTINED_NAMED_MAX) {
+      listed.beyond ??= { since: now, count: new DistinctCount(), before: 0 };
+      listed.beyond.count.add(key);
+      return;
     }
-    if (isNew && listed.seenAt.size < NAMED_MAX) {
+    listed.seenAt.set(key, { ...branch, at: now });
+    if (isNew) {
       this.#logger.error({ evt: 'branch-quarantined', txn: gtrid, branch: bqual, message: why });
     }
   }
@@ -82,6 +101,10 @@ export class Quarantine {
     listed.listedAt = now;
     if (now - listed.listedSince < GONE_MS) {
       return;
+    }
+    if (listed.beyond !== undefined && now - listed.beyond.since >= GONE_MS) {
+      const before = listed.beyond.count.estimate;
+      listed.beyond = before === 0 ? undefined : { since: now, count: new DistinctCount(), before };
     }
     for (const [key, { at }] of listed.seenAt) {
       if (now - at >= GONE_MS) {

@@ -53,7 +53,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       participants,
       pendingBranches: count,
       oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
-      quarantinedBranches: quarantined.length,
+      quarantinedBranches: parts.quarantine.countAt(resource.name),
       quarantined: quarantined.slice(0, QUARANTINED_SHOWN_MAX).map(({ gtrid, bqual }) => ({ gtrid, bqual })),
       refused: refused === undefined ? null : wireRefused(refused, now),
     });

@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import { CoordinatorError } from '../xa/errors.ts';
+import { quarantinedText } from '../xa/quarantined.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../xa/xid.ts';
 import type { Directory, Resource } from './directory.ts';
 import type { Driver } from './driver.ts';
@@ -176,7 +177,7 @@ export class Successors {
   }
 
   #effects({ name, engineIdentity, links }: Resource, successor: string): readonly string[] {
-    const quarantined = this.#parts.quarantine.at(name).length;
+    const quarantined = this.#parts.quarantine.countAt(name);
     return [
       `${name} is ${successor} from now on, and ${engineIdentity} no more; the log keeps who did it and why`,
       ...(links.length === 0
@@ -186,7 +187,7 @@ export class Successors {
           ]),
       'the sidecar of the new database takes part as soon as it asks again: within seconds if it runs, or when it is started again',
       `what the former database still holds prepared is not touched any more: look there for branches of ${name} and roll them back by hand` +
-        (quarantined > 0 ? `; ${quarantined} of them were quarantined` : ''),
+        (quarantined > 0 ? `; of them were quarantined: ${quarantinedText(quarantined)}` : ''),
     ];
   }
 
