@@ -135,6 +135,18 @@ export function mysqlServerCases(name: string, server: () => EngineServer): void
       expect(await findings()).toEqual([]);
     });
 
+    it('preflight refuses a table of evidence whose rows outlast a rollback (field P1)', async () => {
+      await harness.raw('alter table concordat_branch engine=MyISAM');
+      try {
+        expect(await findings(manager, 'evidence')).toMatchObject([
+          { fatal: true, fix: expect.stringContaining('InnoDB') },
+        ]);
+      } finally {
+        await harness.raw('alter table concordat_branch engine=InnoDB');
+      }
+      expect(await findings(manager, 'evidence')).toEqual([]);
+    });
+
     it('preflight refuses an account that may not create the tables, and prints the SQL', async () => {
       await harness.raw(
         `create database if not exists bare; create user if not exists 'poor'@'127.0.0.1'; ` +

@@ -1,6 +1,7 @@
 // Which statements a branch takes: everything except what would end it, change it, or outlive it. Pure.
 import { PIECES_MAX, type Piece, piecesOf } from './pieces.ts';
 import { forbiddenSetting } from './settings.ts';
+import { BRANCH_TABLE } from './texts.ts';
 
 /**
  * `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. `call`: a
@@ -43,6 +44,7 @@ const KINDS: ReadonlyMap<string, StatementKind> = new Map([
   // Of temporary tables; the server refuses all others in a branch.
   ...['CREATE', 'ALTER', 'DROP', 'TRUNCATE'].map((word) => [word, 'other'] as const),
 ]);
+const DEFINES: ReadonlySet<string> = new Set(['CREATE', 'ALTER', 'DROP', 'TRUNCATE']);
 
 /** What counts of a text: no white space, no comments. */
 interface Token {
@@ -73,6 +75,10 @@ export function guardStatement(sql: string): Guarded {
   const kind = KINDS.get(word);
   if (kind === undefined) {
     return refused(`begins with ${word}`);
+  }
+  if (DEFINES.has(word) && sql.toLowerCase().includes(BRANCH_TABLE)) {
+    // A temporary table of that name would take the row that proves the branch, and go with the session.
+    return refused(`changes the table ${BRANCH_TABLE}`);
   }
   return holdsZero(sql)
     ? refused('holds a zero byte outside of its strings')

@@ -7,7 +7,7 @@ import { ERRNO } from './errors.ts';
 import { readRecoverRow } from './listing.ts';
 import { errorOf } from './session.ts';
 import { printSql, tableNames } from './tables.ts';
-import { recoverText } from './texts.ts';
+import { BRANCH_TABLE, recoverText } from './texts.ts';
 
 /** MySQL: the hole between binary log and engine is closed. MariaDB: prepared branches outlive their session; RELEASE_ALL_LOCKS. */
 const FLOOR = { mysql: [8, 0, 30], mariadb: [10, 5, 2] } as const;
@@ -184,9 +184,18 @@ async function checkTables(control: Control, engine: Engine): Promise<PreflightF
 
 async function checkEngines(control: Control): Promise<PreflightFinding | undefined> {
   const [rows] = await control.rows(
-    "SELECT TABLE_NAME,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE='BASE TABLE' AND ENGINE<>'InnoDB' LIMIT 5",
+    "SELECT TABLE_NAME,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE='BASE TABLE' AND ENGINE<>'InnoDB' " +
+      `ORDER BY TABLE_NAME<>'${BRANCH_TABLE}' LIMIT 5`,
   );
   const names = (rows ?? []).map((row) => row.map((cell) => cell?.toString('utf8')).join(' is '));
+  const ours = names.find((name) => name.startsWith(`${BRANCH_TABLE} `));
+  if (ours !== undefined) {
+    return fatal(
+      'evidence',
+      `${ours}: its rows stay when their branch is rolled back, and prove nothing`,
+      `ALTER TABLE ${BRANCH_TABLE} ENGINE=InnoDB`,
+    );
+  }
   return names.length === 0
     ? undefined
     : warning(
