@@ -82,7 +82,7 @@ async function usedBefore({ engine }: EngineServer, url: string): Promise<void> 
 function password({ engine, user }: EngineServer, text: string): string {
   return engine === 'postgresql'
     ? `alter role ${user} password '${text}'`
-    : `alter user current_user() identified by '${text}'`;
+    : `alter user '${user}'@'127.0.0.1' identified by '${text}'`;
 }
 
 /** A server on a byte copy of the data of one that is down. */
