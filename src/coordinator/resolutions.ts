@@ -48,7 +48,7 @@ export class Resolutions {
   /**
    * @returns what was done, or would be done, one sentence each. A repeated request id changes nothing more, also after a restart.
    * @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOLUTION_CONTRADICTS, VERSION_CONFLICT, REQUEST_ID_REUSED,
-   *   FIELD_INVALID, LOG_FAILED.
+   *   FIELD_INVALID, LOG_FAILED, EPOCH_STALE.
    */
   async resolve(request: OperatorRequest): Promise<readonly string[]> {
     const { driver } = this.#parts;
@@ -109,7 +109,8 @@ export class Resolutions {
 
   /** Durable before its effect: whoever reads the log later sees who did it, even if the effect was lost in a crash. */
   async #write(request: OperatorRequest, also: readonly LogRecord[]): Promise<void> {
-    const { log, clock, logger } = this.#parts;
+    const { driver, log, clock, logger } = this.#parts;
+    driver.ensureUsable(); // A refused log takes no word: it may become the log again, and would stand by what was said of a copy.
     const { gtrid, resolution, operator, reason, requestId } = request;
     const action = actionOf(resolution);
     const record: LogRecord = {

@@ -195,7 +195,8 @@ export class Successors {
     { resource, operator, reason, requestId }: Omit<AcceptRequest, 'engineIdentity'>,
     successor: { readonly engine: string; readonly engineIdentity: string; readonly formerIdentity: string },
   ): Promise<void> {
-    const { log, clock, logger } = this.#parts;
+    const { driver, log, clock, logger } = this.#parts;
+    driver.ensureUsable(); // Nothing but its adoption is written to a refused log.
     const { engine, engineIdentity, formerIdentity: former } = successor;
     const accepted = { former, operator, reason, requestId, wallTime: clock.wallTime() };
     const record = { kind: 'resource-registered', resource, engine, engineIdentity, accepted } as const;

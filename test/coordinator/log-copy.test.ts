@@ -95,6 +95,24 @@ describe('a copy of a log', () => {
     expect(record).toMatchObject({ resource: 'orders', token: 'theother' });
   });
 
+  it('that is told late takes no operator’s word any more: nothing but the adoption is written (field R5)', async () => {
+    await using system = await openSystem();
+    const accounts = await system.participant('accounts');
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid, branches } = await system.transaction(accounts, orders);
+    await system.api.commit({ gtrid, branches, acknowledgement: 'ACKNOWLEDGEMENT_DECIDED' });
+    await orders.hears('finish');
+    await accounts.hears('finish');
+    accounts.send({ ready: { epoch: system.log.recovered.epoch, lifeToken: 'theother' } });
+    await accounts.hears('refused');
+    const vouch = { gtrid, bqual: 'orders', resolution: 'RESOLUTION_BRANCH_COMMITTED', ...WORDS } as const;
+    expect((await refusal(system.api.resolve({ ...vouch, requestId: 'r' }))).code).toBe('EPOCH_STALE');
+    const forget = { ...WORDS, resource: 'accounts', requestId: 'f' };
+    expect((await refusal(system.api.forgetResource(forget))).code).toBe('EPOCH_STALE');
+    expect(system.records('operator-action')).toEqual([]);
+    expect(system.records('resource-registered').filter(({ accepted }) => accepted !== undefined)).toEqual([]);
+  });
+
   it('is adopted with the list before the eyes of a person, who then settles what it lacks (field R5)', async () => {
     const { first, life, disk, gtrid } = await original();
     const known = served(life, [gtrid]);
