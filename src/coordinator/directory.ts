@@ -88,6 +88,7 @@ export class Directory {
   readonly #resources = new Map<ResourceName, MutableResource>();
   readonly #troubles = new WeakMap<Link, Reason | undefined>();
   readonly #listeners = new Set<(name: ResourceName) => void>();
+  #hasMet = false;
 
   /**
    * Whether a resource that attaches for the first time may stay: its name does so for good.
@@ -203,11 +204,17 @@ export class Directory {
     return this.#resources.has(name);
   }
 
+  /** Whether a database has taken this life for one of its log since the start: until then the log may be a copy that lacks decisions. */
+  get hasMet(): boolean {
+    return this.#hasMet;
+  }
+
   attach(link: Link): void {
     const resource = this.#resources.get(link.resource);
     if (resource === undefined) {
       throw unknownResource(link.resource);
     }
+    this.#hasMet = true;
     resource.refused = undefined;
     const former = resource.links.find((other) => other.instance === link.instance);
     resource.links = [...resource.links.filter((other) => other !== former), link];

@@ -20,6 +20,12 @@ export type Found =
   | { readonly kind: 'expired' }
   | { readonly kind: 'unknown'; readonly why: string };
 
+/** An old copy of the log lacks decisions, and is noticed by the first database that it meets: before that its silence proves nothing (D5). */
+const UNMET: Found = {
+  kind: 'unknown',
+  why: 'no database has been attached since the start of the coordinator, and until then its log may be an old copy',
+};
+
 export interface LookupParts {
   readonly log: Log;
   readonly outcomes: Outcomes;
@@ -75,6 +81,9 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
     if (!parts.mayHaveBegun(gtrid)) {
       return { kind: 'not-found' };
     }
+    if (log.recovered.resources.length > 0 && !parts.directory.hasMet) {
+      return UNMET;
+    }
     // Over, and not remembered: as long as nothing has been forgotten, it was never committed. Its Begin may not have come at all.
     return outcomes.isComplete
       ? { kind: 'outcome', outcome: 'rolled-back', committed: undefined }
@@ -83,6 +92,9 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
   const [only, ...others] = bquals;
   if (only === undefined) {
     return { kind: 'unknown', why: 'name its branches: for a single one the log proves nothing' };
+  }
+  if (!parts.directory.hasMet) {
+    return UNMET;
   }
   return others.length === 0 ? askEngine(parts, gtrid, only) : askEngines(parts, gtrid, [only, ...others]);
 }

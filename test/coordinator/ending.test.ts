@@ -118,6 +118,7 @@ describe('a log that fails', () => {
       await system.coordinator.stopped;
       expect(told()).toEqual([]);
       await system.restart();
+      await system.participant('accounts');
       const branches = [{ bqual: 'accounts' }, { bqual: 'orders' }];
       const { outcome } = await system.info(gtrid, branches);
       expect(outcome).toBe(fate === 'kept' ? 'OUTCOME_COMMITTED' : 'OUTCOME_ROLLED_BACK');
@@ -170,6 +171,7 @@ describe('a log that fails', () => {
       expect(['LOG_FAILED', 'CONNECTION_LOST']).toContain(code);
     }
     await system.restart();
+    await system.participant('accounts');
     const branches = [{ bqual: 'accounts' }, { bqual: 'orders' }];
     expect((await system.info(before, branches)).outcome).toBe('OUTCOME_COMMITTED');
     expect((await system.info(other, branches)).outcome).toBe('OUTCOME_ROLLED_BACK');

@@ -44,6 +44,23 @@ describe('a copy of a log', () => {
     return { first, life: first.log.recovered, disk, gtrid };
   }
 
+  it('tells nothing of earlier lives before a database has taken it for its log (field R5)', async () => {
+    await using first = await openSystem();
+    const participants = [await first.participant('orders'), await first.participant('accounts')];
+    const disk = first.disk.clone();
+    const { gtrid, branches } = await first.transaction(...participants);
+    await first.api.commit({ gtrid, branches });
+    await first.restart();
+    await first.participant('orders');
+    const { recovered: life } = first.log;
+    await using copy = await startOn(disk);
+    const claimed = branches.map(({ bqual = '' }) => ({ bqual }));
+    expect((await refusal(copy.api.commit({ gtrid, branches: claimed }))).code).toBe('OUTCOME_UNKNOWN');
+    expect((await copy.api.getTransaction({ gtrid, branches: claimed })).transaction?.outcome).toBe('OUTCOME_UNKNOWN');
+    await copy.dial('orders', served(life)).hears('refused');
+    expect((await refusal(copy.api.commit({ gtrid, branches: claimed }))).code).toBe('OUTCOME_UNKNOWN');
+  });
+
   it('that was made of the files is refused at its first start and at every later one, and gives no id out (field R5)', async () => {
     const { first, life, disk, gtrid } = await original();
     await using _ = first;
