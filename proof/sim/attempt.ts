@@ -32,12 +32,32 @@ export class Attempt {
   isOnePhase = false;
   /** Its Begin was answered, which happens only with a refusal. */
   refusedBegin: RefusedError | undefined;
+  /** Databases whose history was cut back to before its work there: that its rows are missing there is nobody's fault. */
+  readonly lostAt = new Set<string>();
+  /** Openings that were prepared there then. */
+  readonly lostPrepared = new Set<string>();
+  /** Simulated time of the last cut that touched it. */
+  cutAt = Number.NEGATIVE_INFINITY;
   /** Simulated time at which the commit was asked for. */
   askedAt = 0;
 
   constructor(number: number, gtrid: Gtrid) {
     this.number = number;
     this.gtrid = gtrid;
+  }
+
+  /** The history of a database was cut back to before something of it; `prepared`: an opening that was prepared. */
+  lose(site: string, now: number, prepared?: string): void {
+    this.lostAt.add(site);
+    this.cutAt = now;
+    if (prepared !== undefined) {
+      this.lostPrepared.add(prepared);
+    }
+  }
+
+  /** Whether damage may be recorded of it, and told. */
+  get mayBeDamaged(): boolean {
+    return this.meddled || this.lostAt.size > 0;
   }
 }
 

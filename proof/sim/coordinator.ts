@@ -1,11 +1,12 @@
 // The coordinator's process: the real core over a memory log, with simulated streams in front of it. It dies and comes back.
 import { type Core, openCore } from '../../src/coordinator/core.ts';
 import { type AttachStream, ParticipantSession } from '../../src/coordinator/participant-session.ts';
-import type { Durability, Log } from '../../src/log/log.ts';
+import type { Durability, Log, RecoveredLog } from '../../src/log/log.ts';
 import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { wire } from '../../src/wire/proto.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
 import { callOver } from './call.ts';
 import { Host } from './host.ts';
 import { eventsTo } from './logger.ts';
@@ -26,8 +27,9 @@ interface Life {
 
 export interface Backup {
   readonly copy: MemoryDisk;
-  /** Of the life in which it was made. */
+  /** The life in which it was made. */
   readonly epoch: number;
+  readonly token: string;
 }
 
 type ServeSession = Parameters<Core['sessions']['serve']>[0];
@@ -56,6 +58,10 @@ export class CoordinatorNode {
   onBegun: (gtrid: string, epoch: number) => void = () => undefined;
   /** Called with every log that a life opens, before anybody uses it. */
   onLog: (log: Log) => void = () => undefined;
+  /** Called when a life serves, before anybody has reached it. */
+  onStarted: (core: Core, recovered: RecoveredLog) => void = () => undefined;
+  /** Whether clients reach it. */
+  admits: (core: Core) => boolean = () => true;
   /** Called when a process ended by itself: its log had failed. */
   onStopped: () => void = () => undefined;
 
@@ -99,6 +105,7 @@ export class CoordinatorNode {
     this.#watchBegins(core, log.recovered.epoch);
     life.core = core;
     life.log = log;
+    this.onStarted(core, log.recovered);
     void core.driver.failed.then(() => this.#leave(life, core));
   }
 
@@ -115,7 +122,8 @@ export class CoordinatorNode {
 
   /** See `callOver`. @throws {CoordinatorError} */
   call<T>(from: Host, action: (core: Core) => T | Promise<T>): Promise<T> {
-    return callOver(this.#network, from, () => this.#life, action);
+    const server = (): Life | undefined => (this.#isThereFor(this.#life?.core) ? this.#life : undefined);
+    return callOver(this.#network, from, server, action);
   }
 
   /** SIGTERM: nothing new is begun, what is open has some time, then the streams end and the process with them. */
@@ -140,12 +148,17 @@ export class CoordinatorNode {
     const { disk } = this;
     await log.backup(path);
     const copy = disk.backups.get(path);
-    return copy === undefined ? undefined : { copy, epoch: log.recovered.epoch };
+    return copy === undefined ? undefined : { copy, epoch: log.recovered.epoch, token: log.recovered.token };
   }
 
-  /** In which life of its log it is. */
-  get epoch(): number | undefined {
-    return this.#life?.log?.recovered.epoch;
+  /** Whether its log holds the decision of a transaction now. */
+  knowsDecision(gtrid: Gtrid): boolean {
+    return this.#life?.log?.outcome(gtrid).kind === 'decided';
+  }
+
+  /** Its log as it was found at the start of this life; undefined: it is down, or starts. */
+  get recovered(): RecoveredLog | undefined {
+    return this.#life?.log?.recovered;
   }
 
   /** A stream from `from` to whichever process there is now; refused when there is none that serves. */
@@ -153,7 +166,7 @@ export class CoordinatorNode {
     const codec = CODECS[kind];
     const life = this.#life;
     const core = life?.core;
-    if (life === undefined || core === undefined) {
+    if (life === undefined || core === undefined || (kind === 'session' && !this.#isThereFor(core))) {
       const nobody = new Host('nobody', this.#network.world);
       const stream = new Stream(this.#network, codec, from, nobody);
       from.world.after(REFUSED_MS, () => stream.near.arrive('error', unavailable()));
@@ -197,6 +210,11 @@ export class CoordinatorNode {
       }
       return admit(gtrid, state, options);
     };
+  }
+
+  /** For clients. A call to a process that starts waits for what it says. */
+  #isThereFor(core: Core | undefined): boolean {
+    return core === undefined || this.admits(core);
   }
 
   #watchDisk(disk: MemoryDisk): MemoryDisk {

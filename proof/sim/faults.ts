@@ -3,7 +3,9 @@ import { parseRow } from '../../src/xa/evidence.ts';
 
 import type { Chance } from './chance.ts';
 import type { Backup } from './coordinator.ts';
+import { Copies } from './copies.ts';
 import { SimEngine } from './engine.ts';
+import { Histories } from './histories.ts';
 import type { Host } from './host.ts';
 import { act } from './operator.ts';
 import type { Site } from './site.ts';
@@ -19,12 +21,16 @@ export class Faults {
   /** Mends what is broken just now; each mends once. */
   readonly #open = new Set<() => void>();
   #backup: Backup | undefined;
+  readonly #copies: Copies | undefined;
+  readonly #histories: Histories;
   #lastsAtMostMs = 0;
   #isOver = false;
 
-  constructor(system: System) {
+  constructor(system: System, say: (what: string, details: string) => void) {
     this.#system = system;
     this.#chance = system.world.chance.fork();
+    this.#copies = system.options.faults.copy === undefined ? undefined : new Copies(system, this.#chance, say);
+    this.#histories = new Histories(system, this.#chance);
   }
 
   start(): void {
@@ -138,6 +144,12 @@ export class Faults {
       case 'restore':
         this.#restore();
         break;
+      case 'copy':
+        this.#copies?.strike(() => this.#lasting(chance.gap(500), () => this.#system.startCoordinator()));
+        break;
+      case 'history':
+        this.#histories.strike(site, () => this.#lasting(chance.gap(1_000), () => site.parts.engine.start()));
+        break;
       case 'operator':
         void act(this.#system, chance);
         break;
@@ -159,7 +171,7 @@ export class Faults {
     const { coordinator, world } = this.#system;
     const backup = this.#backup;
     this.#backup = undefined;
-    if (backup !== undefined && backup.epoch === coordinator.epoch) {
+    if (backup !== undefined && backup.token === coordinator.recovered?.token) {
       for (const { parts } of this.#system.sites) {
         parts.address.moveTo(parts.engine); // The backup may be older than the registration: a stray would become the resource.
       }
@@ -167,7 +179,7 @@ export class Faults {
       coordinator.kill('lost');
       backup.copy.flushMs = coordinator.disk.flushMs;
       coordinator.replaceDisk(backup.copy);
-      this.#system.restoredEpoch = backup.epoch;
+      this.#system.restoredEpoch = Math.max(this.#system.restoredEpoch, backup.epoch);
       this.#lasting(this.#chance.gap(500), () => this.#system.startCoordinator());
     } else {
       coordinator.backup().then(

@@ -5,6 +5,7 @@ import { formatRow, isRowExpected, parseRow, rowOf } from '../../src/xa/evidence
 import { type Gtrid, gtridParts, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { judgeEvidence } from './evidence-judge.ts';
+import { HistoryJudge } from './history-judge.ts';
 import { isFaultless } from './swarm.ts';
 import type { System } from './system.ts';
 
@@ -26,10 +27,12 @@ export class Judge {
   readonly #begun = new Set<string>();
   /** Branches that an engine has committed: what is opened again under such a name is other work, and goes. */
   readonly #committedAt = new Map<string, number>();
+  readonly #history: HistoryJudge;
 
   constructor(system: System) {
     this.#system = system;
     this.#faultless = isFaultless(system.options);
+    this.#history = new HistoryJudge(system, (what, details) => this.say(what, details));
     system.onTold = (attempt, told, applied) => this.#told(attempt, told, applied);
     system.coordinator.onAppend = (record) => this.#appended(record);
     judgeEvidence(system, this.#committedAt, (what, details) => this.say(what, details));
@@ -81,18 +84,23 @@ export class Judge {
 
   #appended(record: LogRecord): void {
     this.#system.onCritical();
+    const isWord = record.kind === 'life-refused' || record.kind === 'log-adopted';
+    if (!isWord && this.#system.coordinator.core?.copy.refusal !== undefined) {
+      this.say('D8', `a refused log records ${JSON.stringify(record)}`);
+    }
     if (record.kind === 'decided') {
       if (this.#decided.has(record.gtrid)) {
         this.say('D2', `${record.gtrid} is decided a second time`);
       }
       this.#decided.add(record.gtrid);
+      this.#history.decided(record.gtrid);
       for (const { bqual, evidence } of record.branches) {
         const row = rowOf({ gtrid: record.gtrid, bqual }, evidence);
         this.#decidedRows.add(row === undefined ? 'none' : formatRow(row));
       }
     } else if (record.kind === 'heuristic') {
       this.#damaged.add(record.gtrid);
-      if (this.#system.attempts.get(record.gtrid)?.meddled !== true) {
+      if (this.#system.attempts.get(record.gtrid)?.mayBeDamaged !== true) {
         this.say('D4', `damage is recorded, and nobody has meddled: ${JSON.stringify(record)}`);
       }
     }
@@ -102,6 +110,9 @@ export class Judge {
   #begins(gtrid: string, epoch: number): void {
     if (this.#begun.has(gtrid) || gtridParts(gtrid as Gtrid).epoch !== epoch) {
       this.say('D9', `${gtrid} is begun in epoch ${epoch}, and was begun before`);
+    }
+    if (this.#system.coordinator.core?.copy.refusal !== undefined) {
+      this.say('D8', `${gtrid} is begun by a refused log`);
     }
     this.#begun.add(gtrid);
   }
@@ -130,6 +141,8 @@ export class Judge {
       !attempt.meddled
     ) {
       this.say('D2', `${site} rolls ${id} back, and it is decided`);
+    } else if (verb === 'rollback' && this.#decidedRows.has(id) && attempt.lostAt.has(site) && !attempt.meddled) {
+      this.#history.rolledBack(site, id);
     }
     if (verb !== 'rollback') {
       this.#committedAt.set(id, this.#system.world.now);
@@ -145,7 +158,8 @@ export class Judge {
   /** What a client hears must hold at that moment, where nobody is away. */
   #told(attempt: Attempt, told: Told, applied: boolean): void {
     if (told === 'committed' && applied && !attempt.meddled) {
-      const missing = attempt.writes.find((write) => !this.#has(write));
+      const isLie = this.#history.isLateLie(attempt);
+      const missing = attempt.writes.find((write) => (isLie || !attempt.lostAt.has(write.site)) && !this.#has(write));
       if (missing !== undefined) {
         this.say('D5', `${attempt.gtrid} is told to be applied, and ${missing.key} is not at ${missing.site}`);
       }
@@ -181,7 +195,7 @@ export class Judge {
     const { gtrid, writes, told, meddled, askedToCommit } = attempt;
     const present = writes.filter((write) => this.#has(write));
     const where = (some: Attempt['writes']): string => some.map(({ site, key }) => `${key}@${site}`).join(' ');
-    const absent = writes.filter((write) => !present.includes(write));
+    const absent = writes.filter((write) => !present.includes(write) && !attempt.lostAt.has(write.site));
     const saw = `there: ${where(present)}; not there: ${where(absent)}; told: ${told.join(', ')}`;
     if (meddled) {
       // A hand in what was rolled back is noticed only by a coordinator that had heard of the vote and still lives.
@@ -191,6 +205,7 @@ export class Judge {
       }
       return;
     }
+    this.#history.ends(attempt, this.#damaged.has(gtrid), (id) => this.#decidedRows.has(id));
     if (present.length > 0 && absent.length > 0) {
       this.say('D4', `${gtrid} ended both ways: ${saw}`);
     }
@@ -200,10 +215,13 @@ export class Judge {
     if (told.includes('committed') && absent.length > 0) {
       this.say('D5', `${gtrid} was told as committed: ${saw}`);
     }
-    if (told.includes('rolled-back') && (present.length > 0 || told.includes('committed'))) {
+    if (
+      told.includes('rolled-back') &&
+      (present.length > 0 || (told.includes('committed') && attempt.lostAt.size === 0))
+    ) {
       this.say('D5', `${gtrid} was told as rolled back: ${saw}`);
     }
-    if (told.includes('mixed') || told.includes('hazard')) {
+    if (!attempt.mayBeDamaged && (told.includes('mixed') || told.includes('hazard'))) {
       this.say('D4', `${gtrid} was told as ${told.join(', ')}, and nobody has meddled`);
     }
     if (absent.length > 0 && this.#isDurable(gtrid)) {
@@ -219,7 +237,7 @@ export class Judge {
     }
     for (const { gtrid, state } of coordinator.core?.driver.registry.outcomes.heuristic() ?? []) {
       const attempt = attempts.get(gtrid);
-      if (attempt?.meddled !== true) {
+      if (attempt?.mayBeDamaged !== true) {
         this.say('D4', `${gtrid} is listed as heuristic, and nobody has meddled: ${JSON.stringify(state)}`);
       }
       this.#hazardIsTrue(gtrid, state, attempt);
@@ -234,7 +252,7 @@ export class Judge {
 
   /** A hazard says that no engine proves the end: what one of them does prove must not have been missed. */
   #hazardIsTrue(gtrid: string, state: State, attempt: Attempt | undefined): void {
-    if (state.kind !== 'completed' || state.outcome !== 'hazard' || attempt?.meddled === true) {
+    if (state.kind !== 'completed' || state.outcome !== 'hazard' || attempt?.mayBeDamaged === true) {
       return;
     }
     for (const { bqual, evidence } of state.branches) {

@@ -53,7 +53,7 @@ export async function simulate(settings: SimulationSettings): Promise<Simulation
   }
   const judge = new Judge(system);
   using _ = watchRejections(judge);
-  const faults = new Faults(system);
+  const faults = new Faults(system, (what, details) => judge.say(what, details));
   let healedMs = 0;
   try {
     healedMs = await phases(system, judge, faults);
@@ -93,12 +93,12 @@ async function phases(system: System, judge: Judge, faults: Faults): Promise<num
   let healedMs = 0;
   // Whoever restores a log looks at what it cannot account for, after everything that it can has ended, and again until all is settled.
   const settle = (): void => {
-    settleRestored(system);
+    if (system.restoredEpoch > 0) {
+      settleRestored(system);
+    }
     world.after(SETTLE_AGAIN_MS, settle);
   };
-  if (system.restoredEpoch > 0) {
-    world.after(SETTLED_AFTER_MS, settle);
-  }
+  world.after(SETTLED_AFTER_MS, settle);
   do {
     await quiet(world, judge, endMs);
     healedMs = world.now - begunMs;

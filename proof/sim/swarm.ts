@@ -23,6 +23,8 @@ export const FAULT_KINDS = [
   'hand',
   'operator',
   'restore',
+  'copy',
+  'history',
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -80,6 +82,11 @@ export interface SwarmOptions {
 const RARE: readonly FaultKind[] = ['hand', 'operator', 'restore'];
 
 const LATE_DICE = 7;
+const LATER_DICE = 8;
+
+/** Learned later: drawn with dice of their own, so that the seeds that are kept draw what they always drew. One of them at most. */
+const LATER = ['copy', 'history'] as const;
+const LATER_SHARE = 0.12;
 
 /** Milliseconds between two faults of one kind, the mean of a seed. */
 const GAP_MS = [200, 8_000] as const;
@@ -90,12 +97,15 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
   const rate = (most: number): number => (isCalm || chance.happens(0.6) ? 0 : most * chance.next() ** 2);
   const manyFaults = chance.pick([0.1, 0.15, 0.3]);
   const faults: Partial<Record<FaultKind, number>> = {};
-  for (const kind of FAULT_KINDS) {
+  for (const kind of FAULT_KINDS.filter((one) => !isLater(one))) {
     if (!isCalm && chance.happens(RARE.includes(kind) ? 0.12 : manyFaults)) {
-      faults[kind] = Math.round(Math.exp(chance.between(Math.log(GAP_MS[0]), Math.log(GAP_MS[1]))));
+      faults[kind] = drawGap(chance);
     }
   }
-  // Dice of its own, so that the seeds that are kept draw what they always drew.
+  const laterChance = new Chance(seedOf(seed, LATER_DICE));
+  if (!isCalm && laterChance.happens(LATER_SHARE)) {
+    faults[laterChance.pick(LATER)] = drawGap(laterChance);
+  }
   const lateChance = new Chance(seedOf(seed, LATE_DICE));
   const late = (): number => (isCalm || lateChance.happens(0.6) ? 0 : 0.3 * lateChance.next() ** 2);
   const timeoutLow = chance.pick([500, 2_000, 10_000]);
@@ -149,6 +159,14 @@ export function drawOptions(seed: number, transactions: number, chance: Chance):
     faults,
     aimed: chance.pick([0, 0, 0.01, 0.05, 0.2]),
   };
+}
+
+function isLater(kind: FaultKind): boolean {
+  return (LATER as readonly FaultKind[]).includes(kind);
+}
+
+function drawGap(chance: Chance): number {
+  return Math.round(Math.exp(chance.between(Math.log(GAP_MS[0]), Math.log(GAP_MS[1]))));
 }
 
 export function isFaultless({ faults, network, engine }: SwarmOptions): boolean {

@@ -21,6 +21,15 @@ export interface MemorySession {
   readonly ended: (why: string) => void;
 }
 
+/** What a backup of the whole server holds: everything that outlives a crash of it. */
+export interface MemoryHistory {
+  readonly rows: ReadonlyMap<string, SqlValue>;
+  readonly evidence: ReadonlySet<string>;
+  readonly prepared: ReadonlyMap<string, PreparedTransaction & { readonly locks: readonly string[] }>;
+  readonly tokens: ReadonlyMap<string, string>;
+  readonly lives: ReadonlyMap<LogIdentity, RecordedLife>;
+}
+
 interface PreparedTransaction {
   readonly transaction: MemoryTransaction;
   readonly preparedAtMs: number;
@@ -68,6 +77,46 @@ export class MemoryEngine {
         this.abort(transaction);
         transaction.session.ended(why);
       }
+    }
+  }
+
+  /** A backup, or a standby that has everything up to now. */
+  history(): MemoryHistory {
+    const prepared = [...this.#prepared].map(
+      ([id, one]) => [id, { ...one, locks: [...one.transaction.held] }] as const,
+    );
+    return {
+      rows: new Map(this.#rows),
+      evidence: new Set(this.#evidence),
+      prepared: new Map(prepared),
+      tokens: new Map(this.tokens),
+      lives: new Map(this.#lives),
+    };
+  }
+
+  /** That backup takes the place of everything, or that standby: all sessions end, and what came later never was. */
+  goBackTo(history: MemoryHistory): void {
+    this.endSessions('the server was put back to an earlier state');
+    for (const { transaction } of this.#prepared.values()) {
+      this.abort(transaction);
+    }
+    this.#prepared.clear();
+    this.#names.clear();
+    replace(this.#rows, history.rows);
+    replace(this.tokens, history.tokens);
+    replace(this.#lives, history.lives);
+    this.#evidence.clear();
+    for (const tag of history.evidence) {
+      this.#evidence.add(tag);
+      this.#names.set(nameOf(tag), tag);
+    }
+    for (const [id, { transaction, preparedAtMs, locks }] of history.prepared) {
+      const again = { ...transaction, held: new Set<string>(), waitsFor: undefined };
+      for (const key of locks) {
+        void this.locks.acquire(again, key); // Free: nobody holds or waits for anything.
+      }
+      this.#prepared.set(id, { transaction: again, preparedAtMs });
+      this.#names.set(nameOf(id), id);
     }
   }
 
@@ -206,6 +255,13 @@ export class MemoryEngine {
   #end(transaction: MemoryTransaction): void {
     this.#active.delete(transaction);
     this.locks.release(transaction);
+  }
+}
+
+function replace<K, V>(map: Map<K, V>, by: ReadonlyMap<K, V>): void {
+  map.clear();
+  for (const [key, value] of by) {
+    map.set(key, value);
   }
 }
 
