@@ -40,4 +40,24 @@ export const ANSWER_CANARIES: readonly Canary[] = [
     },
     sees: /does not count, and people hear of it/,
   },
+  {
+    id: 'C51',
+    title:
+      'a second announcement of what will prove a commit in one phase takes the place of the first, which may be carried out',
+    breaks: ['D3', 'D5'],
+    patches: [
+      {
+        file: 'src/coordinator/engine/one-phase.ts',
+        find: "  if (known.evidence !== '' && known.evidence !== evidence) {",
+        put: "  if (known.evidence === '-') {",
+      },
+    ],
+    caughtBy: {
+      kind: 'test',
+      file: 'test/coordinator/one-phase.test.ts',
+      named: 'whatever its participant announces once it was told',
+      why: 'The participants of both models announce one evidence for each opening.',
+    },
+    sees: /whatever its participant announces/,
+  },
 ];

@@ -66,57 +66,6 @@ export const PART_CANARIES: readonly Canary[] = [
     sees: /epoch/,
   },
   {
-    id: 'C44',
-    title: 'a copy of a log is served wherever its epoch is the higher one',
-    breaks: ['D7', 'D8'],
-    patches: [
-      {
-        file: 'src/coordinator/known-logs.ts',
-        find: 'return own.token === served.token;',
-        put: 'return own !== undefined;',
-      },
-    ],
-    caughtBy: {
-      kind: 'test',
-      file: 'test/coordinator/log-copy.test.ts',
-      named: 'has grown into a higher epoch',
-      why: 'The simulator starts a copy of a log once.',
-    },
-    sees: /refused/,
-  },
-  {
-    id: 'C45',
-    title: 'a refused log begins a life at its next start',
-    breaks: ['D7', 'D8'],
-    patches: [
-      {
-        file: 'src/log/memory/memory-log.ts',
-        find: 'if (refused.length === 0) {',
-        put: 'if (refused.length >= 0) {',
-      },
-    ],
-    caughtBy: {
-      kind: 'test',
-      file: 'test/log/memory-log.test.ts',
-      named: 'a refused log begins no life',
-      why: 'The simulator starts a copy of a log once.',
-    },
-    sees: /epoch/,
-  },
-  {
-    id: 'C46',
-    title: 'a log goes on in a directory that was taken away',
-    breaks: ['D1', 'D5'],
-    patches: [{ file: 'src/log/sqlite/writer.ts', find: '    presence.check();\n', put: '' }],
-    caughtBy: {
-      kind: 'test',
-      file: 'test/log/sqlite-vanished.test.ts',
-      named: 'acknowledges nothing more',
-      why: 'The simulated log is in memory and has no directory.',
-    },
-    sees: /resolved|reject/,
-  },
-  {
     id: 'C12',
     title: 'a start recovers before it has the lock',
     breaks: ['D1', 'D7'],

@@ -71,6 +71,27 @@ describe('a commit', () => {
     expect(orders.heard('finish').map(({ evidence }) => evidence)).toEqual(['', 'xid8:77', 'xid8:77']);
   });
 
+  it('in one phase is committed by what was announced first, whatever its participant announces once it was told (D3)', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(orders);
+    void system.api.commit({ gtrid }).catch(() => undefined);
+    const { bqual } = await orders.hears('finish');
+    for (const [evidence, count] of [
+      ['row:aaaaaaaaaaaa', 2],
+      ['row:bbbbbbbbbbbb', 2],
+      ['row:aaaaaaaaaaaa', 3],
+    ] as const) {
+      orders.send({ onePhaseEvidence: { gtrid, bqual, evidence } });
+      await orders.hears('finish', count);
+    }
+    expect(orders.heard('finish').map(({ evidence }) => evidence)).toEqual([
+      '',
+      'row:aaaaaaaaaaaa',
+      'row:aaaaaaaaaaaa',
+    ]);
+  });
+
   it('in one phase ends in a rollback when its instance dies before it has announced its evidence (conformance F3)', async () => {
     await using system = await openSystem();
     const sidecar = await system.participant('orders');

@@ -1,7 +1,7 @@
 // The contract of openings: each opening of a branch name is work of its own, and has its own end, whatever becomes of the others.
 import { describe, expect, it } from 'vitest';
 import type { BranchSession, ResourceManager } from '../../../src/participants/resource-manager.ts';
-import { openingEvidence } from '../../../src/xa/evidence.ts';
+import { type Opening, openingEvidence, rowEvidence } from '../../../src/xa/evidence.ts';
 import type { Evidence } from '../../../src/xa/vocabulary.ts';
 import type { Xid } from '../../../src/xa/xid.ts';
 import { type ContractHarness, freshGtrid, freshIdentity, freshRow, freshXid, rowOfBranch } from './harness.ts';
@@ -29,12 +29,17 @@ export function openingsContract(harness: () => ContractHarness): void {
   async function again(
     manager: ResourceManager,
     xid: Xid,
-  ): Promise<{ readonly branch: BranchSession; readonly evidence: Evidence; readonly key: string }> {
+  ): Promise<{
+    readonly branch: BranchSession;
+    readonly opening: Opening;
+    readonly evidence: Evidence;
+    readonly key: string;
+  }> {
     const key = await givenRow(harness(), manager);
     const row = freshRow(xid);
     const branch = await manager.open(xid, { ...OPTIONS, opening: row.opening });
     await branch.execute(harness().sql.add(key, 1n));
-    return { branch, evidence: openingEvidence(row.opening), key };
+    return { branch, opening: row.opening, evidence: openingEvidence(row.opening), key };
   }
 
   describe('openings', () => {
@@ -85,6 +90,20 @@ export function openingsContract(harness: () => ContractHarness): void {
       expect(await manager.probe(xid, late)).toBe('rolled-back');
       expect(await harness().committed(second.key)).toBe(100n);
       expect(await manager.markers(identity)).toEqual([]);
+    });
+
+    it('the row of one opening proves nothing of another (field R2)', async () => {
+      await using manager = await harness().open();
+      await using other = await harness().open();
+      const first = await left();
+      const second = await again(manager, first.xid);
+      expect(await other.commit(first.xid, first.evidence)).toEqual({ kind: 'done' });
+      const evidence = rowEvidence(second.opening);
+      expect(await other.rollback(first.xid, evidence)).toEqual({ kind: 'done' });
+      expect(await other.commit(first.xid, evidence)).toMatchObject({ kind: 'done-otherwise' });
+      expect(await other.probe(first.xid, evidence)).toBe('rolled-back');
+      expect(await other.probe(first.xid, first.evidence)).toBe('committed');
+      expect(await harness().committed(second.key)).toBe(100n);
     });
 
     it('a rollback of one opening ends its session, wherever it is, and leaves the other prepared', async () => {
