@@ -33,7 +33,10 @@ describe('evidence rows at PostgreSQL', () => {
     try {
       const { xid, evidence } = await givenPrepared(harness(), manager);
       await harness().finishByHand(xid, 'commit');
-      expect((await manager.commit(xid, evidence)).kind).toBe('not-yet');
+      expect(await manager.commit(xid, evidence)).toMatchObject({
+        kind: 'not-yet',
+        reason: { message: expect.stringContaining('disable row level security') },
+      });
       expect((await engineError(manager.probe(xid, evidence))).reason.message).toContain('row-level security');
       expect(await manager.preflight()).toContainEqual(expect.objectContaining({ fatal: true, check: 'evidence' }));
       await harness().raw('alter table concordat.branch disable row level security');

@@ -182,7 +182,12 @@ function unanswered(error: PgError): NoStanding {
         reason,
       );
     case '42501':
-      return notYet(`${reason.message}; run as an administrator: ${printPostgresSql().replaceAll('\n', ' ')}`, reason);
+      return error.routine === 'check_enable_rls'
+        ? notYet(
+            `${reason.message}; run as an administrator: alter table ${BRANCH_TABLE} disable row level security`,
+            reason,
+          )
+        : notYet(`${reason.message}; run as an administrator: ${printPostgresSql().replaceAll('\n', ' ')}`, reason);
     default:
       return { kind: 'unknown', reason };
   }
