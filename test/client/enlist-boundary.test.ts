@@ -197,3 +197,17 @@ test('a failed transaction is explained by what failed in it (field R11)', async
   });
   await expect(work).rejects.toThrow(/nothing_of_that_name/);
 });
+
+test('a session that the server ends within a statement is not waited for (field P16)', async () => {
+  const { concordat, accounts } = await startApplication(pair);
+  accounts.on('error', () => undefined);
+  const startedAt = performance.now();
+  const work = concordat.transaction(async (tx) => {
+    await tx.enlist('accounts', accounts);
+    await accounts.query(PAY);
+    await tx.resource('orders').query(ORDER, [tx.gtrid]);
+    await accounts.query('select pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+  });
+  await expect(work).rejects.toThrow(/rolled back/);
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+});

@@ -100,8 +100,18 @@ export type PgAnswer =
  * next version on, a query behind another.
  */
 export async function whenIdle<T>(client: PgClient, send: () => T): Promise<Awaited<T>> {
-  while (client.readyForQuery === false) {
-    await new Promise<void>((resolve) => client.connection.once('readyForQuery', () => resolve()));
+  const { connection } = client;
+  while (client.readyForQuery === false && !connection.stream.destroyed) {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        connection.off('readyForQuery', done);
+        connection.off('end', done);
+        resolve();
+      };
+      connection.once('readyForQuery', done);
+      // A server that ends the session in the middle of a query never says that it is ready.
+      connection.once('end', done);
+    });
   }
   return await send();
 }
