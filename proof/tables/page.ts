@@ -7,6 +7,8 @@ import type { Named } from './titles.ts';
 const TITLES: Readonly<Record<ListName, string>> = {
   faults: 'Faults and bad inputs',
   conformance: 'Conformance',
+  field: 'In practice',
+  security: 'Attacks',
 };
 
 /** What a test stands on, told by where it is; the first that fits counts. */

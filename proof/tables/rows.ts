@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The two lists: a row is always named with its list, because both use the same letters. */
-export const LISTS = ['faults', 'conformance'] as const;
+/** A row is always named with its list, because some lists use the same letters. */
+export const LISTS = ['faults', 'conformance', 'field', 'security'] as const;
 export type ListName = (typeof LISTS)[number];
 
 export interface Row {

@@ -1,6 +1,7 @@
 // Which tests name which rows: read from the text of the tests, so that no test has to run for it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { LISTS } from './rows.ts';
 
 /** A title, or what is put into one, that names rows. */
 export interface Named {
@@ -12,10 +13,11 @@ export interface Named {
   readonly rows: readonly string[];
 }
 
-const ID = String.raw`(?:I-\d|[A-N]\d{1,3})`;
+const LIST = LISTS.join('|');
+const ID = String.raw`(?:I-\d|[A-NPRX]\d{1,3})`;
 /** `faults F26 B53`, `conformance D9`: one list, and one or more of its rows. */
-const TAG = new RegExp(String.raw`\b(faults|conformance) (${ID}(?:[ ,]+${ID})*)(?![\w-])`, 'g');
-const ENCLOSED = new RegExp(String.raw` ?[([][^()[\]]*\b(?:faults|conformance) ${ID}[^()[\]]*[)\]]`, 'g');
+const TAG = new RegExp(String.raw`\b(${LIST}) (${ID}(?:[ ,]+${ID})*)(?![\w-])`, 'g');
+const ENCLOSED = new RegExp(String.raw` ?[([][^()[\]]*\b(?:${LIST}) ${ID}[^()[\]]*[)\]]`, 'g');
 const LITERAL = /(['"`])((?:\\.|(?!\1).)*)\1/g;
 /** Rows are named in two figures there; one figure alone is an invariant of the design. */
 const WITHOUT_LIST = /(?:^|[ ([])(?:F\d{2,3}|B\d{2})(?=[ ,:)\]]|$)/;

@@ -46,6 +46,8 @@ describe('a finding', () => {
   const tables: Tables = {
     faults: [{ title: 'One', rows: [row('X1'), row('X2', { not: 'there is no such thing' })] }],
     conformance: [{ title: 'Two', rows: [row('X1')] }],
+    field: [],
+    security: [],
   };
   const named = (...rows: readonly string[]): Named => ({ file: 'engine/a.test.ts', title: 'a title', rows });
 
@@ -70,6 +72,8 @@ describe('the report of a run', () => {
   const tables: Tables = {
     faults: [],
     conformance: [{ title: 'One', rows: ['L1', 'L3', 'L4'].map((id) => ({ id, says: '' })) }],
+    field: [],
+    security: [],
   };
   let directory = '';
   beforeAll(async () => {
@@ -102,5 +106,6 @@ test('a title names the rows that stand behind their list', () => {
   const tag = (list: string, ids: string): string => `it is so (${list} ${ids})`;
   expect(rowsIn(tag('faults', 'F26 B53, conformance L1'))).toEqual(['faults F26', 'faults B53', 'conformance L1']);
   expect(rowsIn(tag('conformance', 'I-1 D5'))).toEqual(['conformance I-1', 'conformance D5']);
+  expect(rowsIn(tag('field', 'P2 R13, security X14'))).toEqual(['field P2', 'field R13', 'security X14']);
   expect(rowsIn('an invariant is no row (D8)')).toEqual([]);
 });
