@@ -59,7 +59,7 @@ function readable(title: string): string {
 
 function filesOf(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !name.endsWith(OWN_TEST))
+    .filter((name) => !name.endsWith(OWN_TEST) && !name.split(sep).includes('node_modules'))
     .filter((name) => name.endsWith('.ts') || /engine.scripts.[^/\\]+\.txt$/.test(name))
     .sort()
     .map((name) => join(folder, name));
