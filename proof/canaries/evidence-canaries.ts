@@ -22,7 +22,7 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
       },
     ],
     caughtBy: { kind: 'sim', seeds: 400 },
-    sees: /^D(4|5): .*(has lost it|told to be applied)/,
+    sees: /^D(4|5|12): .*(has lost it|told to be applied|is prepared at)/,
   },
   {
     id: 'C48-mysql',

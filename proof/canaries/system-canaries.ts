@@ -161,7 +161,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
     ],
     caughtBy: SIM,
-    sees: /^D5/,
+    sees: /^D(4|5)/,
   },
   {
     id: 'C18',
