@@ -161,7 +161,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
     ],
     caughtBy: SIM,
-    sees: /^D(4|5)/,
+    // An answer that is not true (D5); where it names other branches than were committed, as damage that nobody did (D4).
+    sees: /^D[45]/,
   },
   {
     id: 'C18',

@@ -74,6 +74,7 @@ export const VOTE_CANARIES: readonly Canary[] = [
       return decide(
         state,
         state.branches.map((branch) => ({ ...branch, vote: branch.vote ?? { kind: 'prepared', evidence: '' } })),
+        { readOnly: readOnlyIn(state.branches), unnamed: state.unnamed },
         state.requestId,
       );
 `,
