@@ -79,7 +79,11 @@ export async function countEach(
 /** @returns its port. */
 async function startCoordinator(directory: string, stack: AsyncDisposableStack): Promise<number> {
   const addresses = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
-  const program = Program.start({ args: ['coordinator', '--data-dir', join(directory, 'log'), ...addresses] });
+  // The databases have served the log of the site that was measured; this one is for counting only.
+  const beside = ['--beside-logs', 'any'];
+  const program = Program.start({
+    args: ['coordinator', '--data-dir', join(directory, 'log'), ...addresses, ...beside],
+  });
   stack.defer(() => program.stop());
   const { address } = await program.event('serving');
   return Number(String(address).split(':').at(-1));
