@@ -277,7 +277,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: 'the engine has not its evidence row' };
+        return { kind: 'done-otherwise', proof: 'its evidence row is not in the database' };
       default:
         return { kind: 'unknown', reason };
     }

@@ -258,7 +258,7 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: `the database has not its row (${this.#evidence})` };
+        return { kind: 'done-otherwise', proof: `its evidence row is not in the database (${this.#evidence})` };
       default:
         return { kind: 'unknown', reason };
     }
