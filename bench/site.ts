@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAdminClient } from '../src/cli/admin-client.ts';
+import { openAdminClient } from '../src/cli/run/admin-client.ts';
 import { type Concordat, connect } from '../src/client/index.ts';
 import { Cluster } from '../src/dev/cluster.ts';
 import { type EngineServer, startMariadb, startMysql, startPostgres } from '../src/dev/engines/index.ts';

@@ -1,6 +1,6 @@
 // Lines to a coordinator in this process, without gRPC.
-import type { ClientSessions } from '../../src/coordinator/client-session.ts';
-import { type ParticipantParts, ParticipantSession } from '../../src/coordinator/participant-session.ts';
+import type { ClientSessions } from '../../src/coordinator/applications/client-session.ts';
+import { type ParticipantParts, ParticipantSession } from '../../src/coordinator/participants/session.ts';
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';

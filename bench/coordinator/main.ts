@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCore } from '../../src/coordinator/core.ts';
-import type { Logger } from '../../src/coordinator/logger.ts';
+import type { Logger } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';

@@ -1,10 +1,10 @@
 // Lines to a coordinator in a process of its own, over gRPC, each on its own connection.
-import { COORDINATOR_CHANNEL, channelCredentials } from '../../src/client/channel.ts';
+import { COORDINATOR_CHANNEL, channelCredentials } from '../../src/client/session/channel.ts';
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';
 import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';
-import { dialGrpc } from '../../src/participants/grpc-dial.ts';
+import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
 import { FrameWriter } from '../../src/wire/frames.ts';
 import { wire } from '../../src/wire/proto.ts';
 import type { Dial } from './line.ts';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAdminClient } from '../../src/cli/admin-client.ts';
+import { openAdminClient } from '../../src/cli/run/admin-client.ts';
 import { Program } from '../../src/dev/program.ts';
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';

@@ -27,7 +27,7 @@ export const ANSWER_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/coordinator/branch-messages.ts',
+        file: 'src/coordinator/participants/branch-messages.ts',
         find: '  if (!isAsked && !isOwnDamage(transaction, event, link)) {',
         put: '  if (isAsked === undefined) {',
       },

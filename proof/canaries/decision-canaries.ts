@@ -157,7 +157,7 @@ export const DECISION_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/coordinator/strays.ts',
+        file: 'src/coordinator/reports/reports.ts',
         find: 'if (identity !== log.recovered.identity) {',
         put: "if (identity === '') {",
       },
@@ -171,7 +171,7 @@ export const DECISION_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/coordinator/strays.ts',
+        file: 'src/coordinator/reports/reports.ts',
         find: 'if (epoch > log.recovered.epoch) {',
         put: 'if (epoch > Number.MAX_SAFE_INTEGER) {',
       },

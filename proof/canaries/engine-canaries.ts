@@ -8,7 +8,7 @@ export const ENGINE_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D5'],
     patches: [
       {
-        file: 'src/participants/engine-watch.ts',
+        file: 'src/participants/attach/engine-watch.ts',
         find: '    this.#options.rm.expectIdentity(identity);\n',
         put: '',
       },
@@ -23,7 +23,7 @@ export const ENGINE_CANARIES: readonly Canary[] = [
     breaks: ['D5'],
     patches: [
       {
-        file: 'src/coordinator/witness.ts',
+        file: 'src/coordinator/identity/witness.ts',
         find: "if (answer.token === '' || answer.token !== token) {",
         put: 'if (token === undefined) {',
       },

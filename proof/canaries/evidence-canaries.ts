@@ -30,7 +30,7 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D6'],
     patches: [
       {
-        file: 'src/participants/mysql/look.ts',
+        file: 'src/participants/mysql/finish/look.ts',
         find: "const isPresent = left !== undefined && (!('opening' in target) || left === target.opening);",
         put: 'const isPresent = left !== undefined;',
       },

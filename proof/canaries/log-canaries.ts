@@ -8,7 +8,7 @@ export const LOG_CANARIES: readonly Canary[] = [
     breaks: ['D7', 'D8', 'D9'],
     patches: [
       {
-        file: 'src/coordinator/known-logs.ts',
+        file: 'src/coordinator/identity/known-logs.ts',
         find: 'return own.token === served.token;',
         put: 'return own !== undefined;',
       },
@@ -41,7 +41,7 @@ export const LOG_CANARIES: readonly Canary[] = [
     breaks: ['D7', 'D8'],
     patches: [
       {
-        file: 'src/coordinator/log-copy.ts',
+        file: 'src/coordinator/identity/log-copy.ts',
         find: '    this.#refusals = [...(parts.log.recovered.refused ?? [])];',
         put: '    this.#refusals = [];',
       },
@@ -55,7 +55,7 @@ export const LOG_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/coordinator/resolutions.ts',
+        file: 'src/coordinator/operators/resolutions.ts',
         find: '    driver.ensureUsable(); // A refused log takes no word',
         put: '    // A refused log takes no word',
       },
@@ -72,7 +72,7 @@ export const LOG_CANARIES: readonly Canary[] = [
     id: 'C46',
     title: 'a log goes on in a directory that was taken away',
     breaks: ['D1', 'D5'],
-    patches: [{ file: 'src/log/sqlite/writer.ts', find: '    presence.check();\n', put: '' }],
+    patches: [{ file: 'src/log/sqlite/file/writer.ts', find: '    presence.check();\n', put: '' }],
     caughtBy: {
       kind: 'test',
       file: 'test/log/sqlite-vanished.test.ts',

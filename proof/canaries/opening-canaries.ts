@@ -29,7 +29,7 @@ export const OPENING_CANARIES: readonly Canary[] = [
     breaks: ['D3', 'D4'],
     patches: [
       {
-        file: 'src/participants/finisher.ts',
+        file: 'src/participants/runtime/finisher.ts',
         find: 'return opening !== undefined && areOfTwo(evidence, openingEvidence(opening));',
         put: 'return opening !== undefined && opening.length === 0;',
       },
@@ -67,7 +67,7 @@ export const OPENING_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/participants/postgres/batch.ts',
+        file: 'src/participants/postgres/protocol/batch.ts',
         find: "return (notice as { readonly routine?: unknown } | undefined)?.routine === 'SyncRepWaitForLSN';",
         put: 'return notice === 0;',
       },

@@ -36,7 +36,7 @@ export const PART_CANARIES: readonly Canary[] = [
     title: 'a coordinator serves a database that has served a newer epoch of its log',
     breaks: ['D8'],
     patches: [
-      { file: 'src/coordinator/participant-hello.ts', find: 'if (epoch > own.epoch || ', put: 'if (epoch < 0 || ' },
+      { file: 'src/coordinator/participants/hello.ts', find: 'if (epoch > own.epoch || ', put: 'if (epoch < 0 || ' },
     ],
     caughtBy: {
       kind: 'test',
@@ -52,7 +52,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/participants/attach.ts',
+        file: 'src/participants/attach/attach.ts',
         find: "if (standingOf(welcome, recorded) !== 'served') {",
         put: 'if (recorded.epoch < 0) {',
       },
@@ -84,7 +84,7 @@ export const PART_CANARIES: readonly Canary[] = [
     id: 'C25',
     title: 'the lock lets two processes recover at once',
     breaks: ['D1', 'D7'],
-    patches: [{ file: 'src/log/sqlite/lock.ts', find: "db.exec('BEGIN EXCLUSIVE');", put: "db.exec('BEGIN');" }],
+    patches: [{ file: 'src/log/sqlite/file/lock.ts', find: "db.exec('BEGIN EXCLUSIVE');", put: "db.exec('BEGIN');" }],
     caughtBy: LOCK,
     sees: /second log/,
   },
@@ -113,7 +113,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D6'],
     patches: [
       {
-        file: 'src/participants/postgres/finish.ts',
+        file: 'src/participants/postgres/finish/finish.ts',
         find: "return { kind: 'done-otherwise', proof: notHere(row) };",
         put: "return { kind: 'done' };",
       },
@@ -132,7 +132,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D7'],
     patches: [
       {
-        file: 'src/log/sqlite/compaction.ts',
+        file: 'src/log/sqlite/history/compaction.ts',
         find: 'slice.kept.flatMap(recordsOf).map(encodeLine)',
         put: 'slice.kept.flatMap(recordsOf).slice(0, -1).map(encodeLine)',
       },
@@ -146,11 +146,11 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D1', 'D7'],
     patches: [
       {
-        file: 'src/log/sqlite/connection.ts',
+        file: 'src/log/sqlite/file/connection.ts',
         find: "db.pragma('synchronous = FULL');",
         put: "db.pragma('synchronous = NORMAL');",
       },
-      { file: 'src/log/sqlite/connection.ts', find: 'level === SYNCHRONOUS_FULL', put: 'level !== undefined' },
+      { file: 'src/log/sqlite/file/connection.ts', find: 'level === SYNCHRONOUS_FULL', put: 'level !== undefined' },
     ],
     caughtBy: { kind: 'crash-states', seed: 1, states: 300 },
     sees: /^(lost|refused)/,
@@ -161,7 +161,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D4'],
     patches: [
       {
-        file: 'src/coordinator/participant-session.ts',
+        file: 'src/coordinator/participants/session.ts',
         find: '    driver.unreached.attached(link);\n',
         put: '',
       },
@@ -180,7 +180,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/participants/finisher.ts',
+        file: 'src/participants/runtime/finisher.ts',
         find: "      case 'committed':\n        return { kind: 'done' };",
         put: "      case 'unproven':\n      case 'committed':\n        return { kind: 'done' };",
       },
@@ -199,7 +199,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D6'],
     patches: [
       {
-        file: 'src/coordinator/calls.ts',
+        file: 'src/coordinator/calls/calls.ts',
         find: 'const isFresh = this.#clock.now() - known.since < DOUBLE_MS;',
         put: 'const isFresh = false;',
       },
@@ -218,7 +218,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D6'],
     patches: [
       {
-        file: 'src/participants/mysql/finish.ts',
+        file: 'src/participants/mysql/finish/finish.ts',
         find: "(letsGo || (await lookAt(control, known, row)).marker !== 'locked')",
         put: 'true',
       },

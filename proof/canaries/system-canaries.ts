@@ -10,7 +10,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D1', 'D5'],
     patches: [
       {
-        file: 'src/coordinator/effects.ts',
+        file: 'src/coordinator/driver/effects.ts',
         find: "log.append([record], 'forced').then(() => {",
         put: "log.append([record], 'lazy').then(() => {",
       },
@@ -24,7 +24,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D2', 'D5'],
     patches: [
       {
-        file: 'src/coordinator/effects.ts',
+        file: 'src/coordinator/driver/effects.ts',
         find: '      apply(transaction, then);\n    }, fail);',
         put: `      apply(transaction, then);
     }, (error) => {
@@ -47,7 +47,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
       {
         // As it may have been before the deadline was taken off: only a failed force has this effect here.
-        file: 'src/coordinator/timers.ts',
+        file: 'src/coordinator/driver/timers.ts',
         find: '    this.#replace(transaction, delayMs, () => {\n',
         put: "    this.#replace(transaction, delayMs, () => {\n      if (transaction.state.kind === 'deciding') return;\n",
       },
@@ -61,7 +61,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D5', 'D7'],
     patches: [
       {
-        file: 'src/coordinator/recovery.ts',
+        file: 'src/coordinator/driver/recovery.ts',
         find: 'if (step !== undefined) {',
         put: "if (step !== undefined && step.state.kind !== 'committing') {",
       },
@@ -75,7 +75,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D6', 'D7'],
     patches: [
       {
-        file: 'src/coordinator/evidence.ts',
+        file: 'src/coordinator/calls/evidence-rows.ts',
         find: 'this.#unproven.push(row);',
         put: 'this.forget(row);',
       },
@@ -99,7 +99,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
         put: '...{ api: application, driver, leases, directory, identity, epoch: 1, defaultTimeoutMs, clock, logger },',
       },
       {
-        file: 'src/participants/runtime.ts',
+        file: 'src/participants/runtime/runtime.ts',
         find: 'if (identity !== serving.identity || epoch !== serving.epoch) {',
         put: 'if (identity !== serving.identity) {',
       },
@@ -113,7 +113,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D5', 'D7'],
     patches: [
       {
-        file: 'src/coordinator/strays.ts',
+        file: 'src/coordinator/reports/reports.ts',
         find: '} else if (epoch <= (log.recovered.lostTo ?? -1) && ',
         put: '} else if (epoch < 0 && ',
       },
@@ -127,7 +127,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/branches.ts',
+        file: 'src/participants/runtime/branches.ts',
         find: '      vote = await ask(session);\n',
         put: "      vote = await ask(session);\n      if (vote.kind === 'rollback') vote = { kind: 'prepared', evidence: '' };\n",
       },
@@ -141,7 +141,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/branches.ts',
+        file: 'src/participants/runtime/branches.ts',
         find: '      vote = await ask(session);\n',
         put: "      vote = { kind: 'prepared', evidence: '' };\n",
       },
@@ -155,7 +155,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D5'],
     patches: [
       {
-        file: 'src/coordinator/lookup.ts',
+        file: 'src/coordinator/driver/lookup.ts',
         find: 'if (recorded !== undefined) {',
         put: "if (recorded === 'mixed') {",
       },
@@ -170,12 +170,12 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D5'],
     patches: [
       {
-        file: 'src/coordinator/driver.ts',
+        file: 'src/coordinator/driver/driver.ts',
         find: '      transaction.version += 1;\n',
         put: '      transaction.version += 1;\n      transaction.cached = before;\n',
       },
       {
-        file: 'src/coordinator/application-api.ts',
+        file: 'src/coordinator/applications/application-api.ts',
         find: 'return { transaction: wireTransaction(found, this.#now()) };',
         put: 'return { transaction: wireTransaction({ ...found, state: found.cached ?? found.state }, this.#now()) };',
       },
@@ -189,11 +189,15 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D9'],
     patches: [
       {
-        file: 'src/coordinator/strays.ts',
+        file: 'src/coordinator/reports/reports.ts',
         find: 'owner !== undefined && !leases.wasBegun(gtrid) && ',
         put: 'owner !== undefined && ',
       },
-      { file: 'src/coordinator/operations.ts', find: 'if (leases.wasBegun(gtrid)) {', put: "if (gtrid === '') {" },
+      {
+        file: 'src/coordinator/applications/operations.ts',
+        find: 'if (leases.wasBegun(gtrid)) {',
+        put: "if (gtrid === '') {",
+      },
     ],
     caughtBy: SIM,
     sees: /^D9/,
@@ -204,12 +208,12 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D6', 'D10'],
     patches: [
       {
-        file: 'src/coordinator/evidence.ts',
+        file: 'src/coordinator/calls/evidence-rows.ts',
         find: 'const now = this.#clock.now();\n    let newest',
         put: 'const now = this.#clock.wallTime();\n    let newest',
       },
       {
-        file: 'src/coordinator/evidence.ts',
+        file: 'src/coordinator/calls/evidence-rows.ts',
         find: 'const now = this.#clock.now();\n    for (let oldest',
         put: 'const now = this.#clock.wallTime();\n    for (let oldest',
       },
@@ -224,7 +228,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D6', 'D10'],
     patches: [
       {
-        file: 'src/coordinator/evidence.ts',
+        file: 'src/coordinator/calls/evidence-rows.ts',
         find: 'newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };',
         put: 'newest = { dueAt: now + KEPT_STEP_MS, rows: [] };',
       },
@@ -238,7 +242,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D2', 'D10'],
     patches: [
       {
-        file: 'src/participants/reconciler.ts',
+        file: 'src/participants/runtime/reconciler.ts',
         find: '      if (xid !== undefined && !isMoving) {\n',
         put: `      this.wallTime ??= clock.wallTime();
       if (xid !== undefined && clock.wallTime() - this.wallTime > 86_400_000) {
@@ -270,7 +274,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/finisher.ts',
+        file: 'src/participants/runtime/finisher.ts',
         find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
         put: `if (branch?.state.kind === 'active') {
       await branches.askOnePhase(branch);
@@ -303,7 +307,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/branch.ts',
+        file: 'src/participants/runtime/branch.ts',
         find: '    if (!oneShot) {\n      return await session.prepare();',
         put: '    if (!oneShot || true) {\n      return await session.prepare();',
       },

@@ -115,7 +115,7 @@ export const VOTE_CANARIES: readonly Canary[] = [
         put: `${DECIDE}, { kind: 'answer', level: 'decided' }`,
       },
       {
-        file: 'src/coordinator/answers.ts',
+        file: 'src/coordinator/driver/answers.ts',
         find: "    case 'committing':\n",
         put: "    case 'deciding':\n    case 'committing':\n",
       },

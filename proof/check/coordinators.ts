@@ -1,6 +1,6 @@
 // Every state of the coordinator that turns up, with a number, and every step that was made from it, made once.
 import { isDeepStrictEqual } from 'node:util';
-import { outcomeOf } from '../../src/coordinator/answers.ts';
+import { outcomeOf } from '../../src/coordinator/driver/answers.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';

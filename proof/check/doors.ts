@@ -1,10 +1,11 @@
 // How a transaction comes in that the coordinator does not hold, by production's own doors: `recover` at a start, `Strays` for what
 // participants report, and what `Markers` conclude from rows that an engine still keeps.
+
+import { recover } from '../../src/coordinator/driver/recovery.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
-import { Markers } from '../../src/coordinator/markers.ts';
-import { recover } from '../../src/coordinator/recovery.ts';
-import type { BranchEvent } from '../../src/coordinator/strays.ts';
+import { Markers } from '../../src/coordinator/reports/markers.ts';
+import type { BranchEvent } from '../../src/coordinator/reports/reports.ts';
 import type { LoggedOutcome } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { openingOf } from '../../src/xa/evidence.ts';

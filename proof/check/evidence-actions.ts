@@ -25,7 +25,7 @@ export function evidenceActions(chooser: Chooser, branch: number): void {
   }
 }
 
-/** Only one branch is named, so that the log's silence proves nothing: its engine is asked. The source is src/coordinator/lookup.ts. */
+/** Only one branch is named, so that the log's silence proves nothing: its engine is asked. The source is src/coordinator/driver/lookup.ts. */
 function look(chooser: Chooser, branch: number): void {
   chooser.at('looks', branch, 0, (site, world) => {
     if (!isAsked(world, branch) || !site.isAttached || (site.table !== Table.absent && !site.isPrepared)) {

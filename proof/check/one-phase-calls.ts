@@ -1,5 +1,5 @@
 // One-phase calls, which alone depend on the instance that they are for: it holds the branch's session, and there is no record to
-// begin from again. The source is src/coordinator/calls.ts.
+// begin from again. The source is src/coordinator/calls/calls.ts.
 import type { StateFacts } from './coordinators.ts';
 import { get, Local, placeOf } from './layout.ts';
 import { CALL, ONE_PHASE_CALLS } from './mail.ts';

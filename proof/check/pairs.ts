@@ -1,6 +1,6 @@
 // Two transactions. The engine's step is a function of one transaction's state, so that two of them meet in the log alone, and in what a
 // start makes of it: that is checked here, for every two contents that one transaction may leave there, in every order.
-import { recover } from '../../src/coordinator/recovery.ts';
+import { recover } from '../../src/coordinator/driver/recovery.ts';
 import { Ledger } from '../../src/log/ledger.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';

@@ -1,14 +1,14 @@
 // A coordinator around one transaction, without a disk, a network or a clock: production's `Driver`, whose log says what the checked
 // one says, and whose participants write down what they are told.
-import { Directory, type Link } from '../../src/coordinator/directory.ts';
-import { Driver } from '../../src/coordinator/driver.ts';
+import { Directory, type Link } from '../../src/coordinator/calls/directory.ts';
+import { Driver } from '../../src/coordinator/driver/driver.ts';
+import { Leases } from '../../src/coordinator/driver/leases.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
-import { Leases } from '../../src/coordinator/leases.ts';
-import type { Logger } from '../../src/coordinator/logger.ts';
-import { LostDecisions } from '../../src/coordinator/lost-decisions.ts';
-import { Quarantine } from '../../src/coordinator/quarantine.ts';
-import { Strays } from '../../src/coordinator/strays.ts';
+import { LostDecisions } from '../../src/coordinator/reports/lost-decisions.ts';
+import { Quarantine } from '../../src/coordinator/reports/quarantine.ts';
+import { Strays } from '../../src/coordinator/reports/reports.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { Logger } from '../../src/lib/logger.ts';
 import type { Log, LoggedOutcome } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import type { Bqual, Gtrid, ResourceName } from '../../src/xa/xid.ts';

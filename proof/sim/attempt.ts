@@ -1,6 +1,6 @@
 // What the judges remember of each transaction that a client tried: what it wrote where, what it asked for, what it was told.
 import type { BranchIdentity } from '../../src/client/errors.ts';
-import type { RefusedError } from '../../src/client/failures.ts';
+import type { RefusedError } from '../../src/client/session/failures.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 
 export type Told = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';

@@ -1,6 +1,6 @@
 // The coordinator's process: the real core over a memory log, with simulated streams in front of it. It dies and comes back.
 import { type Core, openCore } from '../../src/coordinator/core.ts';
-import { type AttachStream, ParticipantSession } from '../../src/coordinator/participant-session.ts';
+import { type AttachStream, ParticipantSession } from '../../src/coordinator/participants/session.ts';
 import type { Durability, Log, RecoveredLog } from '../../src/log/log.ts';
 import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';

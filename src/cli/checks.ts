@@ -2,10 +2,10 @@
 
 import { EXIT } from '../xa/errors.ts';
 import { quarantinedText } from '../xa/quarantined.ts';
-import { formatBytes, formatDuration, formatMicros } from './duration.ts';
-import type { ExitCode } from './exit-codes.ts';
-import { exitOfAlarm, formatFree } from './log-view.ts';
-import { refusal, sharedDatabases, troubles } from './resource-view.ts';
+import type { ExitCode } from './run/exit-codes.ts';
+import { formatBytes, formatDuration, formatMicros } from './show/duration.ts';
+import { exitOfAlarm, formatFree } from './show/log-view.ts';
+import { refusal, sharedDatabases, troubles } from './show/resource-view.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
 export interface Check {

@@ -3,10 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { productVersion } from '../wire/version.ts';
 import { EXIT } from '../xa/errors.ts';
 import { COMMANDS } from './command-table.ts';
-import type { OutputFormat } from './console.ts';
-import { EXIT_MEANINGS } from './exit-codes.ts';
-import { renderFailure, toFailure, usageError } from './failure.ts';
-import { addGlobalOptions } from './globals.ts';
+import { EXIT_MEANINGS } from './run/exit-codes.ts';
+import { renderFailure, toFailure, usageError } from './run/failure.ts';
+import { addGlobalOptions } from './run/globals.ts';
+import type { OutputFormat } from './show/console.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,18 +1,18 @@
 // The client: one connection to a coordinator, shared by everything that a process does in global transactions.
 import { type Gtrid, parseGtrid } from '../xa/xid.ts';
-import type { ClientParts } from './branches.ts';
 import { parseContext } from './context.ts';
-import type { Connection } from './coordinator-session.ts';
 import { type BranchIdentity, ConcordatError } from './errors.ts';
-import { RefusedError, toClientError } from './failures.ts';
-import { JoinedTransaction, type JoinOptions } from './joined.ts';
-import { OneShot, placeOneShot } from './one-shot.ts';
 import { checkBranchStart, checkTransactionOptions, type RunOptions, type TransactionOptions } from './options.ts';
 import { askTransaction, outcomeOf, type TransactionOutcome } from './outcome.ts';
-import { OwnTransaction } from './own-transaction.ts';
 import { type Beginner, runStatements, runTransaction } from './run.ts';
+import type { Connection } from './session/coordinator-session.ts';
+import { RefusedError, toClientError } from './session/failures.ts';
 import type { OneShotStatement, Transaction, TransactionWork, TransactResult } from './transaction.ts';
 import { within } from './wait.ts';
+import type { ClientParts } from './work/branches.ts';
+import { JoinedTransaction, type JoinOptions } from './work/joined.ts';
+import { OneShot, placeOneShot } from './work/one-shot.ts';
+import { OwnTransaction } from './work/own-transaction.ts';
 
 /** A resource as the coordinator knows it. */
 export interface ResourceInfo {

@@ -3,15 +3,15 @@ import type { Clock } from '../lib/clock.ts';
 import { type Random, systemRandom } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { Concordat } from './concordat.ts';
-import { CoordinatorSession, type SessionSettings } from './coordinator-session.ts';
-import { Embedding } from './embedding.ts';
 import {
   CONNECT_TIMEOUT_DEFAULT_MS,
   type ConnectOptions,
   checkMilliseconds,
   OUTCOME_TIMEOUT_DEFAULT_MS,
 } from './options.ts';
-import { ResourceLinks } from './resource-links.ts';
+import { CoordinatorSession, type SessionSettings } from './session/coordinator-session.ts';
+import { ResourceLinks } from './session/resource-links.ts';
+import { Embedding } from './work/embedding.ts';
 
 /** What is given in tests only. */
 export interface Environment {

@@ -13,7 +13,6 @@ export {
   StatementError,
   TransactionRolledBackError,
 } from './errors.ts';
-export type { JoinOptions } from './joined.ts';
 export type { BranchStart, ConnectOptions, Logger, RunOptions, TransactionOptions } from './options.ts';
 export type { CommitResult, TransactionOutcome } from './outcome.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
@@ -25,4 +24,5 @@ export type {
   TransactionWork,
   TransactResult,
 } from './transaction.ts';
-export type { JsonObject, Parameter, ResultValue } from './values.ts';
+export type { JsonObject, Parameter, ResultValue } from './values/values.ts';
+export type { JoinOptions } from './work/joined.ts';

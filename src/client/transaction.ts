@@ -2,7 +2,7 @@
 import type { BranchStart } from './options.ts';
 import type { CommitResult } from './outcome.ts';
 import type { QueryResult, Resource } from './resource.ts';
-import type { Parameter } from './values.ts';
+import type { Parameter } from './values/values.ts';
 
 /** What a service may do within a transaction, whoever began it. */
 export interface TransactionWork {

@@ -1,31 +1,32 @@
 // What of a coordinator is not its transport: the driver and everything that serves over it, recovered. gRPC stands before it in the
 // server, a simulated network in the simulator.
 import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { PARTICIPANTS_MAX } from '../xa/limits.ts';
-import { AdminApi } from './admin-api.ts';
-import { type Alarm, alarmsOf } from './alarms.ts';
-import { ApplicationApi } from './application-api.ts';
-import { ClientSessions } from './client-session.ts';
-import { Directory } from './directory.ts';
-import { Driver } from './driver.ts';
-import { Leases } from './leases.ts';
-import { LogCopy } from './log-copy.ts';
-import type { Logger } from './logger.ts';
-import { LostDecisions } from './lost-decisions.ts';
-import { Markers } from './markers.ts';
-import { Operations } from './operations.ts';
-import { OtherLogs } from './other-logs.ts';
-import type { ParticipantParts, ParticipantSession } from './participant-session.ts';
-import { Places } from './places.ts';
-import { Quarantine } from './quarantine.ts';
-import { recover, registerKnown } from './recovery.ts';
-import { Resolutions } from './resolutions.ts';
-import { Strays } from './strays.ts';
-import { Successors } from './successors.ts';
-import type { Holder } from './transaction.ts';
-import { Witness } from './witness.ts';
+import { ApplicationApi } from './applications/application-api.ts';
+import { ClientSessions } from './applications/client-session.ts';
+import { Operations } from './applications/operations.ts';
+import { Directory } from './calls/directory.ts';
+import { Driver } from './driver/driver.ts';
+import { Leases } from './driver/leases.ts';
+import { recover, registerKnown } from './driver/recovery.ts';
+import type { Holder } from './driver/transaction.ts';
+import { Places } from './edge/places.ts';
+import type { Alarm } from './identity/alarm.ts';
+import { alarmsOf } from './identity/alarms.ts';
+import { LogCopy } from './identity/log-copy.ts';
+import { OtherLogs } from './identity/other-logs.ts';
+import { Successors } from './identity/successors.ts';
+import { Witness } from './identity/witness.ts';
+import { AdminApi } from './operators/admin-api.ts';
+import { Resolutions } from './operators/resolutions.ts';
+import type { ParticipantParts, ParticipantSession } from './participants/session.ts';
+import { LostDecisions } from './reports/lost-decisions.ts';
+import { Markers } from './reports/markers.ts';
+import { Quarantine } from './reports/quarantine.ts';
+import { Strays } from './reports/reports.ts';
 
 export interface CoreOptions {
   readonly log: Log;
@@ -74,7 +75,7 @@ export function openCore(options: CoreOptions): Core {
   const admin = new AdminApi({
     driver,
     directory,
-    operations,
+    find: (gtrid) => operations.find(gtrid, []),
     resolutions,
     successors,
     quarantine,

@@ -2,11 +2,11 @@
 import type { Server } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
-import type { ClientSessions } from './client-session.ts';
-import type { Directory } from './directory.ts';
-import type { Driver } from './driver.ts';
-import type { Logger } from './logger.ts';
-import type { Operations } from './operations.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { ClientSessions } from './applications/client-session.ts';
+import type { Operations } from './applications/operations.ts';
+import type { Directory } from './calls/directory.ts';
+import type { Driver } from './driver/driver.ts';
 
 /** How long the last answers may take to leave. */
 const FAREWELL_MS = 500;

@@ -5,12 +5,12 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { parseAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import { openSqliteLog } from '../log/sqlite/sqlite-log.ts';
 import { productVersion } from '../wire/version.ts';
 import { CoordinatorError, EXIT } from '../xa/errors.ts';
 import type { CoordinatorConfig } from './config.ts';
-import type { Logger } from './logger.ts';
 import { type Coordinator, startCoordinator } from './server.ts';
 
 export interface CoordinatorProgram extends AsyncDisposable {

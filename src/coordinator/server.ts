@@ -2,15 +2,15 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { addHealth } from '../wire/health.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
 import { openCore } from './core.ts';
-import type { Driver } from './driver.ts';
+import type { Driver } from './driver/driver.ts';
 import { Lifetime } from './lifetime.ts';
-import type { Logger } from './logger.ts';
 import { addServices, SERVICE_NAMES } from './services.ts';
 
 export interface CoordinatorOptions {

@@ -11,15 +11,15 @@ import type { Log } from '../log/log.ts';
 import { wire } from '../wire/proto.ts';
 import { toStatus } from '../wire/status.ts';
 import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
-import type { AdminApi } from './admin-api.ts';
-import type { Alarm } from './alarms.ts';
-import type { ApplicationApi, Reply } from './application-api.ts';
-import type { ClientSessions } from './client-session.ts';
-import type { Driver } from './driver.ts';
-import { type GuardParts, unary } from './guard.ts';
-import type { LogCopy } from './log-copy.ts';
-import { type AttachStream, type ParticipantParts, ParticipantSession } from './participant-session.ts';
-import { invalid } from './requests.ts';
+import type { ApplicationApi, Reply } from './applications/application-api.ts';
+import type { ClientSessions } from './applications/client-session.ts';
+import type { Driver } from './driver/driver.ts';
+import { type GuardParts, unary } from './edge/guard.ts';
+import { invalid } from './edge/requests.ts';
+import type { Alarm } from './identity/alarm.ts';
+import type { LogCopy } from './identity/log-copy.ts';
+import type { AdminApi } from './operators/admin-api.ts';
+import { type AttachStream, type ParticipantParts, ParticipantSession } from './participants/session.ts';
 
 export const SERVICE_NAMES = [
   'concordat.v1.TransactionService',

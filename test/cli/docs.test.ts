@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/command-table.ts';
 import { PROGRAMS, SCHEMAS } from '../../src/cli/config/programs.ts';
 import { fileFormOf, type Setting, settingsOf } from '../../src/cli/config/settings.ts';
-import { EXIT_MEANINGS } from '../../src/cli/exit-codes.ts';
+import { EXIT_MEANINGS } from '../../src/cli/run/exit-codes.ts';
 
 const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 

@@ -1,6 +1,6 @@
 // Every error has one exit code, and the codes that runbooks rely on stay what they are.
 import { expect, it } from 'vitest';
-import { EXIT_MEANINGS, exitOf } from '../../src/cli/exit-codes.ts';
+import { EXIT_MEANINGS, exitOf } from '../../src/cli/run/exit-codes.ts';
 import { CATALOGUE, type ErrorCode, EXIT } from '../../src/xa/errors.ts';
 
 it.each<[ErrorCode, number]>([

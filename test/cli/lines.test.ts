@@ -1,6 +1,6 @@
 // Log lines where a reader is slow, stands still or is gone.
 import { describe, expect, it } from 'vitest';
-import { allTaken, type LineStream, openLines, UNREAD_BYTES_MAX } from '../../src/cli/lines.ts';
+import { allTaken, type LineStream, openLines, UNREAD_BYTES_MAX } from '../../src/cli/show/lines.ts';
 
 class Reader implements LineStream {
   readonly lines: string[] = [];

@@ -1,10 +1,10 @@
 // Durations, sizes, escaping and tables: what people type and what they read.
 import { describe, expect, it } from 'vitest';
-import { openConsole, type Streams } from '../../src/cli/console.ts';
-import { formatBytes, formatDuration, formatMicros, parseDurationMs } from '../../src/cli/duration.ts';
-import { printable, printableJson } from '../../src/cli/escape.ts';
-import { ansi, plain } from '../../src/cli/paint.ts';
-import { type Column, renderFields, renderTable } from '../../src/cli/table.ts';
+import { openConsole, type Streams } from '../../src/cli/show/console.ts';
+import { formatBytes, formatDuration, formatMicros, parseDurationMs } from '../../src/cli/show/duration.ts';
+import { printable, printableJson } from '../../src/cli/show/escape.ts';
+import { ansi, plain } from '../../src/cli/show/paint.ts';
+import { type Column, renderFields, renderTable } from '../../src/cli/show/table.ts';
 
 describe('durations', () => {
   it.each([

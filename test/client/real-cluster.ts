@@ -8,15 +8,16 @@ import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import { MemoryEngine } from '../../src/participants/memory/engine.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
-import type { Sidecar } from '../../src/participants/sidecar.ts';
-import { runSidecars } from '../../src/participants/sidecars.ts';
+import type { Sidecar } from '../../src/participants/sidecar/sidecar.ts';
+import { runSidecars } from '../../src/participants/sidecar/sidecars.ts';
 import { eventually } from '../support/eventually.ts';
 
 const RESOURCES = ['accounts', 'orders'] as const;
 export type ResourceKey = (typeof RESOURCES)[number];
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const logger = { ...silent, trace: () => undefined, fatal: () => undefined };
+const silence = () => undefined;
+const silent = { debug: silence, info: silence, warn: silence, error: silence, fatal: silence };
+const logger = { ...silent, trace: silence };
 
 export class RealCluster implements AsyncDisposable {
   readonly #disk = new MemoryDisk();

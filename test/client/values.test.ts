@@ -1,9 +1,9 @@
 // Values between JavaScript and the wire: nothing is rounded, cut or renamed without a word.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inListPositions } from '../../src/client/in-lists.ts';
-import { parseJson, writeJson } from '../../src/client/json.ts';
-import { checkArrays, decodeRows, encodeParameters } from '../../src/client/values.ts';
+import { inListPositions } from '../../src/client/values/in-lists.ts';
+import { parseJson, writeJson } from '../../src/client/values/json.ts';
+import { checkArrays, decodeRows, encodeParameters } from '../../src/client/values/values.ts';
 
 const one = (value: never, engine = 'postgresql') => encodeParameters([value], engine)[0];
 

@@ -1,10 +1,10 @@
 // A real coordinator for one test: over real gRPC, on a log in memory that can be failed, crashed and opened again.
 
-import type { LogFields, Logger } from '../../src/coordinator/logger.ts';
 import { type Coordinator, startCoordinator } from '../../src/coordinator/server.ts';
 import type { BranchRef } from '../../src/gen/concordat/v1/BranchRef.ts';
 import type { TransactionInfo__Output as TransactionInfo } from '../../src/gen/concordat/v1/TransactionInfo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { LogFields, Logger } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';

@@ -1,6 +1,6 @@
 // What a message is thought to weigh is no less than what it weighs: else a frame of many could break its stream.
 import { describe, expect, it } from 'vitest';
-import { TO_CLIENT, TO_PARTICIPANT } from '../../src/coordinator/frame-weights.ts';
+import { TO_CLIENT, TO_PARTICIPANT } from '../../src/coordinator/edge/frame-weights.ts';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';
 import { messageType } from '../../src/wire/proto.ts';

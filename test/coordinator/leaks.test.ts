@@ -1,10 +1,10 @@
 // What is over leaves nothing behind: no timer, no owner, no lease, no call that is made for ever.
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Calls } from '../../src/coordinator/calls.ts';
-import { Directory } from '../../src/coordinator/directory.ts';
-import { Leases } from '../../src/coordinator/leases.ts';
-import type { Transaction } from '../../src/coordinator/transaction.ts';
+import { Calls } from '../../src/coordinator/calls/calls.ts';
+import { Directory } from '../../src/coordinator/calls/directory.ts';
+import { Leases } from '../../src/coordinator/driver/leases.ts';
+import type { Transaction } from '../../src/coordinator/driver/transaction.ts';
 import { type Bqual, type Gtrid, gtridParts, type LogIdentity } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';

@@ -1,7 +1,7 @@
 // Quarantined branches beyond those that are named: about how many there are, as long as they are there.
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { Quarantine } from '../../src/coordinator/quarantine.ts';
+import { Quarantine } from '../../src/coordinator/reports/quarantine.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { DistinctCount } from '../../src/lib/distinct-count.ts';
 import { quarantinedText } from '../../src/xa/quarantined.ts';

@@ -1,11 +1,11 @@
 // The coordinator with real participants over memory engines, while calls are lost and the coordinator dies: all or nothing, and no lies.
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
-import { dialGrpc } from '../../src/participants/grpc-dial.ts';
+import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
 import { MemoryEngine } from '../../src/participants/memory/engine.ts';
 import type { MemoryFault } from '../../src/participants/memory/faults.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
-import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime.ts';
+import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
 import type { Bqual, Gtrid, ResourceName, Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';

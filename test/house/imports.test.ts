@@ -1,6 +1,6 @@
 // The one direction of imports: which folder of src may know which. A new folder has to be placed here before it may exist.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const SRC = resolve(import.meta.dirname, '../../src');
@@ -13,8 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   wire: ['lib', 'xa', 'gen'],
   'log/record': ['xa'],
   'coordinator/engine': ['lib', 'xa', 'log/record'],
+  'participants/engine': ['lib', 'xa'],
   log: ['lib', 'xa', 'log/record'],
-  participants: ['lib', 'xa', 'wire', 'gen'],
+  participants: ['lib', 'xa', 'wire', 'gen', 'participants/engine'],
   coordinator: ['lib', 'xa', 'wire', 'gen', 'log/record', 'log', 'coordinator/engine'],
   // The wire, and for connections that the application enlists the participant's own code.
   client: ['lib', 'xa', 'wire', 'gen', 'participants'],
@@ -22,6 +23,42 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // It starts the programs, and otherwise knows only the wire.
   cli: ['lib', 'xa', 'wire', 'gen', 'coordinator', 'participants', 'log', 'dev'],
 };
+
+/**
+ * Within the coordinator, from the engine upwards: what is sent to participants, the driver, the network's edge, reports of what is not
+ * held, which log and which database are ours. On these stand the three that serve somebody, and none of them knows another.
+ */
+const COORDINATOR_ZONES: Readonly<Record<string, readonly string[]>> = {
+  engine: [],
+  calls: ['engine'],
+  driver: ['engine', 'calls'],
+  edge: ['engine', 'calls', 'driver'],
+  reports: ['engine', 'driver'],
+  identity: ['engine', 'calls', 'driver', 'edge', 'reports'],
+  applications: ['engine', 'calls', 'driver', 'edge'],
+  participants: ['engine', 'calls', 'driver', 'edge', 'reports', 'identity'],
+  operators: ['engine', 'calls', 'driver', 'edge', 'reports', 'identity'],
+};
+
+/** A reader loses the overview beyond about fifteen files in one folder: more are split by subject. */
+const FOLDER_FILES_MAX = 20;
+
+/** Folders whose circles and sizes are being worked on: each goes from this list when it is done. */
+const OPEN_WORK = [
+  'client',
+  'cli',
+  'dev',
+  'log/sqlite',
+  'participants/mysql',
+  'participants/postgres',
+  'participants/sidecar',
+  'participants/runtime',
+  'coordinator/engine',
+];
+
+function isOpenWork(path: string): boolean {
+  return OPEN_WORK.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
 
 /** The engine is pure: nothing of Node, and of lib only what has no clock, no randomness and no failpoint. */
 const ENGINE_LIB = ['lib/assert.ts', 'lib/brand.ts'];
@@ -41,12 +78,10 @@ function files(): readonly string[] {
 }
 
 function room(path: string): string {
-  const folder = path.startsWith('coordinator/engine/')
-    ? 'coordinator/engine'
-    : path === 'log/record.ts'
-      ? 'log/record'
-      : (path.split('/')[0] ?? '');
-  return folder;
+  const own = ['coordinator/engine', 'participants/engine', 'log/record'].find(
+    (place) => path.startsWith(`${place}/`) || path === `${place}.ts`,
+  );
+  return own ?? path.split('/')[0] ?? '';
 }
 
 function importsOf(path: string): readonly string[] {
@@ -62,6 +97,40 @@ function localImports(): readonly Import[] {
   );
 }
 
+/** Groups of two or more that import one another, directly or not: types count, too. */
+function circles(edges: readonly Import[]): readonly (readonly string[])[] {
+  const next = new Map<string, Set<string>>();
+  for (const { from, to } of edges) {
+    if (from !== to) {
+      next.set(from, (next.get(from) ?? new Set()).add(to));
+    }
+  }
+  const reach = (start: string): Set<string> => {
+    const seen = new Set<string>();
+    const open = [...(next.get(start) ?? [])];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      if (!seen.has(at)) {
+        seen.add(at);
+        open.push(...(next.get(at) ?? []));
+      }
+    }
+    return seen;
+  };
+  const reached = new Map([...next.keys()].map((name) => [name, reach(name)]));
+  const groups = new Set<string>();
+  for (const [name, seen] of reached) {
+    if (seen.has(name)) {
+      groups.add(
+        [...seen]
+          .filter((other) => reached.get(other)?.has(name))
+          .sort()
+          .join(' '),
+      );
+    }
+  }
+  return [...groups].map((group) => group.split(' '));
+}
+
 describe('the house', () => {
   test('imports point one way', () => {
     const wrong = localImports().filter(({ from, to }) => {
@@ -70,6 +139,42 @@ describe('the house', () => {
     });
     expect(localImports().length).toBeGreaterThan(100);
     expect(wrong).toEqual([]);
+  });
+
+  test('within the coordinator, nobody who serves one side knows the others', () => {
+    const zone = (path: string): string => /^coordinator\/([^/]+)\//.exec(path)?.[1] ?? '';
+    const inside = localImports().filter(({ from, to }) => zone(from) !== '' && to.startsWith('coordinator/'));
+    expect(inside.length).toBeGreaterThan(100);
+    expect(inside.filter(({ to }) => zone(to) === '')).toEqual([]);
+    const known = Object.keys(COORDINATOR_ZONES);
+    const wrong = inside.filter(
+      ({ from, to }) =>
+        !known.includes(zone(from)) || (zone(from) !== zone(to) && !COORDINATOR_ZONES[zone(from)]?.includes(zone(to))),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('there is no circle of files, and none of folders', () => {
+    const edges = localImports().filter(({ to }) => !to.startsWith('gen/'));
+    expect(
+      circles([
+        { from: 'a', to: 'b' },
+        { from: 'b', to: 'c' },
+        { from: 'c', to: 'a' },
+      ]),
+    ).toEqual([['a', 'b', 'c']]);
+    expect(circles(edges).filter((circle) => !circle.every(isOpenWork))).toEqual([]);
+    const folders = edges.map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }));
+    expect(circles(folders).filter((circle) => !circle.every(isOpenWork))).toEqual([]);
+  });
+
+  test('a folder holds no more files than a reader can overlook', () => {
+    const counts = new Map<string, number>();
+    for (const path of files()) {
+      counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+    }
+    const full = [...counts].filter(([folder, count]) => count > FOLDER_FILES_MAX && !isOpenWork(folder));
+    expect(full).toEqual([]);
   });
 
   test('the engine imports nothing that has a clock, a socket, a disk or a promise', () => {

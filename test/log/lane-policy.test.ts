@@ -1,11 +1,11 @@
 // Which thread flushes: decided by what the disk showed, and never back and forth.
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import type { LaneName } from '../../src/log/sqlite/lane-policy.ts';
-import { LanePolicy } from '../../src/log/sqlite/lane-policy.ts';
-import { Lanes } from '../../src/log/sqlite/lanes.ts';
-import type { LogWorker } from '../../src/log/sqlite/log-worker.ts';
-import type { Work } from '../../src/log/sqlite/writer.ts';
+import type { Work } from '../../src/log/sqlite/file/writer.ts';
+import type { LaneName } from '../../src/log/sqlite/flush/lane-policy.ts';
+import { LanePolicy } from '../../src/log/sqlite/flush/lane-policy.ts';
+import { Lanes } from '../../src/log/sqlite/flush/lanes.ts';
+import type { LogWorker } from '../../src/log/sqlite/flush/log-worker.ts';
 
 function observe(policy: LanePolicy, times: number, micros: number): LaneName {
   for (let index = 0; index < times; index += 1) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/backup/verify.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { complete, decided, finished, gtridOf, heuristic, operatorAction, registered } from './records.ts';

@@ -3,8 +3,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sameHash } from '../../src/log/chain.ts';
-import { decodeHighWater, encodeHighWater } from '../../src/log/sqlite/high-water.ts';
-import { scanWal } from '../../src/log/sqlite/wal-scan.ts';
+import { decodeHighWater, encodeHighWater } from '../../src/log/sqlite/file/high-water.ts';
+import { scanWal } from '../../src/log/sqlite/file/wal-scan.ts';
 import { openLog } from './sqlite-bench.ts';
 import { contentsOf, copyOf, makeSampleLogs, type SampleLogs } from './sqlite-samples.ts';
 

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/backup/verify.ts';
 import { parseGtrid } from '../../src/xa/xid.ts';
 import type { WriterOptions } from './children/run.ts';
 import { acknowledgedBy, skipWithoutStrace, startWriter } from './children/run.ts';

@@ -5,9 +5,9 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assert } from '../../src/lib/assert.ts';
 import { lifeSeal } from '../../src/log/chain.ts';
-import { openWriter } from '../../src/log/sqlite/connection.ts';
-import { FORMAT_VERSION, readLife, tablesOf, upgradeLog } from '../../src/log/sqlite/schema.ts';
-import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/backup/verify.ts';
+import { openWriter } from '../../src/log/sqlite/file/connection.ts';
+import { FORMAT_VERSION, readLife, tablesOf, upgradeLog } from '../../src/log/sqlite/file/schema.ts';
 import { complete, decided, gtridOf } from './records.ts';
 import { copyLog, openLog, scratchDirectory } from './sqlite-bench.ts';
 

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifySqliteLog } from '../../src/log/sqlite/verify.ts';
+import { verifySqliteLog } from '../../src/log/sqlite/backup/verify.ts';
 import { decided, gtridOf } from './records.ts';
 import { openLog } from './sqlite-bench.ts';
 import { copyOf, makeSampleLogs, type SampleLogs } from './sqlite-samples.ts';

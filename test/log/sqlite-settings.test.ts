@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { assertFull, openReader, openWriter } from '../../src/log/sqlite/connection.ts';
-import { readLife } from '../../src/log/sqlite/schema.ts';
-import { createWriter } from '../../src/log/sqlite/writer.ts';
+import { assertFull, openReader, openWriter } from '../../src/log/sqlite/file/connection.ts';
+import { readLife } from '../../src/log/sqlite/file/schema.ts';
+import { createWriter } from '../../src/log/sqlite/file/writer.ts';
 import { openLog, scratchDirectory } from './sqlite-bench.ts';
 
 let root: string;

@@ -1,7 +1,7 @@
 // The small parts of the participant runtime: what is remembered of ended branches, and in what order calls run.
 import { describe, expect, it } from 'vitest';
-import { SerialQueues } from '../../src/participants/serial-queues.ts';
-import { TOMBSTONE_MS, Tombstones } from '../../src/participants/tombstones.ts';
+import { SerialQueues } from '../../src/participants/runtime/serial-queues.ts';
+import { TOMBSTONE_MS, Tombstones } from '../../src/participants/runtime/tombstones.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
 import { ManualClock } from './manual-clock.ts';
 

@@ -1,6 +1,6 @@
 // Which statements a branch of MySQL or MariaDB takes, by their text alone, and in which time.
 import { describe, expect, it } from 'vitest';
-import { guardStatement, hasSeveralStatements } from '../../src/participants/mysql/guard.ts';
+import { guardStatement, hasSeveralStatements } from '../../src/participants/mysql/sql/guard.ts';
 
 describe('statements of a branch', () => {
   it.each([

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { translatePostgres } from '../../src/client/enlist/postgres-control.ts';
-import { leadingWords } from '../../src/participants/postgres/lexer.ts';
-import { classifyStatement, namesOf } from '../../src/participants/postgres/statement.ts';
+import { leadingWords } from '../../src/participants/postgres/sql/lexer.ts';
+import { classifyStatement, namesOf } from '../../src/participants/postgres/sql/statement.ts';
 
 const MIB = 1024 * 1024;
 const HEADS = ['', 'select ', 'set ', 'rollback ', '/*', '--', '"', ';'];

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openSession, type SessionSettings } from '../../src/participants/postgres/connect.ts';
-import { classifyStatement } from '../../src/participants/postgres/statement.ts';
+import { classifyStatement } from '../../src/participants/postgres/sql/statement.ts';
 import { clientConfigOf, parsePostgresUrl } from '../../src/participants/postgres/url.ts';
 import type { EngineError } from '../../src/participants/resource-manager.ts';
 import { usePostgres } from './postgres-bench.ts';

@@ -1,17 +1,17 @@
 // A participant runtime on a memory engine, attached over real gRPC to a coordinator that the test plays.
 
 import type { Clock } from '../../src/lib/clock.ts';
+import type { LogFields, Logger } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import type { EventFields, EventLogger } from '../../src/participants/event-logger.ts';
-import { dialGrpc } from '../../src/participants/grpc-dial.ts';
+import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
 import { MemoryEngine } from '../../src/participants/memory/engine.ts';
 import type { MemoryFault, MemoryFaults, MemoryVerb } from '../../src/participants/memory/faults.ts';
 import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime.ts';
-import type { RuntimeOptions } from '../../src/participants/runtime-options.ts';
-import type { StatementAnswer, StatementCall } from '../../src/participants/statement-call.ts';
+import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
+import type { RuntimeOptions } from '../../src/participants/runtime/runtime-options.ts';
+import type { StatementAnswer, StatementCall } from '../../src/participants/runtime/statement-call.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
 import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import {
@@ -36,14 +36,15 @@ export function resourceName(text: string): ResourceName {
 export const ACCOUNTS = resourceName('accounts');
 
 /** Events in the order they were logged. */
-export class EventList implements EventLogger {
-  readonly events: EventFields[] = [];
+export class EventList implements Logger {
+  readonly events: LogFields[] = [];
   readonly debug = (): void => undefined;
-  readonly info = (fields: EventFields): void => void this.events.push(fields);
+  readonly info = (fields: LogFields): void => void this.events.push(fields);
   readonly warn = this.info;
   readonly error = this.info;
+  readonly fatal = this.info;
 
-  named(evt: string): EventFields[] {
+  named(evt: string): LogFields[] {
     return this.events.filter((event) => event.evt === evt);
   }
 }

@@ -8,8 +8,8 @@ import { PROGRAMS, type Program, SCHEMAS } from '../config/programs.ts';
 import { maskSecret } from '../config/secrets.ts';
 import { settingsOf } from '../config/settings.ts';
 import { describeOrigin } from '../config/sources.ts';
-import { type Context, onRun } from '../globals.ts';
-import { type Column, renderTable } from '../table.ts';
+import { type Context, onRun } from '../run/globals.ts';
+import { type Column, renderTable } from '../show/table.ts';
 
 interface ConfigOptions {
   readonly config?: string;

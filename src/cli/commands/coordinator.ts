@@ -5,7 +5,7 @@ import { armFailpoints } from '../../lib/failpoint.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
 import { loadConfig } from '../config/load.ts';
 import { settingsOf } from '../config/settings.ts';
-import { onRun } from '../globals.ts';
+import { onRun } from '../run/globals.ts';
 
 export function defineCoordinator(command: Command): void {
   const settings = settingsOf(coordinatorConfigSchema);
@@ -34,8 +34,8 @@ export function defineCoordinator(command: Command): void {
       { productVersion },
     ] = await Promise.all([
       import('../../coordinator/main.ts'),
-      import('../logger.ts'),
-      import('../serve.ts'),
+      import('../run/logger.ts'),
+      import('../run/serve.ts'),
       import('../../lib/system-clock.ts'),
       import('../../lib/random.ts'),
       import('../../wire/version.ts'),

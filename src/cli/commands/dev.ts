@@ -1,7 +1,7 @@
 // `concordat dev`: a whole Concordat on this machine, to try it and to see it recover.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isLoopback, parseAddress } from '../../lib/address.ts';
-import { onRun } from '../globals.ts';
+import { onRun } from '../run/globals.ts';
 
 interface DevCommandOptions {
   readonly once?: boolean;

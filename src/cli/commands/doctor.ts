@@ -1,12 +1,12 @@
 // `concordat doctor`: every check in a row, with the mend beside what fails.
 import type { Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
-import type { AdminClient } from '../admin-client.ts';
 import { type Check, runtimeCheck, surveyChecks } from '../checks.ts';
-import { printable } from '../escape.ts';
-import { toFailure } from '../failure.ts';
-import { type Context, onRun } from '../globals.ts';
-import { type ResourceView, viewFinding } from '../resource-view.ts';
+import type { AdminClient } from '../run/admin-client.ts';
+import { toFailure } from '../run/failure.ts';
+import { type Context, onRun } from '../run/globals.ts';
+import { printable } from '../show/escape.ts';
+import { type ResourceView, viewFinding } from '../show/resource-view.ts';
 import { surveyCoordinator } from '../survey.ts';
 
 export function defineDoctor(doctor: Command): void {

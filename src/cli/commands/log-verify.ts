@@ -1,11 +1,11 @@
 // `concordat log verify`: reads the files of a log from end to end, without a coordinator.
-import { type LogVerification, verifySqliteLog } from '../../log/sqlite/verify.ts';
+import { type LogVerification, verifySqliteLog } from '../../log/sqlite/backup/verify.ts';
 import { CATALOGUE, EXIT } from '../../xa/errors.ts';
-import { formatBytes } from '../duration.ts';
-import { exitOf } from '../exit-codes.ts';
-import { CliError } from '../failure.ts';
-import type { Context } from '../globals.ts';
-import { renderFields } from '../table.ts';
+import { exitOf } from '../run/exit-codes.ts';
+import { CliError } from '../run/failure.ts';
+import type { Context } from '../run/globals.ts';
+import { formatBytes } from '../show/duration.ts';
+import { renderFields } from '../show/table.ts';
 import type { VerifyOptions } from './log.ts';
 
 /** @throws {CliError} with the first problem's reason and exit code, after everything that could be read was printed. */

@@ -1,11 +1,11 @@
 // `concordat log`: the coordinator's log, live and from its files.
 import type { Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
-import { formatBytes } from '../duration.ts';
-import { usageError } from '../failure.ts';
-import { type Context, onRun } from '../globals.ts';
-import { logFields, viewLog } from '../log-view.ts';
-import { renderFields } from '../table.ts';
+import { usageError } from '../run/failure.ts';
+import { type Context, onRun } from '../run/globals.ts';
+import { formatBytes } from '../show/duration.ts';
+import { logFields, viewLog } from '../show/log-view.ts';
+import { renderFields } from '../show/table.ts';
 import type { AdoptOptions } from './log-adopt.ts';
 
 export function defineLog(log: Command): void {

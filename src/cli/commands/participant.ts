@@ -1,13 +1,13 @@
 // `concordat participant`: settings in, a sidecar for each database out, and the exit code when they are over.
 import type { Command } from 'commander';
 import { armFailpoints } from '../../lib/failpoint.ts';
-import { type ParticipantConfig, participantConfigSchema } from '../../participants/config.ts';
-import type { Sidecars } from '../../participants/sidecars.ts';
+import { type ParticipantConfig, participantConfigSchema } from '../../participants/sidecar/config.ts';
+import type { Sidecars } from '../../participants/sidecar/sidecars.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
 import { loadParticipants, severalConfigs, withName } from '../config/participants.ts';
 import { settingsOf } from '../config/settings.ts';
-import { CliError, toFailure } from '../failure.ts';
-import { type Context, onRun } from '../globals.ts';
+import { CliError, toFailure } from '../run/failure.ts';
+import { type Context, onRun } from '../run/globals.ts';
 
 interface ParticipantOptions {
   readonly config?: readonly string[];
@@ -55,9 +55,9 @@ Examples:
 
 async function runParticipant({ console }: Context, configs: readonly ParticipantConfig[]): Promise<number> {
   const [{ runSidecars }, { openLogger }, { serveUntilEnded }, { systemClock }, { systemRandom }] = await Promise.all([
-    import('../../participants/sidecars.ts'),
-    import('../logger.ts'),
-    import('../serve.ts'),
+    import('../../participants/sidecar/sidecars.ts'),
+    import('../run/logger.ts'),
+    import('../run/serve.ts'),
     import('../../lib/system-clock.ts'),
     import('../../lib/random.ts'),
   ]);

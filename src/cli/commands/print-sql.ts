@@ -1,11 +1,11 @@
 // `concordat participant --print-sql`: the tables for a person who may create them, where the participant's account may not.
 
-import { DATABASE_SCHEMES } from '../../participants/config.ts';
 import { printSql } from '../../participants/mysql/tables.ts';
 import { printPostgresSql } from '../../participants/postgres/tables.ts';
+import { DATABASE_SCHEMES } from '../../participants/sidecar/config.ts';
 import { EXIT } from '../../xa/errors.ts';
-import { usageError } from '../failure.ts';
-import type { Context } from '../globals.ts';
+import { usageError } from '../run/failure.ts';
+import type { Context } from '../run/globals.ts';
 
 type Engine = 'postgresql' | 'mysql' | 'mariadb';
 const ENGINES: readonly Engine[] = ['postgresql', 'mysql', 'mariadb'];

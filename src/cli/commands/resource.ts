@@ -2,10 +2,11 @@
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
 import { parseResourceName } from '../../xa/xid.ts';
-import { printable } from '../escape.ts';
-import { type Context, onRun } from '../globals.ts';
-import type { ActionOptions } from '../operator-action.ts';
-import { addConfirmationOptions } from '../operator-options.ts';
+import { type Context, onRun } from '../run/globals.ts';
+import type { ActionOptions } from '../run/operator-action.ts';
+import { addConfirmationOptions } from '../run/operator-options.ts';
+import { fetchResources } from '../run/resources.ts';
+import { printable } from '../show/escape.ts';
 import {
   PREPARED_COLUMNS,
   RESOURCE_COLUMNS,
@@ -14,9 +15,8 @@ import {
   viewFinding,
   viewPrepared,
   viewResource,
-} from '../resource-view.ts';
-import { fetchResources } from '../resources.ts';
-import { renderTable } from '../table.ts';
+} from '../show/resource-view.ts';
+import { renderTable } from '../show/table.ts';
 
 export function defineResource(resource: Command): void {
   resource.description('Look at the databases that take part.');

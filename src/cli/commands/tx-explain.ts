@@ -1,10 +1,10 @@
 // `concordat tx explain`: one screen with the decision, what each engine shows now, whom it blocks and what happens next.
 import type { BranchObservation__Output } from '../../gen/concordat/v1/BranchObservation.ts';
-import { formatDuration } from '../duration.ts';
-import { printable } from '../escape.ts';
-import type { Context } from '../globals.ts';
-import type { Tone } from '../paint.ts';
-import { type Column, renderFields, renderTable } from '../table.ts';
+import type { Context } from '../run/globals.ts';
+import { formatDuration } from '../show/duration.ts';
+import { printable } from '../show/escape.ts';
+import type { Tone } from '../show/paint.ts';
+import { type Column, renderFields, renderTable } from '../show/table.ts';
 import {
   type BranchView,
   describeReason,
@@ -13,7 +13,7 @@ import {
   toneOf,
   transactionFields,
   viewReason,
-} from '../transaction-view.ts';
+} from '../show/transaction-view.ts';
 import { exitOfTransaction, requireTransaction } from './tx-show.ts';
 
 interface ObservationView {

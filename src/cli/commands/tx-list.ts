@@ -2,17 +2,17 @@
 
 import type { TransactionState } from '../../gen/concordat/v1/TransactionState.ts';
 import { EXIT } from '../../xa/errors.ts';
-import type { AdminClient } from '../admin-client.ts';
-import { formatDuration } from '../duration.ts';
-import type { Context } from '../globals.ts';
-import { renderTable } from '../table.ts';
+import type { AdminClient } from '../run/admin-client.ts';
+import type { Context } from '../run/globals.ts';
+import { formatDuration } from '../show/duration.ts';
+import { renderTable } from '../show/table.ts';
 import {
   IN_DOUBT_STATES,
   isHeuristic,
   TRANSACTION_COLUMNS,
   type TransactionView,
   viewTransaction,
-} from '../transaction-view.ts';
+} from '../show/transaction-view.ts';
 import type { StateFilter } from './tx.ts';
 
 /** What the coordinator answers at once, at most. */

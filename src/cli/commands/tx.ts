@@ -2,8 +2,8 @@
 
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { parseGtrid } from '../../xa/xid.ts';
-import { countOption, durationOption, onRun } from '../globals.ts';
-import { addConfirmationOptions } from '../operator-options.ts';
+import { countOption, durationOption, onRun } from '../run/globals.ts';
+import { addConfirmationOptions } from '../run/operator-options.ts';
 import type { ForgetOptions } from './tx-forget.ts';
 import type { ListOptions } from './tx-list.ts';
 import type { ResolveOptions } from './tx-resolve.ts';

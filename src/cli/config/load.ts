@@ -1,6 +1,6 @@
 // Defaults < file < environment < flags: one set of settings, checked, with the origin of every value.
 import type * as z from 'zod';
-import { configError } from '../failure.ts';
+import { configError } from '../run/failure.ts';
 import { problemOf } from './problems.ts';
 import { holdsPassword, readableSecretError, readSecretFile } from './secrets.ts';
 import { type ConfigSchema, fileFormOf, type Setting, settingsOf } from './settings.ts';

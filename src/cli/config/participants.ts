@@ -1,7 +1,7 @@
 // The settings of `concordat participant`, one set for each --config: one process may speak for several databases.
 import { Option } from 'commander';
-import { type ParticipantConfig, participantConfigSchema } from '../../participants/config.ts';
-import { CliError, configError, toFailure } from '../failure.ts';
+import { type ParticipantConfig, participantConfigSchema } from '../../participants/sidecar/config.ts';
+import { CliError, configError, toFailure } from '../run/failure.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { describeOrigin, type Environment } from './sources.ts';
 
@@ -54,8 +54,8 @@ export function withName(all: readonly unknown[], name: string | undefined, mess
  */
 export async function checkParticipants(configs: readonly ParticipantConfig[]): Promise<void> {
   const [{ openEngine }, { refuseSameResource }, { systemClock }, { systemRandom }] = await Promise.all([
-    import('../../participants/open-engine.ts'),
-    import('../../participants/sidecars.ts'),
+    import('../../participants/sidecar/open-engine.ts'),
+    import('../../participants/sidecar/sidecars.ts'),
     import('../../lib/system-clock.ts'),
     import('../../lib/random.ts'),
   ]);

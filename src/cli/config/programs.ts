@@ -1,6 +1,6 @@
 // The programs that have settings, by name.
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
-import { participantConfigSchema } from '../../participants/config.ts';
+import { participantConfigSchema } from '../../participants/sidecar/config.ts';
 import type { ConfigSchema } from './settings.ts';
 
 export const PROGRAMS = ['coordinator', 'participant'] as const;

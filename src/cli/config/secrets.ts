@@ -1,5 +1,5 @@
 // Secrets: read from files that only their owner reads, and masked wherever settings are shown.
-import { configError } from '../failure.ts';
+import { configError } from '../run/failure.ts';
 import { readTextFile } from './sources.ts';
 
 const SECRET_BYTES_MAX = 64 * 1024;

@@ -1,6 +1,6 @@
 // Where values come from: a file, the environment, flags. Each source is read into the same form, highest precedence last.
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { configError } from '../failure.ts';
+import { configError } from '../run/failure.ts';
 import { linesOf } from './json-places.ts';
 import { parseStrictJson } from './json-text.ts';
 import { fileFormOf, type Setting } from './settings.ts';

@@ -1,15 +1,19 @@
 // The participants inside this process: one for each resource that the application enlists connections of, attached when first needed.
 
-import type { EventFields, EventLogger } from '../../participants/event-logger.ts';
-import { dialGrpc } from '../../participants/grpc-dial.ts';
+import type { LogFields, Logger } from '../../lib/logger.ts';
+import { dialGrpc } from '../../participants/attach/grpc-dial.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
-import { type AdoptedBranch, openParticipantRuntime, type ParticipantRuntime } from '../../participants/runtime.ts';
+import {
+  type AdoptedBranch,
+  openParticipantRuntime,
+  type ParticipantRuntime,
+} from '../../participants/runtime/runtime.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { newOpening, type Opening, rowEvidence } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
-import type { SessionSettings } from '../coordinator-session.ts';
 import { ConcordatError, StatementError } from '../errors.ts';
+import type { SessionSettings } from '../session/coordinator-session.ts';
 import { within } from '../wait.ts';
 import type { ApplicationBranch } from './application-branch.ts';
 import { type ApplicationConnection, recognise } from './connection.ts';
@@ -133,9 +137,9 @@ export class EmbeddedParticipants implements AsyncDisposable {
     }
   }
 
-  #logger(onProblem: (message: string) => void): EventLogger {
+  #logger(onProblem: (message: string) => void): Logger {
     const { logger } = this.#settings;
-    const problem = (fields: EventFields): void => {
+    const problem = (fields: LogFields): void => {
       onProblem(String(fields['message'] ?? fields.evt));
       logger?.warn(fields, fields.evt);
     };
@@ -144,6 +148,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
       info: (fields) => logger?.info(fields, fields.evt),
       warn: problem,
       error: problem,
+      fatal: problem,
     };
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../lib/clock.ts';
 import type { MysqlAddress } from '../../participants/mysql/options.ts';
-import type { ServerError } from '../../participants/mysql/packets.ts';
+import type { ServerError } from '../../participants/mysql/protocol/packets.ts';
 import { within } from '../wait.ts';
 import { CALL_TIMEOUT_MS } from './application-branch.ts';
 import type { MysqlCommand } from './mysql-gate.ts';

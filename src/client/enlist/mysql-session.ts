@@ -1,7 +1,7 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
 import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/errors.ts';
+import { lockReleased } from '../../participants/mysql/protocol/work.ts';
 import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../../participants/mysql/texts.ts';
-import { lockReleased } from '../../participants/mysql/work.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { EvidenceRow } from '../../xa/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';

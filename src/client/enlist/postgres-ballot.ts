@@ -1,5 +1,5 @@
 // The vote of a branch in the application's PostgreSQL client: prepared with its row, or ended at once if it did nothing but read.
-import { UNREPLICATED } from '../../participants/postgres/finish.ts';
+import { UNREPLICATED } from '../../participants/postgres/finish/finish.ts';
 import { gidLiteral } from '../../participants/postgres/gid.ts';
 import { HOLDS_BUT_READ_ONLY, lookAt } from '../../participants/postgres/reader.ts';
 import { insertRowText } from '../../participants/postgres/rows.ts';

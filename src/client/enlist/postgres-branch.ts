@@ -1,6 +1,6 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
 import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
-import { UNREPLICATED } from '../../participants/postgres/finish.ts';
+import { UNREPLICATED } from '../../participants/postgres/finish/finish.ts';
 import { gidLiteral } from '../../participants/postgres/gid.ts';
 import { insertRowText } from '../../participants/postgres/rows.ts';
 import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';

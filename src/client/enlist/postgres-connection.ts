@@ -2,8 +2,8 @@
 import { connect, type Socket } from 'node:net';
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
-import type { PgError } from '../../participants/postgres/batch.ts';
 import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
+import type { PgError } from '../../participants/postgres/protocol/batch.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { within } from '../wait.ts';
 import { CALL_TIMEOUT_MS } from './application-branch.ts';

@@ -1,10 +1,11 @@
 // The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
-import { isUnreplicated, type PgError } from '../../participants/postgres/batch.ts';
+
 import { DISGUISED, lostReason, statementReason } from '../../participants/postgres/errors.ts';
 import { sessionTag } from '../../participants/postgres/gid.ts';
+import { isUnreplicated, type PgError } from '../../participants/postgres/protocol/batch.ts';
 import { addNames, lookTexts } from '../../participants/postgres/reader.ts';
 import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
-import { namesOf } from '../../participants/postgres/statement.ts';
+import { namesOf } from '../../participants/postgres/sql/statement.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { formatXid } from '../../xa/xid.ts';

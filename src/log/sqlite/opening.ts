@@ -7,15 +7,15 @@ import { IDENTITY_LENGTH, LIFE_TOKEN_LENGTH, parseLogIdentity } from '../../xa/x
 import type { Life } from '../chain.ts';
 import type { Ledger } from '../ledger.ts';
 import { nextLife } from '../next-life.ts';
-import type { LogFiles } from './files.ts';
-import { narrowFile, syncDirectory } from './files.ts';
-import type { Head } from './flusher.ts';
-import type { HighWater } from './high-water.ts';
-import { readHighWater, writeHighWater } from './high-water.ts';
-import type { LogImage } from './inspect.ts';
-import type { LogWorker } from './log-worker.ts';
-import { replay } from './replay.ts';
-import type { Work } from './writer.ts';
+import type { LogFiles } from './file/files.ts';
+import { narrowFile, syncDirectory } from './file/files.ts';
+import type { HighWater } from './file/high-water.ts';
+import { readHighWater, writeHighWater } from './file/high-water.ts';
+import type { Work } from './file/writer.ts';
+import type { Head } from './flush/flusher.ts';
+import type { LogWorker } from './flush/log-worker.ts';
+import type { LogImage } from './history/inspect.ts';
+import { replay } from './history/replay.ts';
 
 export interface OpeningSettings {
   readonly files: LogFiles;

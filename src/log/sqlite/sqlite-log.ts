@@ -3,15 +3,15 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import { OUTCOMES_RETAINED_MAX } from '../../xa/limits.ts';
 import type { Log } from '../log.ts';
-import { openReader } from './connection.ts';
-import type { Volume } from './files.ts';
-import { logFiles, prepareDirectory, refuseNetwork, systemVolume } from './files.ts';
-import type { LaneName } from './lane-policy.ts';
-import { takeLock } from './lock.ts';
-import type { StartWorker } from './log-worker.ts';
-import { LogWorker, openingError, startWorkerThread } from './log-worker.ts';
+import { openReader } from './file/connection.ts';
+import type { Volume } from './file/files.ts';
+import { logFiles, prepareDirectory, refuseNetwork, systemVolume } from './file/files.ts';
+import { takeLock } from './file/lock.ts';
+import { Room } from './file/room.ts';
+import type { LaneName } from './flush/lane-policy.ts';
+import type { StartWorker } from './flush/log-worker.ts';
+import { LogWorker, openingError, startWorkerThread } from './flush/log-worker.ts';
 import { beginLife } from './opening.ts';
-import { Room } from './room.ts';
 import { RunningLog } from './running-log.ts';
 
 export interface SqliteLogOptions {

@@ -6,10 +6,10 @@ import { silence } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
 import type { LoggedOutcome } from '../log.ts';
 import type { LogRecord } from '../record.ts';
-import type { Retention } from './compaction.ts';
-import { carryFrame, lifeAfter, planDrop, planSlice, segmentOf } from './compaction.ts';
-import type { Head, Task } from './flusher.ts';
-import type { Segments } from './segments.ts';
+import type { Head, Task } from './flush/flusher.ts';
+import type { Retention } from './history/compaction.ts';
+import { carryFrame, lifeAfter, planDrop, planSlice, segmentOf } from './history/compaction.ts';
+import type { Segments } from './history/segments.ts';
 
 export interface StoreSettings extends Retention {
   /** Closed transactions in the journal that start a compaction. It bounds what a start has to read. */

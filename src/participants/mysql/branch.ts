@@ -12,11 +12,11 @@ import {
 } from '../resource-manager.ts';
 import type { Association } from './association.ts';
 import { ERRNO, refusedError } from './errors.ts';
-import type { Answer } from './exchange.ts';
-import { guardStatement } from './guard.ts';
+import type { Answer } from './protocol/exchange.ts';
+import { isInTransaction, lockReleased, refusal } from './protocol/work.ts';
 import { errorOf, type Session } from './session.ts';
+import { guardStatement } from './sql/guard.ts';
 import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
-import { isInTransaction, lockReleased, refusal } from './work.ts';
 
 export interface BranchTools {
   readonly association: Association;

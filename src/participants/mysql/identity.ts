@@ -1,7 +1,7 @@
 // Which server a connection leads to: asked of each one that is opened, before anything else is done on it.
 import { EngineError, otherEngine } from '../resource-manager.ts';
 import { ERRNO, refusedError } from './errors.ts';
-import type { Answer } from './exchange.ts';
+import type { Answer } from './protocol/exchange.ts';
 import { errorOf } from './session.ts';
 import { IDENTITY_TABLE } from './tables.ts';
 

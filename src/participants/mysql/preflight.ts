@@ -1,10 +1,10 @@
 // Everything at the server that would break later, found when the participant starts: each with its reason and its mend.
 import type { PreflightFinding } from '../resource-manager.ts';
-import { missingColumns, missingTables } from './bookkeeping.ts';
-import { type Control, cellsOf } from './control.ts';
 import { type Engine, isAtLeast } from './engine.ts';
 import { ERRNO } from './errors.ts';
-import { readRecoverRow } from './listing.ts';
+import { missingColumns, missingTables } from './finish/bookkeeping.ts';
+import { type Control, cellsOf } from './finish/control.ts';
+import { readRecoverRow } from './finish/listing.ts';
 import { errorOf } from './session.ts';
 import { printSql, tableNames } from './tables.ts';
 import { BRANCH_TABLE, recoverText } from './texts.ts';

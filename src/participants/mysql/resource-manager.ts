@@ -16,7 +16,10 @@ import {
   type ResourceManager,
 } from '../resource-manager.ts';
 import { Association } from './association.ts';
-import { blockedSessions } from './blocked.ts';
+import { MysqlBranch } from './branch.ts';
+import type { Engine } from './engine.ts';
+import { lostReason } from './errors.ts';
+import { blockedSessions } from './finish/blocked.ts';
 import {
   createTables,
   forget,
@@ -27,22 +30,19 @@ import {
   readEngine,
   readToken,
   showToken,
-} from './bookkeeping.ts';
-import { MysqlBranch } from './branch.ts';
-import { Control } from './control.ts';
-import type { Engine } from './engine.ts';
-import { lostReason } from './errors.ts';
-import { Finisher } from './finish.ts';
+} from './finish/bookkeeping.ts';
+import { Control } from './finish/control.ts';
+import { Finisher } from './finish/finish.ts';
+import { readRecoverRow } from './finish/listing.ts';
+import { findOwner } from './finish/look.ts';
+import { Pinned } from './finish/pinned.ts';
 import { checkAgainst } from './identity.ts';
-import { readRecoverRow } from './listing.ts';
-import { findOwner } from './look.ts';
 import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './options.ts';
-import { Pinned } from './pinned.ts';
 import { Pool } from './pool.ts';
 import { preflight } from './preflight.ts';
+import type { Wire } from './protocol/wire.ts';
 import { openSession } from './session.ts';
 import { type MarkerKey, recoverText, type Target } from './texts.ts';
-import type { Wire } from './wire.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;

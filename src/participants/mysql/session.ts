@@ -5,11 +5,11 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
 import { refusedError } from './errors.ts';
-import type { Answer, Request } from './exchange.ts';
-import { queryFrame, resetFrame } from './frames.ts';
 import { type FreshSettings, freshText, READ_BACK_TEXT, readOrigin, readSettings } from './fresh.ts';
-import { Statements } from './statements.ts';
-import { connectWire, type Wire } from './wire.ts';
+import type { Answer, Request } from './protocol/exchange.ts';
+import { queryFrame, resetFrame } from './protocol/frames.ts';
+import { Statements } from './protocol/statements.ts';
+import { connectWire, type Wire } from './protocol/wire.ts';
 
 /** How long a server may be silent, and who hears of it. */
 export interface Patience {

@@ -1,6 +1,6 @@
 // Whether a branch wrote anything, by whatever means: a statement's count misses what functions and triggers did.
 import type { Engine } from './engine.ts';
-import type { Answer } from './exchange.ts';
+import type { Answer } from './protocol/exchange.ts';
 import { stateText, WRITE_COUNTERS } from './texts.ts';
 
 /**

@@ -10,14 +10,14 @@ import {
   type Statement,
   type StatementResult,
 } from '../resource-manager.ts';
-import type { BatchOutcome } from './batch.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
 import { DISGUISED } from './errors.ts';
 import { controlTag, failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, judgeSilent, valueAt } from './judge.ts';
+import type { BatchOutcome } from './protocol/batch.ts';
+import { statementResult, statementStep } from './protocol/values.ts';
 import { addNames, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
 import type { PgSession } from './session.ts';
-import { classifyStatement, type StatementKind } from './statement.ts';
-import { statementResult, statementStep } from './values.ts';
+import { classifyStatement, type StatementKind } from './sql/statement.ts';
 
 // Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
 // keeps, which costs the engine next to nothing.

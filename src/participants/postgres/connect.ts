@@ -2,8 +2,8 @@
 import { Client, type ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import { EngineError } from '../resource-manager.ts';
-import type { Step } from './batch.ts';
 import { connectReason, isPgError } from './errors.ts';
+import type { Step } from './protocol/batch.ts';
 import { PgSession } from './session.ts';
 import { FORMATS, setConfigColumns, startupOptions } from './session-state.ts';
 

@@ -2,7 +2,7 @@
 import { REASON_CHARS_MAX } from '../../xa/limits.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { EngineError } from '../resource-manager.ts';
-import type { PgError } from './batch.ts';
+import type { PgError } from './protocol/batch.ts';
 
 /** Serialization failure, deadlock, lock timeout, prepared slots or connections exhausted: another time it may work. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03', '53200', '53300', '53400', '25P03', '25P04']);

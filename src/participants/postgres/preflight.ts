@@ -1,7 +1,7 @@
 // What would break later, found at registration: each finding with its reason and the command that mends it.
 import type { PreflightFinding } from '../resource-manager.ts';
-import { query } from './catalogue.ts';
-import type { Control } from './finish.ts';
+import { query } from './finish/catalogue.ts';
+import type { Control } from './finish/finish.ts';
 import { parseGid } from './gid.ts';
 import type { Pooler } from './pooler.ts';
 import {

@@ -18,17 +18,17 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
-import type { BatchOutcome, Request } from './batch.ts';
 import { PgBranch } from './branch.ts';
 import { type BranchHost, wholeMs } from './branch-wire.ts';
-import { countBlocked, listPrepared, query } from './catalogue.ts';
 import { openSession, type SessionSettings } from './connect.ts';
-import { Fences } from './fences.ts';
-import { type Control, commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish.ts';
-import { committedOf, listedOf, rollbackName } from './openings.ts';
+import { countBlocked, listPrepared, query } from './finish/catalogue.ts';
+import { Fences } from './finish/fences.ts';
+import { type Control, commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish/finish.ts';
+import { committedOf, listedOf, rollbackName } from './finish/openings.ts';
 import { SessionPool } from './pool.ts';
 import { poolerBetween } from './pooler.ts';
 import { preflight } from './preflight.ts';
+import type { BatchOutcome, Request } from './protocol/batch.ts';
 import { forgetRows, insertRowStep, listRows } from './rows.ts';
 import type { PgSession } from './session.ts';
 import { CONTROL_SETTINGS } from './session-state.ts';

@@ -2,10 +2,10 @@
 import type { EvidenceRow } from '../../xa/evidence.ts';
 import { parseRow } from '../../xa/evidence.ts';
 import type { LogIdentity, Xid } from '../../xa/xid.ts';
-import type { Step } from './batch.ts';
-import { query } from './catalogue.ts';
-import type { Control } from './finish.ts';
+import { query } from './finish/catalogue.ts';
+import type { Control } from './finish/finish.ts';
 import { gidLiteral } from './gid.ts';
+import type { Step } from './protocol/batch.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
 /** Rows of one DELETE: it is one small transaction. */

@@ -2,9 +2,9 @@
 import type { Client } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from './batch.ts';
 import { lostReason } from './errors.ts';
-import { NamedStatements } from './named-statements.ts';
+import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from './protocol/batch.ts';
+import { NamedStatements } from './protocol/named-statements.ts';
 import type { SessionState } from './session-state.ts';
 
 export interface RunOptions {

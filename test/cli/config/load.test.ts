@@ -7,9 +7,9 @@ import { type LoadOptions, loadConfig } from '../../../src/cli/config/load.ts';
 import { SCHEMAS } from '../../../src/cli/config/programs.ts';
 import { settingsOf } from '../../../src/cli/config/settings.ts';
 import { describeOrigin } from '../../../src/cli/config/sources.ts';
-import { toFailure } from '../../../src/cli/failure.ts';
+import { toFailure } from '../../../src/cli/run/failure.ts';
 import { coordinatorConfigSchema } from '../../../src/coordinator/config.ts';
-import { participantConfigSchema } from '../../../src/participants/config.ts';
+import { participantConfigSchema } from '../../../src/participants/sidecar/config.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'concordat-load-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

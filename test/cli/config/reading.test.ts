@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseStrictJson } from '../../../src/cli/config/json-text.ts';
 import { holdsPassword, maskSecret, readSecretFile } from '../../../src/cli/config/secrets.ts';
 import { editDistance, nearest } from '../../../src/cli/config/suggest.ts';
-import { toFailure } from '../../../src/cli/failure.ts';
+import { toFailure } from '../../../src/cli/run/failure.ts';
 import { formatAddress, isLoopback, parseAddress } from '../../../src/lib/address.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'concordat-config-'));

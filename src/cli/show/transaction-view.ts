@@ -1,0 +1,177 @@
+// Transactions as the command line shows them: the JSON contract, and the words and tones of the tables.
+import type { BranchInfo__Output } from '../../gen/concordat/v1/BranchInfo.ts';
+import type { Reason__Output } from '../../gen/concordat/v1/Reason.ts';
+import type { TransactionInfo__Output } from '../../gen/concordat/v1/TransactionInfo.ts';
+import { formatDuration } from './duration.ts';
+import type { Tone } from './paint.ts';
+import type { Column } from './table.ts';
+
+export interface ReasonView {
+  readonly code: string;
+  readonly message: string;
+  readonly sqlstate: string | null;
+  readonly errno: number | null;
+  readonly retryable: boolean;
+}
+
+export interface BranchView {
+  readonly bqual: string;
+  readonly resource: string;
+  readonly state: string;
+  readonly instance: string | null;
+  readonly evidence: string | null;
+  readonly reason: ReasonView | null;
+  readonly attempts: number;
+  /** Milliseconds until the next phase-two call; null: none is scheduled. */
+  readonly nextAttemptInMs: number | null;
+}
+
+export interface TransactionView {
+  readonly id: string;
+  readonly state: string;
+  /** Null: not decided. */
+  readonly outcome: string | null;
+  readonly version: number;
+  readonly ageMs: number;
+  readonly deadlineInMs: number | null;
+  readonly rollbackOnly: boolean;
+  readonly operatorAction: boolean;
+  readonly reason: ReasonView | null;
+  readonly branches: readonly BranchView[];
+}
+
+/** States in which an engine may hold a prepared branch whose end it does not know. */
+export const IN_DOUBT_STATES: readonly string[] = ['preparing', 'deciding', 'committing', 'rolling-back'];
+export const HEURISTIC_OUTCOMES: readonly string[] = ['mixed', 'hazard'];
+
+/** `TRANSACTION_STATE_ROLLING_BACK` → `rolling-back`; null when unspecified. A newer coordinator's value comes as a number. */
+export function enumWord(prefix: string, value: string | number): string | null {
+  if (typeof value === 'number') {
+    return `unknown-${value}`;
+  }
+  const word = value.slice(prefix.length).toLowerCase().replaceAll('_', '-');
+  return word === 'unspecified' ? null : word;
+}
+
+export function viewReason(reason: Reason__Output | null): ReasonView | null {
+  return reason === null || (reason.code === '' && reason.message === '')
+    ? null
+    : {
+        code: reason.code,
+        message: reason.message,
+        sqlstate: reason.sqlstate === '' ? null : reason.sqlstate,
+        errno: reason.errno === 0 ? null : reason.errno,
+        retryable: reason.retryable,
+      };
+}
+
+function viewBranch(branch: BranchInfo__Output): BranchView {
+  return {
+    bqual: branch.bqual,
+    resource: branch.resource,
+    state: enumWord('BRANCH_STATE_', branch.state) ?? 'unknown',
+    instance: branch.instance === '' ? null : branch.instance,
+    evidence: branch.evidence === '' ? null : branch.evidence,
+    reason: viewReason(branch.reason),
+    attempts: branch.attempts,
+    nextAttemptInMs: branch.nextAttemptInMs === 0 ? null : branch.nextAttemptInMs,
+  };
+}
+
+export function viewTransaction(info: TransactionInfo__Output): TransactionView {
+  const deadline = Number(info.deadlineInMs);
+  return {
+    id: info.gtrid,
+    state: enumWord('TRANSACTION_STATE_', info.state) ?? 'unknown',
+    outcome: enumWord('OUTCOME_', info.outcome),
+    version: info.version,
+    ageMs: Number(info.ageMs),
+    deadlineInMs: deadline > 0 ? deadline : null,
+    rollbackOnly: info.rollbackOnly,
+    operatorAction: info.operatorAction,
+    reason: viewReason(info.reason),
+    branches: info.branches.map(viewBranch),
+  };
+}
+
+export function isHeuristic(transaction: TransactionView): boolean {
+  return HEURISTIC_OUTCOMES.includes(transaction.outcome ?? '');
+}
+
+export function isInDoubt(transaction: TransactionView): boolean {
+  return IN_DOUBT_STATES.includes(transaction.state);
+}
+
+export function describeReason(reason: ReasonView): string {
+  const engine = [
+    ...(reason.sqlstate === null ? [] : [`SQLSTATE ${reason.sqlstate}`]),
+    ...(reason.errno === null ? [] : [`error ${reason.errno}`]),
+  ];
+  return `${reason.code}: ${reason.message}${engine.length === 0 ? '' : ` (${engine.join(', ')})`}`;
+}
+
+const TONES: Readonly<Record<string, Tone>> = {
+  committed: 'good',
+  mixed: 'bad',
+  hazard: 'bad',
+  damaged: 'bad',
+  unproven: 'bad',
+  unknown: 'bad',
+  deciding: 'warning',
+  committing: 'warning',
+  'rolling-back': 'warning',
+};
+
+export function toneOf(word: string | null): Tone | undefined {
+  return word === null ? undefined : TONES[word];
+}
+
+export const TRANSACTION_COLUMNS: readonly Column<TransactionView>[] = [
+  { header: 'TRANSACTION', value: (row) => row.id },
+  { header: 'STATE', value: (row) => row.state, tone: (row) => toneOf(row.state) },
+  { header: 'OUTCOME', value: (row) => row.outcome ?? '-', tone: (row) => toneOf(row.outcome) },
+  { header: 'AGE', value: (row) => formatDuration(row.ageMs), align: 'right' },
+  { header: 'BRANCHES', value: (row) => row.branches.map((branch) => branch.bqual).join(' ') || '-' },
+];
+
+export const BRANCH_COLUMNS: readonly Column<BranchView>[] = [
+  { header: 'BRANCH', value: (row) => row.bqual },
+  { header: 'RESOURCE', value: (row) => row.resource },
+  { header: 'STATE', value: (row) => row.state, tone: (row) => toneOf(row.state) },
+  { header: 'EVIDENCE', value: (row) => row.evidence ?? '-' },
+  { header: 'ATTEMPTS', value: (row) => String(row.attempts), align: 'right' },
+  {
+    header: 'NEXT',
+    value: (row) => (row.nextAttemptInMs === null ? '-' : `in ${formatDuration(row.nextAttemptInMs)}`),
+  },
+  { header: 'REASON', value: (row) => (row.reason === null ? '-' : describeReason(row.reason)) },
+];
+
+/** Before the end a decision, afterwards an outcome: XA keeps the two words apart. */
+function outcomeField({ state, outcome }: TransactionView): readonly [string, string, Tone?] {
+  if (outcome === null) {
+    return ['Decision', 'none yet'];
+  }
+  const decisions: Readonly<Record<string, string>> = { committed: 'commit', 'rolled-back': 'rollback' };
+  const decision = state === 'completed' ? undefined : decisions[outcome];
+  const tone = toneOf(outcome);
+  const field = decision === undefined ? (['Outcome', outcome] as const) : (['Decision', decision] as const);
+  return tone === undefined ? field : [...field, tone];
+}
+
+/** The lines above the branches. */
+export function transactionFields(view: TransactionView): readonly (readonly [string, string, Tone?])[] {
+  const marks = [
+    ...(view.rollbackOnly ? ['marked rollback-only'] : []),
+    ...(view.operatorAction ? ['an operator acted on it'] : []),
+  ];
+  return [
+    ['Transaction', view.id],
+    ['State', view.state],
+    outcomeField(view),
+    ['Age', formatDuration(view.ageMs)],
+    ...(view.deadlineInMs === null ? [] : [['Deadline', `in ${formatDuration(view.deadlineInMs)}`] as const]),
+    ...(view.reason === null ? [] : [['Reason', describeReason(view.reason)] as const]),
+    ...(marks.length === 0 ? [] : [['Marks', marks.join('; ')] as const]),
+  ];
+}

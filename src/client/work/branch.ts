@@ -1,0 +1,208 @@
+// A branch at a sidecar: statements in order, numbered from 1, over the stream that the first one went out on. They do not wait for one
+// another's answers: the sidecar executes them one at a time.
+import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
+import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
+import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
+import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
+import { type BranchIdentity, ConcordatError } from '../errors.ts';
+import type { BranchStart } from '../options.ts';
+import type { QueryResult, Resource, ResultRow, StatementOptions } from '../resource.ts';
+import { lostStatement, toStatementError } from '../session/failures.ts';
+import type { ResourceLink } from '../session/resource-link.ts';
+import type { Parameter } from '../values/values.ts';
+import { checkStart, opening, resultOf, statementRequest } from './statement-request.ts';
+import type { Failure, Work, WorkBranch } from './work.ts';
+
+/** Where a branch is to live. */
+export interface Placement {
+  readonly bqual: string;
+  readonly link: ResourceLink;
+}
+
+interface Statement {
+  readonly request: ExecuteRequest;
+  readonly resolve: (result: QueryResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface BranchSettings {
+  readonly resource: string;
+  readonly work: Work;
+  readonly start: BranchStart;
+  /** The engine behind the resource, as far as the directory knows. */
+  readonly engine: () => string | undefined;
+  /** Answers at once where it can, so that the first statement leaves in the same turn. Rejects with what the statement is refused with. */
+  readonly place: () => Placement | Promise<Placement>;
+}
+
+export class Branch implements Resource, WorkBranch {
+  readonly name: string;
+  readonly #settings: BranchSettings;
+  readonly #queue: Statement[] = [];
+  #placement: Placement | undefined;
+  #placing = false;
+  readonly #running = new Map<number, Statement>();
+  #sent = 0;
+  #asked = 0;
+  #instance = '';
+  #lastAsked = false;
+  #stopped = false;
+
+  constructor(settings: BranchSettings) {
+    this.name = settings.resource;
+    this.#settings = settings;
+  }
+
+  get resource(): string {
+    return this.name;
+  }
+
+  get identity(): BranchIdentity | undefined {
+    return this.#placement === undefined || this.#sent === 0
+      ? undefined
+      : { bqual: this.#placement.bqual, instance: this.#instance };
+  }
+
+  async query<Row extends object = ResultRow>(
+    sql: string,
+    parameters: readonly Parameter[] = [],
+    options: StatementOptions = {},
+  ): Promise<QueryResult<Row>> {
+    const { work } = this.#settings;
+    if (work.failure !== undefined) {
+      throw work.failure.error;
+    }
+    const request = this.#request(sql, parameters, options);
+    work.asked();
+    try {
+      const result = await new Promise<QueryResult>((resolve, reject) => {
+        this.#queue.push({ request, resolve, reject });
+        this.#pump();
+      });
+      // The caller names the columns of its own statement; nothing else could know their types.
+      return result as unknown as QueryResult<Row>;
+    } finally {
+      work.answered();
+    }
+  }
+
+  askForVote(): boolean {
+    const placement = this.#placement;
+    if (placement === undefined || placement.link.lost) {
+      return false;
+    }
+    if (!this.#lastAsked) {
+      placement.link.prepare({ gtrid: this.#settings.work.gtrid, bqual: placement.bqual });
+    }
+    return true;
+  }
+
+  stop(failure: Failure): void {
+    for (const id of this.#running.keys()) {
+      this.#placement?.link.abandon(id);
+    }
+    const unanswered = [...this.#running.values(), ...this.#queue.splice(0)];
+    this.#running.clear();
+    for (const statement of unanswered) {
+      statement.reject(failure.error);
+    }
+    if (!this.#stopped && this.#placement !== undefined) {
+      this.#placement.link.branches--;
+    }
+    this.#stopped = true;
+  }
+
+  #request(sql: string, parameters: readonly Parameter[], options: StatementOptions): ExecuteRequest {
+    if (this.#lastAsked) {
+      throw new ConcordatError(`The branch at ${this.name} takes no statement after the one marked last.`, {
+        code: 'BRANCH_STATE',
+        retryable: false,
+      });
+    }
+    checkStart(options, this.name, this.#asked === 0);
+    const { work, start, engine } = this.#settings;
+    const request = statementRequest(work.gtrid, { sql, parameters, engine: engine() });
+    request.statement = ++this.#asked;
+    this.#lastAsked = options.last ?? false;
+    if (request.statement === 1) {
+      Object.assign(request, opening(options, start));
+    }
+    if (this.#lastAsked) {
+      request.last = true;
+    }
+    return request;
+  }
+
+  #pump(): void {
+    while (this.#queue.length > 0 && this.#running.size < STATEMENTS_AHEAD_MAX && !this.#stopped) {
+      if (this.#placement === undefined) {
+        this.#place();
+        return;
+      }
+      if (this.#placement.link.lost) {
+        const broken = new CoordinatorError('CONNECTION_LOST', 'it broke after an earlier statement of the branch');
+        this.#settings.work.fail(lostStatement(this.name, broken));
+        return;
+      }
+      const statement = this.#queue.shift();
+      if (statement !== undefined) {
+        this.#send(statement, this.#placement);
+      }
+    }
+  }
+
+  #send(statement: Statement, { bqual, link }: Placement): void {
+    this.#sent++;
+    statement.request.bqual = bqual;
+    if (this.#sent === 1) {
+      statement.request.timeoutMs = this.#settings.work.remainingMs;
+    }
+    const id = link.execute(statement.request, {
+      onDone: (response) => this.#onDone(id, statement, response),
+      onError: (error) => this.#onError(error),
+      onLost: (error) => this.#settings.work.fail(lostStatement(this.name, error)),
+    });
+    this.#running.set(id, statement);
+  }
+
+  #place(): void {
+    if (this.#placing) {
+      return;
+    }
+    this.#placing = true;
+    const placed = (placement: Placement): void => {
+      if (!this.#stopped) {
+        this.#placement = placement;
+        placement.link.branches++;
+        this.#pump();
+      }
+    };
+    try {
+      const placement = this.#settings.place();
+      if (placement instanceof Promise) {
+        placement.then(placed, (error: unknown) => this.#settings.work.fail(error));
+      } else {
+        placed(placement);
+      }
+    } catch (error) {
+      this.#settings.work.fail(error);
+    }
+  }
+
+  #onDone(id: number, statement: Statement, response: ExecuteResponse): void {
+    this.#running.delete(id);
+    this.#instance = response.instance;
+    try {
+      statement.resolve(resultOf(response));
+    } catch (error) {
+      // Only a participant that sends what is not JSON as JSON comes here. The statement was done all the same.
+      statement.reject(error);
+    }
+    this.#pump();
+  }
+
+  #onError(error: WireError): void {
+    this.#settings.work.fail(toStatementError(this.name, error));
+  }
+}

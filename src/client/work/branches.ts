@@ -1,0 +1,112 @@
+// Which branch a resource has within one transaction, and where a new one is to live.
+
+import { ConcordatError } from '../errors.ts';
+import type { BranchStart } from '../options.ts';
+import type { Resource } from '../resource.ts';
+import type { CoordinatorSession } from '../session/coordinator-session.ts';
+import type { ResourceLinks } from '../session/resource-links.ts';
+import { Branch, type Placement } from './branch.ts';
+import type { Embedding } from './embedding.ts';
+import type { Work } from './work.ts';
+
+/** What every transaction object of a client shares. */
+export interface ClientParts {
+  readonly session: CoordinatorSession;
+  readonly links: ResourceLinks;
+  readonly embedding: Embedding;
+  readonly outcomeTimeoutMs: number;
+}
+
+/** How long a statement waits for a sidecar of a known resource that is away: long enough for its restart. */
+const SIDECAR_WAIT_MS = 10_000;
+
+/** The sidecar branches of one transaction, by resource, made when they are first named. */
+export class Branches {
+  readonly #parts: ClientParts;
+  readonly #work: Work;
+  readonly #start: BranchStart;
+  readonly #place: (resource: string) => Placement | Promise<Placement>;
+  readonly #byResource = new Map<string, Branch>();
+
+  constructor(
+    parts: ClientParts,
+    work: Work,
+    start: BranchStart,
+    place: (resource: string) => Placement | Promise<Placement>,
+  ) {
+    this.#parts = parts;
+    this.#work = work;
+    this.#start = start;
+    this.#place = place;
+  }
+
+  get(resource: string): Resource {
+    let branch = this.#byResource.get(resource);
+    if (branch === undefined) {
+      branch = new Branch({
+        resource,
+        work: this.#work,
+        start: this.#start,
+        engine: () => this.#parts.session.directory.get(resource)?.engine,
+        place: () => this.#place(resource),
+      });
+      this.#byResource.set(resource, branch);
+      this.#work.add(branch);
+    }
+    return branch;
+  }
+}
+
+/** The coordinator counts the branches of joined services up from 1; those that the beginner adds are counted down, to stay apart. */
+const QUALIFIER_MAX = 9_999;
+
+/** The branch qualifiers that the beginner of a transaction has used: first `<resource>`, then `<resource>.<n>`. */
+export class Qualifiers {
+  readonly #used = new Map<string, number>();
+
+  next(resource: string): string {
+    const used = this.#used.get(resource) ?? 0;
+    this.#used.set(resource, used + 1);
+    return used === 0 ? resource : `${resource}.${QUALIFIER_MAX + 1 - used}`;
+  }
+}
+
+/** A branch of the beginner needs no enlisting: its sidecar reports it, and the commit names it. */
+export function placeBranch(
+  parts: ClientParts,
+  work: Work,
+  resource: string,
+  bqual: string,
+): Placement | Promise<Placement> {
+  const look = (): Placement | undefined => {
+    const entry = parts.session.directory.get(resource);
+    if (entry === undefined) {
+      throw unknownResource(parts, resource);
+    }
+    return entry.address === '' ? undefined : { bqual, link: parts.links.get(entry.address) };
+  };
+  return (
+    look() ??
+    parts.session.until(look, { timeoutMs: Math.min(SIDECAR_WAIT_MS, work.remainingMs), signal: work.signal }, () =>
+      unavailable(resource),
+    )
+  );
+}
+
+function unknownResource(parts: ClientParts, resource: string): ConcordatError {
+  const known = [...parts.session.directory.keys()].sort().join(', ') || 'none';
+  return new ConcordatError(`No resource is called ${resource}. Known: ${known}. Start its participant.`, {
+    code: 'RESOURCE_UNKNOWN',
+    retryable: false,
+  });
+}
+
+function unavailable(resource: string): ConcordatError {
+  return new ConcordatError(
+    `No sidecar of ${resource} is attached to the coordinator. Check concordat resource list.`,
+    {
+      code: 'RESOURCE_UNAVAILABLE',
+      retryable: true,
+    },
+  );
+}

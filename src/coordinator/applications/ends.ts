@@ -1,0 +1,120 @@
+// How a transaction ended, for someone who asked for a commit or a rollback of it, and named branches.
+import { CoordinatorError } from '../../xa/errors.ts';
+import type { Outcome } from '../../xa/vocabulary.ts';
+import type { Bqual, Gtrid } from '../../xa/xid.ts';
+import {
+  decidedError,
+  differError,
+  notFoundError,
+  outcomeOf,
+  reasonOf,
+  rolledBackError,
+  unknownOutcomeError,
+} from '../driver/answers.ts';
+import type { Found } from '../driver/lookup.ts';
+import type { Transaction } from '../driver/transaction.ts';
+import type { ClaimedBranch } from '../engine/event.ts';
+import { type Committed, committedIn, difference } from '../engine/scope.ts';
+import type { State } from '../engine/state.ts';
+
+/** An outcome, or the error that says why there is none to be glad of. */
+export type End =
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      /** Undefined: it is not held any more, and `branches` are the names of those that were committed, as far as they are known. */
+      readonly transaction: Transaction | undefined;
+      readonly branches: readonly Bqual[];
+    }
+  | { readonly kind: 'failed'; readonly error: CoordinatorError };
+
+/** What was asked for, and of which branches. */
+export interface Asked {
+  readonly wanted: 'committed' | 'rolled-back';
+  readonly claimed: readonly ClaimedBranch[];
+}
+
+/** Of a transaction that is held: what its state stands for now. */
+export function endOf(transaction: Transaction, asked: Asked): End {
+  const { gtrid, state } = transaction;
+  const outcome = outcomeOf(state);
+  if (outcome === undefined) {
+    return { kind: 'failed', error: unknownOutcomeError(gtrid, `it is ${state.kind}`) };
+  }
+  const other = otherThan(gtrid, outcome, committedOf(state), asked);
+  if (other !== undefined) {
+    return { kind: 'failed', error: other };
+  }
+  if (asked.wanted === 'committed' && outcome === 'rolled-back') {
+    return { kind: 'failed', error: rolledBackError(gtrid, reasonOf(state)) };
+  }
+  if (asked.wanted === 'rolled-back' && outcome !== 'rolled-back') {
+    return { kind: 'failed', error: decidedError(gtrid, outcome) };
+  }
+  return { kind: 'ended', outcome, transaction, branches: [] };
+}
+
+/** Of one that is not held any more: what could be found out about it. */
+export function endOfFound(gtrid: Gtrid, found: Found, asked: Asked): End {
+  switch (found.kind) {
+    case 'not-found':
+      return { kind: 'failed', error: notFoundError(gtrid) };
+    case 'expired':
+      return {
+        kind: 'failed',
+        error: new CoordinatorError('OUTCOME_EXPIRED', `${gtrid} is older than the retained outcomes`),
+      };
+    case 'unknown':
+      return { kind: 'failed', error: unknownOutcomeError(gtrid, found.why) };
+    case 'outcome': {
+      const { outcome, committed } = found;
+      const other = otherThan(gtrid, outcome, committed, asked);
+      if (other !== undefined) {
+        return { kind: 'failed', error: other };
+      }
+      if (asked.wanted === 'committed' && outcome === 'rolled-back') {
+        return { kind: 'failed', error: rolledBackError(gtrid, undefined) };
+      }
+      if (asked.wanted === 'rolled-back' && outcome !== 'rolled-back') {
+        return { kind: 'failed', error: decidedError(gtrid, outcome) };
+      }
+      return { kind: 'ended', outcome, transaction: undefined, branches: committed?.all ?? [] };
+    }
+  }
+}
+
+/** Somebody merely asks, and names branches that are not part of the commit. */
+export function otherThanHeld(
+  { gtrid, state }: Transaction,
+  claimed: readonly ClaimedBranch[],
+): CoordinatorError | undefined {
+  return otherThan(gtrid, outcomeOf(state), committedOf(state), { wanted: undefined, claimed });
+}
+
+export function otherThanFound(
+  gtrid: Gtrid,
+  found: Found,
+  claimed: readonly ClaimedBranch[],
+): CoordinatorError | undefined {
+  return found.kind === 'outcome'
+    ? otherThan(gtrid, found.outcome, found.committed, { wanted: undefined, claimed })
+    : undefined;
+}
+
+function committedOf(state: State): Committed | undefined {
+  return state.kind === 'active' || state.kind === 'rolling-back' ? undefined : committedIn(state);
+}
+
+/** A rollback is of every branch, whatever is named: nothing of any is committed. */
+function otherThan(
+  gtrid: Gtrid,
+  outcome: Outcome | undefined,
+  committed: Committed | undefined,
+  { wanted, claimed }: { readonly wanted: Asked['wanted'] | undefined; readonly claimed: readonly ClaimedBranch[] },
+): CoordinatorError | undefined {
+  if (outcome === undefined || outcome === 'rolled-back' || committed === undefined) {
+    return undefined;
+  }
+  const reason = difference(committed, claimed, wanted === 'committed' ? 'commit' : 'other');
+  return reason && differError(gtrid, reason);
+}

@@ -1,0 +1,297 @@
+// The driver: takes events to the engine and carries out what it asks for. Everything that happens to a transaction, from a
+// client, a participant, a timer, the log or recovery, goes through `apply`.
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logger.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Log } from '../../log/log.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
+import type { Gtrid } from '../../xa/xid.ts';
+import { Calls } from '../calls/calls.ts';
+import type { Directory } from '../calls/directory.ts';
+import { Evidence } from '../calls/evidence-rows.ts';
+import { UnreachedBranches } from '../calls/unreached.ts';
+import type { Effect, Event } from '../engine/event.ts';
+import { isHeuristic, type State } from '../engine/state.ts';
+import { step } from '../engine/step.ts';
+import { outcomeOf, unknownOutcomeError } from './answers.ts';
+import { Effects } from './effects.ts';
+import { Registry } from './registry.ts';
+import { Timers } from './timers.ts';
+import { type Admission, Transaction, type Waiter } from './transaction.ts';
+import { Unfinished } from './unfinished.ts';
+import { Waiting } from './waiting.ts';
+
+export interface DriverParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly directory: Directory;
+  readonly logger: Logger;
+  readonly outcomesMax: number;
+}
+
+type Refusal = Extract<Effect, { kind: 'refuse-enlist' | 'refuse-end' }>;
+
+export class Driver {
+  readonly registry: Registry;
+  readonly calls: Calls;
+  readonly evidence: Evidence;
+  readonly unreached: UnreachedBranches;
+  /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
+  readonly failed: Promise<Error>;
+  readonly #failed = Promise.withResolvers<Error>();
+  readonly #clock: Clock;
+  readonly #effects: Effects;
+  readonly #timers: Timers;
+  readonly #waiting: Waiting;
+  readonly #unfinished: Unfinished;
+  readonly #logger: Logger;
+  readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
+  #draining = false;
+  #closed = false;
+  #failure: CoordinatorError | undefined;
+
+  constructor(parts: DriverParts) {
+    this.failed = this.#failed.promise;
+    const { log, clock, random, directory, logger } = parts;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.registry = new Registry(parts.outcomesMax);
+    this.evidence = new Evidence(directory, clock);
+    this.calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
+    this.unreached = new UnreachedBranches(this.calls);
+    const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
+    this.#timers = new Timers({
+      clock,
+      random,
+      apply,
+      answerAll: (transaction) => {
+        this.#waiting.answer(transaction, 'applied');
+        this.#unfinished.watch();
+      },
+    });
+    this.#waiting = new Waiting(this.#timers, clock);
+    this.#unfinished = new Unfinished({ registry: this.registry, directory, clock, logger });
+    this.#effects = new Effects({
+      log,
+      logger,
+      apply,
+      calls: this.calls,
+      evidence: this.evidence,
+      timers: this.#timers,
+      unfinished: this.#unfinished,
+      answer: (transaction, level) => this.#waiting.answer(transaction, level),
+      fail: (error) => this.#fail(error),
+    });
+    void log.failed.then((error) => this.#fail(error));
+  }
+
+  /** @throws {CoordinatorError} `LOG_FAILED`, `EPOCH_STALE` once the log is unusable: nothing may be promised any more. */
+  ensureUsable(): void {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+  }
+
+  /** Takes in a transaction: begun, found in the log, or found prepared. */
+  admit(gtrid: Gtrid, state: State, options: Admission): Transaction {
+    const now = this.#clock.now();
+    const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
+    const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
+    transaction.holder = options.holder ?? options.owner;
+    transaction.presumed = options.presumed ?? false;
+    transaction.neverBegun = options.neverBegun ?? false;
+    this.registry.add(transaction);
+    if (options.timeoutMs !== undefined) {
+      this.#timers.deadline(transaction, options.timeoutMs);
+    }
+    this.#perform(transaction, options.effects ?? []);
+    this.#drain();
+    if (state.kind === 'committing' || state.kind === 'rolling-back') {
+      this.#unfinished.watch();
+    }
+    return transaction;
+  }
+
+  /** What a transaction that is not held any more asks for when it hears of `event` is carried out; nothing of it is kept. */
+  applyOnce(gtrid: Gtrid, state: State, event: Event): void {
+    const transaction = new Transaction(gtrid, state, undefined, this.#clock.now(), Number.POSITIVE_INFINITY);
+    this.#perform(transaction, step(state, event).effects);
+  }
+
+  /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
+  setTimeLimit(transaction: Transaction, timeoutMs: number): void {
+    if (transaction.state.kind === 'active') {
+      transaction.deadlineAt = transaction.openedAt + timeoutMs;
+      this.#timers.deadline(transaction, transaction.deadlineAt - this.#clock.now());
+    }
+  }
+
+  apply(transaction: Transaction, event: Event): void {
+    if (this.#closed) {
+      return; // A record may still become durable: the next start reads it.
+    }
+    this.#queue.push({ transaction, event });
+    this.#drain();
+  }
+
+  /**
+   * Answers `waiter` as soon as the state allows; the request's own event is applied by the caller.
+   * @throws {CoordinatorError} `OUTCOME_UNKNOWN` when the log has failed before.
+   */
+  wait(transaction: Transaction, waiter: Waiter): void {
+    if (this.#failure !== undefined && outcomeOf(transaction.state) === undefined) {
+      throw unknownOutcomeError(transaction.gtrid, 'the log failed; a restart reads the truth');
+    }
+    this.#waiting.add(transaction, waiter);
+  }
+
+  /** No answer any more: the request was refused. */
+  leave(transaction: Transaction, waiter: Waiter): void {
+    transaction.waiters = transaction.waiters.filter((other) => other !== waiter);
+  }
+
+  /** Applies the event and gives back what the engine refuses at once. */
+  request(transaction: Transaction, event: Event): Refusal | undefined {
+    if (this.#closed) {
+      return undefined; // As with `apply`.
+    }
+    const { state, effects } = step(transaction.state, event);
+    this.#enter(transaction, state, effects);
+    this.#drain();
+    return effects.find((effect) => effect.kind === 'refuse-enlist' || effect.kind === 'refuse-end');
+  }
+
+  /** Whether the event would change anything, or ask for anything, if it were applied. */
+  matters(transaction: Transaction, event: Event): boolean {
+    const { state, effects } = step(transaction.state, event);
+    return state !== transaction.state || effects.length > 0;
+  }
+
+  /** The next call of every branch that waits for a retry is made now. @returns how many. */
+  retryNow(transaction: Transaction): number {
+    const due = [...transaction.retries.keys()];
+    for (const bqual of due) {
+      this.#timers.retryNow(transaction, bqual);
+    }
+    return due.length;
+  }
+
+  /** Nothing moves from now on. Whoever waits has lost its connection, or is about to. */
+  close(): void {
+    this.#closed = true;
+    for (const transaction of this.registry.all()) {
+      transaction.quiet();
+    }
+    this.calls.close();
+    this.evidence.close();
+    this.#unfinished.close();
+  }
+
+  #emit(gtrid: Gtrid, event: Event): void {
+    const transaction = this.registry.find(gtrid);
+    if (transaction !== undefined) {
+      this.apply(transaction, event);
+    }
+  }
+
+  /** One event at a time, in order: an effect that answers at once queues its event behind the step that asked for it. */
+  #drain(): void {
+    if (this.#draining) {
+      return;
+    }
+    this.#draining = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const { state, effects } = step(next.transaction.state, next.event);
+        this.#enter(next.transaction, state, effects);
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #enter(transaction: Transaction, state: State, effects: readonly Effect[]): void {
+    const before = transaction.state;
+    if (state !== before) {
+      transaction.state = state;
+      transaction.version += 1;
+      if (state.kind !== before.kind) {
+        this.#changedKind(transaction, before);
+      } else if (state.kind === 'completed') {
+        this.registry.outcomes.note(transaction.gtrid, state.outcome); // Damage that was found after the end.
+      }
+    }
+    this.#perform(transaction, effects);
+  }
+
+  #changedKind(transaction: Transaction, before: State): void {
+    transaction.since = this.#clock.now();
+    this.registry.moved(transaction, before);
+    this.#waiting.bound(transaction);
+    if (before.kind === 'preparing') {
+      for (const { bqual } of before.branches) {
+        this.calls.dropPrepare(transaction.gtrid, bqual);
+      }
+    }
+    if (before.kind === 'one-phase') {
+      this.calls.drop(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
+    }
+    this.#tellOwner(transaction);
+    if (transaction.state.kind === 'completed') {
+      transaction.quiet();
+      this.unreached.note(transaction.state);
+      transaction.owner = undefined; // Kept for its late messages; with its session it would be too much.
+      if (isHeuristic(transaction.state)) {
+        const { outcome } = transaction.state;
+        this.#logger.error({ evt: 'heuristic-outcome', txn: transaction.gtrid, outcome });
+      }
+    }
+  }
+
+  #tellOwner(transaction: Transaction): void {
+    if (!transaction.endRequested && outcomeOf(transaction.state) === 'rolled-back') {
+      transaction.endRequested = true;
+      transaction.owner?.ended(transaction);
+    }
+  }
+
+  #perform(transaction: Transaction, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      this.#effects.perform(transaction, effect);
+    }
+  }
+
+  /**
+   * The log is not the one that the databases have served: nothing may be concluded from it, and nothing moves any more. Whoever waits
+   * hears "unknown".
+   */
+  refuse(error: CoordinatorError): void {
+    if (this.#failure === undefined) {
+      this.#failure = error;
+      this.#giveUp();
+      this.close();
+    }
+  }
+
+  /** The log may or may not hold what was being written: whoever waits hears "unknown" and the process stops (D2, D5). */
+  #fail(error: unknown): void {
+    if (this.#failure?.code === 'LOG_FAILED') {
+      return;
+    }
+    this.#failure =
+      error instanceof CoordinatorError && error.code === 'LOG_FAILED'
+        ? error
+        : new CoordinatorError('LOG_FAILED', 'the log could not be written', { cause: error });
+    this.#logger.fatal({ evt: 'log-failed', message: this.#failure.message });
+    this.#giveUp();
+    this.#failed.resolve(this.#failure);
+  }
+
+  #giveUp(): void {
+    for (const transaction of this.registry.all()) {
+      transaction.quiet();
+      this.#waiting.answer(transaction, 'applied');
+    }
+  }
+}

@@ -1,0 +1,141 @@
+// Which transactions are held: live ones, and completed ones as long as somebody may ask for them.
+import { assert } from '../../lib/assert.ts';
+import type { Gtrid } from '../../xa/xid.ts';
+import type { Completed, State } from '../engine/state.ts';
+import { outcomeOf } from './answers.ts';
+import { Outcomes } from './outcomes.ts';
+import type { Holder, Transaction } from './transaction.ts';
+
+export class Registry {
+  readonly outcomes: Outcomes;
+  /** Transactions whose records recovery could not understand: nothing is concluded about them, and their branches are left alone. */
+  readonly unreadable = new Set<Gtrid>();
+  readonly #live = new Map<Gtrid, Transaction>();
+  readonly #idleListeners = new Set<() => void>();
+  #undecided = 0;
+  readonly #undecidedOf = new Map<Holder, Set<Transaction>>();
+  #orphans = 0;
+
+  constructor(outcomesMax: number) {
+    this.outcomes = new Outcomes(outcomesMax);
+  }
+
+  live(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid);
+  }
+
+  /** Live, or completed and still held whole. */
+  find(gtrid: Gtrid): Transaction | undefined {
+    return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
+  }
+
+  /** The same, if its state says how the transaction ends. */
+  findKnown(gtrid: Gtrid): Transaction | undefined {
+    const transaction = this.find(gtrid);
+    const isPresumed = transaction?.presumed && !transaction.neverBegun;
+    return isPresumed && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Transactions that may still end either way. */
+  get undecidedCount(): number {
+    return this.#undecided;
+  }
+
+  /** Live transactions that only participants have told of. */
+  get orphanCount(): number {
+    return this.#orphans;
+  }
+
+  /** Those that a session, or a connection of unary callers, has begun and that may still end either way. A copy. */
+  undecidedOf(holder: Holder): readonly Transaction[] {
+    return [...(this.#undecidedOf.get(holder) ?? [])];
+  }
+
+  undecidedCountOf(holder: Holder): number {
+    return this.#undecidedOf.get(holder)?.size ?? 0;
+  }
+
+  all(): readonly Transaction[] {
+    return [...this.#live.values()];
+  }
+
+  add(transaction: Transaction): void {
+    const { gtrid, state } = transaction;
+    assert(!this.#live.has(gtrid), `${gtrid} is admitted once`);
+    if (state.kind === 'completed') {
+      this.outcomes.add(transaction, state.outcome);
+    } else {
+      this.#live.set(gtrid, transaction);
+      this.#undecided += Number(isUndecided(state));
+      this.#note(transaction);
+      this.#orphans += Number(transaction.presumed);
+    }
+  }
+
+  /** The transaction has entered a state of another kind than `before`. */
+  moved(transaction: Transaction, before: State): void {
+    const { gtrid, state } = transaction;
+    this.#undecided += Number(isUndecided(state)) - Number(isUndecided(before));
+    if (isUndecided(before) && !isUndecided(state)) {
+      this.#unnote(transaction);
+    }
+    if (before.kind === 'completed') {
+      this.outcomes.remove(gtrid);
+      this.#live.set(gtrid, transaction);
+      this.#orphans += Number(transaction.presumed);
+    } else if (state.kind === 'completed') {
+      this.#completed(transaction, state);
+    }
+  }
+
+  /** Resolves when no transaction is live any more. */
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.#live.size === 0) {
+          this.#idleListeners.delete(check);
+          resolve();
+        }
+      };
+      this.#idleListeners.add(check);
+      check();
+    });
+  }
+
+  #note(transaction: Transaction): void {
+    const { holder, state } = transaction;
+    if (holder !== undefined && isUndecided(state)) {
+      const own = this.#undecidedOf.get(holder) ?? new Set();
+      this.#undecidedOf.set(holder, own.add(transaction));
+    }
+  }
+
+  #unnote(transaction: Transaction): void {
+    const { holder } = transaction;
+    if (holder !== undefined) {
+      const own = this.#undecidedOf.get(holder);
+      own?.delete(transaction);
+      if (own?.size === 0) {
+        this.#undecidedOf.delete(holder);
+      }
+      transaction.holder = undefined;
+    }
+  }
+
+  #completed(transaction: Transaction, { outcome }: Completed): void {
+    this.#live.delete(transaction.gtrid);
+    this.#orphans -= Number(transaction.presumed);
+    this.outcomes.add(transaction, outcome);
+    for (const listener of this.#idleListeners) {
+      listener();
+    }
+  }
+}
+
+function isUndecided({ kind }: State): boolean {
+  return kind === 'active' || kind === 'preparing' || kind === 'one-phase' || kind === 'deciding';
+}

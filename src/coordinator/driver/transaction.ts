@@ -1,0 +1,87 @@
+// One global transaction as the driver holds it: the engine's state, and what only the driver knows, its timers and waiters.
+import type { Timer } from '../../lib/clock.ts';
+import type { Bqual, Gtrid } from '../../xa/xid.ts';
+import type { Effect } from '../engine/event.ts';
+import type { State } from '../engine/state.ts';
+
+/** Someone who waits for the end. Called once. */
+export interface Waiter {
+  readonly level: 'decided' | 'applied';
+  readonly settle: (transaction: Transaction) => void;
+}
+
+/** Whoever began the transaction and takes it along when it goes: a client session. Unary callers have none. */
+export interface Owner {
+  /** The coordinator ended one of its transactions before the owner asked for an end. */
+  ended(transaction: Transaction): void;
+}
+
+/** Who holds the places of transactions that are not decided: a session, or the caller of unary calls. */
+export type Holder = Owner | string;
+
+/** How a transaction is taken in. */
+export interface Admission {
+  readonly owner?: Owner | undefined;
+  readonly holder?: Holder | undefined;
+  readonly timeoutMs?: number;
+  /** What the first state asks for. */
+  readonly effects?: readonly Effect[];
+  /** See `Transaction`. */
+  readonly presumed?: boolean;
+  /** See `Transaction`. */
+  readonly neverBegun?: boolean;
+}
+
+export class Transaction {
+  readonly gtrid: Gtrid;
+  /** Undefined for unary callers, and once the transaction is completed. */
+  owner: Owner | undefined;
+  /** Until it is decided. */
+  holder: Holder | undefined;
+  readonly openedAt: number;
+  /** Monotonic milliseconds: when it entered the kind of state that it is in. */
+  since: number;
+  state: State;
+  /** Rises with every change of state. */
+  version = 1;
+  /** Monotonic milliseconds; `Infinity` once no deadline applies. */
+  deadlineAt: number;
+  /** The deadline, later the bound of how long callers wait for the last branches. */
+  timer: Timer | undefined;
+  waiters: Waiter[] = [];
+  readonly retries = new Map<Bqual, { readonly timer: Timer; readonly dueAt: number }>();
+  operatorAction = false;
+  /** What people were told of it. */
+  alarms: Set<string> | undefined;
+  /**
+   * Taken in for a branch that was found prepared and that no decision names. That it rolls back says nothing of the transaction, which
+   * may have been one phase of another branch: whoever asks names its branches, as if it were not held (D5).
+   */
+  presumed = false;
+  /**
+   * No transaction was begun under its id in this life, and none will be: what was presumed of it is its end, whatever its asker knows of
+   * its branches.
+   */
+  neverBegun = false;
+  /** The owner asked for an end: it is answered, not notified. */
+  endRequested = false;
+
+  constructor(gtrid: Gtrid, state: State, owner: Owner | undefined, openedAt: number, deadlineAt: number) {
+    this.gtrid = gtrid;
+    this.state = state;
+    this.owner = owner;
+    this.openedAt = openedAt;
+    this.since = openedAt;
+    this.deadlineAt = deadlineAt;
+  }
+
+  /** Stops every timer; the transaction is over or the process is. */
+  quiet(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    for (const { timer } of this.retries.values()) {
+      timer.cancel();
+    }
+    this.retries.clear();
+  }
+}

@@ -1,0 +1,32 @@
+// Who repeats a request: a request id is one caller's own word, so that nobody is given what another one has begun (X18). Until callers
+// have identities, a caller is who names the same token, and else the session or the connection.
+import type { Metadata } from '@grpc/grpc-js';
+import { CALLER_TOKEN_BYTES_MAX } from '../../xa/limits.ts';
+import { invalid } from './requests.ts';
+
+export type Caller = string;
+
+/** The metadata key with which a unary caller names itself, over all its connections. */
+export const CALLER_KEY = 'concordat-caller';
+const TOKEN = /^[\x21-\x7e]*$/;
+
+let sessions = 0;
+
+/** @throws {CoordinatorError} FIELD_INVALID: the token is not one. */
+export function callerOfCall({ metadata, peer }: { readonly metadata: Metadata; readonly peer: string }): Caller {
+  const [token = ''] = metadata.get(CALLER_KEY);
+  return token === '' ? `connection ${peer}` : `token ${decodeToken(CALLER_KEY, String(token))}`;
+}
+
+/** @param token what its hello names; empty: nothing, and then each session is a caller of its own. */
+export function callerOfSession(token: string): Caller {
+  sessions += 1;
+  return token === '' ? `session ${sessions}` : `token ${decodeToken('client', token)}`;
+}
+
+function decodeToken(field: string, token: string): string {
+  if (token.length > CALLER_TOKEN_BYTES_MAX || !TOKEN.test(token)) {
+    throw invalid(field, `must be at most ${CALLER_TOKEN_BYTES_MAX} printable ASCII characters without spaces`);
+  }
+  return token;
+}

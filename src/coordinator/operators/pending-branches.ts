@@ -1,0 +1,26 @@
+// Branches whose commit is decided and not proven yet, by resource: what operators watch.
+import { type ResourceName, resourceOf } from '../../xa/xid.ts';
+import type { Transaction } from '../driver/transaction.ts';
+
+export interface Pending {
+  readonly count: number;
+  /** Monotonic milliseconds: since when the oldest of their transactions is known. */
+  readonly oldestAt: number;
+}
+
+const OPEN = new Set(['pending', 'unproven', 'recording-damage']);
+
+/** Of transactions that are told, that wait for a retry, or that wait for a participant that is away alike. */
+export function pendingBranches(transactions: readonly Transaction[]): ReadonlyMap<ResourceName, Pending> {
+  const result = new Map<ResourceName, Pending>();
+  for (const { state, openedAt } of transactions) {
+    if (state.kind === 'committing') {
+      for (const { bqual } of state.branches.filter(({ status }) => OPEN.has(status.kind))) {
+        const resource = resourceOf(bqual);
+        const { count, oldestAt } = result.get(resource) ?? { count: 0, oldestAt: openedAt };
+        result.set(resource, { count: count + 1, oldestAt: Math.min(oldestAt, openedAt) });
+      }
+    }
+  }
+  return result;
+}

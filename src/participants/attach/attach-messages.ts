@@ -1,0 +1,232 @@
+// The attach stream's messages as the runtime speaks them: commands decoded once by a total function, reports built in one place.
+import type { BranchKey__Output } from '../../gen/concordat/v1/BranchKey.ts';
+import type { CoordinatorMessage__Output } from '../../gen/concordat/v1/CoordinatorMessage.ts';
+import type { FinishResult as WireResult } from '../../gen/concordat/v1/FinishResult.ts';
+import type { FinishVerb as WireVerb } from '../../gen/concordat/v1/FinishVerb.ts';
+import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
+import type { Reason as WireReason } from '../../gen/concordat/v1/Reason.ts';
+import { fromWireError } from '../../wire/status.ts';
+import type { CoordinatorError } from '../../xa/errors.ts';
+import { type EvidenceRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
+import { REASON_CHARS_MAX } from '../../xa/limits.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
+
+export type FinishVerb = 'commit' | 'rollback' | 'commit-one-phase';
+
+export interface Welcome {
+  readonly identity: LogIdentity;
+  readonly epoch: number;
+  readonly token: string;
+  readonly heartbeatMs: number;
+  readonly reconcileMs: number;
+}
+
+export type Command =
+  | { readonly kind: 'welcome'; readonly welcome: Welcome }
+  | { readonly kind: 'prepare'; readonly xid: Xid }
+  | {
+      readonly kind: 'finish';
+      readonly xid: Xid;
+      readonly verb: FinishVerb;
+      readonly evidence: Evidence;
+      /** Of a commit in one phase: who opened the branch; empty: nobody knows. */
+      readonly instance: string;
+    }
+  | { readonly kind: 'forget'; readonly rows: readonly EvidenceRow[] }
+  | { readonly kind: 'heartbeat' }
+  | { readonly kind: 'scan'; readonly id: number }
+  | { readonly kind: 'probe'; readonly id: number; readonly xid: Xid; readonly evidence: Evidence }
+  | { readonly kind: 'refused'; readonly error: CoordinatorError }
+  | { readonly kind: 'admitted' }
+  | { readonly kind: 'show-token'; readonly id: number; readonly token: string }
+  | { readonly kind: 'read-token'; readonly id: number; readonly instance: string }
+  /** Not in the grammar, or of a newer protocol: logged and left alone. */
+  | { readonly kind: 'malformed'; readonly detail: string };
+
+const HEARTBEAT_DEFAULT_MS = 1_000;
+const RECONCILE_DEFAULT_MS = 5_000;
+const INTERVAL_MIN_MS = 10;
+const INTERVAL_MAX_MS = 60_000;
+/** What goes into a table of the database. */
+const LIFE_TOKEN = /^[a-z0-9]{0,16}$/;
+
+const VERBS: Readonly<Record<string, FinishVerb>> = {
+  FINISH_VERB_COMMIT: 'commit',
+  FINISH_VERB_ROLLBACK: 'rollback',
+  FINISH_VERB_COMMIT_ONE_PHASE: 'commit-one-phase',
+};
+
+export function decodeCommand(message: CoordinatorMessage__Output): Command {
+  if (message.welcome) {
+    return decodeWelcome(message.welcome);
+  }
+  if (message.prepare) {
+    const xid = xidOf(message.prepare);
+    return xid === undefined ? malformed('prepare') : { kind: 'prepare', xid };
+  }
+  if (message.finish) {
+    const xid = xidOf(message.finish);
+    const verb = VERBS[String(message.finish.verb)];
+    return xid === undefined || verb === undefined
+      ? malformed('finish')
+      : { kind: 'finish', xid, verb, evidence: message.finish.evidence, instance: message.finish.instance };
+  }
+  if (message.forget) {
+    return { kind: 'forget', rows: message.forget.branches.flatMap((key) => rowOfKey(key) ?? []) };
+  }
+  if (message.heartbeat) {
+    return { kind: 'heartbeat' };
+  }
+  if (message.scan) {
+    return { kind: 'scan', id: message.scan.id };
+  }
+  if (message.probe) {
+    const xid = xidOf(message.probe);
+    const { id, evidence } = message.probe;
+    return xid === undefined ? malformed('probe') : { kind: 'probe', id, xid, evidence };
+  }
+  if (message.refused) {
+    return { kind: 'refused', error: fromWireError(message.refused) };
+  }
+  if (message.admitted) {
+    return { kind: 'admitted' };
+  }
+  if (message.showToken) {
+    return { kind: 'show-token', id: message.showToken.id, token: message.showToken.token };
+  }
+  if (message.readToken) {
+    return { kind: 'read-token', id: message.readToken.id, instance: message.readToken.instance };
+  }
+  return malformed('a message without a known body');
+}
+
+function decodeWelcome(welcome: NonNullable<CoordinatorMessage__Output['welcome']>): Command {
+  const identity = parseLogIdentity(welcome.logIdentity);
+  const epoch = Number(welcome.epoch);
+  if (identity === undefined || !Number.isSafeInteger(epoch) || epoch < 0 || epoch > EPOCH_MAX) {
+    return malformed('welcome');
+  }
+  const heartbeatMs = interval(welcome.heartbeatIntervalMs, HEARTBEAT_DEFAULT_MS);
+  const reconcileMs = interval(welcome.reconcileIntervalMs, RECONCILE_DEFAULT_MS);
+  const token = welcome.lifeToken;
+  if (!LIFE_TOKEN.test(token)) {
+    return malformed('welcome');
+  }
+  return { kind: 'welcome', welcome: { identity, epoch, token, heartbeatMs, reconcileMs } };
+}
+
+function interval(wanted: number, standard: number): number {
+  return wanted === 0 ? standard : Math.min(INTERVAL_MAX_MS, Math.max(INTERVAL_MIN_MS, wanted));
+}
+
+function rowOfKey(key: BranchKey__Output): EvidenceRow | undefined {
+  const xid = xidOf(key);
+  return xid === undefined ? undefined : rowOf(xid, key.evidence);
+}
+
+function xidOf(key: Pick<BranchKey__Output, 'gtrid' | 'bqual'>): Xid | undefined {
+  const gtrid = parseGtrid(key.gtrid);
+  const bqual = parseBqual(key.bqual);
+  return gtrid === undefined || bqual === undefined ? undefined : { gtrid, bqual };
+}
+
+function malformed(detail: string): Command {
+  return { kind: 'malformed', detail };
+}
+
+const WIRE_VERBS = {
+  commit: 'FINISH_VERB_COMMIT',
+  rollback: 'FINISH_VERB_ROLLBACK',
+  'commit-one-phase': 'FINISH_VERB_COMMIT_ONE_PHASE',
+} as const satisfies Record<FinishVerb, WireVerb>;
+
+const WIRE_RESULTS = {
+  done: 'FINISH_RESULT_DONE',
+  'done-otherwise': 'FINISH_RESULT_DONE_OTHERWISE',
+  'not-yet': 'FINISH_RESULT_NOT_YET',
+  unknown: 'FINISH_RESULT_UNKNOWN',
+  unproven: 'FINISH_RESULT_UNPROVEN',
+} as const satisfies Record<FinishResult['kind'], WireResult>;
+
+export const WIRE_VOTES = {
+  prepared: 'VOTE_PREPARED',
+  'read-only': 'VOTE_READ_ONLY',
+  rollback: 'VOTE_ROLLBACK',
+} as const satisfies Record<Vote['kind'], string>;
+
+export function openedMessage({ gtrid, bqual, opening }: EvidenceRow): ParticipantMessage {
+  return { opened: { gtrid, bqual, evidence: openingEvidence(opening) } };
+}
+
+export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
+  return {
+    vote: {
+      gtrid: xid.gtrid,
+      bqual: xid.bqual,
+      vote: WIRE_VOTES[vote.kind],
+      evidence: vote.kind === 'prepared' ? vote.evidence : '',
+      reason: vote.kind === 'rollback' ? toWireReason(vote.reason) : null,
+    },
+  };
+}
+
+export function onePhaseEvidenceMessage(xid: Xid, evidence: Evidence): ParticipantMessage {
+  return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence } };
+}
+
+/** `evidence` as the command had it. An end the other way carries the engine's proof as its reason. */
+export function resultMessage(
+  xid: Xid,
+  verb: FinishVerb,
+  evidence: Evidence,
+  result: FinishResult,
+): ParticipantMessage {
+  return {
+    result: {
+      gtrid: xid.gtrid,
+      bqual: xid.bqual,
+      verb: WIRE_VERBS[verb],
+      result: WIRE_RESULTS[result.kind],
+      evidence,
+      reason: reasonOfResult(result),
+    },
+  };
+}
+
+function reasonOfResult(result: FinishResult): WireReason | null {
+  switch (result.kind) {
+    case 'done':
+      return null;
+    case 'done-otherwise':
+      return toWireReason({ code: 'BRANCH_VOTED_NO', message: result.proof, retryable: true });
+    default:
+      return toWireReason(result.reason);
+  }
+}
+
+/** What a heartbeat says of the engine. */
+export function heartbeatMessage(trouble: Reason | undefined): ParticipantMessage {
+  return { heartbeat: { trouble: trouble === undefined ? null : toWireReason(trouble) } };
+}
+
+export function toWireReason(reason: Reason): WireReason {
+  return {
+    code: reason.code,
+    message: reason.message.slice(0, REASON_CHARS_MAX),
+    sqlstate: reason.sqlstate ?? '',
+    errno: reason.errno ?? 0,
+    retryable: reason.retryable,
+  };
+}
+
+/** About how many bytes a report takes on the wire, so that a frame of long lists stays below the coordinator's limit. */
+export function reportBytes(message: ParticipantMessage): number {
+  const items =
+    (message.reconcile?.branches?.length ?? 0) +
+    (message.reconcile?.markers?.length ?? 0) +
+    (message.hello?.held?.length ?? 0);
+  const scanned = message.scanResult?.branches?.length ?? 0;
+  const said = message.vote?.reason?.message?.length ?? message.result?.reason?.message?.length ?? 0;
+  return 250 + said * 4 + items * 350 + scanned * 700;
+}

@@ -1,0 +1,106 @@
+// One statement of a branch on its way to the server and back: what goes with it in the same write, and what the answers mean.
+import { assert } from '../../../lib/assert.ts';
+import { PARAMETERS_MAX } from '../../../xa/limits.ts';
+import { EngineError, type Statement, type StatementResult } from '../../resource-manager.ts';
+import { ERRNO, refusedError } from '../errors.ts';
+import type { Session } from '../session.ts';
+import { hasSeveralStatements } from '../sql/guard.ts';
+import type { Answer, Request, Result } from './exchange.ts';
+import { executeFrame, ParameterError, queryFrame } from './frames.ts';
+import { STATUS_IN_TRANSACTION } from './packets.ts';
+import { typeName } from './types.ts';
+import { isMisread } from './values.ts';
+
+/**
+ * Makes a statement ready to be sent: prepared, so that the server itself takes one statement and no value is ever pasted into
+ * it. Only a kind of statement that the server does not prepare goes as text.
+ * @throws {EngineError} the server, or this function, refuses the statement; nothing was executed.
+ */
+export async function prepareWork(session: Session, statement: Statement): Promise<Request> {
+  const preparation = await session.statements.prepare(statement.sql);
+  if (preparation.kind === 'prepared') {
+    const { id, parameters } = preparation.statement;
+    if (parameters !== statement.parameters.length || parameters > PARAMETERS_MAX) {
+      const got = statement.parameters.length;
+      throw refusal(
+        'FIELD_INVALID',
+        `the statement takes ${parameters} parameters (at most ${PARAMETERS_MAX}) and got ${got}`,
+      );
+    }
+    return { frame: encode(id, statement), answer: 'binary-values' };
+  }
+  const { error } = preparation;
+  if (error.errno === ERRNO.unsupportedPrepared && statement.parameters.length === 0) {
+    // The server has parsed it as one statement; it only does not execute this kind in the other protocol.
+    return { frame: queryFrame(statement.sql), answer: 'text-values' };
+  }
+  if (error.errno === ERRNO.syntax && hasSeveralStatements(statement.sql)) {
+    throw refusal('STATEMENT_REFUSED', 'the text holds more than one statement');
+  }
+  throw refusedError(error);
+}
+
+function encode(id: number, statement: Statement): Buffer {
+  try {
+    return executeFrame(id, statement.parameters);
+  } catch (error) {
+    if (error instanceof ParameterError) {
+      throw refusal('FIELD_INVALID', error.message);
+    }
+    throw error;
+  }
+}
+
+export function refusal(code: 'FIELD_INVALID' | 'STATEMENT_REFUSED' | 'BRANCH_STATE', message: string): EngineError {
+  return new EngineError({ code, message, retryable: false }, { sessionLost: false });
+}
+
+const MISREAD =
+  'a routine of the branch changed character_set_results (or SET NAMES), in which texts come back: they would be read as other texts. ' +
+  'Next: leave it utf8mb4';
+
+/** What a statement's answer says besides its rows. */
+export interface Outcome {
+  readonly result: StatementResult;
+  /** It certainly wrote. False says nothing: a function or a trigger may have. */
+  readonly wrote: boolean;
+}
+
+/** @throws {EngineError} the statement failed, or took the branch down with it. */
+export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
+  const last = answer.at(-1);
+  assert(last !== undefined, 'every statement has a result');
+  if (last.kind === 'error') {
+    throw refusedError(last.error);
+  }
+  const values = answer.find((result) => result.kind === 'values');
+  if (values?.columns.some(isMisread)) {
+    throw refusal('STATEMENT_REFUSED', MISREAD);
+  }
+  const ok = answer.findLast((result) => result.kind === 'ok');
+  const affected = ok?.affectedRows ?? 0;
+  const rows = values?.rows ?? [];
+  return {
+    result: {
+      columns: (values?.columns ?? []).map(({ name, type }) => ({ name, type: typeName(type) })),
+      rows,
+      rowCount: values === undefined ? affected : rows.length,
+      insertId: ok?.insertId ?? 0n,
+    },
+    // INSERT … RETURNING answers with rows instead of a number.
+    wrote: affected > 0 || (isWrite && rows.length > 0),
+  };
+}
+
+/** Whether the session says that it has a transaction, as it does from XA START until the branch is finished or detached. */
+export function isInTransaction(result: Result | undefined): boolean {
+  return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
+}
+
+/** The marker's text stopped, see `markerText`. */
+export function lockReleased(): EngineError {
+  const message =
+    'a statement of the branch released the lock by which others know that it lives (RELEASE_ALL_LOCKS, or a RELEASE_LOCK of its name): ' +
+    'it was rolled back. Next: release locks of your own by their names';
+  return refusal('STATEMENT_REFUSED', message);
+}
