@@ -49,12 +49,12 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/client/enlist/mysql-session.ts',
+        file: 'src/participants/mysql/lent/session.ts',
         find: '      ...(database === undefined ? [] : [markerText(database, row)]),\n    ]);',
         put: '    ]);',
       },
       {
-        file: 'src/client/enlist/mysql-session.ts',
+        file: 'src/participants/mysql/lent/session.ts',
         find: '      ...(characteristics.length === 0 ? [] : [',
         put: '      ...(database === undefined ? [] : [markerText(database, row)]),\n      ...(characteristics.length === 0 ? [] : [',
       },

@@ -1,4 +1,6 @@
 // The client: one connection to a coordinator, shared by everything that a process does in global transactions.
+
+import { within } from '../lib/wait.ts';
 import { type Gtrid, parseGtrid } from '../xa/xid.ts';
 import { parseContext } from './context.ts';
 import { type BranchIdentity, ConcordatError } from './errors.ts';
@@ -8,7 +10,6 @@ import { type Beginner, runStatements, runTransaction } from './run.ts';
 import type { Connection } from './session/coordinator-session.ts';
 import { RefusedError, toClientError } from './session/failures.ts';
 import type { OneShotStatement, Transaction, TransactionWork, TransactResult } from './transaction.ts';
-import { within } from './wait.ts';
 import type { ClientParts } from './work/branches.ts';
 import { JoinedTransaction, type JoinOptions } from './work/joined.ts';
 import { OneShot, placeOneShot } from './work/one-shot.ts';

@@ -3,6 +3,7 @@ import type { BranchInfo__Output as WireBranch } from '../gen/concordat/v1/Branc
 import type { GetTransactionRequest } from '../gen/concordat/v1/GetTransactionRequest.ts';
 import type { TransactionInfo__Output as TransactionInfo } from '../gen/concordat/v1/TransactionInfo.ts';
 import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
+import { pause, within } from '../lib/wait.ts';
 import {
   type BranchIdentity,
   HeuristicOutcomeError,
@@ -12,7 +13,6 @@ import {
 import type { CoordinatorLink } from './session/coordinator-link.ts';
 import type { CoordinatorSession } from './session/coordinator-session.ts';
 import { branchCauses, RefusedError, rolledBackByReason } from './session/failures.ts';
-import { pause, within } from './wait.ts';
 
 /** `active`: not decided yet. `unknown`: nothing may be concluded. `expired`: it was known once, and has left the log. */
 export type TransactionOutcome = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';

@@ -2,12 +2,12 @@
 import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
+import { pause } from '../lib/wait.ts';
 import { ConcordatError } from './errors.ts';
 import { checkRetries, type RunOptions, type TransactionOptions } from './options.ts';
 import type { CommitResult } from './outcome.ts';
 import type { QueryResult } from './resource.ts';
 import type { OneShotStatement, Transaction, TransactResult } from './transaction.ts';
-import { pause } from './wait.ts';
 
 export interface Beginner {
   beginWhenReady(options: TransactionOptions): Promise<RunTransaction>;

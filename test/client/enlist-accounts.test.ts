@@ -2,9 +2,9 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { recognise } from '../../src/client/enlist/connection.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
+import { recognise } from '../../src/participants/embedded/connection.ts';
 import { openMysqlResourceManager } from '../../src/participants/mysql/resource-manager.ts';
 import { type EngineKey, useEngine } from '../support/engines.ts';
 

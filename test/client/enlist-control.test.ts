@@ -1,8 +1,8 @@
 // What is sent instead of an application's own transaction control on a lent connection, and what is refused before it is sent.
 import { describe, expect, test } from 'vitest';
-import { translateMysql } from '../../src/client/enlist/mysql-control.ts';
-import type { Translation } from '../../src/client/enlist/own-control.ts';
-import { translatePostgres } from '../../src/client/enlist/postgres-control.ts';
+import type { Translation } from '../../src/participants/lent/own-control.ts';
+import { translateMysql } from '../../src/participants/mysql/lent/control.ts';
+import { translatePostgres } from '../../src/participants/postgres/lent/control.ts';
 
 function told(translation: Translation): string {
   switch (translation.kind) {

@@ -1,7 +1,7 @@
 // What a stranger's statement may cost before PostgreSQL sees it: every text is walked once, whatever it repeats.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { translatePostgres } from '../../src/client/enlist/postgres-control.ts';
+import { translatePostgres } from '../../src/participants/postgres/lent/control.ts';
 import { leadingWords } from '../../src/participants/postgres/sql/lexer.ts';
 import { classifyStatement, namesOf } from '../../src/participants/postgres/sql/statement.ts';
 

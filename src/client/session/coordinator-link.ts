@@ -9,13 +9,13 @@ import type { SessionWelcome__Output as Welcome } from '../../gen/concordat/v1/S
 import type { TransactionEnded__Output as TransactionEnded } from '../../gen/concordat/v1/TransactionEnded.ts';
 import type { TransactionServiceClient } from '../../gen/concordat/v1/TransactionService.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { type WaitBounds, within } from '../../lib/wait.ts';
 import { type FrameWeights, FrameWriter } from '../../wire/frames.ts';
 import { PROTOCOL_VERSION } from '../../wire/version.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { LIST_ENTRIES_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { parseLogIdentity } from '../../xa/xid.ts';
-import { type WaitBounds, within } from '../wait.ts';
 import { RefusedError, streamFailure } from './failures.ts';
 import { GtridLease } from './lease.ts';
 

@@ -6,10 +6,10 @@ import type { TransactionServiceClient } from '../../gen/concordat/v1/Transactio
 import { type Backoff, backoffDelayMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
+import { pause, within } from '../../lib/wait.ts';
 import { wire } from '../../wire/proto.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Logger } from '../options.ts';
-import { pause, within } from '../wait.ts';
 import { COORDINATOR_CHANNEL, channelCredentials } from './channel.ts';
 import { CoordinatorLink } from './coordinator-link.ts';
 import { toClientError } from './failures.ts';

@@ -1,7 +1,7 @@
 // The door to embedded participants: their code and the database drivers are loaded when an application first enlists a connection.
 
-import type { EmbeddedParticipants } from '../enlist/embedded.ts';
 import type { SessionSettings } from '../session/coordinator-session.ts';
+import type { EmbeddedParticipants } from './embedded.ts';
 
 /** Belongs to one client. */
 export class Embedding {
@@ -14,7 +14,7 @@ export class Embedding {
 
   /** @throws {Error} pg or mysql2 is not installed. */
   participants(): Promise<EmbeddedParticipants> {
-    this.#participants ??= import('../enlist/embedded.ts').then(
+    this.#participants ??= import('./embedded.ts').then(
       ({ EmbeddedParticipants: Participants }) => new Participants(this.#settings),
     );
     return this.#participants;

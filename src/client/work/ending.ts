@@ -1,5 +1,6 @@
 // How a transaction is ended: the commit with every way in which its answer may come or stay away, and the rollback.
 import type { CommitResponse__Output as CommitResponse } from '../../gen/concordat/v1/CommitResponse.ts';
+import { within } from '../../lib/wait.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
 import type { Acknowledgement } from '../../xa/vocabulary.ts';
 import type { Gtrid } from '../../xa/xid.ts';
@@ -9,7 +10,6 @@ import { awaitOutcome, type CommitResult, ensureCommitted, heuristicOutcome } fr
 import type { CoordinatorLink } from '../session/coordinator-link.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import { RefusedError, rolledBackByRefusal } from '../session/failures.ts';
-import { within } from '../wait.ts';
 import { printable } from './printable.ts';
 import type { Work } from './work.ts';
 

@@ -1,15 +1,16 @@
 // The application's connections within one transaction: lent when they are enlisted, waited for when the transaction ends.
+
+import { within } from '../../lib/wait.ts';
+import type { EndedOutside } from '../../participants/lent/application-branch.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Gtrid, Xid } from '../../xa/xid.ts';
 import { parseBqual } from '../../xa/xid.ts';
-import type { EndedOutside } from '../enlist/application-branch.ts';
-import type { LentConnection } from '../enlist/embedded.ts';
 import type { BranchIdentity } from '../errors.ts';
 import { checkBranchStart } from '../options.ts';
 import { toClientError } from '../session/failures.ts';
 import type { EnlistedConnection, EnlistOptions } from '../transaction.ts';
-import { within } from '../wait.ts';
 import type { ClientParts } from './branches.ts';
+import type { LentConnection } from './embedded.ts';
 import type { Work, WorkBranch } from './work.ts';
 
 /** How long the end of a transaction waits until a connection is free again. */

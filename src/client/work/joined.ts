@@ -1,4 +1,6 @@
 // A global transaction that another service began and passed on: this one does work in it, and never ends it.
+
+import { within } from '../../lib/wait.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../context.ts';
 import { ConcordatError } from '../errors.ts';
@@ -6,7 +8,6 @@ import { type BranchStart, OVERDUE_GRACE_MS } from '../options.ts';
 import type { Resource } from '../resource.ts';
 import { toClientError } from '../session/failures.ts';
 import type { TransactionWork } from '../transaction.ts';
-import { within } from '../wait.ts';
 import type { Placement } from './branch.ts';
 import { Branches, type ClientParts } from './branches.ts';
 import { printable } from './printable.ts';

@@ -1,6 +1,7 @@
 // A transaction whose statements are all known: they and the commit leave in one turn, and nothing waits for an answer on its way.
 // What makes that safe is the participant's part: a one-shot branch votes yes only when its last statement, and all before it, are done.
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
+import { within } from '../../lib/wait.ts';
 import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { type ConcordatError, ResultsLostError, StatementError, TransactionRolledBackError } from '../errors.ts';
@@ -11,7 +12,6 @@ import type { LinkedTransaction } from '../session/coordinator-link.ts';
 import type { Connection } from '../session/coordinator-session.ts';
 import { type RefusedError, toClientError } from '../session/failures.ts';
 import type { OneShotStatement, TransactResult } from '../transaction.ts';
-import { within } from '../wait.ts';
 import type { ClientParts } from './branches.ts';
 import { commitTransaction, rollbackTransaction } from './ending.ts';
 import { OneShotBranch, type OneShotPlacement } from './one-shot-branch.ts';

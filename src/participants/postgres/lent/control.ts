@@ -1,7 +1,7 @@
 // What an application's text does to the transaction of its PostgreSQL client, and what is sent instead.
-import { AMBIGUOUS, agree, type Control, SAME, type Translation, translate } from './own-control.ts';
-import { scanPostgres } from './postgres-scan.ts';
-import type { ScannedStatement } from './scanned.ts';
+import { AMBIGUOUS, agree, type Control, SAME, type Translation, translate } from '../../lent/own-control.ts';
+import type { ScannedStatement } from '../../lent/scanned.ts';
+import { scanPostgres } from './scan.ts';
 
 /** Whatever cannot be of interest does not hold one of these words. */
 const OF_INTEREST = /\b(?:begin|start|commit|end|rollback|abort|prepare|set|reset|discard)\b|\0/i;

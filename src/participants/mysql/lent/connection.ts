@@ -1,11 +1,11 @@
 // The application's mysql2 connection, of either flavour, as far as a branch needs it: recognised by its shape, asked in texts.
 
-import type { Clock } from '../../lib/clock.ts';
-import type { MysqlAddress } from '../../participants/mysql/options.ts';
-import type { ServerError } from '../../participants/mysql/protocol/packets.ts';
-import { within } from '../wait.ts';
-import { CALL_TIMEOUT_MS } from './application-branch.ts';
-import type { MysqlCommand } from './mysql-gate.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { within } from '../../../lib/wait.ts';
+import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
+import type { MysqlAddress } from '../options.ts';
+import type { ServerError } from '../protocol/packets.ts';
+import type { MysqlCommand } from './gate.ts';
 
 interface MysqlConfig {
   readonly host?: string;

@@ -1,13 +1,14 @@
 // The vote of a branch in the application's PostgreSQL client: prepared with its row, or ended at once if it did nothing but read.
-import { UNREPLICATED } from '../../participants/postgres/finish/finish.ts';
-import { gidLiteral } from '../../participants/postgres/gid.ts';
-import { HOLDS_BUT_READ_ONLY, lookAt } from '../../participants/postgres/reader.ts';
-import { insertRowText } from '../../participants/postgres/rows.ts';
-import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
-import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
-import type { Vote } from '../../xa/vocabulary.ts';
-import { lastTag, type PgAnswer } from './postgres-connection.ts';
-import type { LentPgSession } from './postgres-session.ts';
+
+import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import type { Vote } from '../../../xa/vocabulary.ts';
+import { UNREPLICATED } from '../finish/finish.ts';
+import { gidLiteral } from '../gid.ts';
+import { HOLDS_BUT_READ_ONLY, lookAt } from '../reader.ts';
+import { insertRowText } from '../rows.ts';
+import { RESTORE_TEXT } from '../session-state.ts';
+import { lastTag, type PgAnswer } from './connection.ts';
+import type { LentPgSession } from './session.ts';
 
 export interface Balloting {
   readonly session: LentPgSession;

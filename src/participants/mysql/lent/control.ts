@@ -1,7 +1,8 @@
 // What an application's text does to the transaction of its MySQL or MariaDB connection, and what is sent instead.
-import { scanMysql } from './mysql-scan.ts';
-import { agree, type Control, SAME, type Translation, translate } from './own-control.ts';
-import type { ScannedStatement } from './scanned.ts';
+
+import { agree, type Control, SAME, type Translation, translate } from '../../lent/own-control.ts';
+import type { ScannedStatement } from '../../lent/scanned.ts';
+import { scanMysql } from './scan.ts';
 
 /** Whatever cannot be of interest does not hold one of these words. */
 const OF_INTEREST =

@@ -1,6 +1,6 @@
 // PostgreSQL's own view of a text: where its statements begin and end, and with which words. After its lexer, and psql's rule for
 // the semicolons inside of a function's body.
-import { quotedEnd, type ScannedStatement, StatementList } from './scanned.ts';
+import { quotedEnd, type ScannedStatement, StatementList } from '../../lent/scanned.ts';
 
 // Not `\s`: to PostgreSQL a no-break space is a letter.
 const BLANK = /[ \t\n\r\f\v]+|--[^\n\r]*/y;

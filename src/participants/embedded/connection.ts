@@ -1,15 +1,21 @@
 // Which engine an application's connection belongs to, who that engine is, and how a branch is opened on it.
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
-import { openMysqlResourceManager } from '../../participants/mysql/resource-manager.ts';
-import { openPostgresResourceManager } from '../../participants/postgres/resource-manager.ts';
-import type { BranchOptions, ResourceManager } from '../../participants/resource-manager.ts';
 import type { Xid } from '../../xa/xid.ts';
-import type { ApplicationBranch, BranchTools } from './application-branch.ts';
-import { MysqlApplicationBranch } from './mysql-branch.ts';
-import { askMysql, type MysqlConnection, mysqlAddress, mysqlConnection, mysqlProblem } from './mysql-connection.ts';
-import { PostgresApplicationBranch } from './postgres-branch.ts';
-import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from './postgres-connection.ts';
+import type { ApplicationBranch, BranchTools } from '../lent/application-branch.ts';
+import { MysqlApplicationBranch } from '../mysql/lent/branch.ts';
+import {
+  askMysql,
+  type MysqlConnection,
+  mysqlAddress,
+  mysqlConnection,
+  mysqlProblem,
+} from '../mysql/lent/connection.ts';
+import { openMysqlResourceManager } from '../mysql/resource-manager.ts';
+import { PostgresApplicationBranch } from '../postgres/lent/branch.ts';
+import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from '../postgres/lent/connection.ts';
+import { openPostgresResourceManager } from '../postgres/resource-manager.ts';
+import type { BranchOptions, ResourceManager } from '../resource-manager.ts';
 
 /** The application's connection, of whichever driver. */
 export interface ApplicationConnection {

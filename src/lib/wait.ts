@@ -1,5 +1,5 @@
 // Waits with an end: a time limit and a caller's signal. They bound the wait and never what is waited for.
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 export interface WaitBounds {
   readonly clock: Clock;

@@ -1,9 +1,9 @@
 // A branch in the application's own connection, as the participant in the same process sees it.
 
 import type { Clock } from '../../lib/clock.ts';
-import { type BranchOptions, type BranchSession, EngineError } from '../../participants/resource-manager.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
+import { type BranchOptions, type BranchSession, EngineError } from '../resource-manager.ts';
 
 /** The connection is lent to the participant from `begin` until `released`; in between the application executes on it. */
 export interface ApplicationBranch extends BranchSession {

@@ -1,5 +1,5 @@
 // MySQL's and MariaDB's own view of a text: where its statements begin and end, and with which words.
-import { quotedEnd, type ScannedStatement, StatementList } from './scanned.ts';
+import { quotedEnd, type ScannedStatement, StatementList } from '../../lent/scanned.ts';
 
 /** How a text is read where that depends on the server and the session's sql_mode. */
 export interface MysqlReading {

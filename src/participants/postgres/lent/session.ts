@@ -1,15 +1,8 @@
 // The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
 
-import { DISGUISED, lostReason, statementReason } from '../../participants/postgres/errors.ts';
-import { sessionTag } from '../../participants/postgres/gid.ts';
-import { isUnreplicated, type PgError } from '../../participants/postgres/protocol/batch.ts';
-import { addNames, lookTexts } from '../../participants/postgres/reader.ts';
-import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
-import { namesOf } from '../../participants/postgres/sql/statement.ts';
-import { EngineError } from '../../participants/resource-manager.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { formatXid } from '../../xa/xid.ts';
-import { within } from '../wait.ts';
+import { within } from '../../../lib/wait.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { formatXid } from '../../../xa/xid.ts';
 import {
   ASKED_TO_END,
   CALL_TIMEOUT_MS,
@@ -18,9 +11,17 @@ import {
   type LentSessionParts,
   OBEY_MS,
   OPEN_ALREADY,
-} from './application-branch.ts';
-import { Loan } from './lending.ts';
-import { HeldRelease } from './pool-release.ts';
+} from '../../lent/application-branch.ts';
+import { Loan } from '../../lent/lending.ts';
+import { HeldRelease } from '../../lent/pool-release.ts';
+import { RefusedStatement } from '../../lent/refused-statement.ts';
+import { EngineError } from '../../resource-manager.ts';
+import { DISGUISED, lostReason, statementReason } from '../errors.ts';
+import { sessionTag } from '../gid.ts';
+import { isUnreplicated, type PgError } from '../protocol/batch.ts';
+import { addNames, lookTexts } from '../reader.ts';
+import { RESTORE_TEXT } from '../session-state.ts';
+import { namesOf } from '../sql/statement.ts';
 import {
   askPg,
   cancelPg,
@@ -32,9 +33,8 @@ import {
   type PgReport,
   pgCell,
   whenIdle,
-} from './postgres-connection.ts';
-import { PgGate } from './postgres-gate.ts';
-import { RefusedStatement } from './refused-statement.ts';
+} from './connection.ts';
+import { PgGate } from './gate.ts';
 
 /** Rows were changed, so that a transaction number exists. */
 const WROTE = /^(?:INSERT|UPDATE|DELETE|MERGE) .*[1-9]/;

@@ -1,12 +1,12 @@
 // The application's pg client, as far as a branch needs it: recognised by its shape, asked in simple queries, cancelled.
 import { connect, type Socket } from 'node:net';
 import type { ClientConfig } from 'pg';
-import type { Clock } from '../../lib/clock.ts';
-import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
-import type { PgError } from '../../participants/postgres/protocol/batch.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { within } from '../wait.ts';
-import { CALL_TIMEOUT_MS } from './application-branch.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { within } from '../../../lib/wait.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
+import { isPgError, lostReason, statementReason } from '../errors.ts';
+import type { PgError } from '../protocol/batch.ts';
 
 interface PgResult {
   readonly command: string | null;

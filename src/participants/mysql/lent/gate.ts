@@ -1,9 +1,10 @@
 // What a lent mysql2 connection really sends: every command passes here, of either flavour, as a text, a prepared statement or a
 // command of the protocol. ADR 13 says which of the driver's insides are used.
-import type { MysqlConnection } from './mysql-connection.ts';
-import { translateMysql } from './mysql-control.ts';
-import type { DepthStep } from './own-control.ts';
-import { MYSQL_REFUSAL, RefusedStatement } from './refused-statement.ts';
+
+import type { DepthStep } from '../../lent/own-control.ts';
+import { MYSQL_REFUSAL, RefusedStatement } from '../../lent/refused-statement.ts';
+import type { MysqlConnection } from './connection.ts';
+import { translateMysql } from './control.ts';
 
 /** What a gate tells of the application's commands. */
 export interface MysqlGateListener {

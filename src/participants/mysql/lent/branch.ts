@@ -1,14 +1,7 @@
 // A branch in the application's MySQL or MariaDB connection: what it answers to prepare, one phase, phase two and rollback.
-import {
-  ERRNO,
-  lostReason,
-  ROLLED_BACK as ROLLED_BACK_ERRNOS,
-  refusedReason,
-} from '../../participants/mysql/errors.ts';
-import { endText, finishText, onePhaseText, ownEndTexts, prepareText } from '../../participants/mysql/texts.ts';
-import type { OnePhaseResult } from '../../participants/resource-manager.ts';
-import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
-import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+
+import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
   type EndedOutside,
@@ -17,9 +10,12 @@ import {
   ROLLED_BACK,
   rolledBackBy,
   rolledBackWhy,
-} from './application-branch.ts';
-import { type MysqlAnswer, type MysqlConnection, toServerError } from './mysql-connection.ts';
-import { endFailure, LentMysqlSession } from './mysql-session.ts';
+} from '../../lent/application-branch.ts';
+import type { OnePhaseResult } from '../../resource-manager.ts';
+import { ERRNO, lostReason, ROLLED_BACK as ROLLED_BACK_ERRNOS, refusedReason } from '../errors.ts';
+import { endText, finishText, onePhaseText, ownEndTexts, prepareText } from '../texts.ts';
+import { type MysqlAnswer, type MysqlConnection, toServerError } from './connection.ts';
+import { endFailure, LentMysqlSession } from './session.ts';
 
 export class MysqlApplicationBranch implements ApplicationBranch {
   readonly #parts: LentSessionParts<MysqlConnection>;

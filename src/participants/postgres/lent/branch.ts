@@ -1,12 +1,7 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
-import { isPgError, lostReason, statementReason } from '../../participants/postgres/errors.ts';
-import { UNREPLICATED } from '../../participants/postgres/finish/finish.ts';
-import { gidLiteral } from '../../participants/postgres/gid.ts';
-import { insertRowText } from '../../participants/postgres/rows.ts';
-import { RESTORE_TEXT } from '../../participants/postgres/session-state.ts';
-import type { OnePhaseResult } from '../../participants/resource-manager.ts';
-import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+
+import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
   type EndedOutside,
@@ -15,10 +10,16 @@ import {
   ROLLED_BACK,
   rolledBackBy,
   rolledBackWhy,
-} from './application-branch.ts';
-import { ballot } from './postgres-ballot.ts';
-import { cancelPg, failureOf, lastTag, type PgAnswer, type PgClient, pgCell } from './postgres-connection.ts';
-import { LentPgSession } from './postgres-session.ts';
+} from '../../lent/application-branch.ts';
+import type { OnePhaseResult } from '../../resource-manager.ts';
+import { isPgError, lostReason, statementReason } from '../errors.ts';
+import { UNREPLICATED } from '../finish/finish.ts';
+import { gidLiteral } from '../gid.ts';
+import { insertRowText } from '../rows.ts';
+import { RESTORE_TEXT } from '../session-state.ts';
+import { ballot } from './ballot.ts';
+import { cancelPg, failureOf, lastTag, type PgAnswer, type PgClient, pgCell } from './connection.ts';
+import { LentPgSession } from './session.ts';
 
 const XID_IF_ANY = 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text';
 

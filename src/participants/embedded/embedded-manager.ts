@@ -1,11 +1,11 @@
 // The resource manager of an embedded participant: connections of its own for phase two, and the application's for its branches.
 import { FifoMap } from '../../lib/fifo-map.ts';
-import type { ResourceManager } from '../../participants/resource-manager.ts';
-import { EngineError } from '../../participants/resource-manager.ts';
 import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
-import type { ApplicationBranch, EndedOutside } from './application-branch.ts';
+import type { ApplicationBranch, EndedOutside } from '../lent/application-branch.ts';
+import type { ResourceManager } from '../resource-manager.ts';
+import { EngineError } from '../resource-manager.ts';
 
 /** Branches that were ended by something else than us: a rarity, and each of them is damage. */
 const ENDED_MAX = 1_000;

@@ -1,12 +1,9 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
-import { ERRNO, lostReason, refusedReason } from '../../participants/mysql/errors.ts';
-import { lockReleased } from '../../participants/mysql/protocol/work.ts';
-import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../../participants/mysql/texts.ts';
-import { EngineError } from '../../participants/resource-manager.ts';
-import type { EvidenceRow } from '../../xa/evidence.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { FORMAT_ID } from '../../xa/xid.ts';
-import { within } from '../wait.ts';
+
+import { within } from '../../../lib/wait.ts';
+import type { EvidenceRow } from '../../../xa/evidence.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { FORMAT_ID } from '../../../xa/xid.ts';
 import {
   ASKED_TO_END,
   CALL_TIMEOUT_MS,
@@ -14,11 +11,15 @@ import {
   LEFT_OPEN,
   type LentSessionParts,
   OBEY_MS,
-} from './application-branch.ts';
-import { Loan } from './lending.ts';
-import { askMysql, type MysqlAnswer, type MysqlConnection } from './mysql-connection.ts';
-import { MysqlGate } from './mysql-gate.ts';
-import { HeldRelease } from './pool-release.ts';
+} from '../../lent/application-branch.ts';
+import { Loan } from '../../lent/lending.ts';
+import { HeldRelease } from '../../lent/pool-release.ts';
+import { EngineError } from '../../resource-manager.ts';
+import { ERRNO, lostReason, refusedReason } from '../errors.ts';
+import { lockReleased } from '../protocol/work.ts';
+import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../texts.ts';
+import { askMysql, type MysqlAnswer, type MysqlConnection } from './connection.ts';
+import { MysqlGate } from './gate.ts';
 
 export class LentMysqlSession {
   readonly #parts: LentSessionParts<MysqlConnection>;

@@ -1,7 +1,12 @@
 // The participants inside this process: one for each resource that the application enlists connections of, attached when first needed.
 
 import type { LogFields, Logger } from '../../lib/logger.ts';
+import { within } from '../../lib/wait.ts';
 import { dialGrpc } from '../../participants/attach/grpc-dial.ts';
+import { type ApplicationConnection, recognise } from '../../participants/embedded/connection.ts';
+import { type EmbeddedManager, openEmbeddedManager } from '../../participants/embedded/embedded-manager.ts';
+import type { ApplicationBranch } from '../../participants/lent/application-branch.ts';
+import { mysqlConnection } from '../../participants/mysql/lent/connection.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
 import {
   type AdoptedBranch,
@@ -14,11 +19,6 @@ import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
 import { ConcordatError, StatementError } from '../errors.ts';
 import type { SessionSettings } from '../session/coordinator-session.ts';
-import { within } from '../wait.ts';
-import type { ApplicationBranch } from './application-branch.ts';
-import { type ApplicationConnection, recognise } from './connection.ts';
-import { type EmbeddedManager, openEmbeddedManager } from './embedded-manager.ts';
-import { mysqlConnection } from './mysql-connection.ts';
 
 /** Branches of one application at one resource; its own pool is the real limit. */
 const BRANCHES_MAX = 10_000;
