@@ -73,7 +73,7 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/postgres/session-state.ts',
+        file: 'src/participants/postgres/session/session-state.ts',
         find: "'discard sequences', 'reset all'].map(",
         put: "'discard sequences', 'select 1'].map(",
       },

@@ -48,7 +48,7 @@ export const OPENING_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D6'],
     patches: [
       {
-        file: 'src/participants/postgres/rows.ts',
+        file: 'src/participants/postgres/tables/rows.ts',
         find: 'where gtrid = $1 and bqual = $2 and opening = $3 for no key update nowait',
         put: 'where gtrid = $1 and bqual = $2 and $3 <> $1 for no key update nowait',
       },

@@ -94,7 +94,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/postgres/judge.ts',
+        file: 'src/participants/postgres/branch/judge.ts',
         find: "return tag === 'PREPARE TRANSACTION'",
         put: 'return tag !== undefined',
       },

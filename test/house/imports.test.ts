@@ -50,7 +50,6 @@ const OPEN_WORK = [
   'dev',
   'log/sqlite',
   'participants/mysql',
-  'participants/postgres',
   'participants/sidecar',
   'participants/runtime',
   'coordinator/engine',

@@ -1,6 +1,6 @@
 // A table of evidence rows, and an account, that are not as they were meant: nothing false is concluded from what they do not show.
 import { describe, expect, it } from 'vitest';
-import { printPostgresSql } from '../../src/participants/postgres/tables.ts';
+import { printPostgresSql } from '../../src/participants/postgres/tables/tables.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { useEngine } from '../support/engines.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';

@@ -1,7 +1,7 @@
 // Fences at PostgreSQL: whatever was still under way for a branch has ended before its rollback is done.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
+import { sessionTagPrefix } from '../../src/participants/postgres/sql/gid.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshXid, openLossyProxy, steps, until } from './resource-manager-contract.ts';
 

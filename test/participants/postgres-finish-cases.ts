@@ -1,7 +1,7 @@
 // The second phase at PostgreSQL (conformance L, faults F73 and F77): who may finish a branch, and what proves its end.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { formatGid } from '../../src/participants/postgres/gid.ts';
+import { formatGid } from '../../src/participants/postgres/sql/gid.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, rowOfBranch, steps, until } from './resource-manager-contract.ts';
 

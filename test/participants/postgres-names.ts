@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { openSession } from '../../src/participants/postgres/connect.ts';
-import { statementReason } from '../../src/participants/postgres/errors.ts';
 import type { BatchOutcome, Step } from '../../src/participants/postgres/protocol/batch.ts';
-import type { PgSession } from '../../src/participants/postgres/session.ts';
+import { statementReason } from '../../src/participants/postgres/protocol/errors.ts';
+import { openSession } from '../../src/participants/postgres/session/connect.ts';
+import type { PgSession } from '../../src/participants/postgres/session/session.ts';
 
 export function postgresNameCases(name: string, server: () => EngineServer): void {
   describe(`the named statements of a session at ${name}`, () => {

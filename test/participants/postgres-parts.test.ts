@@ -1,7 +1,13 @@
 // The pure parts of the PostgreSQL adapter: gids, evidence, which statements are refused, values.
 import { describe, expect, it } from 'vitest';
-import { formatGid, gidLiteral, parseGid, sessionTag, sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
 import { rowCountOf } from '../../src/participants/postgres/protocol/values.ts';
+import {
+  formatGid,
+  gidLiteral,
+  parseGid,
+  sessionTag,
+  sessionTagPrefix,
+} from '../../src/participants/postgres/sql/gid.ts';
 import { leadingWords } from '../../src/participants/postgres/sql/lexer.ts';
 import { classifyStatement } from '../../src/participants/postgres/sql/statement.ts';
 import { formatBqual, formatGtrid, parseLogIdentity, parseResourceName, type Xid } from '../../src/xa/xid.ts';

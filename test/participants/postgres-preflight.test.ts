@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openPostgresResourceManager, type PostgresOptions } from '../../src/participants/postgres/resource-manager.ts';
-import { printPostgresSql } from '../../src/participants/postgres/tables.ts';
+import { printPostgresSql } from '../../src/participants/postgres/tables/tables.ts';
 import type { PreflightFinding } from '../../src/participants/resource-manager.ts';
 import { useEngine } from '../support/engines.ts';
 import { rawQuery } from './postgres-harness.ts';

@@ -1,7 +1,7 @@
 // Roles: an application works as whichever role it likes, and the branch belongs to the participant's all the same.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { printPostgresSql } from '../../src/participants/postgres/tables.ts';
+import { printPostgresSql } from '../../src/participants/postgres/tables/tables.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';

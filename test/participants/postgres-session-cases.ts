@@ -1,7 +1,7 @@
 // Sessions of PostgreSQL: what they carry from branch to branch, how long they wait, who waits behind them, and what they read.
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { sessionTagPrefix } from '../../src/participants/postgres/gid.ts';
+import { sessionTagPrefix } from '../../src/participants/postgres/sql/gid.ts';
 import { elsewhere, usePostgres } from './postgres-bench.ts';
 import { freshXid, steps, until } from './resource-manager-contract.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { openSession, type SessionSettings } from '../../src/participants/postgres/connect.ts';
+import { openSession, type SessionSettings } from '../../src/participants/postgres/session/connect.ts';
 import { classifyStatement } from '../../src/participants/postgres/sql/statement.ts';
 import { clientConfigOf, parsePostgresUrl } from '../../src/participants/postgres/url.ts';
 import type { EngineError } from '../../src/participants/resource-manager.ts';

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { openSession } from '../../src/participants/postgres/connect.ts';
-import { judgePrepare } from '../../src/participants/postgres/judge.ts';
+import { judgePrepare } from '../../src/participants/postgres/branch/judge.ts';
+import { openSession } from '../../src/participants/postgres/session/connect.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 

@@ -1,7 +1,7 @@
 // Sessions for one purpose: at most so many, handed out one at a time, made when needed, dropped when they end.
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { EngineError } from '../resource-manager.ts';
-import type { PgSession } from './session.ts';
+import type { PgSession } from './session/session.ts';
 
 export interface PoolOptions {
   readonly sessionsMax: number;

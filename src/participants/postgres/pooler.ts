@@ -1,7 +1,7 @@
 // Which kind of connection pooler stands between the participant and its server, found out by asking which process answers.
 import { EngineError } from '../resource-manager.ts';
-import { lostReason } from './errors.ts';
-import type { PgSession } from './session.ts';
+import { lostReason } from './protocol/errors.ts';
+import type { PgSession } from './session/session.ts';
 
 /** `session`: each of our connections has a server session of its own. `transaction`: several share them, and none keeps one. */
 export type Pooler = 'none' | 'session' | 'transaction';

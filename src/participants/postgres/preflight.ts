@@ -1,9 +1,8 @@
 // What would break later, found at registration: each finding with its reason and the command that mends it.
 import type { PreflightFinding } from '../resource-manager.ts';
-import { query } from './finish/catalogue.ts';
-import type { Control } from './finish/finish.ts';
-import { parseGid } from './gid.ts';
 import type { Pooler } from './pooler.ts';
+import { type Control, query } from './session/query.ts';
+import { parseGid } from './sql/gid.ts';
 import {
   BRANCH_TABLE,
   EPOCH_TABLE,
@@ -11,7 +10,7 @@ import {
   RIGHTS_COMPLETE,
   ROWS_UNRELIABLE,
   TABLES_COMPLETE,
-} from './tables.ts';
+} from './tables/tables.ts';
 
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
 const VERSION_FLOOR = 140_000;

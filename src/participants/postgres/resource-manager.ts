@@ -18,21 +18,22 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
-import { PgBranch } from './branch.ts';
-import { type BranchHost, wholeMs } from './branch-wire.ts';
-import { openSession, type SessionSettings } from './connect.ts';
-import { countBlocked, listPrepared, query } from './finish/catalogue.ts';
+import { PgBranch } from './branch/branch.ts';
+import { type BranchHost, wholeMs } from './branch/branch-wire.ts';
+import { countBlocked, listPrepared } from './finish/catalogue.ts';
 import { Fences } from './finish/fences.ts';
-import { type Control, commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish/finish.ts';
+import { commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish/finish.ts';
 import { committedOf, listedOf, rollbackName } from './finish/openings.ts';
 import { SessionPool } from './pool.ts';
 import { poolerBetween } from './pooler.ts';
 import { preflight } from './preflight.ts';
 import type { BatchOutcome, Request } from './protocol/batch.ts';
-import { forgetRows, insertRowStep, listRows } from './rows.ts';
-import type { PgSession } from './session.ts';
-import { CONTROL_SETTINGS } from './session-state.ts';
-import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables.ts';
+import { openSession, type SessionSettings } from './session/connect.ts';
+import { type Control, query } from './session/query.ts';
+import type { PgSession } from './session/session.ts';
+import { CONTROL_SETTINGS } from './session/session-state.ts';
+import { forgetRows, insertRowStep, listRows } from './tables/rows.ts';
+import { createPostgresTables, knownLogs, raiseEpoch, readToken, showToken } from './tables/tables.ts';
 import { clientConfigOf, parsePostgresUrl } from './url.ts';
 
 export interface PostgresOptions {

@@ -1,30 +1,13 @@
 // Questions about the engine's state: prepared branches, the sessions behind them and those that wait for them.
-import { assert } from '../../../lib/assert.ts';
 import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../../resource-manager.ts';
-import { lostReason, statementReason } from '../errors.ts';
-import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from '../gid.ts';
-import type { Step, StepResult } from '../protocol/batch.ts';
-import type { Backend } from '../session.ts';
-import type { Control } from './finish.ts';
+import { type Control, query } from '../session/query.ts';
+import type { Backend } from '../session/session.ts';
+import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from '../sql/gid.ts';
 
 /** How long the engine waits for a session that it was told to end. */
 export const TERMINATE_WAIT_MS = 3_000;
-
-/** Runs steps in a control session, outside of any transaction block. @throws {EngineError} */
-export async function query(control: Control, steps: readonly Step[]): Promise<readonly StepResult[]> {
-  const outcome = await control({ kind: 'steps', steps });
-  if (outcome.kind !== 'answered') {
-    const error = outcome.kind === 'lost' ? outcome.error : outcome.message;
-    throw new EngineError(lostReason(error), { sessionLost: true, cause: error });
-  }
-  if (outcome.error !== undefined) {
-    throw new EngineError(statementReason(outcome.error), { sessionLost: false, cause: outcome.error });
-  }
-  assert(outcome.results.length === steps.length, 'a batch without an error answers every step');
-  return outcome.results;
-}
 
 /** Every prepared transaction of this database. @throws {EngineError} */
 export async function listPrepared(control: Control): Promise<readonly PreparedBranch[]> {

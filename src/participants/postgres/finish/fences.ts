@@ -2,11 +2,12 @@
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../xa/xid.ts';
-import { lostReason } from '../errors.ts';
-import type { Backend } from '../session.ts';
-import { BRANCH_TABLE } from '../tables.ts';
+import { lostReason } from '../protocol/errors.ts';
+import type { Control } from '../session/query.ts';
+import type { Backend } from '../session/session.ts';
+import { BRANCH_TABLE } from '../tables/tables.ts';
 import { fenceBranch } from './catalogue.ts';
-import { type Control, type Fence, standingOf } from './finish.ts';
+import { type Fence, standingOf } from './finish.ts';
 
 /** Processes remembered until they are known to be gone; the name that their sessions carry finds older ones, too. */
 const ABANDONED_MAX = 1_000;

@@ -1,14 +1,12 @@
 // Phase two and its proofs: what an answer of COMMIT PREPARED means, and what is asked when it means nothing.
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
-import { lostReason, statementReason } from '../errors.ts';
-import { formatGid, gidLiteral } from '../gid.ts';
-import type { BatchOutcome, PgError, Request, Step, StepResult } from '../protocol/batch.ts';
-import { rowStep } from '../rows.ts';
-import { BRANCH_TABLE, printPostgresSql } from '../tables.ts';
-
-/** Runs a request in a control session: separate from those of branches, so that a full pool never delays phase two. */
-export type Control = (request: Request) => Promise<BatchOutcome>;
+import type { BatchOutcome, PgError, Step, StepResult } from '../protocol/batch.ts';
+import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
+import type { Control } from '../session/query.ts';
+import { formatGid, gidLiteral } from '../sql/gid.ts';
+import { rowStep } from '../tables/rows.ts';
+import { BRANCH_TABLE, printPostgresSql } from '../tables/tables.ts';
 
 /** What the engine shows of one opening: it lists it as prepared, it has the row of a commit, or neither. */
 export type Standing = 'prepared' | 'committed' | 'neither';
@@ -115,13 +113,6 @@ export async function ask(control: Control, step: Step): Promise<StepResult | No
     ? { kind: 'unknown', reason: result === undefined ? lostReason(undefined) : UNREPLICATED }
     : result;
 }
-
-/** PostgreSQL has committed, and somebody cut off its wait for the synchronous standby: after a failover it may be gone. */
-export const UNREPLICATED: Reason = {
-  code: 'ENGINE_UNAVAILABLE',
-  message: 'the wait for the synchronous standby was cut off; look at pg_stat_replication',
-  retryable: true,
-};
 
 async function finish(
   control: Control,

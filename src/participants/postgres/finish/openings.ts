@@ -3,9 +3,10 @@ import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { parseOpening } from '../../../xa/evidence.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
-import { gidPrefix, parseGid } from '../gid.ts';
-import { rowsOfNameStep } from '../rows.ts';
-import { ask, type Control, type Fence, hasRow, type NoStanding, rollbackPrepared } from './finish.ts';
+import type { Control } from '../session/query.ts';
+import { gidPrefix, parseGid } from '../sql/gid.ts';
+import { rowsOfNameStep } from '../tables/rows.ts';
+import { ask, type Fence, hasRow, type NoStanding, rollbackPrepared } from './finish.ts';
 
 /** Rolls back whatever is prepared under the name, and says if something of it was committed. Never rejects. */
 export async function rollbackName(control: Control, xid: Xid, fence: Fence): Promise<FinishResult> {

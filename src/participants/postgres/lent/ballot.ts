@@ -2,11 +2,11 @@
 
 import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
-import { UNREPLICATED } from '../finish/finish.ts';
-import { gidLiteral } from '../gid.ts';
-import { HOLDS_BUT_READ_ONLY, lookAt } from '../reader.ts';
-import { insertRowText } from '../rows.ts';
-import { RESTORE_TEXT } from '../session-state.ts';
+import { HOLDS_BUT_READ_ONLY, lookAt } from '../branch/reader.ts';
+import { UNREPLICATED } from '../protocol/errors.ts';
+import { RESTORE_TEXT } from '../session/session-state.ts';
+import { gidLiteral } from '../sql/gid.ts';
+import { insertRowText } from '../tables/rows.ts';
 import { lastTag, type PgAnswer } from './connection.ts';
 import type { LentPgSession } from './session.ts';
 

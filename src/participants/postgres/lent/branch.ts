@@ -12,11 +12,10 @@ import {
   rolledBackWhy,
 } from '../../lent/application-branch.ts';
 import type { OnePhaseResult } from '../../resource-manager.ts';
-import { isPgError, lostReason, statementReason } from '../errors.ts';
-import { UNREPLICATED } from '../finish/finish.ts';
-import { gidLiteral } from '../gid.ts';
-import { insertRowText } from '../rows.ts';
-import { RESTORE_TEXT } from '../session-state.ts';
+import { isPgError, lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
+import { RESTORE_TEXT } from '../session/session-state.ts';
+import { gidLiteral } from '../sql/gid.ts';
+import { insertRowText } from '../tables/rows.ts';
 import { ballot } from './ballot.ts';
 import { cancelPg, failureOf, lastTag, type PgAnswer, type PgClient, pgCell } from './connection.ts';
 import { LentPgSession } from './session.ts';

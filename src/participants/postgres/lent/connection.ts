@@ -5,8 +5,8 @@ import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
-import { isPgError, lostReason, statementReason } from '../errors.ts';
 import type { PgError } from '../protocol/batch.ts';
+import { isPgError, lostReason, statementReason } from '../protocol/errors.ts';
 
 interface PgResult {
   readonly command: string | null;

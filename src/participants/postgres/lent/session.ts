@@ -16,11 +16,11 @@ import { Loan } from '../../lent/lending.ts';
 import { HeldRelease } from '../../lent/pool-release.ts';
 import { RefusedStatement } from '../../lent/refused-statement.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { DISGUISED, lostReason, statementReason } from '../errors.ts';
-import { sessionTag } from '../gid.ts';
+import { addNames, lookTexts } from '../branch/reader.ts';
 import { isUnreplicated, type PgError } from '../protocol/batch.ts';
-import { addNames, lookTexts } from '../reader.ts';
-import { RESTORE_TEXT } from '../session-state.ts';
+import { DISGUISED, lostReason, statementReason } from '../protocol/errors.ts';
+import { RESTORE_TEXT } from '../session/session-state.ts';
+import { sessionTag } from '../sql/gid.ts';
 import { namesOf } from '../sql/statement.ts';
 import {
   askPg,

@@ -1,8 +1,8 @@
 // How an opening of a branch is spelled at PostgreSQL: its gid, and the name that its session carries.
 import { createHash } from 'node:crypto';
-import { assert } from '../../lib/assert.ts';
-import { type EvidenceRow, formatRow, OPENING_LENGTH, parseRow } from '../../xa/evidence.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
+import { assert } from '../../../lib/assert.ts';
+import { type EvidenceRow, formatRow, OPENING_LENGTH, parseRow } from '../../../xa/evidence.ts';
+import { formatXid, type Xid } from '../../../xa/xid.ts';
 
 const PREFIX = 'concordat:';
 /** PostgreSQL takes gids of fewer than 200 bytes; ours have at most 10 + 40 + 1 + 35 + 1 + 12. */

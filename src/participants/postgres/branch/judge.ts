@@ -1,8 +1,7 @@
 // What a batch's outcome means for a branch: pure readings of command tags, errors and lost answers.
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import { lostReason, statementReason } from './errors.ts';
-import { UNREPLICATED } from './finish/finish.ts';
-import type { BatchOutcome } from './protocol/batch.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
+import type { BatchOutcome } from '../protocol/batch.ts';
+import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
 
 /** Why a batch did not do what it was sent for; undefined when it did. */
 export function failureOf(outcome: BatchOutcome): Reason | undefined {

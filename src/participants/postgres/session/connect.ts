@@ -1,9 +1,9 @@
 // The way to a usable session: connected, named, set up, and asked who answers.
 import { Client, type ClientConfig } from 'pg';
-import type { Clock } from '../../lib/clock.ts';
-import { EngineError } from '../resource-manager.ts';
-import { connectReason, isPgError } from './errors.ts';
-import type { Step } from './protocol/batch.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { EngineError } from '../../resource-manager.ts';
+import type { Step } from '../protocol/batch.ts';
+import { connectReason, isPgError } from '../protocol/errors.ts';
 import { PgSession } from './session.ts';
 import { FORMATS, setConfigColumns, startupOptions } from './session-state.ts';
 

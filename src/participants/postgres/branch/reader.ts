@@ -1,8 +1,8 @@
 // Whether a branch without a transaction number did nothing but read: only then may it be committed before the decision. Locks of its
 // own must last until then (P13), and so must notifications that it sent, which no view of the engine shows (R17). So it is asked which
 // locks it holds, and whether anything that it named, or that a view or a policy that it used names, could have done more than read.
-import type { Reason } from '../../xa/vocabulary.ts';
-import type { Step, StepResult } from './protocol/batch.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import type { Step, StepResult } from '../protocol/batch.ts';
 
 /** Names that are kept of one branch; beyond, it counts as one that may have done anything. */
 const NAMES_MAX = 500;

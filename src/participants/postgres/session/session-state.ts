@@ -1,5 +1,5 @@
 // What a session is when a branch gets it, and how it becomes that again behind the branch, whatever the branch's functions did (P7).
-import type { Step, StepResult } from './protocol/batch.ts';
+import type { Step, StepResult } from '../protocol/batch.ts';
 
 export interface SessionState {
   /** The role that logged in, and the role that works: `none` where it is the same one. */

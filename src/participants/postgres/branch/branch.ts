@@ -1,7 +1,7 @@
 // An open branch: executes until something dooms it, votes once, ends once.
-import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import type { Xid } from '../../xa/xid.ts';
+import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
+import type { Xid } from '../../../xa/xid.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -9,15 +9,15 @@ import {
   type OnePhaseResult,
   type Statement,
   type StatementResult,
-} from '../resource-manager.ts';
+} from '../../resource-manager.ts';
+import type { BatchOutcome } from '../protocol/batch.ts';
+import { DISGUISED } from '../protocol/errors.ts';
+import { statementResult, statementStep } from '../protocol/values.ts';
+import type { PgSession } from '../session/session.ts';
+import { classifyStatement, type StatementKind } from '../sql/statement.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
-import { DISGUISED } from './errors.ts';
 import { controlTag, failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, judgeSilent, valueAt } from './judge.ts';
-import type { BatchOutcome } from './protocol/batch.ts';
-import { statementResult, statementStep } from './protocol/values.ts';
 import { addNames, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
-import type { PgSession } from './session.ts';
-import { classifyStatement, type StatementKind } from './sql/statement.ts';
 
 // Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
 // keeps, which costs the engine next to nothing.

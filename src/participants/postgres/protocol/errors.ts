@@ -1,8 +1,8 @@
 // PostgreSQL's errors in our words: which code of the catalogue, and whether the same work may succeed another time.
-import { REASON_CHARS_MAX } from '../../xa/limits.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { EngineError } from '../resource-manager.ts';
-import type { PgError } from './protocol/batch.ts';
+import { REASON_CHARS_MAX } from '../../../xa/limits.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { EngineError } from '../../resource-manager.ts';
+import type { PgError } from './batch.ts';
 
 /** Serialization failure, deadlock, lock timeout, prepared slots or connections exhausted: another time it may work. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03', '53200', '53300', '53400', '25P03', '25P04']);
@@ -15,6 +15,13 @@ export const DISGUISED: PgError = {
     'a statement or a function of the branch changed application_name, by which an unfinished branch is found and ended, or ' +
     'client_encoding, in which its texts are read. Next: leave both as they are',
   ...{ code: '55000', hint: undefined, routine: undefined, severity: 'ERROR' },
+};
+
+/** PostgreSQL has committed, and somebody cut off its wait for the synchronous standby: after a failover it may be gone. */
+export const UNREPLICATED: Reason = {
+  code: 'ENGINE_UNAVAILABLE',
+  message: 'the wait for the synchronous standby was cut off; look at pg_stat_replication',
+  retryable: true,
 };
 
 export function isPgError(error: unknown): error is PgError & { readonly code: string } {

@@ -1,17 +1,17 @@
 // What a branch sends through its session: BEGIN ahead of its first statement, and a fence when a prepare's answer is lost.
 
-import type { EvidenceRow } from '../../xa/evidence.ts';
-import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
-import type { FinishResult } from '../../xa/vocabulary.ts';
-import type { BranchOptions } from '../resource-manager.ts';
-import { DISGUISED } from './errors.ts';
-import { gidLiteral, sessionTag } from './gid.ts';
-import type { BatchOutcome, Step } from './protocol/batch.ts';
+import type { EvidenceRow } from '../../../xa/evidence.ts';
+import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
+import type { FinishResult } from '../../../xa/vocabulary.ts';
+import type { BranchOptions } from '../../resource-manager.ts';
+import type { BatchOutcome, Step } from '../protocol/batch.ts';
+import { DISGUISED } from '../protocol/errors.ts';
+import type { Backend, PgSession, RunOptions } from '../session/session.ts';
+import { cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
+import { gidLiteral, sessionTag } from '../sql/gid.ts';
+import { insertRowStep } from '../tables/rows.ts';
+import { BRANCH_TABLE } from '../tables/tables.ts';
 import { lookSteps } from './reader.ts';
-import { insertRowStep } from './rows.ts';
-import type { Backend, PgSession, RunOptions } from './session.ts';
-import { cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from './session-state.ts';
-import { BRANCH_TABLE } from './tables.ts';
 
 /** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
 export interface BranchHost {

@@ -1,10 +1,10 @@
 // One connection: connected and set up once, one batch at a time, destroyed at the first doubt.
 import type { Client } from 'pg';
-import type { Clock } from '../../lib/clock.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { lostReason } from './errors.ts';
-import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from './protocol/batch.ts';
-import { NamedStatements } from './protocol/named-statements.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from '../protocol/batch.ts';
+import { lostReason } from '../protocol/errors.ts';
+import { NamedStatements } from '../protocol/named-statements.ts';
 import type { SessionState } from './session-state.ts';
 
 export interface RunOptions {

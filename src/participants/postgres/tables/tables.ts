@@ -1,8 +1,7 @@
 // The adapter's own tables: evidence rows, and the newest life of each log that this database has served.
-import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../xa/xid.ts';
-import { EngineError, type KnownLog, type RecordedLife } from '../resource-manager.ts';
-import { query } from './finish/catalogue.ts';
-import type { Control } from './finish/finish.ts';
+import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../../xa/xid.ts';
+import { EngineError, type KnownLog, type RecordedLife } from '../../resource-manager.ts';
+import { type Control, query } from '../session/query.ts';
 
 /** The names of the tables, for findings and for people. */
 export const EPOCH_TABLE = 'concordat.epoch';

@@ -1,11 +1,10 @@
 // Evidence rows: written within the branch, in the round trip that prepares or commits it, and deleted when it is accounted for.
-import type { EvidenceRow } from '../../xa/evidence.ts';
-import { parseRow } from '../../xa/evidence.ts';
-import type { LogIdentity, Xid } from '../../xa/xid.ts';
-import { query } from './finish/catalogue.ts';
-import type { Control } from './finish/finish.ts';
-import { gidLiteral } from './gid.ts';
-import type { Step } from './protocol/batch.ts';
+import type { EvidenceRow } from '../../../xa/evidence.ts';
+import { parseRow } from '../../../xa/evidence.ts';
+import type { LogIdentity, Xid } from '../../../xa/xid.ts';
+import type { Step } from '../protocol/batch.ts';
+import { type Control, query } from '../session/query.ts';
+import { gidLiteral } from '../sql/gid.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
 /** Rows of one DELETE: it is one small transaction. */
