@@ -11,12 +11,12 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D6'],
     patches: [
       {
-        file: 'src/participants/memory/engine.ts',
+        file: 'src/testing/engine/engine.ts',
         find: '    this.#prepared.clear();\n    this.#names.clear();',
         put: '    const numbers = [...this.#prepared.keys()];\n    this.#prepared.clear();\n    this.#names.clear();',
       },
       {
-        file: 'src/participants/memory/engine.ts',
+        file: 'src/testing/engine/engine.ts',
         find: 'for (const tag of history.evidence) {',
         put: 'for (const tag of [...numbers, ...history.evidence]) {',
       },

@@ -22,7 +22,7 @@ export const LOG_CANARIES: readonly Canary[] = [
     breaks: ['D7', 'D8'],
     patches: [
       {
-        file: 'src/log/memory/memory-log.ts',
+        file: 'src/testing/log/memory-log.ts',
         find: 'if (refused.length === 0) {',
         put: 'if (refused.length >= 0) {',
       },

@@ -2,9 +2,9 @@
 import { type Core, openCore } from '../../src/coordinator/core.ts';
 import { type AttachStream, ParticipantSession } from '../../src/coordinator/participants/session.ts';
 import type { Durability, Log, RecoveredLog } from '../../src/log/log.ts';
-import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
-import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { MemoryDisk } from '../../src/testing/log/memory-disk.ts';
+import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
 import { wire } from '../../src/wire/proto.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { callOver } from './call.ts';

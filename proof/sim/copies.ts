@@ -2,8 +2,8 @@
 // again a few times by its supervisor, and then adopted by a person.
 import type { Core } from '../../src/coordinator/core.ts';
 import type { RecoveredLog } from '../../src/log/log.ts';
-import type { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
 import type { LifeName } from '../../src/log/record.ts';
+import type { MemoryDisk } from '../../src/testing/log/memory-disk.ts';
 import type { Chance } from './chance.ts';
 import type { System } from './system.ts';
 

@@ -1,5 +1,5 @@
 // A simulated database server: the memory engine, and what the judges see of it.
-import { MemoryEngine, type MemorySession, type MemoryTransaction } from '../../src/participants/memory/engine.ts';
+import { MemoryEngine, type MemorySession, type MemoryTransaction } from '../../src/testing/engine/engine.ts';
 import type { Chance } from './chance.ts';
 
 type Finish = (id: string, verb: 'commit' | 'rollback' | 'one-phase') => void;

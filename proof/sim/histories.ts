@@ -1,6 +1,6 @@
 // Databases whose history is cut back: a failover to a standby that lags, a restore to an earlier moment, a snapshot that is put back.
 // What came later never was. It may have been told; no proof may be taken from what is left.
-import type { MemoryHistory } from '../../src/participants/memory/engine.ts';
+import type { MemoryHistory } from '../../src/testing/engine/engine.ts';
 import { parseRow } from '../../src/xa/evidence.ts';
 import type { Chance } from './chance.ts';
 import type { SimEngine } from './engine.ts';

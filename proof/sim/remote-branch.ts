@@ -1,5 +1,5 @@
 // An open branch as a participant's adapter holds it, with its session at the other end of a wire.
-import type { MemoryTransaction } from '../../src/participants/memory/engine.ts';
+
 import {
   type BranchSession,
   EngineError,
@@ -7,6 +7,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../src/participants/resource-manager.ts';
+import type { MemoryTransaction } from '../../src/testing/engine/engine.ts';
 import { type EvidenceRow, formatRow, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../src/xa/vocabulary.ts';
 import { type EngineWire, LOST, type Session } from './wire-to-engine.ts';

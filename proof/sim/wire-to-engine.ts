@@ -1,6 +1,7 @@
 // The connections of one participant life to its engine: requests that are late or lost, and go on when their sender is dead.
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
+
 import { EngineError, otherEngine, type ResourceManager } from '../../src/participants/resource-manager.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
 import type { SimEngine } from './engine.ts';
 import type { Host } from './host.ts';

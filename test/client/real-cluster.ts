@@ -4,12 +4,12 @@ import { type Coordinator, startCoordinator } from '../../src/coordinator/server
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
-import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
-import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { Sidecar } from '../../src/participants/sidecar/sidecar.ts';
 import { runSidecars } from '../../src/participants/sidecar/sidecars.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
+import { MemoryDisk } from '../../src/testing/log/memory-disk.ts';
+import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
 import { eventually } from '../support/eventually.ts';
 
 const RESOURCES = ['accounts', 'orders'] as const;

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { MemoryDisk } from '../../src/log/memory/memory-disk.ts';
-import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import { MemoryDisk } from '../../src/testing/log/memory-disk.ts';
+import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';
 

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';

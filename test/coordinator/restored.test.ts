@@ -4,7 +4,7 @@ import { assert } from '../../src/lib/assert.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
-import { openMemoryLog } from '../../src/log/memory/memory-log.ts';
+import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import type { MemoryFault } from '../../src/participants/memory/faults.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import type { MemoryFault } from '../../src/testing/engine/faults.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import type { Bqual, Gtrid, ResourceName, Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem, type System } from './fixture.ts';

@@ -1,10 +1,10 @@
 // The contract suite on the memory engine, and its fault hooks.
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import type { MemoryFault, MemoryVerb } from '../../src/participants/memory/faults.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { SqlValue } from '../../src/participants/resource-manager.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import type { MemoryFault, MemoryVerb } from '../../src/testing/engine/faults.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { formatXid } from '../../src/xa/xid.ts';
 import {
   type ContractHarness,

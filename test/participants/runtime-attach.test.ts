@@ -1,6 +1,6 @@
 // The attach stream: hello, epoch, ready; heartbeats, refusals, and a coordinator or a database that is away.
 import { describe, expect, it } from 'vitest';
-import { MemoryEngine, type MemoryTransaction } from '../../src/participants/memory/engine.ts';
+import { MemoryEngine, type MemoryTransaction } from '../../src/testing/engine/engine.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
 import { CoordinatorError, type ErrorCode } from '../../src/xa/errors.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,8 +1,8 @@
 // How branches end without being asked: deadlines, lost sessions, a participant that stops; and branches that applications bring.
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { BranchSession } from '../../src/participants/resource-manager.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { newOpening, openingEvidence } from '../../src/xa/evidence.ts';
 import { TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../src/xa/limits.ts';
 import type { Xid } from '../../src/xa/xid.ts';

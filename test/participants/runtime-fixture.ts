@@ -5,13 +5,13 @@ import type { LogFields, Logger } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import type { MemoryFault, MemoryFaults, MemoryVerb } from '../../src/participants/memory/faults.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
 import type { RuntimeOptions } from '../../src/participants/runtime/runtime-options.ts';
 import type { StatementAnswer, StatementCall } from '../../src/participants/runtime/statement-call.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import type { MemoryFault, MemoryFaults, MemoryVerb } from '../../src/testing/engine/faults.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
 import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import {

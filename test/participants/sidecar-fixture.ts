@@ -19,6 +19,8 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import type { Sidecar, SidecarConfig } from '../../src/participants/sidecar/sidecar.ts';
 import { runSidecars } from '../../src/participants/sidecar/sidecars.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { wire } from '../../src/wire/proto.ts';
 import { fromServiceError } from '../../src/wire/status.ts';
 import type { CoordinatorError } from '../../src/xa/errors.ts';
@@ -32,21 +34,34 @@ export interface StartedSidecar extends AsyncDisposable {
   readonly log: EventList;
 }
 
+/** Tests give a sidecar with this URL its engine: the program has none for it. */
+const IN_MEMORY = 'memory:';
+
+function freshEngine(): ResourceManager {
+  const engine = new MemoryEngine(systemRandom.base32(10));
+  return openMemoryResourceManager({ engine, clock: systemClock, poolMax: 8 });
+}
+
 export async function startSidecar(
   coordinator: AttachCoordinator,
   change: Partial<SidecarConfig> & { readonly clock?: Clock; readonly engine?: () => ResourceManager } = {},
 ): Promise<StartedSidecar> {
-  const { clock = systemClock, engine, ...config } = change;
+  const {
+    clock = systemClock,
+    url = IN_MEMORY,
+    engine = url === IN_MEMORY ? freshEngine : undefined,
+    ...config
+  } = change;
   const log = new EventList();
   const ports = { clock, random: systemRandom, logger: log, ...(engine !== undefined && { openEngine: engine }) };
-  const { each } = await runSidecars([sidecarConfig(coordinator, config)], ports, () => ports);
+  const { each } = await runSidecars([sidecarConfig(coordinator, { ...config, url })], ports, () => ports);
   const [sidecar] = each as readonly [Sidecar];
   return { sidecar, log, [Symbol.asyncDispose]: () => sidecar.stop(0) };
 }
 
 export function sidecarConfig(coordinator: AttachCoordinator, change: Partial<SidecarConfig> = {}): SidecarConfig {
   return {
-    ...{ resource: 'accounts', url: 'memory:', coordinator: coordinator.address, listen: '127.0.0.1:0' },
+    ...{ resource: 'accounts', url: IN_MEMORY, coordinator: coordinator.address, listen: '127.0.0.1:0' },
     ...{ maxBranches: 8, detach: false, drainGraceMs: 5_000 },
     ...change,
   };

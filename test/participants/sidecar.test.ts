@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { CoordinatorError, type ErrorCode, EXIT } from '../../src/xa/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { startAttachCoordinator } from './attach-coordinator.ts';

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { MemoryEngine } from '../../src/participants/memory/engine.ts';
-import { openMemoryResourceManager } from '../../src/participants/memory/resource-manager.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { ResourceServers } from '../../src/participants/sidecar/resource-server.ts';
 import type { SidecarConfig } from '../../src/participants/sidecar/sidecar.ts';
 import { runSidecars, type Sidecars } from '../../src/participants/sidecar/sidecars.ts';
+import { MemoryEngine } from '../../src/testing/engine/engine.ts';
+import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
 import { EXIT } from '../../src/xa/errors.ts';
 import { formatXid, resourceOf, type Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';

@@ -33,13 +33,6 @@ export async function openEngine(
       const { openMysqlResourceManager } = await import('../mysql/resource-manager.ts');
       return openMysqlResourceManager({ url, poolMax, clock, instance: random.base32(12), detach: config.detach });
     }
-    case 'memory': {
-      const [{ openMemoryResourceManager }, { MemoryEngine }] = await Promise.all([
-        import('../memory/resource-manager.ts'),
-        import('../memory/engine.ts'),
-      ]);
-      return openMemoryResourceManager({ engine: new MemoryEngine(random.base32(10)), clock, poolMax });
-    }
     default:
       throw new CoordinatorError('CONFIG_INVALID', `url must start with postgresql://, mysql:// or mariadb://`);
   }

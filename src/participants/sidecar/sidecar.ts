@@ -25,7 +25,7 @@ export interface SidecarPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Opens another engine than the URL's; for tests and the development command. */
+  /** Opens another engine than the URL's; for tests. */
   readonly openEngine?: () => ResourceManager;
 }
 

@@ -1,8 +1,9 @@
 // A database in memory with two-phase commit: what survives a restart of its "server" and what does not. No clock, no dice.
+
+import type { KnownLog, RecordedLife, SqlValue } from '../../participants/resource-manager.ts';
 import { parseRow } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { EPOCH_LEAP_MAX, formatXid, type LogIdentity } from '../../xa/xid.ts';
-import type { KnownLog, RecordedLife, SqlValue } from '../resource-manager.ts';
 import { type LockOwner, LockTable } from './locks.ts';
 
 /** One transaction. */

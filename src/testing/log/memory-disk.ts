@@ -1,11 +1,12 @@
 // What survives a crash of a memory log, and the faults that a test or a simulation wants of its disk.
+
+import type { NumberedRecord } from '../../log/codec.ts';
+import type { Id } from '../../log/horizon.ts';
+import { type NextLifeFacts, nextLife } from '../../log/next-life.ts';
+import type { LifeName } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
 import { SEQUENCE_MAX } from '../../xa/xid.ts';
-import type { NumberedRecord } from '../codec.ts';
-import type { Id } from '../horizon.ts';
-import { type NextLifeFacts, nextLife } from '../next-life.ts';
-import type { LifeName } from '../record.ts';
 
 /** The log that holds a disk, as far as the disk must know it. */
 export interface MemoryDiskHolder {

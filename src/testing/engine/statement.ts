@@ -1,6 +1,12 @@
 // The memory engine's tiny language: one line, words separated by spaces, `$1` for a parameter.
+
+import {
+  EngineError,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+} from '../../participants/resource-manager.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../xa/limits.ts';
-import { EngineError, type SqlValue, type Statement, type StatementResult } from '../resource-manager.ts';
 import type { MemoryEngine, MemoryTransaction } from './engine.ts';
 import { DeadlockError, type LockOwner } from './locks.ts';
 

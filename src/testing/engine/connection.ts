@@ -2,9 +2,9 @@
 
 import { unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { EngineError, otherEngine } from '../../participants/resource-manager.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Xid } from '../../xa/xid.ts';
-import { EngineError, otherEngine } from '../resource-manager.ts';
 import type { MemoryEngine } from './engine.ts';
 import type { MemoryFaults, MemoryVerb } from './faults.ts';
 

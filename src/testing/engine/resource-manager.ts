@@ -1,10 +1,6 @@
-// The adapter of the memory engine: for `concordat dev`, the simulator, and the contract suite's fastest run.
+// The adapter of the memory engine: for tests, the simulator, and the contract suite's fastest run.
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { type EvidenceRow, formatRow, isRowExpected, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
-import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
-import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
-import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
-import { noOpening, noProof } from '../reasons.ts';
+import { noOpening, noProof } from '../../participants/reasons.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -15,7 +11,11 @@ import {
   type PreparedBranch,
   type RecordedLife,
   type ResourceManager,
-} from '../resource-manager.ts';
+} from '../../participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, isRowExpected, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
+import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
+import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
+import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
 import { MemoryBranch } from './branch.ts';
 import { callMemory, type MemoryConnection, unavailableReason } from './connection.ts';
 import type { MemoryEngine } from './engine.ts';

@@ -1,8 +1,8 @@
 // Group commit on a memory disk: what waits while one flush runs, or comes before it begins, is the next flush.
 import type { Clock, Timer } from '../../lib/clock.ts';
+import type { NumberedRecord } from '../../log/codec.ts';
+import type { Durability } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { NumberedRecord } from '../codec.ts';
-import type { Durability } from '../log.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 /** Lazy records wait this long for a forced one, and are on disk within a second. */

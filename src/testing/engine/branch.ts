@@ -1,8 +1,5 @@
 // An open branch at the memory engine, with the same manners as the real adapters: doomed by an error, finished once.
 import type { Timer } from '../../lib/clock.ts';
-import { type EvidenceRow, formatRow, rowEvidence } from '../../xa/evidence.ts';
-import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
-import type { Xid } from '../../xa/xid.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -10,7 +7,10 @@ import {
   type OnePhaseResult,
   type Statement,
   type StatementResult,
-} from '../resource-manager.ts';
+} from '../../participants/resource-manager.ts';
+import { type EvidenceRow, formatRow, rowEvidence } from '../../xa/evidence.ts';
+import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import type { Xid } from '../../xa/xid.ts';
 import { callMemory, type MemoryConnection, unavailableReason } from './connection.ts';
 import type { MemoryTransaction } from './engine.ts';
 import type { MemoryVerb } from './faults.ts';
