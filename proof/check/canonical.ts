@@ -1,7 +1,6 @@
 // A coordinator's state without what no step looks at: words of reasons, numbers of attempts, the order of branches. `Coordinators`
 // holds each of these claims against the step function itself.
-import type { CommitScope } from '../../src/coordinator/engine/scope.ts';
-import type { FinishingBranch, FinishStatus, State } from '../../src/coordinator/engine/state.ts';
+import type { CommitScope, FinishingBranch, FinishStatus, State } from '../../src/coordinator/engine/state.ts';
 import { PROOF, REASON } from './names.ts';
 
 export function canonical(state: State): State {

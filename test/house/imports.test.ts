@@ -54,7 +54,6 @@ const OPEN_WORK = [
   'participants/mysql',
   'participants/sidecar',
   'participants/runtime',
-  'coordinator/engine',
 ];
 
 function isOpenWork(path: string): boolean {

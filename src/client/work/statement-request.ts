@@ -1,6 +1,7 @@
 // A statement as it goes to a sidecar, and its answer as the application gets it.
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
+import type { Isolation as WireIsolation } from '../../gen/concordat/v1/Isolation.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { type BranchStart, checkBranchStart } from '../options.ts';
@@ -17,7 +18,7 @@ const ISOLATION = {
   'read-committed': 'ISOLATION_READ_COMMITTED',
   'repeatable-read': 'ISOLATION_REPEATABLE_READ',
   serializable: 'ISOLATION_SERIALIZABLE',
-} as const satisfies Record<Isolation, string>;
+} as const satisfies Record<Isolation, WireIsolation>;
 
 export interface StatementText {
   readonly sql: string;

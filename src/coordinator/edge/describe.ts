@@ -11,8 +11,7 @@ import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Refused } from '../calls/directory.ts';
 import { outcomeOf, reasonOf } from '../driver/answers.ts';
 import type { Transaction } from '../driver/transaction.ts';
-import type { CommitScope } from '../engine/scope.ts';
-import type { FinishingBranch, OpenBranch, State } from '../engine/state.ts';
+import type { CommitScope, FinishingBranch, OpenBranch, State } from '../engine/state.ts';
 
 export function wireOutcome(outcome: Outcome | 'unknown' | 'expired' | undefined): WireOutcome {
   switch (outcome) {

@@ -6,8 +6,14 @@ import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { isSameVote } from './damage.ts';
 import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
-import type { CommitScope } from './scope.ts';
-import { decidedBranches, type FinishingBranch, type OpenBranch, type State, type YesVote } from './state.ts';
+import {
+  type CommitScope,
+  decidedBranches,
+  type FinishingBranch,
+  type OpenBranch,
+  type State,
+  type YesVote,
+} from './state.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
 

@@ -1,5 +1,5 @@
 // Committing: the decision is durable. Each branch is told until its engine proves an end; nothing turns back (D2).
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { find, finishEffect, ignore, damaged as recorded, replace } from './branches.ts';
 import { alarm, contradictionOfDecided, disprove, foundDamage, isMisunderstood, misunderstood } from './damage.ts';
@@ -33,8 +33,16 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
       return { state, effects: answered(refuseIfOther(state, event.claimed, 'commit')) };
     case 'rollback-requested':
       return { state, effects: answered(refuseIfOther(state, event.claimed, 'other')) };
-    default:
+    case 'rollback-only-requested':
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+    // D2: they lose to the decision.
+    case 'decision-durable':
+    case 'one-phase-evidence':
       return ignore(state);
+    default:
+      return unreachable(event);
   }
 }
 

@@ -1,5 +1,5 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import { alarm, disprove } from './damage.ts';
@@ -37,8 +37,17 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
           }
         : ignore(state);
     }
-    default:
+    case 'rollback-only-requested':
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+    case 'operator-vouched':
+    case 'decision-durable':
+    case 'one-phase-evidence':
+    case 'retry-due':
       return ignore(state);
+    default:
+      return unreachable(event);
   }
 }
 

@@ -1,5 +1,5 @@
 // Deciding: the commit record is with the log and may be durable at any moment. Only the log's answer moves on (D2).
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import { find, finishEffect, ignore } from './branches.ts';
 import { contradictionOfDecided } from './damage.ts';
 import type { Event, Step } from './event.ts';
@@ -32,8 +32,20 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
-    default:
-      // D2: deadline, rollback, operator, lost client: the record may already be durable, and they lose to it.
+    case 'rollback-requested':
+    case 'rollback-only-requested':
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+    // D2: the record may already be durable, and they lose to it.
+    case 'branch-result':
+    case 'retry-due':
+    case 'damage-durable':
+    case 'operator-vouched':
+    case 'one-phase-evidence':
+      // No branch was told anything yet (D1): late words of what was before.
       return ignore(state);
+    default:
+      return unreachable(event);
   }
 }

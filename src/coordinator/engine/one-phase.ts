@@ -2,7 +2,7 @@
 // is asked for until the engine proves an end; silence proves nothing. For that the evidence must be known here before the commit can
 // happen: the participant of a branch that has written announces it, and commits when it is told so with the evidence. As long as none is
 // known, nothing was committed, whoever died.
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
@@ -42,9 +42,18 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'enlist-requested':
       return { state, effects: [{ kind: 'refuse-enlist', bqual: event.bqual, code: 'TXN_STATE' }] };
-    default:
-      // The commit may be on its way and cannot be called back: deadlines and rollback requests lose to it (D2).
+    case 'rollback-requested':
+    case 'rollback-only-requested':
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+    // The commit may be on its way and cannot be called back: they lose to it (D2).
+    case 'decision-durable':
+    case 'operator-vouched':
+      // There is no decision, and nobody may vouch for what only the engine knows.
       return ignore(state);
+    default:
+      return unreachable(event);
   }
 }
 

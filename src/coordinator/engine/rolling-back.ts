@@ -1,6 +1,6 @@
 // Rolling back: no decision exists and none ever will. Branches are told once and again while they answer "not yet"; what
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo } from '../../xa/evidence.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
@@ -34,8 +34,17 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
     case 'decision-durable':
       assert(false, 'D2: a transaction that rolls back has no decision');
       return ignore(state);
-    default:
+    case 'rollback-only-requested':
+    case 'deadline':
+    case 'client-lost':
+    case 'operator-rollback':
+    // It rolls back already, and goes on whoever is gone.
+    case 'one-phase-evidence':
+    // What waits there to be told is told to roll back, or was.
+    case 'operator-vouched':
       return ignore(state);
+    default:
+      return unreachable(event);
   }
 }
 

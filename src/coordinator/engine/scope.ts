@@ -4,15 +4,7 @@ import type { LogRecord } from '../../log/record.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import type { ClaimedBranch, Effect } from './event.ts';
-import type { Active, OpenBranch, RollingBack, State } from './state.ts';
-
-/** What the commit request and the votes tell beyond the branches that are to be finished. */
-export interface CommitScope {
-  /** Only read, and ended with their votes: part of the commit, though nobody finishes them. */
-  readonly readOnly: readonly Bqual[];
-  /** Enlisted before, and not named by the commit request: a repeated one need not name them either. */
-  readonly unnamed: readonly Bqual[];
-}
+import type { Active, CommitScope, OpenBranch, RollingBack, State } from './state.ts';
 
 /** Every branch of a commit. */
 export interface Committed {

@@ -2,10 +2,17 @@
 import type { DecidedBranch } from '../../log/record.ts';
 import type { Decision, Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
-import type { CommitScope } from './scope.ts';
 
 /** A vote that still counts for a commit; a rollback vote ends the transaction at once and is never kept. */
 export type YesVote = { readonly kind: 'prepared'; readonly evidence: Evidence } | { readonly kind: 'read-only' };
+
+/** What the commit request and the votes tell beyond the branches that are to be finished. */
+export interface CommitScope {
+  /** Only read, and ended with their votes: part of the commit, though nobody finishes them. */
+  readonly readOnly: readonly Bqual[];
+  /** Enlisted before, and not named by the commit request: a repeated one need not name them either. */
+  readonly unnamed: readonly Bqual[];
+}
 
 /** A branch before phase two. */
 export interface OpenBranch {

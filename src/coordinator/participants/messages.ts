@@ -1,5 +1,6 @@
 // Messages of participants, decoded once: what they tell of branches becomes events; what is malformed is refused.
 import type { BranchResult__Output as WireResult } from '../../gen/concordat/v1/BranchResult.ts';
+import type { FinishVerb as WireVerb } from '../../gen/concordat/v1/FinishVerb.ts';
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import { EVIDENCE_BYTES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
@@ -114,4 +115,4 @@ export const WIRE_VERB = {
   commit: 'FINISH_VERB_COMMIT',
   rollback: 'FINISH_VERB_ROLLBACK',
   'commit-one-phase': 'FINISH_VERB_COMMIT_ONE_PHASE',
-} as const;
+} as const satisfies Record<Verb, WireVerb>;

@@ -2,9 +2,13 @@
 import type { BranchKey__Output } from '../../gen/concordat/v1/BranchKey.ts';
 import type { CoordinatorMessage__Output } from '../../gen/concordat/v1/CoordinatorMessage.ts';
 import type { FinishResult as WireResult } from '../../gen/concordat/v1/FinishResult.ts';
-import type { FinishVerb as WireVerb } from '../../gen/concordat/v1/FinishVerb.ts';
+import type {
+  FinishVerb as WireVerb,
+  FinishVerb__Output as WireVerb__Output,
+} from '../../gen/concordat/v1/FinishVerb.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Reason as WireReason } from '../../gen/concordat/v1/Reason.ts';
+import type { Vote as WireVote } from '../../gen/concordat/v1/Vote.ts';
 import { fromWireError } from '../../wire/status.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { type EvidenceRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
@@ -51,11 +55,11 @@ const INTERVAL_MAX_MS = 60_000;
 /** What goes into a table of the database. */
 const LIFE_TOKEN = /^[a-z0-9]{0,16}$/;
 
-const VERBS: Readonly<Record<string, FinishVerb>> = {
+const VERBS: Readonly<Partial<Record<string, FinishVerb>>> = {
   FINISH_VERB_COMMIT: 'commit',
   FINISH_VERB_ROLLBACK: 'rollback',
   FINISH_VERB_COMMIT_ONE_PHASE: 'commit-one-phase',
-};
+} satisfies Record<Exclude<WireVerb__Output, 'FINISH_VERB_UNSPECIFIED'>, FinishVerb>;
 
 export function decodeCommand(message: CoordinatorMessage__Output): Command {
   if (message.welcome) {
@@ -153,7 +157,7 @@ export const WIRE_VOTES = {
   prepared: 'VOTE_PREPARED',
   'read-only': 'VOTE_READ_ONLY',
   rollback: 'VOTE_ROLLBACK',
-} as const satisfies Record<Vote['kind'], string>;
+} as const satisfies Record<Vote['kind'], WireVote>;
 
 export function openedMessage({ gtrid, bqual, opening }: EvidenceRow): ParticipantMessage {
   return { opened: { gtrid, bqual, evidence: openingEvidence(opening) } };
