@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { HeuristicOutcomeError, type Transaction } from '../../src/client/index.ts';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { LETTING_GO_MS } from '../../src/participants/mysql/finish/finish.ts';
-import { ownerText } from '../../src/participants/mysql/texts.ts';
+import { ownerText } from '../../src/participants/mysql/sql/texts.ts';
 import { parseRow } from '../../src/xa/evidence.ts';
 import type { Violation } from './judge.ts';
 import {

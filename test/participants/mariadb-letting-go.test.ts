@@ -1,6 +1,6 @@
 // MariaDB frees a prepared branch for other sessions a moment before InnoDB lets go of it: what is committed in that moment must not be lost.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/texts.ts';
+import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { type EvidenceRow, rowEvidence } from '../../src/xa/evidence.ts';
 import { useEngine } from '../support/engines.ts';

@@ -1,7 +1,7 @@
 // The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/texts.ts';
+import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';

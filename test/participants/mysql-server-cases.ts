@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { printSql } from '../../src/participants/mysql/tables.ts';
+import { printSql } from '../../src/participants/mysql/sql/tables.ts';
 import type { PreflightFinding, ResourceManager } from '../../src/participants/resource-manager.ts';
 import { rowEvidence } from '../../src/xa/evidence.ts';
 import type { LogIdentity } from '../../src/xa/xid.ts';

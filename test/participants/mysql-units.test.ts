@@ -1,13 +1,13 @@
 // The parts of the MySQL adapter that need no server: which statements pass, how packets are read, what addresses mean.
 import { describe, expect, it } from 'vitest';
-import { engineKind, isAtLeast, versionNumbers } from '../../src/participants/mysql/engine.ts';
 import { readRecoverRow } from '../../src/participants/mysql/finish/listing.ts';
-import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/options.ts';
+import { engineKind, isAtLeast, versionNumbers } from '../../src/participants/mysql/protocol/engine.ts';
 import { Exchange } from '../../src/participants/mysql/protocol/exchange.ts';
 import { Cursor, readError, readOk } from '../../src/participants/mysql/protocol/packets.ts';
 import { readDate, readTime } from '../../src/participants/mysql/protocol/temporal.ts';
 import { TYPE } from '../../src/participants/mysql/protocol/types.ts';
-import { branchLock, startText, xidLiteral } from '../../src/participants/mysql/texts.ts';
+import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/session/options.ts';
+import { branchLock, startText, xidLiteral } from '../../src/participants/mysql/sql/texts.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
 import type { Opening } from '../../src/xa/evidence.ts';
 import { FORMAT_ID, parseXid, type Xid } from '../../src/xa/xid.ts';

@@ -1,6 +1,6 @@
 // `concordat participant --print-sql`: the tables for a person who may create them, where the participant's account may not.
 
-import { printSql } from '../../participants/mysql/tables.ts';
+import { printSql } from '../../participants/mysql/sql/tables.ts';
 import { printPostgresSql } from '../../participants/postgres/tables/tables.ts';
 import { DATABASE_SCHEMES } from '../../participants/sidecar/config.ts';
 import { EXIT } from '../../xa/errors.ts';

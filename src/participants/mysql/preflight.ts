@@ -1,13 +1,13 @@
 // Everything at the server that would break later, found when the participant starts: each with its reason and its mend.
 import type { PreflightFinding } from '../resource-manager.ts';
-import { type Engine, isAtLeast } from './engine.ts';
-import { ERRNO } from './errors.ts';
 import { missingColumns, missingTables } from './finish/bookkeeping.ts';
-import { type Control, cellsOf } from './finish/control.ts';
+import type { Control } from './finish/control.ts';
 import { readRecoverRow } from './finish/listing.ts';
-import { errorOf } from './session.ts';
-import { printSql, tableNames } from './tables.ts';
-import { BRANCH_TABLE, recoverText } from './texts.ts';
+import { type Engine, isAtLeast } from './protocol/engine.ts';
+import { ERRNO } from './protocol/errors.ts';
+import { cellsOf, errorOf } from './protocol/exchange.ts';
+import { printSql, tableNames } from './sql/tables.ts';
+import { BRANCH_TABLE, recoverText } from './sql/texts.ts';
 
 /** MySQL: the hole between binary log and engine is closed. MariaDB: prepared branches outlive their session; RELEASE_ALL_LOCKS. */
 const FLOOR = { mysql: [8, 0, 30], mariadb: [10, 5, 2] } as const;

@@ -15,10 +15,8 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../resource-manager.ts';
-import { Association } from './association.ts';
-import { MysqlBranch } from './branch.ts';
-import type { Engine } from './engine.ts';
-import { lostReason } from './errors.ts';
+import { Association } from './branch/association.ts';
+import { MysqlBranch } from './branch/branch.ts';
 import { blockedSessions } from './finish/blocked.ts';
 import {
   createTables,
@@ -36,13 +34,15 @@ import { Finisher } from './finish/finish.ts';
 import { readRecoverRow } from './finish/listing.ts';
 import { findOwner } from './finish/look.ts';
 import { Pinned } from './finish/pinned.ts';
-import { checkAgainst } from './identity.ts';
-import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './options.ts';
-import { Pool } from './pool.ts';
 import { preflight } from './preflight.ts';
+import type { Engine } from './protocol/engine.ts';
+import { lostReason } from './protocol/errors.ts';
 import type { Wire } from './protocol/wire.ts';
-import { openSession } from './session.ts';
-import { type MarkerKey, recoverText, type Target } from './texts.ts';
+import { checkAgainst } from './session/identity.ts';
+import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './session/options.ts';
+import { Pool } from './session/pool.ts';
+import { openSession } from './session/session.ts';
+import { type MarkerKey, recoverText, type Target } from './sql/texts.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;

@@ -1,10 +1,10 @@
 // How many sessions wait for the locks of a branch, where the engine can tell.
 import type { Clock } from '../../../lib/clock.ts';
 import type { Xid } from '../../../xa/xid.ts';
-import type { Engine } from '../engine.ts';
-import { errorOf } from '../session.ts';
-import { BRANCH_TABLE, markerProbeText } from '../texts.ts';
-import { type Control, cellsOf } from './control.ts';
+import type { Engine } from '../protocol/engine.ts';
+import { cellsOf, errorOf } from '../protocol/exchange.ts';
+import { BRANCH_TABLE, markerProbeText } from '../sql/texts.ts';
+import type { Control } from './control.ts';
 import { pause } from './look.ts';
 
 /** MariaDB shows the same picture of its locks again to whoever asks within 100 ms of the last question. */

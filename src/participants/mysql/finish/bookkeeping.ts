@@ -4,8 +4,8 @@ import { systemRandom } from '../../../lib/random.ts';
 import { type EvidenceRow, parseRow } from '../../../xa/evidence.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../../xa/xid.ts';
 import { EngineError, type EngineIdentity, type KnownLog, type RecordedLife } from '../../resource-manager.ts';
-import { type Engine, engineKind } from '../engine.ts';
-import { ERRNO } from '../errors.ts';
+import { type Engine, engineKind } from '../protocol/engine.ts';
+import { ERRNO } from '../protocol/errors.ts';
 import {
   EPOCH_TABLE,
   IDENTITY_TABLE,
@@ -14,7 +14,7 @@ import {
   printSql,
   tableNames,
   tableStatements,
-} from '../tables.ts';
+} from '../sql/tables.ts';
 import {
   BRANCH_TABLE,
   behindCondition,
@@ -23,7 +23,7 @@ import {
   type MarkerKey,
   markersCondition,
   quoteIdentifier,
-} from '../texts.ts';
+} from '../sql/texts.ts';
 import type { Control } from './control.ts';
 
 /** Rows of one DELETE: it must not hold many locks for long. */

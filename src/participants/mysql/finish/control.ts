@@ -2,13 +2,13 @@
 // of it.
 import type { ConnectionOptions } from 'mysql2';
 import { EngineError } from '../../resource-manager.ts';
-import { ERRNO, lostReason, refusedError } from '../errors.ts';
-import { NAMES } from '../fresh.ts';
-import { checkAgainst } from '../identity.ts';
-import type { Answer, Result } from '../protocol/exchange.ts';
+import { ERRNO, lostReason, refusedError } from '../protocol/errors.ts';
+import { type Answer, type Cells, cellsOf, errorOf, textRequest } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
 import { connectWire, type Wire } from '../protocol/wire.ts';
-import { errorOf, isLost, type Patience, textRequest, within } from '../session.ts';
+import { NAMES } from '../session/fresh.ts';
+import { checkAgainst } from '../session/identity.ts';
+import { isLost, type Patience, within } from '../session/session.ts';
 
 /** Phase two is bound by the engine's flushes, which it groups over sessions: some parallelism pays, much does not. */
 const CONNECTIONS_MAX = 8;
@@ -29,8 +29,6 @@ const SETTINGS = [
  * READ COMMITTED: a look at a row that is not there must not lock the gap where other branches write theirs.
  */
 const FIRST_TEXT = `SET SESSION ${SETTINGS.join(',')};SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`;
-
-type Cells = readonly (readonly (Buffer | null)[])[];
 
 export interface ControlOptions extends Patience {
   readonly connection: ConnectionOptions;
@@ -202,9 +200,4 @@ export class Control {
       waiting(wire);
     }
   }
-}
-
-/** The rows of a result; none for a statement that answers without. */
-export function cellsOf(result: Result): Cells {
-  return result.kind === 'cells' ? result.rows : [];
 }

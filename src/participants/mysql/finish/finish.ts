@@ -6,10 +6,10 @@ import type { BranchProof, Evidence, FinishResult, Reason } from '../../../xa/vo
 import type { Xid } from '../../../xa/xid.ts';
 import { noOpening, noProof } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
-import type { Engine } from '../engine.ts';
-import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from '../errors.ts';
-import type { Pool } from '../pool.ts';
-import { BRANCH_TABLE, finishText, type Target } from '../texts.ts';
+import type { Engine } from '../protocol/engine.ts';
+import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from '../protocol/errors.ts';
+import type { Pool } from '../session/pool.ts';
+import { BRANCH_TABLE, finishText, type Target } from '../sql/texts.ts';
 import type { Control } from './control.ts';
 import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf, pause } from './look.ts';
 import type { Pinned } from './pinned.ts';

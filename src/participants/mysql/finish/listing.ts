@@ -2,7 +2,7 @@
 import { type EvidenceRow, parseRow, rowEvidence } from '../../../xa/evidence.ts';
 import { FORMAT_ID } from '../../../xa/xid.ts';
 import type { PreparedBranch } from '../../resource-manager.ts';
-import type { EngineKind } from '../engine.ts';
+import type { EngineKind } from '../protocol/engine.ts';
 
 type Row = readonly (Buffer | null)[];
 

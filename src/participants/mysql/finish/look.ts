@@ -4,10 +4,11 @@ import type { Clock } from '../../../lib/clock.ts';
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import { formatXid } from '../../../xa/xid.ts';
 import { EngineError } from '../../resource-manager.ts';
-import type { Engine } from '../engine.ts';
-import { ERRNO, refusedError } from '../errors.ts';
-import { markerProbeText, ownerText, recoverText, type Target } from '../texts.ts';
-import { type Control, cellsOf } from './control.ts';
+import type { Engine } from '../protocol/engine.ts';
+import { ERRNO, refusedError } from '../protocol/errors.ts';
+import { cellsOf } from '../protocol/exchange.ts';
+import { markerProbeText, ownerText, recoverText, type Target } from '../sql/texts.ts';
+import type { Control } from './control.ts';
 import { readOpened } from './listing.ts';
 
 /** How long `endOwner` waits for a killed session to be gone. */

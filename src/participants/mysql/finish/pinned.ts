@@ -1,11 +1,11 @@
 // Prepared branches that only their own session can finish: MariaDB, unless it detaches them, and MySQL without detaching.
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
-import { ERRNO, ROLLED_BACK } from '../errors.ts';
-import type { Pool } from '../pool.ts';
+import { ERRNO, ROLLED_BACK } from '../protocol/errors.ts';
+import { errorOf, isInTransaction } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
-import { isInTransaction } from '../protocol/work.ts';
-import { errorOf, isLost, type Session } from '../session.ts';
-import { finishText, type Target } from '../texts.ts';
+import type { Pool } from '../session/pool.ts';
+import { isLost, type Session } from '../session/session.ts';
+import { finishText, type Target } from '../sql/texts.ts';
 import { isOf } from './look.ts';
 
 /** `elsewhere`: there is no such session, or it is gone; any session may try. `refused`: the branch and its session are as before. */

@@ -3,9 +3,8 @@
 import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
 import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
-import type { MysqlAddress } from '../options.ts';
 import type { ServerError } from '../protocol/packets.ts';
-import type { MysqlCommand } from './gate.ts';
+import type { MysqlAddress } from '../session/options.ts';
 
 interface MysqlConfig {
   readonly host?: string;
@@ -17,6 +16,28 @@ interface MysqlConfig {
   readonly multipleStatements?: boolean;
   readonly connectAttributes?: { readonly _client_version?: string };
   readonly ssl?: false | { readonly rejectUnauthorized?: boolean; readonly ca?: unknown };
+}
+
+/** A command of mysql2, as far as it is looked at. */
+export interface MysqlCommand {
+  sql?: string;
+  /** Of a Prepare, before it has one. */
+  readonly query?: string;
+  /** Of an Execute. */
+  readonly statement?: { readonly query?: string };
+  onResult?: ((error: unknown, ...rest: unknown[]) => void) | undefined;
+  start(packet: unknown, connection: unknown): unknown;
+  execute(packet: Packet | undefined, connection: unknown): boolean;
+  emit(event: string, ...values: unknown[]): boolean;
+  on(event: string, listener: (value: never) => void): unknown;
+  once(event: string, listener: (value: never) => void): unknown;
+  readonly constructor: { readonly name: string };
+}
+
+interface Packet {
+  isError(): boolean;
+  isEOF(): boolean;
+  eofStatusFlags(): number;
 }
 
 /** The callback flavour, which the promise flavour wraps. */

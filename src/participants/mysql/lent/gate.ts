@@ -3,7 +3,7 @@
 
 import type { DepthStep } from '../../lent/own-control.ts';
 import { MYSQL_REFUSAL, RefusedStatement } from '../../lent/refused-statement.ts';
-import type { MysqlConnection } from './connection.ts';
+import type { MysqlCommand, MysqlConnection } from './connection.ts';
 import { translateMysql } from './control.ts';
 
 /** What a gate tells of the application's commands. */
@@ -16,28 +16,6 @@ export interface MysqlGateListener {
   onError(error: unknown): void;
   /** For as long as this answers something, every command of the application is refused with it. */
   closed(): string | undefined;
-}
-
-/** A command of mysql2, as far as it is looked at. */
-export interface MysqlCommand {
-  sql?: string;
-  /** Of a Prepare, before it has one. */
-  readonly query?: string;
-  /** Of an Execute. */
-  readonly statement?: { readonly query?: string };
-  onResult?: ((error: unknown, ...rest: unknown[]) => void) | undefined;
-  start(packet: unknown, connection: unknown): unknown;
-  execute(packet: Packet | undefined, connection: unknown): boolean;
-  emit(event: string, ...values: unknown[]): boolean;
-  on(event: string, listener: (value: never) => void): unknown;
-  once(event: string, listener: (value: never) => void): unknown;
-  readonly constructor: { readonly name: string };
-}
-
-interface Packet {
-  isError(): boolean;
-  isEOF(): boolean;
-  eofStatusFlags(): number;
 }
 
 const SERVER_STATUS_IN_TRANS = 1;

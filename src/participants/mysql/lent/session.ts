@@ -15,9 +15,9 @@ import {
 import { Loan } from '../../lent/lending.ts';
 import { HeldRelease } from '../../lent/pool-release.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { ERRNO, lostReason, refusedReason } from '../errors.ts';
-import { lockReleased } from '../protocol/work.ts';
-import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../texts.ts';
+import { lockReleased } from '../branch/work.ts';
+import { ERRNO, lostReason, refusedReason } from '../protocol/errors.ts';
+import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../sql/texts.ts';
 import { askMysql, type MysqlAnswer, type MysqlConnection } from './connection.ts';
 import { MysqlGate } from './gate.ts';
 

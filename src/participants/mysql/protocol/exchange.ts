@@ -2,6 +2,7 @@
 
 import { unreachable } from '../../../lib/assert.ts';
 import type { SqlValue } from '../../resource-manager.ts';
+import { queryFrame } from './frames.ts';
 import {
   type Column,
   Cursor,
@@ -13,6 +14,7 @@ import {
   readError,
   readOk,
   type ServerError,
+  STATUS_IN_TRANSACTION,
   STATUS_MORE_RESULTS,
 } from './packets.ts';
 import { readBinaryRow, readCells, readTextRow } from './values.ts';
@@ -25,10 +27,13 @@ export interface Request {
   readonly answer: AnswerKind;
 }
 
+/** Rows as the server sent them. */
+export type Cells = readonly (readonly (Buffer | null)[])[];
+
 /** The answer to one statement. */
 export type Result =
   | ({ readonly kind: 'ok' } & OkPacket)
-  | { readonly kind: 'cells'; readonly rows: readonly (readonly (Buffer | null)[])[]; readonly status: number }
+  | { readonly kind: 'cells'; readonly rows: Cells; readonly status: number }
   | {
       readonly kind: 'values';
       readonly columns: readonly Column[];
@@ -40,6 +45,27 @@ export type Result =
 
 /** The results of one request: one for each statement of its text; an error is the last. */
 export type Answer = readonly Result[];
+
+/** One text of ours, answered with cells. */
+export function textRequest(sql: string): Request {
+  return { frame: queryFrame(sql), answer: 'cells' };
+}
+
+/** The first error of an answer. */
+export function errorOf(answer: Answer): ServerError | undefined {
+  const last = answer.at(-1);
+  return last?.kind === 'error' ? last.error : undefined;
+}
+
+/** The rows of a result; none for a statement that answers without. */
+export function cellsOf(result: Result): Cells {
+  return result.kind === 'cells' ? result.rows : [];
+}
+
+/** Whether the session says that it has a transaction, as it does from XA START until the branch is finished or detached. */
+export function isInTransaction(result: Result | undefined): boolean {
+  return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
+}
 
 export interface Limits {
   readonly rows: number;

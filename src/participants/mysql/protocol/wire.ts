@@ -6,7 +6,7 @@ import { assert } from '../../../lib/assert.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { lostReason } from '../errors.ts';
+import { lostReason } from './errors.ts';
 import { type Answer, Exchange, type Request } from './exchange.ts';
 
 /** A packet as mysql2 hands it over: the payload lies between `offset` and `end`. */

@@ -1,8 +1,8 @@
 // Which statements a branch takes: everything except what would end it, change it, or outlive it. Pure.
 
-import { BRANCH_TABLE } from '../texts.ts';
 import { PIECES_MAX, type Piece, piecesOf } from './pieces.ts';
 import { forbiddenSetting } from './settings.ts';
+import { BRANCH_TABLE } from './texts.ts';
 
 /**
  * `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. `call`: a

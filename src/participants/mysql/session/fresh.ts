@@ -1,7 +1,7 @@
 // What every session of ours is set to, when it is opened and again after each branch, and how that is read back.
-import { EngineError } from '../resource-manager.ts';
-import type { EngineKind } from './engine.ts';
-import type { Answer } from './protocol/exchange.ts';
+import { EngineError } from '../../resource-manager.ts';
+import type { EngineKind } from '../protocol/engine.ts';
+import type { Answer } from '../protocol/exchange.ts';
 
 export interface FreshSettings {
   readonly engine: EngineKind;

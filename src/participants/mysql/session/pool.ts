@@ -1,7 +1,7 @@
 // The sessions for branches: taken one for each branch, given back only when their XA state is provably clean, and reset before the next.
-import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { EngineError } from '../resource-manager.ts';
+import type { Clock, Timer } from '../../../lib/clock.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { EngineError } from '../../resource-manager.ts';
 import type { Session } from './session.ts';
 
 /** How long `take` waits for a session before it refuses. */

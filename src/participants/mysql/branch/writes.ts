@@ -1,7 +1,7 @@
 // Whether a branch wrote anything, by whatever means: a statement's count misses what functions and triggers did.
-import type { Engine } from './engine.ts';
-import type { Answer } from './protocol/exchange.ts';
-import { stateText, WRITE_COUNTERS } from './texts.ts';
+import type { Engine } from '../protocol/engine.ts';
+import type { Answer } from '../protocol/exchange.ts';
+import { stateText, WRITE_COUNTERS } from '../sql/texts.ts';
 
 /**
  * What one branch of a session wrote. Give it every answer.

@@ -1,11 +1,11 @@
 // Every text that the adapter itself sends about a branch. Xids are validated before they get here, and go as hex literals.
 import { createHash } from 'node:crypto';
-import { assert } from '../../lib/assert.ts';
-import { type EvidenceRow, OPENING_LENGTH } from '../../xa/evidence.ts';
-import type { Isolation } from '../../xa/vocabulary.ts';
-import { BQUAL_BYTES_MAX, FORMAT_ID, formatXid, GTRID_BYTES_MAX, type Xid } from '../../xa/xid.ts';
-import type { BranchOptions } from '../resource-manager.ts';
-import type { EngineKind } from './engine.ts';
+import { assert } from '../../../lib/assert.ts';
+import { type EvidenceRow, OPENING_LENGTH } from '../../../xa/evidence.ts';
+import type { Isolation } from '../../../xa/vocabulary.ts';
+import { BQUAL_BYTES_MAX, FORMAT_ID, formatXid, GTRID_BYTES_MAX, type Xid } from '../../../xa/xid.ts';
+import type { BranchOptions } from '../../resource-manager.ts';
+import type { EngineKind } from '../protocol/engine.ts';
 
 export const BRANCH_TABLE = 'concordat_branch';
 

@@ -1,20 +1,20 @@
 // The association of a session with an open branch: XA START with the first statement, statements, and the ways out of it.
-import type { Clock } from '../../lib/clock.ts';
-import type { EvidenceRow } from '../../xa/evidence.ts';
-import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
-import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../resource-manager.ts';
-import type { Engine } from './engine.ts';
-import { ERRNO, refusedError, refusedReason } from './errors.ts';
-import type { Control } from './finish/control.ts';
-import { endOwner, findOwner } from './finish/look.ts';
-import { idleTimeout } from './fresh.ts';
-import type { Pool } from './pool.ts';
-import type { Answer, Request } from './protocol/exchange.ts';
-import type { ServerError } from './protocol/packets.ts';
-import { isInTransaction, lockReleased, prepareWork, readOutcome, refusal } from './protocol/work.ts';
-import { errorOf, isLost, type Session, textRequest } from './session.ts';
-import { guardStatement } from './sql/guard.ts';
-import { beforeCallText, behindCallText, endText, finishText, markerText, startText } from './texts.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { EvidenceRow } from '../../../xa/evidence.ts';
+import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
+import { type BranchOptions, EngineError, type Statement, type StatementResult } from '../../resource-manager.ts';
+import type { Control } from '../finish/control.ts';
+import { endOwner, findOwner } from '../finish/look.ts';
+import type { Engine } from '../protocol/engine.ts';
+import { ERRNO, refusedError, refusedReason } from '../protocol/errors.ts';
+import { type Answer, errorOf, isInTransaction, type Request, textRequest } from '../protocol/exchange.ts';
+import type { ServerError } from '../protocol/packets.ts';
+import { idleTimeout } from '../session/fresh.ts';
+import type { Pool } from '../session/pool.ts';
+import { isLost, type Session } from '../session/session.ts';
+import { guardStatement } from '../sql/guard.ts';
+import { beforeCallText, behindCallText, endText, finishText, markerText, startText } from '../sql/texts.ts';
+import { lockReleased, prepareWork, readOutcome, refusal } from './work.ts';
 import { Writes } from './writes.ts';
 
 export interface AssociationTools {

@@ -1,15 +1,15 @@
 // A session for branches: a connection, its prepared statements, and what is known of its state.
 import type { ConnectionOptions } from 'mysql2';
-import { assert } from '../../lib/assert.ts';
-import type { Clock } from '../../lib/clock.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import { EngineError } from '../resource-manager.ts';
-import { refusedError } from './errors.ts';
+import { assert } from '../../../lib/assert.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { EngineError } from '../../resource-manager.ts';
+import { refusedError } from '../protocol/errors.ts';
+import { type Answer, errorOf, type Request, textRequest } from '../protocol/exchange.ts';
+import { resetFrame } from '../protocol/frames.ts';
+import { Statements } from '../protocol/statements.ts';
+import { connectWire, type Wire } from '../protocol/wire.ts';
 import { type FreshSettings, freshText, READ_BACK_TEXT, readOrigin, readSettings } from './fresh.ts';
-import type { Answer, Request } from './protocol/exchange.ts';
-import { queryFrame, resetFrame } from './protocol/frames.ts';
-import { Statements } from './protocol/statements.ts';
-import { connectWire, type Wire } from './protocol/wire.ts';
 
 /** How long a server may be silent, and who hears of it. */
 export interface Patience {
@@ -21,17 +21,6 @@ export interface Patience {
 }
 
 export interface SessionSettings extends FreshSettings, Patience {}
-
-/** One text of ours, answered with cells. */
-export function textRequest(sql: string): Request {
-  return { frame: queryFrame(sql), answer: 'cells' };
-}
-
-/** The first error of an answer. */
-export function errorOf(answer: Answer): Extract<Answer[number], { kind: 'error' }>['error'] | undefined {
-  const last = answer.at(-1);
-  return last?.kind === 'error' ? last.error : undefined;
-}
 
 /** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting or does not keep it. */
 export async function openSession(options: ConnectionOptions, settings: SessionSettings): Promise<Session> {

@@ -1,7 +1,7 @@
 // The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
-import { assert } from '../../lib/assert.ts';
-import { type EvidenceRow, rowEvidence } from '../../xa/evidence.ts';
-import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { assert } from '../../../lib/assert.ts';
+import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import type { FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type BranchOptions,
   type BranchSession,
@@ -9,14 +9,14 @@ import {
   type OnePhaseResult,
   type Statement,
   type StatementResult,
-} from '../resource-manager.ts';
+} from '../../resource-manager.ts';
+import { ERRNO, refusedError } from '../protocol/errors.ts';
+import { type Answer, errorOf, isInTransaction } from '../protocol/exchange.ts';
+import type { Session } from '../session/session.ts';
+import { guardStatement } from '../sql/guard.ts';
+import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from '../sql/texts.ts';
 import type { Association } from './association.ts';
-import { ERRNO, refusedError } from './errors.ts';
-import type { Answer } from './protocol/exchange.ts';
-import { isInTransaction, lockReleased, refusal } from './protocol/work.ts';
-import { errorOf, type Session } from './session.ts';
-import { guardStatement } from './sql/guard.ts';
-import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from './texts.ts';
+import { lockReleased, refusal } from './work.ts';
 
 export interface BranchTools {
   readonly association: Association;

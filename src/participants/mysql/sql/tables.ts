@@ -1,6 +1,6 @@
 // The adapter's own tables: evidence rows, the epoch of each log, and MariaDB's identity. The text is for people, too.
 
-import type { EngineKind } from './engine.ts';
+import type { EngineKind } from '../protocol/engine.ts';
 import { BRANCH_TABLE } from './texts.ts';
 
 export const EPOCH_TABLE = 'concordat_epoch';

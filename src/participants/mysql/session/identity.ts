@@ -1,9 +1,8 @@
 // Which server a connection leads to: asked of each one that is opened, before anything else is done on it.
-import { EngineError, otherEngine } from '../resource-manager.ts';
-import { ERRNO, refusedError } from './errors.ts';
-import type { Answer } from './protocol/exchange.ts';
-import { errorOf } from './session.ts';
-import { IDENTITY_TABLE } from './tables.ts';
+import { EngineError, otherEngine } from '../../resource-manager.ts';
+import { ERRNO, refusedError } from '../protocol/errors.ts';
+import { type Answer, errorOf } from '../protocol/exchange.ts';
+import { IDENTITY_TABLE } from '../sql/tables.ts';
 
 /** The server is one that cannot know this text: MariaDB has no server_uuid, and another database no row of ours. */
 const STRANGE: readonly number[] = [ERRNO.unknownSystemVariable, ERRNO.noSuchTable];

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';
 import type { ConnectionOptions, SslOptions } from 'mysql2';
-import { CoordinatorError } from '../../xa/errors.ts';
+import { CoordinatorError } from '../../../xa/errors.ts';
 
 export interface MysqlAddress {
   readonly host: string;

@@ -1,7 +1,7 @@
 // The server's error numbers, as the reasons that the rest of Concordat understands.
-import type { Reason } from '../../xa/vocabulary.ts';
-import { EngineError } from '../resource-manager.ts';
-import type { ServerError } from './protocol/packets.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import { EngineError } from '../../resource-manager.ts';
+import type { ServerError } from './packets.ts';
 
 /** Numbers that the adapter acts on. */
 export const ERRNO = {

@@ -2,14 +2,13 @@
 import { assert } from '../../../lib/assert.ts';
 import { PARAMETERS_MAX } from '../../../xa/limits.ts';
 import { EngineError, type Statement, type StatementResult } from '../../resource-manager.ts';
-import { ERRNO, refusedError } from '../errors.ts';
-import type { Session } from '../session.ts';
+import { ERRNO, refusedError } from '../protocol/errors.ts';
+import type { Answer, Request } from '../protocol/exchange.ts';
+import { executeFrame, ParameterError, queryFrame } from '../protocol/frames.ts';
+import { typeName } from '../protocol/types.ts';
+import { isMisread } from '../protocol/values.ts';
+import type { Session } from '../session/session.ts';
 import { hasSeveralStatements } from '../sql/guard.ts';
-import type { Answer, Request, Result } from './exchange.ts';
-import { executeFrame, ParameterError, queryFrame } from './frames.ts';
-import { STATUS_IN_TRANSACTION } from './packets.ts';
-import { typeName } from './types.ts';
-import { isMisread } from './values.ts';
 
 /**
  * Makes a statement ready to be sent: prepared, so that the server itself takes one statement and no value is ever pasted into
@@ -90,11 +89,6 @@ export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
     // INSERT … RETURNING answers with rows instead of a number.
     wrote: affected > 0 || (isWrite && rows.length > 0),
   };
-}
-
-/** Whether the session says that it has a transaction, as it does from XA START until the branch is finished or detached. */
-export function isInTransaction(result: Result | undefined): boolean {
-  return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
 }
 
 /** The marker's text stopped, see `markerText`. */
