@@ -1,5 +1,5 @@
 // What the judges remember of each transaction that a client tried: what it wrote where, what it asked for, what it was told.
-import type { BranchIdentity } from '../../src/client/errors.ts';
+import type { BranchIdentity } from '../../src/client/public/errors.ts';
 import type { RefusedError } from '../../src/client/session/failures.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 

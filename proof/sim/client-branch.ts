@@ -1,5 +1,5 @@
 // One branch of a client's transaction: statements that go to its site one after the other, and may be lost or repeated on the way.
-import type { BranchIdentity } from '../../src/client/errors.ts';
+import type { BranchIdentity } from '../../src/client/public/errors.ts';
 import type { Failure, Work, WorkBranch } from '../../src/client/work/work.ts';
 import { parseBqual, parseGtrid, type Xid } from '../../src/xa/xid.ts';
 import type { Attempt } from './attempt.ts';

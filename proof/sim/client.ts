@@ -1,12 +1,16 @@
 // A service that works in global transactions: the product's own session and commit, over simulated streams.
 
-import { HeuristicOutcomeError, OutcomeUnknownError, TransactionRolledBackError } from '../../src/client/errors.ts';
-import { OVERDUE_GRACE_MS } from '../../src/client/options.ts';
-import { askTransaction, outcomeOf } from '../../src/client/outcome.ts';
+import {
+  HeuristicOutcomeError,
+  OutcomeUnknownError,
+  TransactionRolledBackError,
+} from '../../src/client/public/errors.ts';
+import { OVERDUE_GRACE_MS } from '../../src/client/public/options.ts';
 import type { CoordinatorLink } from '../../src/client/session/coordinator-link.ts';
 import { CoordinatorSession } from '../../src/client/session/coordinator-session.ts';
 import { RefusedError } from '../../src/client/session/failures.ts';
 import { commitTransaction, rollbackTransaction } from '../../src/client/work/ending.ts';
+import { askTransaction, outcomeOf } from '../../src/client/work/outcome.ts';
 import { Work } from '../../src/client/work/work.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Attempt, Attempts, Told } from './attempt.ts';

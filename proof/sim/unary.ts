@@ -1,5 +1,5 @@
 // A transaction of a service that has no session: calls that are repeated, with their request ids, until they are answered.
-import { outcomeOf } from '../../src/client/outcome.ts';
+import { outcomeOf } from '../../src/client/work/outcome.ts';
 import { Work } from '../../src/client/work/work.ts';
 import type { Core } from '../../src/coordinator/core.ts';
 import type { CommitResponse } from '../../src/gen/concordat/v1/CommitResponse.ts';

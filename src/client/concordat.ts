@@ -2,17 +2,29 @@
 
 import { within } from '../lib/wait.ts';
 import { type Gtrid, parseGtrid } from '../xa/xid.ts';
-import { parseContext } from './context.ts';
-import { type BranchIdentity, ConcordatError } from './errors.ts';
-import { checkBranchStart, checkTransactionOptions, type RunOptions, type TransactionOptions } from './options.ts';
-import { askTransaction, outcomeOf, type TransactionOutcome } from './outcome.ts';
+import { parseContext } from './public/context.ts';
+import { type BranchIdentity, ConcordatError } from './public/errors.ts';
+import {
+  checkBranchStart,
+  checkTransactionOptions,
+  type JoinOptions,
+  type RunOptions,
+  type TransactionOptions,
+} from './public/options.ts';
+import type {
+  OneShotStatement,
+  Transaction,
+  TransactionOutcome,
+  TransactionWork,
+  TransactResult,
+} from './public/transaction.ts';
 import { type Beginner, runStatements, runTransaction } from './run.ts';
 import type { Connection } from './session/coordinator-session.ts';
 import { RefusedError, toClientError } from './session/failures.ts';
-import type { OneShotStatement, Transaction, TransactionWork, TransactResult } from './transaction.ts';
 import type { ClientParts } from './work/branches.ts';
-import { JoinedTransaction, type JoinOptions } from './work/joined.ts';
+import { JoinedTransaction } from './work/joined.ts';
 import { OneShot, placeOneShot } from './work/one-shot.ts';
+import { askTransaction, outcomeOf } from './work/outcome.ts';
 import { OwnTransaction } from './work/own-transaction.ts';
 
 /** A resource as the coordinator knows it. */

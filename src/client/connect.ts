@@ -8,7 +8,7 @@ import {
   type ConnectOptions,
   checkMilliseconds,
   OUTCOME_TIMEOUT_DEFAULT_MS,
-} from './options.ts';
+} from './public/options.ts';
 import { CoordinatorSession, type SessionSettings } from './session/coordinator-session.ts';
 import { ResourceLinks } from './session/resource-links.ts';
 import { Embedding } from './work/embedding.ts';

@@ -1,7 +1,7 @@
 // `concordat/client`: what applications import, and nothing else.
 export type { Concordat, ResourceInfo, WaitOptions } from './concordat.ts';
 export { connect } from './connect.ts';
-export { CONTEXT_KEY } from './context.ts';
+export { CONTEXT_KEY } from './public/context.ts';
 export {
   type BranchCause,
   type BranchIdentity,
@@ -12,17 +12,24 @@ export {
   ResultsLostError,
   StatementError,
   TransactionRolledBackError,
-} from './errors.ts';
-export type { BranchStart, ConnectOptions, Logger, RunOptions, TransactionOptions } from './options.ts';
-export type { CommitResult, TransactionOutcome } from './outcome.ts';
-export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './resource.ts';
+} from './public/errors.ts';
 export type {
+  BranchStart,
+  ConnectOptions,
+  JoinOptions,
+  Logger,
+  RunOptions,
+  TransactionOptions,
+} from './public/options.ts';
+export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './public/resource.ts';
+export type {
+  CommitResult,
   EnlistedConnection,
   EnlistOptions,
   OneShotStatement,
   Transaction,
+  TransactionOutcome,
   TransactionWork,
   TransactResult,
-} from './transaction.ts';
+} from './public/transaction.ts';
 export type { JsonObject, Parameter, ResultValue } from './values/values.ts';
-export type { JoinOptions } from './work/joined.ts';

@@ -3,11 +3,10 @@ import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { pause } from '../lib/wait.ts';
-import { ConcordatError } from './errors.ts';
-import { checkRetries, type RunOptions, type TransactionOptions } from './options.ts';
-import type { CommitResult } from './outcome.ts';
-import type { QueryResult } from './resource.ts';
-import type { OneShotStatement, Transaction, TransactResult } from './transaction.ts';
+import { ConcordatError } from './public/errors.ts';
+import { checkRetries, type RunOptions, type TransactionOptions } from './public/options.ts';
+import type { QueryResult } from './public/resource.ts';
+import type { CommitResult, OneShotStatement, Transaction, TransactResult } from './public/transaction.ts';
 
 export interface Beginner {
   beginWhenReady(options: TransactionOptions): Promise<RunTransaction>;

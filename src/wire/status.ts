@@ -74,7 +74,7 @@ const OUTCOMES: Readonly<Record<string, WireError['outcome']>> = {
 };
 
 /** The catalogue's advice is for the code as such; of this one case more may be known. */
-function isRetryable({ entry, metadata }: CoordinatorError): boolean {
+export function isRetryable({ entry, metadata }: CoordinatorError): boolean {
   const known = metadata['retryable'];
   return known === undefined ? entry.retry === 'new-transaction' || entry.retry === 'same-call' : known === 'true';
 }

@@ -9,7 +9,7 @@ import type { Random } from '../../lib/random.ts';
 import { pause, within } from '../../lib/wait.ts';
 import { wire } from '../../wire/proto.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../public/options.ts';
 import { COORDINATOR_CHANNEL, channelCredentials } from './channel.ts';
 import { CoordinatorLink } from './coordinator-link.ts';
 import { toClientError } from './failures.ts';

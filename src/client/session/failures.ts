@@ -3,7 +3,8 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import type { BranchInfo__Output as WireBranch } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
-import { fromServiceError } from '../../wire/status.ts';
+import { EngineError } from '../../participants/resource-manager.ts';
+import { fromServiceError, isRetryable } from '../../wire/status.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import {
   type BranchCause,
@@ -11,7 +12,7 @@ import {
   HeuristicOutcomeError,
   StatementError,
   TransactionRolledBackError,
-} from '../errors.ts';
+} from '../public/errors.ts';
 
 /** A refusal inside the coordinator's stream, with what the catalogue's code alone does not tell. */
 export class RefusedError extends CoordinatorError {
@@ -24,7 +25,7 @@ export class RefusedError extends CoordinatorError {
 }
 
 /** The catalogue's advice is for the code as such; of this one case the peer may know more. */
-function isRetryable(error: WireError): boolean {
+function isWorthRetrying(error: WireError): boolean {
   const { retryable } = error.metadata;
   return retryable === undefined ? error.retryable : retryable === 'true';
 }
@@ -53,22 +54,33 @@ export function toClientError(error: unknown): ConcordatError {
   if (error instanceof ConcordatError) {
     return error;
   }
-  if (error instanceof RefusedError) {
-    return new ConcordatError(error.message, { code: error.code, retryable: isRetryable(error.wire), cause: error });
-  }
   if (error instanceof CoordinatorError) {
-    const { retry } = error.entry;
-    const retryable = retry === 'same-call' || retry === 'new-transaction';
+    const retryable = error instanceof RefusedError ? isWorthRetrying(error.wire) : isRetryable(error);
     return new ConcordatError(error.message, { code: error.code, retryable, cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
   return new ConcordatError(message, { code: 'INTERNAL', retryable: false, cause: error });
 }
 
+/** Why an embedded participant did not take a connection; an `EngineError` is of the database that did not open the branch. */
+export function enlistingFailure(resource: string, error: unknown): ConcordatError {
+  if (!(error instanceof EngineError)) {
+    return toClientError(error);
+  }
+  const { message, ...words } = error.reason;
+  const details = { ...words, code: 'STATEMENT_FAILED', resource, cause: error } as const;
+  return new StatementError(`The branch could not be opened on the connection: ${message}`, details);
+}
+
 /** A reply of a sidecar that is an error. The database's own words travel in the metadata: `sqlstate`, `errno`. */
 export function toStatementError(resource: string, error: WireError): StatementError {
   const code = codeOf(error.reason);
-  return new StatementError(error.message, { code, retryable: isRetryable(error), resource, ...engineWords(error) });
+  return new StatementError(error.message, {
+    code,
+    retryable: isWorthRetrying(error),
+    resource,
+    ...engineWords(error),
+  });
 }
 
 function engineWords({ metadata }: WireError): { sqlstate: string | undefined; errno: number | undefined } {
@@ -105,7 +117,7 @@ export function branchCauses(branches: readonly WireBranch[]): BranchCause[] {
 export function rolledBackByRefusal(gtrid: string, refusal: RefusedError): TransactionRolledBackError {
   const branches = causesOf(refusal.wire);
   // A constraint that failed at prepare fails again, a deadlock does not.
-  const retryable = branches.length > 0 ? branches.every((branch) => branch.retryable) : isRetryable(refusal.wire);
+  const retryable = branches.length > 0 ? branches.every((branch) => branch.retryable) : isWorthRetrying(refusal.wire);
   return new TransactionRolledBackError(`The transaction was rolled back: ${withCauses(refusal.message, branches)}`, {
     code: refusal.code,
     retryable,
@@ -123,7 +135,7 @@ function causesOf(error: WireError): BranchCause[] {
     return causes;
   }
   const { bqual = '', resource = '' } = error.metadata;
-  return [{ bqual, resource, code, message: error.message, retryable: isRetryable(error), ...engineWords(error) }];
+  return [{ bqual, resource, code, message: error.message, retryable: isWorthRetrying(error), ...engineWords(error) }];
 }
 
 /** The transaction was rolled back before its client asked for an end, or while nobody was listening. */

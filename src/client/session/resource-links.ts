@@ -1,6 +1,6 @@
 // The streams to sidecars: one for each address, opened at its first statement, opened anew after it broke.
 import type { CoordinatorError } from '../../xa/errors.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../public/options.ts';
 import { ResourceLink } from './resource-link.ts';
 
 /** Belongs to one client; closing it breaks every stream. */

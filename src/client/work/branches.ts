@@ -1,8 +1,8 @@
 // Which branch a resource has within one transaction, and where a new one is to live.
 
-import { ConcordatError } from '../errors.ts';
-import type { BranchStart } from '../options.ts';
-import type { Resource } from '../resource.ts';
+import { ConcordatError } from '../public/errors.ts';
+import type { BranchStart } from '../public/options.ts';
+import type { Resource } from '../public/resource.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import type { ResourceLinks } from '../session/resource-links.ts';
 import { Branch, type Placement } from './branch.ts';

@@ -1,7 +1,8 @@
 // The door to embedded participants: their code and the database drivers are loaded when an application first enlists a connection.
 
+import type { LogFields } from '../../lib/logger.ts';
+import type { EmbeddedParticipants } from '../../participants/embedded/participants.ts';
 import type { SessionSettings } from '../session/coordinator-session.ts';
-import type { EmbeddedParticipants } from './embedded.ts';
 
 /** Belongs to one client. */
 export class Embedding {
@@ -14,10 +15,17 @@ export class Embedding {
 
   /** @throws {Error} pg or mysql2 is not installed. */
   participants(): Promise<EmbeddedParticipants> {
-    this.#participants ??= import('./embedded.ts').then(
-      ({ EmbeddedParticipants: Participants }) => new Participants(this.#settings),
-    );
+    this.#participants ??= this.#load();
     return this.#participants;
+  }
+
+  async #load(): Promise<EmbeddedParticipants> {
+    const { EmbeddedParticipants: Participants } = await import('../../participants/embedded/participants.ts');
+    const { address, connectTimeoutMs, clock, random, logger } = this.#settings;
+    const info = (fields: LogFields): void => logger?.info(fields, fields.evt);
+    const warn = (fields: LogFields): void => logger?.warn(fields, fields.evt);
+    const participantLogger = { debug: () => undefined, info, warn, error: warn, fatal: warn };
+    return new Participants({ address, connectTimeoutMs, clock, random, logger: participantLogger });
   }
 
   /** Never rejects. */

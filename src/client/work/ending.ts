@@ -4,12 +4,13 @@ import { within } from '../../lib/wait.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
 import type { Acknowledgement } from '../../xa/vocabulary.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import { type BranchIdentity, ConcordatError, TransactionRolledBackError } from '../errors.ts';
-import { OVERDUE_GRACE_MS, ROLLBACK_WAIT_MS } from '../options.ts';
-import { awaitOutcome, type CommitResult, ensureCommitted, heuristicOutcome } from '../outcome.ts';
+import { type BranchIdentity, ConcordatError, TransactionRolledBackError } from '../public/errors.ts';
+import { OVERDUE_GRACE_MS, ROLLBACK_WAIT_MS } from '../public/options.ts';
+import type { CommitResult } from '../public/transaction.ts';
 import type { CoordinatorLink } from '../session/coordinator-link.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import { RefusedError, rolledBackByRefusal } from '../session/failures.ts';
+import { awaitOutcome, ensureCommitted, heuristicOutcome } from './outcome.ts';
 import { printable } from './printable.ts';
 import type { Work } from './work.ts';
 

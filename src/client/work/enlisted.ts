@@ -1,16 +1,16 @@
 // The application's connections within one transaction: lent when they are enlisted, waited for when the transaction ends.
 
 import { within } from '../../lib/wait.ts';
+import type { LentConnection } from '../../participants/embedded/participants.ts';
 import type { EndedOutside } from '../../participants/lent/application-branch.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Gtrid, Xid } from '../../xa/xid.ts';
 import { parseBqual } from '../../xa/xid.ts';
-import type { BranchIdentity } from '../errors.ts';
-import { checkBranchStart } from '../options.ts';
-import { toClientError } from '../session/failures.ts';
-import type { EnlistedConnection, EnlistOptions } from '../transaction.ts';
+import type { BranchIdentity } from '../public/errors.ts';
+import { checkBranchStart } from '../public/options.ts';
+import type { EnlistedConnection, EnlistOptions } from '../public/transaction.ts';
+import { enlistingFailure } from '../session/failures.ts';
 import type { ClientParts } from './branches.ts';
-import type { LentConnection } from './embedded.ts';
 import type { Work, WorkBranch } from './work.ts';
 
 /** How long the end of a transaction waits until a connection is free again. */
@@ -66,7 +66,7 @@ export class EnlistedConnections {
       work.add(branchOf(resource, { bqual, instance: lent.instance }, lent));
       return { resource, prepare: async () => void (await lent.adopted.prepare()) };
     } catch (error) {
-      throw error instanceof TypeError || error === work.signal?.reason ? error : toClientError(error);
+      throw error instanceof TypeError || error === work.signal?.reason ? error : enlistingFailure(resource, error);
     } finally {
       work.answered();
     }

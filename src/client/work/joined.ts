@@ -2,21 +2,16 @@
 
 import { within } from '../../lib/wait.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import { formatContext } from '../context.ts';
-import { ConcordatError } from '../errors.ts';
-import { type BranchStart, OVERDUE_GRACE_MS } from '../options.ts';
-import type { Resource } from '../resource.ts';
+import { formatContext } from '../public/context.ts';
+import { ConcordatError } from '../public/errors.ts';
+import { type JoinOptions, OVERDUE_GRACE_MS } from '../public/options.ts';
+import type { Resource } from '../public/resource.ts';
+import type { TransactionWork } from '../public/transaction.ts';
 import { toClientError } from '../session/failures.ts';
-import type { TransactionWork } from '../transaction.ts';
 import type { Placement } from './branch.ts';
 import { Branches, type ClientParts } from './branches.ts';
 import { printable } from './printable.ts';
 import { Work } from './work.ts';
-
-export interface JoinOptions extends BranchStart {
-  /** Bounds the waits of the statements; aborted, the transaction can only be rolled back. */
-  readonly signal?: AbortSignal;
-}
 
 /** Made by `Concordat.join`. Its branches are its own; the service that began the transaction commits them with the rest. */
 export class JoinedTransaction implements TransactionWork {

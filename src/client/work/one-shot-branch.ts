@@ -1,8 +1,8 @@
 // A branch of a one-shot transaction: its statements leave together, the last one is marked, and each is answered by itself.
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
-import type { BranchIdentity } from '../errors.ts';
-import type { BranchStart } from '../options.ts';
-import type { QueryResult } from '../resource.ts';
+import type { BranchIdentity } from '../public/errors.ts';
+import type { BranchStart } from '../public/options.ts';
+import type { QueryResult } from '../public/resource.ts';
 import { lostStatement, toStatementError } from '../session/failures.ts';
 import type { ResourceLink } from '../session/resource-link.ts';
 import { checkStart, opening, resultOf } from './statement-request.ts';

@@ -4,8 +4,8 @@ import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/conco
 import type { Isolation as WireIsolation } from '../../gen/concordat/v1/Isolation.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
-import { type BranchStart, checkBranchStart } from '../options.ts';
-import type { QueryResult } from '../resource.ts';
+import { type BranchStart, checkBranchStart } from '../public/options.ts';
+import type { QueryResult } from '../public/resource.ts';
 import { requestBytes } from '../session/resource-link.ts';
 import { checkArrays, decodeInteger, decodeRows, encodeParameters, type Parameter } from '../values/values.ts';
 

@@ -1,7 +1,7 @@
 // What this process does within one global transaction: its branches, and the one reason why it can go no further.
 import type { BranchRef } from '../../gen/concordat/v1/BranchRef.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { BranchIdentity } from '../errors.ts';
+import type { BranchIdentity } from '../public/errors.ts';
 
 /** Why the work goes no further. Wrapped, because anything may be thrown; made when it is looked at, because mostly nobody does. */
 export interface Failure {

@@ -1,28 +1,19 @@
 // How a transaction ended, asked afterwards: one question, and the patient form that a commit without an answer needs.
-import type { BranchInfo__Output as WireBranch } from '../gen/concordat/v1/BranchInfo.ts';
-import type { GetTransactionRequest } from '../gen/concordat/v1/GetTransactionRequest.ts';
-import type { TransactionInfo__Output as TransactionInfo } from '../gen/concordat/v1/TransactionInfo.ts';
-import { type Backoff, backoffDelayMs } from '../lib/backoff.ts';
-import { pause, within } from '../lib/wait.ts';
+import type { BranchInfo__Output as WireBranch } from '../../gen/concordat/v1/BranchInfo.ts';
+import type { GetTransactionRequest } from '../../gen/concordat/v1/GetTransactionRequest.ts';
+import type { TransactionInfo__Output as TransactionInfo } from '../../gen/concordat/v1/TransactionInfo.ts';
+import { type Backoff, backoffDelayMs } from '../../lib/backoff.ts';
+import { pause, within } from '../../lib/wait.ts';
 import {
   type BranchIdentity,
   HeuristicOutcomeError,
   OutcomeUnknownError,
   TransactionRolledBackError,
-} from './errors.ts';
-import type { CoordinatorLink } from './session/coordinator-link.ts';
-import type { CoordinatorSession } from './session/coordinator-session.ts';
-import { branchCauses, RefusedError, rolledBackByReason } from './session/failures.ts';
-
-/** `active`: not decided yet. `unknown`: nothing may be concluded. `expired`: it was known once, and has left the log. */
-export type TransactionOutcome = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
-
-/** How a commit ended. */
-export interface CommitResult {
-  readonly outcome: 'committed';
-  /** Every branch is finished: a read anywhere sees it. False with `decided`, or while a database is away. */
-  readonly applied: boolean;
-}
+} from '../public/errors.ts';
+import type { CommitResult, TransactionOutcome } from '../public/transaction.ts';
+import type { CoordinatorLink } from '../session/coordinator-link.ts';
+import type { CoordinatorSession } from '../session/coordinator-session.ts';
+import { branchCauses, RefusedError, rolledBackByReason } from '../session/failures.ts';
 
 const OUTCOMES = {
   OUTCOME_UNSPECIFIED: 'active',

@@ -1,8 +1,18 @@
 // What applications hold of a transaction: the public shapes, for the service that began it and for those that joined.
+
+import type { Parameter } from '../values/values.ts';
 import type { BranchStart } from './options.ts';
-import type { CommitResult } from './outcome.ts';
 import type { QueryResult, Resource } from './resource.ts';
-import type { Parameter } from './values/values.ts';
+
+/** How a commit ended. */
+export interface CommitResult {
+  readonly outcome: 'committed';
+  /** Every branch is finished: a read anywhere sees it. False with `decided`, or while a database is away. */
+  readonly applied: boolean;
+}
+
+/** `active`: not decided yet. `unknown`: nothing may be concluded. `expired`: it was known once, and has left the log. */
+export type TransactionOutcome = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
 
 /** What a service may do within a transaction, whoever began it. */
 export interface TransactionWork {

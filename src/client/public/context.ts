@@ -1,5 +1,5 @@
 // The transaction's context: one line of text that travels to other services in call metadata, so that they can join.
-import { type Gtrid, parseGtrid } from '../xa/xid.ts';
+import { type Gtrid, parseGtrid } from '../../xa/xid.ts';
 
 /** The metadata key, or HTTP header, under which services pass the context on. */
 export const CONTEXT_KEY = 'concordat-context';

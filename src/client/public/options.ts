@@ -1,6 +1,6 @@
 // What an application may ask for, with the defaults and the checks.
-import { TRANSACTION_TIMEOUT_MAX_MS } from '../xa/limits.ts';
-import type { Acknowledgement, Isolation } from '../xa/vocabulary.ts';
+import { TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
+import type { Acknowledgement, Isolation } from '../../xa/vocabulary.ts';
 
 /** The part of a logger that the client uses; pino and its like fit. */
 export interface Logger {
@@ -26,6 +26,11 @@ export interface BranchStart {
   /** The engine's default if not given. */
   readonly isolation?: Exclude<Isolation, 'default'>;
   readonly readOnly?: boolean;
+}
+
+export interface JoinOptions extends BranchStart {
+  /** Bounds the waits of the statements; aborted, the transaction can only be rolled back. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TransactionOptions extends BranchStart {

@@ -1,6 +1,7 @@
 // What an application does at one resource within a transaction: the public shape of a statement and its result.
+
+import type { Parameter, ResultValue } from '../values/values.ts';
 import type { BranchStart } from './options.ts';
-import type { Parameter, ResultValue } from './values/values.ts';
 
 export interface StatementOptions extends BranchStart {
   /**

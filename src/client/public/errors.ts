@@ -1,8 +1,8 @@
 // Every error that an application can meet. Match on the class or on `code`, never on the message.
-import type { ErrorCode } from '../xa/errors.ts';
+import type { ErrorCode } from '../../xa/errors.ts';
 import type { QueryResult } from './resource.ts';
 
-export type { ErrorCode } from '../xa/errors.ts';
+export type { ErrorCode } from '../../xa/errors.ts';
 
 export interface ConcordatErrorDetails {
   readonly code: ErrorCode;

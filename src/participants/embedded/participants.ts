@@ -1,24 +1,19 @@
 // The participants inside this process: one for each resource that the application enlists connections of, attached when first needed.
 
+import type { Clock } from '../../lib/clock.ts';
 import type { LogFields, Logger } from '../../lib/logger.ts';
+import type { Random } from '../../lib/random.ts';
 import { within } from '../../lib/wait.ts';
-import { dialGrpc } from '../../participants/attach/grpc-dial.ts';
-import { type ApplicationConnection, recognise } from '../../participants/embedded/connection.ts';
-import { type EmbeddedManager, openEmbeddedManager } from '../../participants/embedded/embedded-manager.ts';
-import type { ApplicationBranch } from '../../participants/lent/application-branch.ts';
-import { mysqlConnection } from '../../participants/mysql/lent/connection.ts';
-import { EngineError } from '../../participants/resource-manager.ts';
-import {
-  type AdoptedBranch,
-  openParticipantRuntime,
-  type ParticipantRuntime,
-} from '../../participants/runtime/runtime.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { newOpening, type Opening, rowEvidence } from '../../xa/evidence.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
-import { ConcordatError, StatementError } from '../errors.ts';
-import type { SessionSettings } from '../session/coordinator-session.ts';
+import { dialGrpc } from '../attach/grpc-dial.ts';
+import type { ApplicationBranch } from '../lent/application-branch.ts';
+import { mysqlConnection } from '../mysql/lent/connection.ts';
+import { type AdoptedBranch, openParticipantRuntime, type ParticipantRuntime } from '../runtime/runtime.ts';
+import { type ApplicationConnection, recognise } from './connection.ts';
+import { type EmbeddedManager, openEmbeddedManager } from './embedded-manager.ts';
 
 /** Branches of one application at one resource; its own pool is the real limit. */
 const BRANCHES_MAX = 10_000;
@@ -26,6 +21,16 @@ const BRANCHES_MAX = 10_000;
 const DRAIN_MS = 5_000;
 /** Later than the branch's own deadline, which rolls it back in good order. */
 const IDLE_GRACE_MS = 5_000;
+
+export interface EmbeddedSettings {
+  /** The coordinator's host and port. */
+  readonly address: string;
+  /** How long a participant may take to attach. */
+  readonly connectTimeoutMs: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
 
 export interface EnlistRequest {
   readonly xid: Xid;
@@ -53,18 +58,20 @@ interface Participant {
 
 /** Made at the first enlisting; disposing it finishes what is prepared, for a while, and rolls back the rest. */
 export class EmbeddedParticipants implements AsyncDisposable {
-  readonly #settings: SessionSettings;
+  readonly #settings: EmbeddedSettings;
   readonly #participants = new Map<ResourceName, Promise<Participant>>();
   /** The application's connections, and which engine each was found to belong to. */
   readonly #connections = new WeakMap<object, { readonly connection: ApplicationConnection; identity?: string }>();
 
-  constructor(settings: SessionSettings) {
+  constructor(settings: EmbeddedSettings) {
     this.#settings = settings;
   }
 
   /**
    * Opens a branch on the application's connection.
-   * @throws {TypeError} the connection cannot take part. {ConcordatError} the participant or the database refuses; nothing is open.
+   * @throws {TypeError} the connection cannot take part.
+   * @throws {CoordinatorError} RESOURCE_UNAVAILABLE, RESOURCE_IDENTITY, or what the coordinator refused the participant with.
+   * @throws {EngineError} the database did not open the branch. Nothing is open after any of them.
    */
   async enlist(resource: string, request: EnlistRequest): Promise<LentConnection> {
     const name = parseResourceName(resource);
@@ -77,7 +84,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
     this.#connections.set(key, known);
     const participant = await this.#participant(name, known.connection, request);
     await checkIdentity(name, known, participant);
-    return await open(name, known.connection, participant, request, newOpening(this.#settings.random));
+    return await open(known.connection, participant, request, newOpening(this.#settings.random));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,7 +105,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
       opening.catch(() => this.#participants.delete(name));
     }
     const { clock, connectTimeoutMs: timeoutMs } = this.#settings;
-    const late = (): ConcordatError => unavailable(name, 'it does not come up');
+    const late = (): CoordinatorError => unavailable(name, 'it does not come up');
     return await within(opening, { clock, timeoutMs: timeoutMs + 1_000, signal: request.signal }, late);
   }
 
@@ -141,15 +148,9 @@ export class EmbeddedParticipants implements AsyncDisposable {
     const { logger } = this.#settings;
     const problem = (fields: LogFields): void => {
       onProblem(String(fields['message'] ?? fields.evt));
-      logger?.warn(fields, fields.evt);
+      logger.warn(fields);
     };
-    return {
-      debug: () => undefined,
-      info: (fields) => logger?.info(fields, fields.evt),
-      warn: problem,
-      error: problem,
-      fatal: problem,
-    };
+    return { ...logger, warn: problem, error: problem, fatal: problem };
   }
 }
 
@@ -162,9 +163,9 @@ async function checkIdentity(
   if (known.identity === undefined) {
     const problem = await known.connection.ownerProblem();
     if (problem !== undefined) {
-      throw new ConcordatError(`The connection cannot take part in ${name}: ${problem}.`, {
-        code: 'RESOURCE_UNAVAILABLE',
-        retryable: false,
+      // Until somebody changes the roles it is refused again.
+      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `The connection cannot take part in ${name}: ${problem}.`, {
+        metadata: { retryable: 'false' },
       });
     }
   }
@@ -175,12 +176,11 @@ async function checkIdentity(
   }
   if (identity !== expected) {
     const message = `The connection belongs to the database ${identity ?? 'that does not answer'}, and ${name} is ${expected}.`;
-    throw new ConcordatError(message, { code: 'RESOURCE_IDENTITY', retryable: false });
+    throw new CoordinatorError('RESOURCE_IDENTITY', message);
   }
 }
 
 async function open(
-  name: ResourceName,
   connection: ApplicationConnection,
   { runtime, manager }: Participant,
   request: EnlistRequest,
@@ -204,25 +204,14 @@ async function open(
     await branch.begin();
   } catch (error) {
     await branch.rollback();
-    throw error instanceof EngineError ? notBegun(name, error) : error;
+    throw error;
   }
   return { instance: runtime.instance, branch, adopted };
 }
 
-function notBegun(resource: ResourceName, { reason }: EngineError): StatementError {
-  const code = new CoordinatorError('STATEMENT_FAILED', reason.message).code;
-  return new StatementError(`The branch could not be opened on the connection: ${reason.message}`, {
-    code,
-    retryable: reason.retryable,
-    resource,
-    sqlstate: reason.sqlstate,
-    errno: reason.errno,
-  });
-}
-
-function unavailable(name: ResourceName, problem: string): ConcordatError {
+function unavailable(name: ResourceName, problem: string): CoordinatorError {
   const message = `The embedded participant of ${name} is not attached to the coordinator: ${problem}`;
-  return new ConcordatError(message, { code: 'RESOURCE_UNAVAILABLE', retryable: true });
+  return new CoordinatorError('RESOURCE_UNAVAILABLE', message);
 }
 
 async function close({ runtime, manager }: Participant): Promise<void> {
