@@ -1,4 +1,5 @@
 // Why a branch ended or a statement failed: engine errors as reasons for the coordinator and as errors for the application.
+import type { PoolRefusal } from '../lib/pool.ts';
 import { CoordinatorError, isErrorCode } from '../xa/errors.ts';
 import type { Evidence, Reason } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
@@ -50,4 +51,16 @@ export function noOpening(xid: Xid, evidence: Evidence): Reason {
 export function noProof(xid: Xid): Reason {
   const message = `the database neither lists ${formatXid(xid)} nor has its row, which may have been deleted: neither end is proven`;
   return { code: 'BRANCH_UNKNOWN', message, retryable: false };
+}
+
+/** What a pool of an adapter refuses with. @param what is pooled, in the plural. */
+export function poolRefusal(why: PoolRefusal, max: number, what: string): EngineError {
+  const [code, message] =
+    why === 'closed'
+      ? ['ENGINE_UNAVAILABLE', 'the adapter is closed']
+      : [
+          'LIMIT_CONNECTIONS',
+          `all ${max} ${what} are busy${why === 'crowded' ? ', and too many calls wait for one' : ''}`,
+        ];
+  return new EngineError({ code, message, retryable: true }, { sessionLost: false });
 }

@@ -78,3 +78,5 @@ export const STATEMENTS_AHEAD_MAX = 32;
 export const SIDECAR_BRANCHES_MAX = 64;
 /** Branches that wait at one participant until a session is free. */
 export const SESSIONS_WAITED_FOR_MAX = 1_000;
+/** Calls of phase two, evidence and recovery that wait at one participant for one of its few connections; the others are repeated. */
+export const CONTROLS_WAITED_FOR_MAX = 10_000;

@@ -40,7 +40,7 @@ import { lostReason } from './protocol/errors.ts';
 import type { Wire } from './protocol/wire.ts';
 import { checkAgainst } from './session/identity.ts';
 import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './session/options.ts';
-import { Pool } from './session/pool.ts';
+import { openSessions, type Sessions } from './session/pool.ts';
 import { openSession } from './session/session.ts';
 import { type MarkerKey, recoverText, type Target } from './sql/texts.ts';
 
@@ -84,7 +84,7 @@ class MysqlResourceManager implements ResourceManager {
   readonly #openControl: () => Control;
   readonly #control: Control;
   readonly #isEmbedded: boolean;
-  readonly #pool: Pool;
+  readonly #pool: Sessions;
   readonly #pinned: Pinned;
   readonly #finisher: Finisher;
   /** Branches that are open and not prepared, by name; with their openings. */
@@ -103,13 +103,16 @@ class MysqlResourceManager implements ResourceManager {
     this.#detach = options.detach ?? false;
     const onSilence = ({ askedAt }: Wire) => {
       this.#control.condemn(askedAt);
-      this.#pool.condemn(askedAt);
+      // A server that has been silent on one connection has most likely lost the idle ones, too: each would cost its branch a deadline.
+      for (const session of this.#pool.free.filter(({ wire }) => wire.heardAt < askedAt)) {
+        this.#pool.drop(session);
+      }
     };
     const patience = { clock, callTimeoutMs, onSilence };
     this.#openControl = () => new Control({ connection, ...patience });
     this.#isEmbedded = options.embedded ?? false;
     this.#control = this.#openControl();
-    this.#pool = new Pool({
+    this.#pool = openSessions({
       max: options.poolMax ?? SIDECAR_BRANCHES_MAX,
       clock,
       connect: async () => {
@@ -153,7 +156,9 @@ class MysqlResourceManager implements ResourceManager {
       this.#expected = identity;
       this.#engine = undefined;
       this.#control.expectIdentity(identity);
-      this.#pool.failAll({ ...lostReason(undefined), message: 'another database is expected from now on' });
+      for (const { wire } of this.#pool.all) {
+        wire.fail({ ...lostReason(undefined), message: 'another database is expected from now on' });
+      }
     }
   }
 
@@ -259,6 +264,9 @@ class MysqlResourceManager implements ResourceManager {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pool.close();
+    for (const session of this.#pool.all) {
+      this.#pool.drop(session);
+    }
     this.#control.close();
   }
 

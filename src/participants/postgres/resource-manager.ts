@@ -2,7 +2,12 @@
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../xa/evidence.ts';
-import { SIDECAR_BRANCHES_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS } from '../../xa/limits.ts';
+import {
+  CONTROLS_WAITED_FOR_MAX,
+  SESSIONS_WAITED_FOR_MAX,
+  SIDECAR_BRANCHES_MAX,
+  TRANSACTION_TIMEOUT_DEFAULT_MS,
+} from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import { noOpening, noProof } from '../reasons.ts';
@@ -116,11 +121,17 @@ class PostgresResourceManager implements ResourceManager {
       this.#controls.dropIdle();
     };
     this.#branches = new SessionPool({
-      ...{ sessionsMax: this.#poolMax, waitMs: OPEN_WAIT_MS, clock, onSilence },
+      ...{ sessionsMax: this.#poolMax, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: OPEN_WAIT_MS, clock, onSilence },
       connect: () => expected(openBranchSession),
     });
     this.#controls = new SessionPool({
-      ...{ sessionsMax: CONTROL_SESSIONS_MAX, waitMs: this.#callTimeoutMs, clock, onSilence },
+      ...{
+        sessionsMax: CONTROL_SESSIONS_MAX,
+        waitersMax: CONTROLS_WAITED_FOR_MAX,
+        waitMs: this.#callTimeoutMs,
+        clock,
+        onSilence,
+      },
       connect: () => expected(this.#connect),
     });
     this.#fences = new Fences(this.#control);

@@ -10,7 +10,7 @@ import { ERRNO, refusedError, refusedReason } from '../protocol/errors.ts';
 import { type Answer, errorOf, isInTransaction, type Request, textRequest } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
 import { idleTimeout } from '../session/fresh.ts';
-import type { Pool } from '../session/pool.ts';
+import type { Sessions } from '../session/pool.ts';
 import { isLost, type Session } from '../session/session.ts';
 import { guardStatement } from '../sql/guard.ts';
 import { beforeCallText, behindCallText, endText, finishText, markerText, startText } from '../sql/texts.ts';
@@ -23,7 +23,7 @@ export interface AssociationTools {
   readonly engine: Engine;
   readonly control: Control;
   readonly clock: Clock;
-  readonly pool: Pool;
+  readonly pool: Sessions;
 }
 
 /** What `run` brings back: the statement's result, and the answer to the text behind it. */
@@ -178,7 +178,7 @@ export class Association {
     if (isInTransaction(last.at(-1))) {
       this.#tools.pool.drop(this.#session);
     } else {
-      this.#tools.pool.release(this.#session);
+      this.#tools.pool.give(this.#session);
     }
   }
 

@@ -1,7 +1,9 @@
 // Connections apart from the branches': for phase two, evidence and bookkeeping, so that full pools and stuck branches stop none
 // of it.
 import type { ConnectionOptions } from 'mysql2';
-import { EngineError } from '../../resource-manager.ts';
+import { Pool } from '../../../lib/pool.ts';
+import { CONTROLS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { poolRefusal } from '../../reasons.ts';
 import { ERRNO, lostReason, refusedError } from '../protocol/errors.ts';
 import { type Answer, type Cells, cellsOf, errorOf, textRequest } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
@@ -36,16 +38,18 @@ export interface ControlOptions extends Patience {
 
 export class Control {
   readonly #options: ControlOptions;
-  readonly #idle: Wire[] = [];
-  /** All that are open, idle or not. */
-  readonly #wires = new Set<Wire>();
-  readonly #waiting: ((wire: Wire | undefined) => void)[] = [];
+  readonly #pool: Pool<Wire>;
   #expected: string | undefined;
-  #open = 0;
-  #closed = false;
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    const { clock, callTimeoutMs: waitMs } = options;
+    this.#pool = new Pool({
+      ...{ max: CONNECTIONS_MAX, waitersMax: CONTROLS_WAITED_FOR_MAX, waitMs, clock },
+      make: () => this.#connect(),
+      destroy: (wire) => wire.destroy(),
+      refusal: (why) => poolRefusal(why, CONNECTIONS_MAX, 'connections for phase two'),
+    });
   }
 
   /**
@@ -54,22 +58,14 @@ export class Control {
    * @throws {EngineError} ENGINE_UNAVAILABLE: the text may or may not have been carried out.
    */
   async run(sql: string): Promise<Answer> {
-    const wire = await this.#take();
     try {
-      return await this.#exchange(wire, sql);
+      return await this.#attempt(sql);
     } catch (error) {
-      if (!isLost(error) || this.#closed) {
+      if (!isLost(error)) {
         throw error;
       }
-    } finally {
-      this.#give(wire);
     }
-    const fresh = await this.#take();
-    try {
-      return await this.#exchange(fresh, sql);
-    } finally {
-      this.#give(fresh);
-    }
+    return await this.#attempt(sql);
   }
 
   /** The rows of every result of a text. @throws {EngineError} also when the server refuses it. */
@@ -98,8 +94,8 @@ export class Control {
 
   /** Ends the idle connections that were not heard since `moment`, see `Wire`. */
   condemn(moment: number): void {
-    for (const wire of this.#idle.filter(({ heardAt }) => heardAt < moment)) {
-      wire.fail(lostReason(undefined));
+    for (const wire of this.#pool.free.filter(({ heardAt }) => heardAt < moment)) {
+      this.#pool.drop(wire);
     }
   }
 
@@ -109,19 +105,28 @@ export class Control {
       return;
     }
     this.#expected = identity;
-    // One that is idle is taken out by its own listener, one in use is given back by its user.
-    for (const wire of this.#wires) {
+    for (const wire of this.#pool.all) {
       wire.fail({ ...lostReason(undefined), message: 'another database is expected from now on' });
     }
   }
 
   close(): void {
-    this.#closed = true;
-    for (const wire of this.#idle.splice(0)) {
-      wire.destroy();
+    this.#pool.close();
+    for (const wire of this.#pool.free) {
+      this.#pool.drop(wire);
     }
-    for (const waiting of this.#waiting.splice(0)) {
-      waiting(undefined);
+  }
+
+  async #attempt(sql: string): Promise<Answer> {
+    const wire = await this.#pool.take();
+    try {
+      return await this.#exchange(wire, sql);
+    } finally {
+      if (wire.lost === undefined) {
+        this.#pool.give(wire);
+      } else {
+        this.#pool.drop(wire);
+      }
     }
   }
 
@@ -130,74 +135,22 @@ export class Control {
     return answer ?? [];
   }
 
-  async #take(): Promise<Wire> {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      return idle;
-    }
-    if (this.#open >= CONNECTIONS_MAX) {
-      const given = await new Promise<Wire | undefined>((resolve) => this.#waiting.push(resolve));
-      if (given !== undefined) {
-        return given;
-      }
-    }
-    if (this.#closed) {
-      throw new EngineError(
-        { ...lostReason(undefined), message: 'the resource manager is closed' },
-        { sessionLost: true },
-      );
-    }
-    return await this.#connect();
-  }
-
   async #connect(): Promise<Wire> {
-    this.#open += 1;
+    const wire = await connectWire(this.#options.connection);
     try {
-      const wire = await connectWire(this.#options.connection);
-      try {
-        const error = errorOf(await this.#exchange(wire, FIRST_TEXT));
-        if (error !== undefined) {
-          throw refusedError(error, 'ENGINE_UNAVAILABLE');
-        }
-        await checkAgainst(
-          () => this.#expected,
-          (sql) => this.#exchange(wire, sql),
-        );
-      } catch (error) {
-        wire.destroy();
-        throw error;
+      const error = errorOf(await this.#exchange(wire, FIRST_TEXT));
+      if (error !== undefined) {
+        throw refusedError(error, 'ENGINE_UNAVAILABLE');
       }
-      this.#wires.add(wire);
-      wire.onLost(() => {
-        this.#wires.delete(wire);
-        const index = this.#idle.indexOf(wire);
-        if (index !== -1) {
-          this.#idle.splice(index, 1);
-          this.#open -= 1;
-        }
-      });
-      return wire;
+      await checkAgainst(
+        () => this.#expected,
+        (sql) => this.#exchange(wire, sql),
+      );
     } catch (error) {
-      this.#open -= 1;
-      // Whoever waits for a connection tries for itself, and hears the same error.
-      this.#waiting.shift()?.(undefined);
+      wire.destroy();
       throw error;
     }
-  }
-
-  #give(wire: Wire): void {
-    if (wire.lost !== undefined || this.#closed) {
-      this.#wires.delete(wire);
-      wire.destroy();
-      this.#open -= 1;
-      this.#waiting.shift()?.(undefined);
-      return;
-    }
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) {
-      this.#idle.push(wire);
-    } else {
-      waiting(wire);
-    }
+    wire.onLost(() => this.#pool.drop(wire));
+    return wire;
   }
 }

@@ -8,7 +8,7 @@ import { noOpening, noProof } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from '../protocol/errors.ts';
-import type { Pool } from '../session/pool.ts';
+import type { Sessions } from '../session/pool.ts';
 import { BRANCH_TABLE, finishText, type Target } from '../sql/texts.ts';
 import type { Control } from './control.ts';
 import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf, pause } from './look.ts';
@@ -32,7 +32,7 @@ export interface FinisherTools {
   readonly engine: () => Promise<Engine>;
   readonly control: Control;
   readonly clock: Clock;
-  readonly pool: Pool;
+  readonly pool: Sessions;
   readonly pinned: Pinned;
   /** Whether this participant works in the branch now. */
   readonly isActive: (target: Target) => boolean;
@@ -111,7 +111,9 @@ export class Finisher {
   /** Our own session that has prepared the branch, or that has moved on and opened no other yet. */
   #isHarmless(target: Target, owner: number): boolean {
     const { pool, pinned } = this.#tools;
-    return pool.isIdle(owner) || pinned.rows(target).some((row) => pinned.connectionOf(row) === owner);
+    return (
+      pool.free.some(({ id }) => id === owner) || pinned.rows(target).some((row) => pinned.connectionOf(row) === owner)
+    );
   }
 
   /** Every opening that bears the name: at most one of them has a session that works, by the lock of the name. */

@@ -3,7 +3,7 @@ import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import { ERRNO, ROLLED_BACK } from '../protocol/errors.ts';
 import { errorOf, isInTransaction } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
-import type { Pool } from '../session/pool.ts';
+import type { Sessions } from '../session/pool.ts';
 import { isLost, type Session } from '../session/session.ts';
 import { finishText, type Target } from '../sql/texts.ts';
 import { isOf } from './look.ts';
@@ -16,9 +16,9 @@ export type PinnedFinish =
 
 export class Pinned {
   readonly #sessions = new Map<string, { readonly row: EvidenceRow; readonly session: Session }>();
-  readonly #pool: Pool;
+  readonly #pool: Sessions;
 
-  constructor(pool: Pool) {
+  constructor(pool: Sessions) {
     this.#pool = pool;
   }
 
@@ -51,7 +51,7 @@ export class Pinned {
       if (error === undefined && !isInTransaction(answer.at(-1))) {
         this.#sessions.delete(formatRow(row));
         session.whenLost = undefined;
-        this.#pool.release(session);
+        this.#pool.give(session);
         return { kind: 'done' };
       }
       if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
