@@ -80,22 +80,40 @@ function blockCommentEnd(sql: string, start: number): number {
   return at;
 }
 
+/** Names in one text, counted as often as they come. No statement that a person wrote has so many; only then is the text not walked to its end. */
+const NAMES_MAX = 20_000;
+
 /**
  * Every name that the text could mean, as the catalogue spells it, and many that it does not: words within strings and comments, too.
- * Undefined: there may be others, since a name is spelled in escapes.
+ * Undefined: there may be others, since a name is spelled in escapes, or there are more than `NAMES_MAX`.
  */
 export function namesIn(sql: string): readonly string[] | undefined {
   if (/u&"|""/i.test(sql)) {
     return undefined;
   }
+  const words = new Set<string>();
+  let count = 0;
+  for (const [word] of sql.matchAll(WORDS)) {
+    count += 1;
+    if (count > NAMES_MAX) {
+      return undefined;
+    }
+    words.add(word);
+  }
   const names = new Set<string>();
-  for (const word of new Set(sql.match(WORDS))) {
+  for (const word of words) {
     // The server folds ASCII alone in a database of UTF-8.
     names.add(word.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()));
   }
   // Between any two neighbouring quotes: which of them opens a name and which closes one depends on strings around them.
-  for (const span of sql.split('"').slice(1, -1)) {
-    names.add(span);
+  let opened = sql.indexOf('"');
+  for (let next = sql.indexOf('"', opened + 1); opened >= 0 && next >= 0; next = sql.indexOf('"', opened + 1)) {
+    count += 1;
+    if (count > NAMES_MAX) {
+      return undefined;
+    }
+    names.add(sql.slice(opened + 1, next));
+    opened = next;
   }
   return [...names];
 }
