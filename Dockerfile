@@ -4,6 +4,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY proto ./proto
+COPY scripts ./scripts
 COPY src ./src
 COPY tsconfig.json tsconfig.build.json ./
 RUN npm run build && npm prune --omit=dev --ignore-scripts

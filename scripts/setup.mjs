@@ -1,4 +1,4 @@
-// Makes a checkout runnable: dependencies, a Node that fits, generated types. Runs on Node 18 and later without any
+// Makes a checkout runnable: dependencies, a Node that fits, generated code. Runs on Node 18 and later without any
 // dependency, because it is what installs them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { SetupError } from './run-node.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const GENERATED = join(ROOT, 'src', 'gen');
 
 /** The oldest Node that runs Concordat, as in package.json's `engines`. */
 const NODE_MIN = [24, 11];
@@ -26,13 +27,13 @@ const NPM_LINES_SHOWN = 15;
 /**
  * Prepares the checkout and resolves with the path of a Node that can run it.
  *
- * `types` also generates src/gen where it is missing or older than the protocol: only the type checker needs it.
+ * Also generates src/gen where it is missing or older than what it is made from; with `generate`, in any case.
  */
-export async function prepare({ types = false } = {}) {
+export async function prepare({ generate = false } = {}) {
   installDependencies();
   const node = fittingNode();
-  if (types) {
-    generateTypes(node);
+  if (generate || !isGenerated()) {
+    generateWire(node);
   }
   return node;
 }
@@ -194,18 +195,25 @@ function npm(args, cwd) {
   }
 }
 
-/** Generates the TypeScript types of the wire, by the command that package.json names as `gen`. */
-function generateTypes(node) {
-  const target = join(ROOT, 'src', 'gen');
-  if (newest(join(ROOT, 'proto')) < oldest(target)) {
-    return;
-  }
-  const [, ...args] = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts.gen.split(' ');
-  const generator = join(ROOT, 'node_modules', '@grpc', 'proto-loader', 'build', 'bin', 'proto-loader-gen-types.js');
-  rmSync(target, { recursive: true, force: true });
-  const { status, stderr } = spawnSync(node, [generator, ...args], { cwd: ROOT, encoding: 'utf8' });
-  if (status !== 0) {
-    throw new SetupError(`generating the types of the wire failed: ${stderr.trim()}`);
+/** The codecs came later than the types: a checkout may have the one without the other. */
+function isGenerated() {
+  const source = Math.max(newest(join(ROOT, 'proto')), newest(join(ROOT, 'scripts', 'gen')));
+  return existsSync(join(GENERATED, 'codecs.ts')) && source < oldest(GENERATED);
+}
+
+/** Generates the types and codecs of the wire beside src/gen, and puts them there when they are whole. */
+function generateWire(node) {
+  const partial = `${GENERATED}.partial-${process.pid}`;
+  try {
+    const main = join(ROOT, 'scripts', 'gen', 'main.ts');
+    const { status, stderr } = spawnSync(node, [main, partial], { cwd: ROOT, encoding: 'utf8' });
+    if (status !== 0) {
+      throw new SetupError(`generating src/gen from proto/ failed: ${stderr.trim()}`);
+    }
+    rmSync(GENERATED, { recursive: true, force: true });
+    renameSync(partial, GENERATED);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
   }
 }
 

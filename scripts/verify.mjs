@@ -56,7 +56,7 @@ const TESTS = { name: 'tests', script: join(MODULES, 'vitest', 'vitest.mjs'), ar
 
 await orComplain(async () => {
   const withoutTests = process.argv.includes('--no-tests');
-  const node = await prepare({ types: true });
+  const node = await prepare();
   process.chdir(ROOT);
   const results = [];
   for (const { name, script, args } of [...STATIC_CHECKS, ...(withoutTests ? [] : [TESTS]), ...PROOFS]) {

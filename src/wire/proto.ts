@@ -12,7 +12,7 @@ import type { ProtoGrpcType as TransactionTypes } from '../gen/transaction.ts';
 import { codecOf } from './codec.ts';
 import { readRequest } from './request.ts';
 
-/** Kept equal to the flags of `npm run gen`: 64-bit integers and enum values are strings, absent scalars their defaults. */
+/** Kept equal to the flags in scripts/gen/main.ts: 64-bit integers and enum values are strings, absent scalars their defaults. */
 const OPTIONS: Options = { longs: String, enums: String, defaults: true, oneofs: true };
 
 const FILES = ['transaction', 'participant', 'resource', 'admin'].map((name) => `concordat/v1/${name}.proto`);
@@ -56,8 +56,8 @@ function useCodecs(service: string, method: MethodDefinition<object, object>): v
   if (!resolvedRequestType || !resolvedResponseType) {
     throw new Error(`The proto folder does not define ${method.path}: reinstall the package.`);
   }
-  const request = codecOf(resolvedRequestType);
-  const response = codecOf(resolvedResponseType);
+  const request = codecOf(resolvedRequestType.fullName.slice(1));
+  const response = codecOf(resolvedResponseType.fullName.slice(1));
   method.requestSerialize = request.encode;
   method.requestDeserialize = (bytes) => readRequest(request, bytes);
   method.responseSerialize = response.encode;

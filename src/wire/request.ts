@@ -3,7 +3,7 @@
 import { CoordinatorError } from '../xa/errors.ts';
 import { FRAME_MESSAGES_MAX, HELLO_MAX_MS, LIST_ENTRIES_MAX } from '../xa/limits.ts';
 import type { Codec } from './codec.ts';
-import { isTooMany } from './wire-reading.ts';
+import { isTooMany } from './encoding/reading.ts';
 
 const refusals = new WeakMap<object, CoordinatorError>();
 const NOTHING = Buffer.alloc(0);

@@ -1,7 +1,10 @@
 // What protobufjs's reader does not give as our messages have it: 64-bit integers as text, enum values by name, entries of a map of texts;
 // and what it does not check: a text that is cut short, a part that is longer than its message, the number of parts.
 import type { Reader } from 'protobufjs';
-import { CoordinatorError } from '../xa/errors.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
+
+/** What an absent field of bytes reads as. */
+export const NO_BYTES = Buffer.alloc(0);
 
 /** Of the message that is being read: reading is synchronous, so there is one at a time. */
 let entries = 0;
