@@ -54,6 +54,16 @@ export function withoutRow(evidence: Evidence): Evidence {
   return opening === undefined ? '' : openingEvidence(opening);
 }
 
+/** Of the same opening, and it proves the same. */
+export function isSameEvidence(one: Evidence, other: Evidence): boolean {
+  return one === other;
+}
+
+/** What is known of one opening: `one` where it tells anything. */
+export function eitherEvidence(one: Evidence, other: Evidence): Evidence {
+  return openingOf(one) === undefined ? other : one;
+}
+
 /** Both are known, and they are of two openings. */
 export function areOfTwo(one: Evidence, other: Evidence): boolean {
   return one !== '' && other !== '' && (openingOf(one) ?? one) !== (openingOf(other) ?? other);

@@ -54,7 +54,10 @@ function isOpenWork(path: string): boolean {
   return OPEN_WORK.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
-/** The engine is pure: nothing of Node, and of lib only what has no clock, no randomness and no failpoint. */
+/** Both halves of the protocol. */
+const ENGINES = ['coordinator/engine', 'participants/engine'];
+
+/** An engine is pure: nothing of Node, and of lib only what has no clock, no randomness and no failpoint. */
 const ENGINE_LIB = ['lib/assert.ts', 'lib/brand.ts'];
 
 /** Where real time may be read; everything else is handed a clock. */
@@ -173,8 +176,8 @@ describe('the house', () => {
     expect(full).toEqual([]);
   });
 
-  test('the engine imports nothing that has a clock, a socket, a disk or a promise', () => {
-    const engine = files().filter((path) => path.startsWith('coordinator/engine/'));
+  test.each(ENGINES)('the engine in %s imports nothing that has a clock, a socket, a disk or a promise', (folder) => {
+    const engine = files().filter((path) => path.startsWith(`${folder}/`));
     expect(engine.length).toBeGreaterThan(5);
     const outside = engine.flatMap((path) =>
       importsOf(path)
@@ -183,7 +186,7 @@ describe('the house', () => {
     );
     expect(outside).toEqual([]);
     const lib = localImports().filter(
-      ({ from, to }) => from.startsWith('coordinator/engine/') && to.startsWith('lib/') && !ENGINE_LIB.includes(to),
+      ({ from, to }) => from.startsWith(`${folder}/`) && to.startsWith('lib/') && !ENGINE_LIB.includes(to),
     );
     expect(lib).toEqual([]);
     for (const path of engine) {

@@ -1,0 +1,4 @@
+// No evidence.
+import type { Evidence } from '../../src/xa/vocabulary.ts';
+
+export const NOTHING: Evidence = '';
