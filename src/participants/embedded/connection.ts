@@ -4,13 +4,13 @@ import type { Random } from '../../lib/random.ts';
 import type { Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch, BranchTools } from '../lent/application-branch.ts';
 import { MysqlApplicationBranch } from '../mysql/lent/branch.ts';
+import { askMysql, mysqlAddress } from '../mysql/lent/connection.ts';
 import {
-  askMysql,
+  lentAnswerProblem,
+  lentDriverProblem,
   type MysqlConnection,
-  mysqlAddress,
   mysqlConnection,
-  mysqlProblem,
-} from '../mysql/lent/connection.ts';
+} from '../mysql/protocol/driver.ts';
 import { openMysqlResourceManager } from '../mysql/resource-manager.ts';
 import { PostgresApplicationBranch } from '../postgres/lent/branch.ts';
 import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from '../postgres/lent/connection.ts';
@@ -19,7 +19,10 @@ import type { BranchOptions, ResourceManager } from '../resource-manager.ts';
 
 /** The application's connection, of whichever driver. */
 export interface ApplicationConnection {
-  /** What the engine says it is, in the words of the resource manager. Undefined: it does not answer as it should. */
+  /**
+   * What the engine says it is, in the words of the resource manager. Undefined: it does not answer as it should.
+   * @throws {TypeError} its driver is none that can take part, and why.
+   */
   identify(): Promise<string | undefined>;
   /** Why the resource's sidecar could not end what is prepared here, if the application dies; undefined: it can, or none is known. */
   ownerProblem(): Promise<string | undefined>;
@@ -64,7 +67,7 @@ export function recognise(connection: object, ports: Ports): ApplicationConnecti
   }
   const mysql = mysqlConnection(connection);
   if (mysql !== undefined) {
-    refuse(mysqlProblem(mysql));
+    refuse(lentDriverProblem(mysql));
     return ofMysql(mysql, ports);
   }
   const isPool = 'getConnection' in connection || 'totalCount' in connection;
@@ -117,6 +120,7 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
   return {
     identify: async () => {
       database = (await cell('SELECT DATABASE()')) ?? '';
+      refuse(database === '' ? undefined : await lentAnswerProblem(connection));
       isMariadb = /mariadb/i.test((await cell('SELECT VERSION()')) ?? '');
       const id = isMariadb
         ? await cell("SELECT CONCAT(identity,':',@@GLOBAL.server_id) FROM concordat_identity")

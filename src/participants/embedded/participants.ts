@@ -10,7 +10,7 @@ import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
 import { dialGrpc } from '../attach/grpc-dial.ts';
 import type { ApplicationBranch } from '../lent/application-branch.ts';
-import { mysqlConnection } from '../mysql/lent/connection.ts';
+import { mysqlConnection } from '../mysql/protocol/driver.ts';
 import { type AdoptedBranch, openParticipantRuntime, type ParticipantRuntime } from '../runtime/runtime.ts';
 import { type ApplicationConnection, recognise } from './connection.ts';
 import { type EmbeddedManager, openEmbeddedManager } from './embedded-manager.ts';

@@ -40,8 +40,7 @@ export class HeldRelease {
   }
 
   /** Of a connection that a pool of mysql2 may have lent: whichever way it is given back, its pool is told. */
-  static ofMysql(connection: object): HeldRelease {
-    const { _pool: pool } = connection as { readonly _pool?: MysqlPool | null };
+  static ofMysql(connection: object, pool: MysqlPool | null | undefined): HeldRelease {
     return new HeldRelease((hold) => (pool ? holdAtPool(pool, connection, hold) : () => undefined));
   }
 

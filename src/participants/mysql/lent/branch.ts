@@ -12,9 +12,10 @@ import {
   rolledBackWhy,
 } from '../../lent/application-branch.ts';
 import type { OnePhaseResult } from '../../resource-manager.ts';
+import type { MysqlConnection } from '../protocol/driver.ts';
 import { ERRNO, lostReason, ROLLED_BACK as ROLLED_BACK_ERRNOS, refusedReason } from '../protocol/errors.ts';
 import { endText, finishText, onePhaseText, ownEndTexts, prepareText } from '../sql/texts.ts';
-import { type MysqlAnswer, type MysqlConnection, toServerError } from './connection.ts';
+import { type MysqlAnswer, toServerError } from './connection.ts';
 import { endFailure, LentMysqlSession } from './session.ts';
 
 export class MysqlApplicationBranch implements ApplicationBranch {

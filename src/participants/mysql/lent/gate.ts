@@ -3,7 +3,8 @@
 
 import type { DepthStep } from '../../lent/own-control.ts';
 import { MYSQL_REFUSAL, RefusedStatement } from '../../lent/refused-statement.ts';
-import type { MysqlCommand, MysqlConnection } from './connection.ts';
+import { type DriverCommand, type MysqlConnection, statusOf } from '../protocol/driver.ts';
+import { STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import { translateMysql } from './control.ts';
 
 /** What a gate tells of the application's commands. */
@@ -18,7 +19,6 @@ export interface MysqlGateListener {
   closed(): string | undefined;
 }
 
-const SERVER_STATUS_IN_TRANS = 1;
 /** They leave the transaction as it is, or end the connection, which is noticed otherwise. */
 const HARMLESS = new Set(['Ping', 'CloseStatement', 'Quit']);
 const SEVERAL_FAILED =
@@ -27,8 +27,8 @@ const SEVERAL_FAILED =
 export class MysqlGate {
   readonly #connection: MysqlConnection;
   readonly #listener: MysqlGateListener;
-  readonly #addCommand: (command: MysqlCommand) => MysqlCommand;
-  readonly #gate = (command: MysqlCommand): MysqlCommand => this.#add(command);
+  readonly #addCommand: (command: DriverCommand) => DriverCommand;
+  readonly #gate = (command: DriverCommand): DriverCommand => this.#add(command);
   #isOurs = false;
   #depth = 0;
   #waiting = 0;
@@ -73,7 +73,7 @@ export class MysqlGate {
     }
   }
 
-  #add(command: MysqlCommand): MysqlCommand {
+  #add(command: DriverCommand): DriverCommand {
     const kind = command.constructor.name;
     if (this.#isOurs || kind === 'Quit' || kind === 'CloseStatement') {
       return this.#addCommand(command);
@@ -107,7 +107,7 @@ export class MysqlGate {
   }
 
   /** The command is about to be sent: why not, or nothing, and then its end is watched. */
-  #begin(kind: string, command: MysqlCommand): RefusedStatement | undefined {
+  #begin(kind: string, command: DriverCommand): RefusedStatement | undefined {
     const refusal = this.#refusalOf(kind, command);
     if (refusal !== undefined || HARMLESS.has(kind)) {
       return refusal;
@@ -124,7 +124,7 @@ export class MysqlGate {
     return undefined;
   }
 
-  #refusalOf(kind: string, command: MysqlCommand): RefusedStatement | undefined {
+  #refusalOf(kind: string, command: DriverCommand): RefusedStatement | undefined {
     const closed = this.#listener.closed();
     if (closed !== undefined) {
       return refusal(closed);
@@ -164,7 +164,7 @@ export class MysqlGate {
   }
 
   /** Every packet of the answer passes: the last one has the server's word on the transaction. */
-  #watch(command: MysqlCommand, steps: readonly DepthStep[]): void {
+  #watch(command: DriverCommand, steps: readonly DepthStep[]): void {
     const execute = command.execute;
     let isFailed = false;
     let status: number | undefined;
@@ -197,25 +197,17 @@ export class MysqlGate {
     } else if (steps.length > 1) {
       this.#listener.onDoomed(SEVERAL_FAILED);
     }
-    if (!isFailed && status !== undefined && (status & SERVER_STATUS_IN_TRANS) === 0) {
+    if (!isFailed && status !== undefined && (status & STATUS_IN_TRANSACTION) === 0) {
       this.#listener.onLeft();
     }
   }
-}
-
-/** Of the answer to a statement without rows; rows may have a column of that name. */
-function statusOf(result: unknown): number | undefined {
-  const answer = result as { readonly serverStatus?: unknown; readonly constructor?: { readonly name: string } } | null;
-  return answer?.constructor?.name === 'ResultSetHeader' && typeof answer.serverStatus === 'number'
-    ? answer.serverStatus
-    : undefined;
 }
 
 function refusal(why: string): RefusedStatement {
   return new RefusedStatement(why, MYSQL_REFUSAL);
 }
 
-function refuse(command: MysqlCommand, error: RefusedStatement): void {
+function refuse(command: DriverCommand, error: RefusedStatement): void {
   if (command.onResult !== undefined) {
     command.onResult(error);
   } else {

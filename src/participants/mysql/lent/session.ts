@@ -16,9 +16,10 @@ import { Loan } from '../../lent/lending.ts';
 import { HeldRelease } from '../../lent/pool-release.ts';
 import { EngineError } from '../../resource-manager.ts';
 import { lockReleased } from '../branch/work.ts';
+import type { MysqlConnection } from '../protocol/driver.ts';
 import { ERRNO, lostReason, refusedReason } from '../protocol/errors.ts';
 import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../sql/texts.ts';
-import { askMysql, type MysqlAnswer, type MysqlConnection } from './connection.ts';
+import { askMysql, type MysqlAnswer } from './connection.ts';
 import { MysqlGate } from './gate.ts';
 
 export class LentMysqlSession {
@@ -215,7 +216,7 @@ export class LentMysqlSession {
       this.#gate?.remove();
       return;
     }
-    this.#release = HeldRelease.ofMysql(this.#parts.connection);
+    this.#release = HeldRelease.ofMysql(this.#parts.connection, this.#parts.connection._pool);
     this.#gate = new MysqlGate(this.#parts.connection, {
       onDoomed: (message) => this.#onGone({ ...ENDED_BY_APPLICATION, message }),
       onLeft: () => this.#left(),

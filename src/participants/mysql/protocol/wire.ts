@@ -1,40 +1,13 @@
 // One connection at the level of packets. mysql2 connects, authenticates, encrypts and frames; what is asked and answered is
 // ours, so that several requests leave in one write and values arrive without loss.
-import type { Socket } from 'node:net';
 import { type ConnectionOptions, createConnection } from 'mysql2';
 import { assert } from '../../../lib/assert.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { EngineError } from '../../resource-manager.ts';
+import { type DriverPacket, ownDriverProblem, type RawConnection } from './driver.ts';
 import { lostReason } from './errors.ts';
 import { type Answer, Exchange, type Request } from './exchange.ts';
-
-/** A packet as mysql2 hands it over: the payload lies between `offset` and `end`. */
-interface RawPacket {
-  readonly buffer: Buffer;
-  readonly offset: number;
-  readonly end: number;
-}
-
-/** What mysql2 calls for a command at the head of its queue: once without a packet to start it, then with each packet. */
-interface RawCommand {
-  /** True when the command is over. */
-  execute(packet: RawPacket | undefined): boolean;
-  onResult(error: Error): void;
-}
-
-/** The parts of mysql2's connection that its types leave out. The version is pinned, and `connect` checks that they are there. */
-interface RawConnection {
-  readonly threadId: number;
-  readonly stream: Socket;
-  readonly _mariadbExtendedMetadata?: boolean;
-  sequenceId: number;
-  addCommand(command: RawCommand): void;
-  write(bytes: Buffer): void;
-  destroy(): void;
-  on(event: 'error' | 'end', listener: (error?: Error) => void): void;
-  once(event: 'connect', listener: () => void): void;
-}
 
 /** Options that the adapter relies on; the caller's are only where and who. */
 const FIXED: ConnectionOptions = {
@@ -46,7 +19,7 @@ const FIXED: ConnectionOptions = {
 
 const LIMITS = { rows: RESULT_ROWS_MAX, bytes: RESULT_BYTES_MAX };
 
-/** `connectTimeout` of the options bounds it. @throws {EngineError} ENGINE_UNAVAILABLE */
+/** `connectTimeout` of the options bounds it. @throws {EngineError} ENGINE_UNAVAILABLE; PREFLIGHT_FAILED: it is another mysql2 than ours. */
 export function connectWire(options: ConnectionOptions): Promise<Wire> {
   return new Promise((resolve, reject) => {
     const connection = createConnection({ ...options, ...FIXED }) as unknown as RawConnection;
@@ -58,6 +31,14 @@ export function connectWire(options: ConnectionOptions): Promise<Wire> {
     });
     connection.on('end', () => wire?.fail(lostReason(undefined)));
     connection.once('connect', () => {
+      const problem = ownDriverProblem(connection);
+      if (problem !== undefined) {
+        connection.destroy();
+        reject(
+          new EngineError({ code: 'PREFLIGHT_FAILED', message: problem, retryable: false }, { sessionLost: true }),
+        );
+        return;
+      }
       wire = new Wire(connection);
       resolve(wire);
     });
@@ -77,13 +58,6 @@ export class Wire {
   #fail: ((error: EngineError) => void) | undefined;
 
   constructor(connection: RawConnection) {
-    assert(
-      typeof connection.addCommand === 'function' &&
-        typeof connection.write === 'function' &&
-        typeof connection.sequenceId === 'number' &&
-        typeof connection.stream?.destroy === 'function',
-      'mysql2 has changed inside: the adapter was written for 3.24',
-    );
     this.#connection = connection;
     moment += 1;
     this.#heardAt = moment;
@@ -131,7 +105,7 @@ export class Wire {
       return Promise.reject(new EngineError(this.#lost, { sessionLost: true }));
     }
     return new Promise((resolve, reject) => {
-      const extended = this.#connection._mariadbExtendedMetadata === true;
+      const extended = this.#connection._mariadbExtendedMetadata;
       const exchange = new Exchange(requests, { extended, limits: LIMITS });
       this.#fail = reject;
       moment += 1;
@@ -153,7 +127,11 @@ export class Wire {
     });
   }
 
-  #take(exchange: Exchange, packet: RawPacket, resolve: (answers: readonly Answer[]) => void): boolean {
+  #take(
+    exchange: Exchange,
+    packet: Pick<DriverPacket, 'buffer' | 'offset' | 'end'>,
+    resolve: (answers: readonly Answer[]) => void,
+  ): boolean {
     moment += 1;
     this.#heardAt = moment;
     try {
