@@ -1,7 +1,7 @@
 // Every command by name, and where its code is: a file is loaded only when its command is named, so that --help stays quick.
 import type { Command } from 'commander';
 
-export interface CommandEntry {
+interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly group: string;

@@ -22,7 +22,7 @@ function exitCodeHelp(): string {
 }
 
 /** @param output how errors are told: help that stands for one is no JSON, and is not printed where that is wanted. */
-export function createProgram(output: OutputFormat = 'table'): Command {
+function createProgram(output: OutputFormat = 'table'): Command {
   const program = new Command('concordat')
     .description(
       'Two-phase commit over PostgreSQL, MySQL and MariaDB: the coordinator, its sidecars and its operators.',

@@ -10,7 +10,7 @@ import { isHeuristic, isInDoubt, type TransactionView } from './show/transaction
 /** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
 export const IN_DOUBT_PATIENCE_MS = 60_000;
 
-export interface InDoubtView {
+interface InDoubtView {
   readonly count: number;
   readonly oldestAgeMs: number;
   /** Of them, how many are older than IN_DOUBT_PATIENCE_MS. */

@@ -12,7 +12,7 @@ export interface Beginner {
   beginWhenReady(options: TransactionOptions): Promise<RunTransaction>;
 }
 
-export interface RunTransaction extends Transaction {
+interface RunTransaction extends Transaction {
   /** A driver's error on an enlisted connection is none of ours, and says all the same that the work may be done again. */
   isRetryable(error: unknown): boolean;
 }
@@ -26,7 +26,7 @@ class WorthRetrying {
   }
 }
 
-export interface RunEnvironment {
+interface RunEnvironment {
   readonly clock: Clock;
   readonly random: Random;
 }

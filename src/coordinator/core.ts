@@ -28,7 +28,7 @@ import { Markers } from './reports/markers.ts';
 import { Quarantine } from './reports/quarantine.ts';
 import { Strays } from './reports/reports.ts';
 
-export interface CoreOptions {
+interface CoreOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;

@@ -11,7 +11,7 @@ import type { Driver } from './driver/driver.ts';
 /** How long the last answers may take to leave. */
 const FAREWELL_MS = 500;
 
-export interface LifetimeParts {
+interface LifetimeParts {
   readonly server: Server;
   readonly health: HealthImplementation;
   /** What the health service answers for, besides the server as a whole. */

@@ -13,7 +13,7 @@ import { CoordinatorError, EXIT } from '../xa/errors.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { type Coordinator, startCoordinator } from './server.ts';
 
-export interface CoordinatorProgram extends AsyncDisposable {
+interface CoordinatorProgram extends AsyncDisposable {
   readonly address: string;
   readonly adminAddress: string;
   readonly coordinator: Coordinator;

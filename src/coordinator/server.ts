@@ -13,7 +13,7 @@ import type { Driver } from './driver/driver.ts';
 import { Lifetime } from './lifetime.ts';
 import { addServices, SERVICE_NAMES } from './services.ts';
 
-export interface CoordinatorOptions {
+interface CoordinatorOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;

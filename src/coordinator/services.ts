@@ -27,7 +27,7 @@ export const SERVICE_NAMES = [
   'concordat.v1.AdminService',
 ] as const;
 
-export interface ServicesParts extends GuardParts {
+interface ServicesParts extends GuardParts {
   readonly application: ApplicationApi;
   readonly admin: AdminApi;
   readonly sessions: ClientSessions;

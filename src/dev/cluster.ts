@@ -4,14 +4,6 @@ import { join } from 'node:path';
 import { type EngineServer, EngineUnavailableError, startMariadb, startPostgres } from './engines/index.ts';
 import { Program } from './program.ts';
 
-export interface ClusterOptions {
-  /** Holds everything; made if missing. */
-  readonly directory: string;
-  /** `host:port` of the coordinator; port 0 for a free one, kept over its restarts. */
-  readonly listen: string;
-  readonly onProgress: (text: string) => void;
-}
-
 /** The order side of the shop: MariaDB, or a second PostgreSQL where that cannot be had. */
 export interface Databases {
   readonly accounts: EngineServer;

@@ -12,7 +12,7 @@ import { Shop } from './shop.ts';
 import { sidecarsAttached, tellStory } from './story.ts';
 import { Timeline } from './timeline.ts';
 
-export interface DevOptions {
+interface DevOptions {
   /** Tell the story and stop. */
   readonly once: boolean;
   /** Where databases and log live; a temporary folder when absent, removed at the end. */

@@ -14,7 +14,7 @@ const LAST_LINES = 20;
 /** The coordinator's drain has its own grace; beyond it the program hangs. */
 const STOP_MS = 30_000;
 
-export interface ProgramOptions {
+interface ProgramOptions {
   /** Arguments of the `concordat` command. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;

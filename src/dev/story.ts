@@ -12,7 +12,7 @@ const AMOUNT = 100;
 const RECOVERY_MS = 30_000;
 const POLL_MS = 20;
 
-export interface StoryParts {
+interface StoryParts {
   readonly cluster: Cluster;
   readonly concordat: Concordat;
   readonly shop: Shop;

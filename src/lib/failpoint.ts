@@ -28,7 +28,7 @@ const passages = new Map<string, number>();
  * SIGSTOP until somebody sends SIGCONT; `@n` acts on the n-th passage, the first by default.
  * @throws {Error} with the known names, when the specification is malformed.
  */
-export function setFailpoints(specification: string): void {
+function setFailpoints(specification: string): void {
   actions.clear();
   passages.clear();
   for (const part of specification.split(',').filter((text) => text !== '')) {

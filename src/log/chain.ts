@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { LogIdentity } from '../xa/xid.ts';
 
-export const HASH_BYTES = 32;
+const HASH_BYTES = 32;
 
 /** What the first frame and the first segment of a log name as their predecessor. */
 export const NO_HASH: Uint8Array = new Uint8Array(HASH_BYTES);

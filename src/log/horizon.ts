@@ -9,7 +9,7 @@ export function compareIds(left: Id, right: Id): number {
   return left.epoch - right.epoch || left.sequence - right.sequence;
 }
 
-export interface Horizon {
+interface Horizon {
   readonly identity: LogIdentity;
   /** The present epoch. */
   readonly epoch: number;

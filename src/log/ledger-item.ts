@@ -76,10 +76,7 @@ export function keyOf(item: LedgerItem): string {
   return factKey(item.fact.record);
 }
 
-export type Fact = Extract<
-  LogRecord,
-  { kind: 'epoch-started' | 'resource-registered' | 'life-refused' | 'log-adopted' }
->;
+type Fact = Extract<LogRecord, { kind: 'epoch-started' | 'resource-registered' | 'life-refused' | 'log-adopted' }>;
 
 /** What is said of no transaction. */
 export function isFact(record: LogRecord): record is Fact {

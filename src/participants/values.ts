@@ -100,7 +100,7 @@ export function resultBytes(result: StatementResult): number {
   return bytes;
 }
 
-export function valueBytes(value: SqlValue): number {
+function valueBytes(value: SqlValue): number {
   switch (value.kind) {
     case 'null':
     case 'bool':

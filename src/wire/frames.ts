@@ -3,7 +3,7 @@ import { FRAME_MESSAGES_MAX } from '../xa/limits.ts';
 import type { BudgetedQueue, QueueBudget } from './queue-budget.ts';
 
 /** The half of a gRPC stream that frames are written to. */
-export interface FrameSink<Frame> {
+interface FrameSink<Frame> {
   /** @param done the peer has taken the frame, or never will. A stream of Node calls it, and a simulated one need not. */
   write(frame: Frame, done?: () => void): boolean;
   readonly writableLength?: number;

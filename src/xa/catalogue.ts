@@ -156,11 +156,6 @@ export const CATALOGUE = {
     retry: 'same-call',
     advice: 'The coordinator is shutting down and takes no new transactions. Try again at the one that follows.',
   },
-  RECOVERING: {
-    status: 'UNAVAILABLE',
-    retry: 'same-call',
-    advice: 'The coordinator is starting. Try again in a moment.',
-  },
   STATEMENT_FAILED: {
     status: 'ABORTED',
     retry: 'no',

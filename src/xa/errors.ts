@@ -4,7 +4,7 @@ import { CATALOGUE, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
 export { CATALOGUE, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
 export { STATUS, type StatusName } from './status-codes.ts';
 
-export interface ErrorDetails {
+interface ErrorDetails {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }

@@ -10,7 +10,7 @@ describe('errors of the coordinator', () => {
     ['OUTCOME_EXPIRED', 3],
     ['TXN_STATE', 4],
     ['RESOURCE_IDENTITY', 5],
-    ['RECOVERING', 6],
+    ['DRAINING', 6],
     ['OUTCOME_UNKNOWN', 7],
     ['HEURISTIC_OUTCOME', 8],
     ['LOG_DAMAGED', 9],

@@ -15,7 +15,7 @@ it.each<[ErrorCode, number]>([
   ['RESOURCE_IDENTITY', 5],
   ['NOT_OWNER', 5],
   ['CONNECTION_LOST', 6],
-  ['RECOVERING', 6],
+  ['DRAINING', 6],
   ['DEADLINE', 6],
   ['LIMIT_DISK', 6],
   ['OUTCOME_UNKNOWN', 7],

@@ -69,7 +69,7 @@ describe('an error is one document', () => {
 
   it.each(ASKING.map((args) => [args.join(' '), args]))('when the coordinator refuses: %s', async (_, args) => {
     const refuse = (): never => {
-      throw new CoordinatorError('RECOVERING', 'not \u001b yet, not now', { metadata: { resource: 'orders' } });
+      throw new CoordinatorError('DRAINING', 'not \u001b yet, not now', { metadata: { resource: 'orders' } });
     };
     const methods = [
       'ListTransactions',
@@ -88,7 +88,7 @@ describe('an error is one document', () => {
       'BackupLog',
     );
     const result = await ask([...args, '--output', 'json'], Object.fromEntries(methods.map((name) => [name, refuse])));
-    expect(errorOf(result)).toMatchObject({ reason: 'RECOVERING', exitCode: 6, metadata: { resource: 'orders' } });
+    expect(errorOf(result)).toMatchObject({ reason: 'DRAINING', exitCode: 6, metadata: { resource: 'orders' } });
   });
 
   it.each(SETTINGS)('when settings cannot be used: %s', async (command) => {

@@ -62,7 +62,7 @@ test('an abort ends the wait for the first connection with its own reason', asyn
   expect(await connecting).toBe(reason);
 });
 
-test('a coordinator that still recovers is waited for', async () => {
+test('a coordinator that shuts down is waited for', async () => {
   await using coordinator = await startCoordinator();
   let refused = 0;
   coordinator.on('hello', () => {
@@ -70,7 +70,7 @@ test('a coordinator that still recovers is waited for', async () => {
     if (refused === 2) {
       coordinator.scripts.delete('hello');
     }
-    return refusal('RECOVERING', { retryable: true });
+    return refusal('DRAINING', { retryable: true });
   });
   await using concordat = await connect(coordinator.address, { application: 'billing' });
   expect(refused).toBe(2);

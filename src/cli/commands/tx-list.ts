@@ -27,7 +27,7 @@ export interface ListOptions {
   readonly pageToken?: string;
 }
 
-export interface TransactionPage {
+interface TransactionPage {
   readonly transactions: readonly TransactionView[];
   /** Empty: the list is complete. */
   readonly nextPageToken: string;

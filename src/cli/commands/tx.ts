@@ -8,7 +8,7 @@ import type { ForgetOptions } from './tx-forget.ts';
 import type { ListOptions } from './tx-list.ts';
 import type { ResolveOptions } from './tx-resolve.ts';
 
-export const STATE_FILTERS = [
+const STATE_FILTERS = [
   'active',
   'preparing',
   'deciding',

@@ -1,7 +1,7 @@
 // Strict reading of a JSON file: `JSON.parse` keeps the last of two equal keys in silence, and half of a file is then a lie.
 import { firstFault, placeOf } from './json-places.ts';
 
-export type JsonResult =
+type JsonResult =
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly message: string };
 

@@ -40,7 +40,7 @@ export interface Loaded<Config> {
   readonly warnings: readonly string[];
 }
 
-export const CONFIG_ENV = 'CONCORDAT_CONFIG';
+const CONFIG_ENV = 'CONCORDAT_CONFIG';
 const ALLOW_READABLE = 'allowReadableSecrets';
 
 /** @throws {CliError} CONFIG_INVALID, with every problem that was found. */

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { SettingMeta } from '../../lib/setting.ts';
 
-export type SettingKind = 'text' | 'integer' | 'boolean' | 'choice';
+type SettingKind = 'text' | 'integer' | 'boolean' | 'choice';
 
 export interface Setting {
   /** Keys from the top of the file, for instance `['retention', 'outcomesMax']`. */

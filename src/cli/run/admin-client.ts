@@ -28,7 +28,7 @@ export type AdminMethod =
 type Definition = AdminServiceDefinition;
 export type RequestOf<M extends AdminMethod> =
   Definition[M] extends MethodDefinition<infer Request, infer _1, infer _2, infer _3> ? Request : never;
-export type AnswerOf<M extends AdminMethod> =
+type AnswerOf<M extends AdminMethod> =
   Definition[M] extends MethodDefinition<infer _1, infer _2, infer _3, infer Answer> ? Answer : never;
 
 export type Health = 'serving' | 'not-serving' | 'unknown';

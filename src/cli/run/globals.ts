@@ -5,7 +5,7 @@ import { type Console, type OutputFormat, openConsole } from '../show/console.ts
 import { parseDurationMs } from '../show/duration.ts';
 import type { AdminClient } from './admin-client.ts';
 
-export interface Globals {
+interface Globals {
   readonly coordinator: string;
   readonly output: OutputFormat;
   readonly timeout: number;
@@ -15,7 +15,7 @@ export interface Globals {
   readonly verbose?: boolean;
 }
 
-export const COORDINATOR_DEFAULT = 'localhost:7420';
+const COORDINATOR_DEFAULT = 'localhost:7420';
 const TIMEOUT_DEFAULT_MS = 10_000;
 const TIMEOUT_MAX_MS = 3_600_000;
 

@@ -101,7 +101,7 @@ export function withRepeat(error: unknown, requestId: string, look = 'concordat 
 }
 
 /** What was shown, and for which transaction or resource. */
-export interface Proposal {
+interface Proposal {
   readonly id: string;
   readonly effects: readonly string[];
   /** What is to be typed; by default the last six characters of the id. */

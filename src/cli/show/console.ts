@@ -8,7 +8,7 @@ export type OutputFormat = 'table' | 'json';
 /** The version of every JSON document of the command line. It rises when a field changes its meaning or goes. */
 export const JSON_VERSION = 1;
 
-export interface ConsoleOptions {
+interface ConsoleOptions {
   readonly output: OutputFormat;
   readonly color: boolean;
   /** False: never ask, as if there were no terminal. */

@@ -1,7 +1,7 @@
 // Durations and sizes as people write and read them.
 
 /** Ten years. More is a typing error, and it stays far below what 64 bits of milliseconds hold. */
-export const DURATION_MAX_MS = 3_650 * 86_400_000;
+const DURATION_MAX_MS = 3_650 * 86_400_000;
 
 const DURATION = /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,15})ms)?$/;
 const UNITS_MS = [86_400_000, 3_600_000, 60_000, 1_000, 1] as const;

@@ -15,7 +15,7 @@ export interface LineStream {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-export interface Lines {
+interface Lines {
   /** Takes one line with its end. Never throws, never waits. */
   write(line: string): void;
 }

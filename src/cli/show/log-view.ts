@@ -23,7 +23,7 @@ export interface LogView {
   readonly alarms: readonly AlarmView[];
 }
 
-export interface AlarmView {
+interface AlarmView {
   readonly code: string;
   readonly message: string;
   readonly mend: string;

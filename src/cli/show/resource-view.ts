@@ -9,7 +9,7 @@ import { formatDuration } from './duration.ts';
 import type { Column } from './table.ts';
 import { describeReason, enumWord, type ReasonView, viewReason } from './transaction-view.ts';
 
-export interface ParticipantView {
+interface ParticipantView {
   readonly instance: string;
   readonly kind: string;
   readonly address: string | null;
@@ -32,7 +32,7 @@ export interface ResourceView {
 }
 
 /** The participant that was refused last, because it is at another database than the one that was registered. */
-export interface RefusedView {
+interface RefusedView {
   readonly instance: string;
   readonly kind: string;
   readonly address: string | null;
@@ -151,7 +151,7 @@ export function sharedDatabases(resources: readonly ResourceView[]): readonly (r
   return [...byIdentity.values()].filter((names) => names.length > 1);
 }
 
-export interface FindingView {
+interface FindingView {
   readonly fatal: boolean;
   readonly check: string;
   readonly message: string;
@@ -163,7 +163,7 @@ export function viewFinding(finding: PreflightFinding__Output): FindingView {
   return { fatal, check, message, fix };
 }
 
-export interface PreparedView {
+interface PreparedView {
   /** Null: not a branch of Concordat, or not in its grammar. */
   readonly id: string | null;
   readonly bqual: string | null;

@@ -42,7 +42,7 @@ export interface TransactionView {
 
 /** States in which an engine may hold a prepared branch whose end it does not know. */
 export const IN_DOUBT_STATES: readonly string[] = ['preparing', 'deciding', 'committing', 'rolling-back'];
-export const HEURISTIC_OUTCOMES: readonly string[] = ['mixed', 'hazard'];
+const HEURISTIC_OUTCOMES: readonly string[] = ['mixed', 'hazard'];
 
 /** `TRANSACTION_STATE_ROLLING_BACK` → `rolling-back`; null when unspecified. A newer coordinator's value comes as a number. */
 export function enumWord(prefix: string, value: string | number): string | null {

@@ -4,7 +4,7 @@ import type { QueryResult } from './resource.ts';
 
 export type { ErrorCode } from '../../xa/errors.ts';
 
-export interface ConcordatErrorDetails {
+interface ConcordatErrorDetails {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly cause?: unknown;

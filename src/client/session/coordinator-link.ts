@@ -36,7 +36,7 @@ export interface LinkedTransaction {
 }
 
 /** What the owner of the link hears. */
-export interface LinkListener {
+interface LinkListener {
   onResources(directory: WireDirectory): void;
   /** New ids have come. */
   onLease(): void;

@@ -16,7 +16,7 @@ import { channelCredentials, RESOURCE_CHANNEL } from './channel.ts';
 import { streamFailure } from './failures.ts';
 
 /** Hears exactly one of the three, once. */
-export interface StatementListener {
+interface StatementListener {
   onDone(response: ExecuteResponse): void;
   onError(error: WireError): void;
   /** The stream broke: whether the statement was executed, nobody can tell. */

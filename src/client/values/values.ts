@@ -99,7 +99,7 @@ function formatTimestamp(date: Date, position: number, engine: string | undefine
   return year > 0 ? `${String(year).padStart(4, '0')}${rest}+00` : `${String(1 - year).padStart(4, '0')}${rest}+00 BC`;
 }
 
-export function isMySql(engine: string | undefined): boolean {
+function isMySql(engine: string | undefined): boolean {
   return engine === 'mysql' || engine === 'mariadb';
 }
 

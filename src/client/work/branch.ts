@@ -26,7 +26,7 @@ interface Statement {
   readonly reject: (error: unknown) => void;
 }
 
-export interface BranchSettings {
+interface BranchSettings {
   readonly resource: string;
   readonly work: Work;
   readonly start: BranchStart;

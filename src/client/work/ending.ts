@@ -14,7 +14,7 @@ import { awaitOutcome, ensureCommitted, heuristicOutcome } from './outcome.ts';
 import { printable } from './printable.ts';
 import type { Work } from './work.ts';
 
-export interface CommitSettings {
+interface CommitSettings {
   readonly session: CoordinatorSession;
   /** The session that the transaction was begun on: no other may commit it. */
   readonly link: CoordinatorLink;

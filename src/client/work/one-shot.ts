@@ -25,7 +25,7 @@ const WORDS_WAIT_MS = 1_000;
 /** What a statement hears whose branch is gone because of something else. */
 const ECHOES: ReadonlySet<string> = new Set(['BRANCH_UNKNOWN', 'BRANCH_STATE']);
 
-export interface OneShotSettings {
+interface OneShotSettings {
   readonly parts: ClientParts;
   readonly connection: Connection;
   readonly gtrid: Gtrid;

@@ -43,7 +43,7 @@ export function outcomeOf(info: Pick<TransactionInfo, 'outcome'>): TransactionOu
   return OUTCOMES[info.outcome] ?? 'unknown';
 }
 
-export interface OutcomeQuestion {
+interface OutcomeQuestion {
   readonly gtrid: string;
   readonly branches: readonly BranchIdentity[];
   readonly timeoutMs: number;
@@ -161,11 +161,7 @@ function otherBranches(gtrid: string, what: string, cause: unknown): HeuristicOu
   return new HeuristicOutcomeError(message, { gtrid, outcome: 'mixed', branches: [], cause });
 }
 
-export function unknownOutcome(
-  gtrid: string,
-  branches: readonly BranchIdentity[],
-  cause: unknown,
-): OutcomeUnknownError {
+function unknownOutcome(gtrid: string, branches: readonly BranchIdentity[], cause: unknown): OutcomeUnknownError {
   const message = `The outcome of ${gtrid} is not known yet. Conclude nothing: ask again with outcome('${gtrid}'), or with concordat tx show ${gtrid}.`;
   return new OutcomeUnknownError(message, { gtrid, branches, cause });
 }

@@ -20,7 +20,7 @@ const ISOLATION = {
   serializable: 'ISOLATION_SERIALIZABLE',
 } as const satisfies Record<Isolation, WireIsolation>;
 
-export interface StatementText {
+interface StatementText {
   readonly sql: string;
   readonly parameters: readonly Parameter[];
   /** The engine behind the resource, as far as the directory knows. */

@@ -5,7 +5,7 @@ import { UNFINISHED_TRANSACTIONS_MAX } from '../../xa/limits.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Holder } from '../driver/transaction.ts';
 
-export interface AdmissionParts {
+interface AdmissionParts {
   readonly driver: Driver;
   readonly log: Log;
   readonly openTransactionsMax: number;

@@ -38,7 +38,7 @@ export interface Reply<Response> {
   refuse(error: CoordinatorError): void;
 }
 
-export interface ApplicationApiParts {
+interface ApplicationApiParts {
   readonly operations: Operations;
   readonly now: () => number;
   readonly defaultTimeoutMs: number;

@@ -29,7 +29,7 @@ import { type Guest, Places } from '../edge/places.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
 import { directoryPages, tellChanges } from './directory-news.ts';
 
-export interface SessionParts {
+interface SessionParts {
   readonly api: ApplicationApi;
   readonly driver: Driver;
   readonly leases: Leases;

@@ -11,7 +11,7 @@ export function directoryPages(directory: Directory): readonly ResourceDirectory
   return pages(directory.all().map((resource) => entryOf(directory, resource)));
 }
 
-export interface NewsParts {
+interface NewsParts {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly tell: (news: ResourceDirectory) => void;

@@ -24,14 +24,14 @@ import { openTransaction } from '../engine/state.ts';
 import { Admission } from './admission.ts';
 import { type Asked, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
 
-export interface Enlisted {
+interface Enlisted {
   readonly bqual: Bqual;
   readonly address: string;
   readonly instance: string;
   readonly timeoutMs: number;
 }
 
-export interface OperationsParts {
+interface OperationsParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly leases: Leases;

@@ -6,7 +6,7 @@ import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/
 import type { Verb } from '../engine/event.ts';
 import type { Link } from './directory.ts';
 
-export type CallVerb = Verb | 'prepare';
+type CallVerb = Verb | 'prepare';
 
 export interface CallName {
   readonly gtrid: Gtrid;

@@ -17,7 +17,7 @@ const KEPT_MS = 60_000;
 const KEPT_STEP_MS = 1_000;
 
 /** Nothing will be asked of the row any more. */
-export type MayGo = (row: EvidenceRow) => boolean;
+type MayGo = (row: EvidenceRow) => boolean;
 
 interface Kept extends EvidenceRow {
   readonly mayGo: MayGo;

@@ -21,7 +21,7 @@ import { type Admission, Transaction, type Waiter } from './transaction.ts';
 import { Unfinished } from './unfinished.ts';
 import { Waiting } from './waiting.ts';
 
-export interface DriverParts {
+interface DriverParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;

@@ -11,7 +11,7 @@ import type { Timers } from './timers.ts';
 import type { Transaction } from './transaction.ts';
 import type { Unfinished } from './unfinished.ts';
 
-export interface EffectsParts {
+interface EffectsParts {
   readonly log: Log;
   readonly calls: Calls;
   readonly evidence: Evidence;

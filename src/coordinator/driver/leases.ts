@@ -3,7 +3,7 @@ import { LEASE_SIZE } from '../../xa/limits.ts';
 import { formatGtrid, type Gtrid, gtridParts, type LogIdentity } from '../../xa/xid.ts';
 import type { Owner } from './transaction.ts';
 
-export interface LeaseBlock {
+interface LeaseBlock {
   readonly first: number;
   readonly count: number;
 }

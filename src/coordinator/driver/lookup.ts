@@ -26,7 +26,7 @@ const UNMET: Found = {
   why: 'no database has been attached since the start of the coordinator, and until then its log may be an old copy',
 };
 
-export interface LookupParts {
+interface LookupParts {
   readonly log: Log;
   readonly outcomes: Outcomes;
   /** Transactions whose records recovery could not understand. */

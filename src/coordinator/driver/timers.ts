@@ -8,7 +8,7 @@ import type { Transaction } from './transaction.ts';
 
 const RETRY: Backoff = { firstMs: 100, maxMs: 5_000 };
 
-export interface TimersParts {
+interface TimersParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly apply: (transaction: Transaction, event: Event) => void;

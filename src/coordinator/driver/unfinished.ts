@@ -11,9 +11,9 @@ import type { Registry } from './registry.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Recovery and retries end what they can reach within seconds. */
-export const OVERDUE_MS = 60_000;
+const OVERDUE_MS = 60_000;
 /** A branch that stays open is told again after this. */
-export const AGAIN_MS = 600_000;
+const AGAIN_MS = 600_000;
 const LOOK_MS = 10_000;
 /** At a time. A database that is away may keep thousands open, for one reason. */
 const LINES_MAX = 20;
@@ -21,7 +21,7 @@ const LINES_MAX = 20;
 const SAME_REASON_MS = 10_000;
 const REASONS_MAX = 1_000;
 
-export interface UnfinishedParts {
+interface UnfinishedParts {
   readonly registry: Registry;
   readonly directory: Directory;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ import { invalid } from './requests.ts';
 export type Caller = string;
 
 /** The metadata key with which a unary caller names itself, over all its connections. */
-export const CALLER_KEY = 'concordat-caller';
+const CALLER_KEY = 'concordat-caller';
 const TOKEN = /^[\x21-\x7e]*$/;
 
 let sessions = 0;

@@ -14,5 +14,3 @@ export const INVARIANTS = {
   D11: 'One unreachable participant delays nobody else.',
   D12: 'When faults stop, every transaction of a reachable participant ends within a bound.',
 } as const;
-
-export type InvariantId = keyof typeof INVARIANTS;

@@ -7,7 +7,7 @@ import type { Alarm } from './alarm.ts';
 import type { LogCopy } from './log-copy.ts';
 import type { OtherLogs } from './other-logs.ts';
 
-export interface AlarmsParts {
+interface AlarmsParts {
   readonly copy: LogCopy;
   readonly others: OtherLogs;
   readonly quarantine: Quarantine;

@@ -17,7 +17,7 @@ const ADOPT_ADVICE =
 /** Resources that are heard of although this log has not registered them: it may lack their registration. */
 const STRANGERS_MAX = 100;
 
-export interface LogCopyParts {
+interface LogCopyParts {
   readonly log: Log;
   readonly driver: Driver;
   readonly directory: Directory;
@@ -28,7 +28,7 @@ export interface LogCopyParts {
 type Refusal = Extract<LogRecord, { kind: 'life-refused' }>;
 type Served = Pick<KnownLog, 'epoch' | 'token'>;
 
-export interface Adoption {
+interface Adoption {
   readonly operator: string;
   readonly reason: string;
   readonly requestId: string;

@@ -20,7 +20,7 @@ const TOLD_MAX = 5;
 /** Refused resources that are remembered: their names are whatever somebody said. */
 const REFUSED_MAX = 100;
 
-export interface OtherLogsParts {
+interface OtherLogsParts {
   readonly log: Log;
   readonly directory: Directory;
   /** Logs that may have been at our databases before this one, as the operator has said; `any`: for trials and tests. */
@@ -126,12 +126,7 @@ export class OtherLogs {
 }
 
 /** Branches that are prepared at a database, and that no coordinator of ours will ever end. */
-export function leftAlarm(
-  resource: ResourceName,
-  identity: LogIdentity,
-  branches: readonly string[],
-  count: number,
-): Alarm {
+function leftAlarm(resource: ResourceName, identity: LogIdentity, branches: readonly string[], count: number): Alarm {
   const names = branches.slice(0, TOLD_MAX).join(', ');
   return {
     code: 'OTHER_LOG_BRANCHES',

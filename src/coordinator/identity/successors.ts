@@ -23,7 +23,7 @@ export interface AcceptRequest {
 }
 
 /** A branch that only the engine where it was opened can finish. */
-export interface PendingWork {
+interface PendingWork {
   readonly gtrid: Gtrid;
   readonly bqual: Bqual;
   readonly state: State;
@@ -38,7 +38,7 @@ export interface Acceptance {
   readonly effects: readonly string[];
 }
 
-export interface SuccessorsParts {
+interface SuccessorsParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly quarantine: Quarantine;

@@ -7,10 +7,10 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import type { Directory, Link, Resource, TokenAnswer } from '../calls/directory.ts';
 
 /** How often those that are attached show it again: a database may be split in two while its participants are connected. */
-export const RECHECK_MS = 5_000;
+const RECHECK_MS = 5_000;
 const TOKEN_CHARS = 20;
 
-export interface WitnessParts {
+interface WitnessParts {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly random: Random;

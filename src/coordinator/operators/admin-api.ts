@@ -39,7 +39,7 @@ const OPERATOR_CHARS_MAX = 200;
 /** Pending branches in one answer, for one person's eyes. */
 const PENDING_SHOWN_MAX = 1_000;
 
-export interface AdminApiParts {
+interface AdminApiParts {
   readonly driver: Driver;
   readonly directory: Directory;
   /** The transaction if it is held in memory, else what can be told of it. */

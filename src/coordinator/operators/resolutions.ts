@@ -13,7 +13,7 @@ import { type Judgement, judge, type Resolution } from '../engine/operator.ts';
 import type { LostDecisions } from '../reports/lost-decisions.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 
-export interface OperatorRequest {
+interface OperatorRequest {
   readonly gtrid: Gtrid;
   readonly resolution: Resolution;
   readonly requestId: string;
@@ -24,7 +24,7 @@ export interface OperatorRequest {
   readonly expectedVersion: number;
 }
 
-export interface ResolutionsParts {
+interface ResolutionsParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly log: Log;

@@ -11,7 +11,7 @@ import { wireReason, wireRefused } from '../edge/describe.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 import { pendingBranches } from './pending-branches.ts';
 
-export interface ResourcePageParts {
+interface ResourcePageParts {
   readonly directory: Directory;
   readonly driver: Driver;
   readonly quarantine: Quarantine;

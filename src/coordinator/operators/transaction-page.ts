@@ -5,7 +5,7 @@ import type { Transaction } from '../driver/transaction.ts';
 import { wireBranches, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeResource, invalid } from '../edge/requests.ts';
 
-export interface ListResponse {
+interface ListResponse {
   readonly transactions: WireTransaction[];
   readonly nextPageToken: string;
 }

@@ -19,7 +19,7 @@ import type { PendingAnswers } from './pending-answers.ts';
 
 type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
 
-export interface BranchMessageParts {
+interface BranchMessageParts {
   readonly driver: Driver;
   readonly strays: Strays;
   readonly markers: Markers;

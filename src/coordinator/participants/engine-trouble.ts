@@ -5,7 +5,7 @@ import type { Directory, Link } from '../calls/directory.ts';
 import { tellReason } from '../driver/fixes.ts';
 import { decodeTrouble } from './messages.ts';
 
-export interface EngineTroubleParts {
+interface EngineTroubleParts {
   readonly directory: Directory;
   readonly logger: Logger;
 }

@@ -9,7 +9,7 @@ import type { Introduction } from './hello.ts';
 import { decodeProof, WIRE_VERB } from './messages.ts';
 import type { PendingAnswers } from './pending-answers.ts';
 
-export interface LinkPorts {
+interface LinkPorts {
   /** Monotonic milliseconds. */
   readonly attachedAt: number;
   readonly answers: PendingAnswers;

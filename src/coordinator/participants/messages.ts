@@ -17,7 +17,7 @@ export function decodeEvidence(text: string): Evidence {
   return text;
 }
 
-export function decodeReason(reason: WireReason | null | undefined, bqual: Bqual): Reason {
+function decodeReason(reason: WireReason | null | undefined, bqual: Bqual): Reason {
   if (reason === null || reason === undefined) {
     return { code: 'BRANCH_VOTED_NO', message: `${bqual}: its participant gave no reason`, bqual, retryable: true };
   }

@@ -8,14 +8,14 @@ import type { Resolution } from '../engine/operator.ts';
 import { orphan, recovered } from '../engine/recovered.ts';
 import type { Quarantine } from './quarantine.ts';
 
-export interface LostDecisionsParts {
+interface LostDecisionsParts {
   readonly driver: Driver;
   readonly log: Log;
   readonly quarantine: Quarantine;
 }
 
 /** A person's word on a transaction that the log has lost. */
-export type Word = Extract<Resolution, { kind: 'rollback' | 'commit' }>;
+type Word = Extract<Resolution, { kind: 'rollback' | 'commit' }>;
 
 export class LostDecisions {
   readonly #parts: LostDecisionsParts;

@@ -18,7 +18,7 @@ import type { Quarantine } from './quarantine.ts';
 type BranchResultEvent = Extract<Event, { kind: 'branch-result' }>;
 export type BranchEvent = Extract<Event, { kind: 'branch-opened' | 'vote' | 'branch-found' }>;
 
-export interface StraysParts {
+interface StraysParts {
   readonly driver: Driver;
   readonly leases: Leases;
   readonly log: Log;

@@ -7,13 +7,13 @@ import { run } from './run.ts';
 import { EngineUnavailableError } from './unavailable.ts';
 
 /** A program of an unpacked tree, started through the tree's own loader: its libraries may be newer than the machine's. */
-export interface DebianTree {
+interface DebianTree {
   readonly root: string;
   /** The words to put before the program's arguments. `program` is relative to the root, for example `usr/sbin/mysqld`. */
   command(program: string): readonly [file: string, ...args: string[]];
 }
 
-export interface UnpackOptions {
+interface UnpackOptions {
   readonly packageName: string;
   /** `own`: the release that this machine runs, with its updates. `sid`: Debian unstable. */
   readonly release: 'own' | 'sid';

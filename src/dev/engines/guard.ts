@@ -15,7 +15,7 @@ kill -KILL "$pid" $children 2>/dev/null
 [ -z "$2" ] || ipcrm -m "$2" 2>/dev/null
 `;
 
-export interface Guard {
+interface Guard {
   /** From now on the server `pid` does not outlive this process. */
   watch(pid: number): void;
   /** The server has ended: its number may belong to somebody else soon and must not be touched. */

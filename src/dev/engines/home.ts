@@ -17,7 +17,7 @@ export interface Home {
   readonly dataDirectory: string;
 }
 
-export interface HomeOptions {
+interface HomeOptions {
   readonly engine: EngineName;
   readonly line: string;
   readonly directory: string;

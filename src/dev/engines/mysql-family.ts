@@ -19,7 +19,7 @@ export interface Installation {
   readonly version: string;
 }
 
-export interface FamilyOptions extends EngineOptions {
+interface FamilyOptions extends EngineOptions {
   readonly engine: Exclude<EngineName, 'postgresql'>;
   readonly installation: Installation;
   /** Server options by name; the caller's settings win over them. */
@@ -27,7 +27,7 @@ export interface FamilyOptions extends EngineOptions {
   readonly initialise: (directory: string) => Promise<void>;
 }
 
-export const ADMINISTRATOR = 'root';
+const ADMINISTRATOR = 'root';
 export const DATABASE = 'concordat';
 
 /** In the data directory, until the first start. */

@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { pause } from './pause.ts';
 
-export interface ProcessRef {
+interface ProcessRef {
   readonly pid: number;
   /** Clock ticks since boot, field 22 of /proc/<pid>/stat. */
   readonly startTime: string;

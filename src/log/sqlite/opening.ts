@@ -17,7 +17,7 @@ import type { LogWorker } from './flush/log-worker.ts';
 import type { LogImage } from './history/inspect.ts';
 import { replay } from './history/replay.ts';
 
-export interface OpeningSettings {
+interface OpeningSettings {
   readonly files: LogFiles;
   readonly worker: LogWorker;
   readonly random: Random;

@@ -33,7 +33,7 @@ const PAGE_BYTES = 4_000;
 /** Pages that a slice of compaction writes: its segment, and the pages that it frees. */
 const SLICE_PAGES = 100;
 
-export interface RunningLogParts {
+interface RunningLogParts {
   readonly files: LogFiles;
   readonly clock: Clock;
   readonly room: Room;

@@ -55,7 +55,7 @@ const DEFAULTS: SqliteLogOptions = {
   startWorker: startWorkerThread,
 };
 
-export interface SqliteLogSettings {
+interface SqliteLogSettings {
   /** Made when only its last part is missing. */
   readonly directory: string;
   readonly clock: Clock;

@@ -16,11 +16,11 @@ export interface StoreSettings extends Retention {
   readonly compactAfter: number;
 }
 
-export interface FrameInStore extends Head {
+interface FrameInStore extends Head {
   readonly records: number;
 }
 
-export interface StoreState {
+interface StoreState {
   readonly life: Life;
   readonly ledger: Ledger;
   readonly segments: Segments;

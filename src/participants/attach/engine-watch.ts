@@ -6,7 +6,7 @@ import { reasonOf } from '../reasons.ts';
 import { isOtherEngine, otherEngine, type ResourceManager } from '../resource-manager.ts';
 import type { KnownLogs } from './known-logs.ts';
 
-export interface EngineWatchOptions {
+interface EngineWatchOptions {
   readonly rm: ResourceManager;
   readonly logs: KnownLogs;
   readonly logger: Logger;
@@ -15,7 +15,7 @@ export interface EngineWatchOptions {
   readonly onOtherEngine: (why: string) => void;
 }
 
-export type EngineIntroduction = Required<
+type EngineIntroduction = Required<
   Pick<AttachHello, 'engine' | 'engineVersion' | 'engineIdentity' | 'warnings' | 'logs'>
 >;
 

@@ -2,9 +2,9 @@
 import type { Clock, Timer } from '../../lib/clock.ts';
 
 /** Intervals without a word after which the stream is dead. */
-export const SILENT_INTERVALS_MAX = 3;
+const SILENT_INTERVALS_MAX = 3;
 
-export interface PulseOptions {
+interface PulseOptions {
   readonly clock: Clock;
   readonly intervalMs: number;
   readonly beat: () => void;

@@ -20,8 +20,6 @@ export const DATABASE_SCHEMES = {
   'mariadb:': 'mariadb',
 } as const satisfies Readonly<Record<string, 'postgresql' | 'mysql' | 'mariadb'>>;
 
-export type DatabaseScheme = keyof typeof DATABASE_SCHEMES;
-
 function databaseUrlProblem(text: string): string | undefined {
   if (!URL.canParse(text)) {
     return 'must be a URL, like postgresql://user@host:5432/database';

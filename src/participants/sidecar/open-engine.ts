@@ -4,7 +4,7 @@ import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { ResourceManager } from '../resource-manager.ts';
 
-export interface EngineConfig {
+interface EngineConfig {
   readonly url: string;
   readonly maxBranches: number;
   /** MariaDB: end the session of a prepared branch, so that any session can finish it. */

@@ -18,7 +18,7 @@ import { decodeStatementCall } from '../runtime/statement-call.ts';
 import { resultBytes, toWireResult } from '../values.ts';
 import { ResourceSession } from './resource-session.ts';
 
-export interface ResourceServiceOptions {
+interface ResourceServiceOptions {
   /** Of each resource that is served here; undefined until its database has been reached and checked. */
   readonly runtimes: ReadonlyMap<ResourceName, () => ParticipantRuntime | undefined>;
   readonly clock: Clock;

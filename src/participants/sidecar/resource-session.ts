@@ -17,9 +17,9 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { UNREAD_BYTES_MAX } from '../../xa/limits.ts';
 import type { Weighed } from './resource-service.ts';
 
-export type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
+type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
 
-export interface ResourceCalls {
+interface ResourceCalls {
   execute(request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>>;
   /** Never throws. */
   prepare(request: PrepareRequest__Output): void;

@@ -24,7 +24,7 @@ import { type MemoryFaults, NO_FAULTS } from './faults.ts';
 /** How long `open` waits for a free session before it refuses. */
 const OPEN_WAIT_MS = 1_000;
 
-export interface MemoryResourceManagerOptions {
+interface MemoryResourceManagerOptions {
   /** The engine, or a function that says which one answers at the address now. */
   readonly engine: MemoryEngine | (() => MemoryEngine);
   readonly clock: Clock;

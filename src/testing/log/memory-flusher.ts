@@ -15,7 +15,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export interface MemoryFlusherSettings {
+interface MemoryFlusherSettings {
   readonly clock: Clock;
   readonly disk: MemoryDisk;
   /** Called when a flush is durable, before anybody who waits for it hears of it. */

@@ -18,7 +18,7 @@ import type { MemoryDiskHolder } from './memory-disk.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { MemoryFlusher } from './memory-flusher.ts';
 
-export interface MemoryLogSettings {
+interface MemoryLogSettings {
   readonly clock: Clock;
   readonly random: Random;
   /** The version of this program, for the record of its start. */

@@ -70,7 +70,7 @@ export async function verifySqliteLog(directory: string): Promise<LogVerificatio
   }
 }
 
-export interface FileVerification {
+interface FileVerification {
   readonly image: LogImage | undefined;
   readonly journalRecords: number;
   readonly unfinished: number;

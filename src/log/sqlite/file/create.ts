@@ -9,7 +9,7 @@ import type { LogFiles } from './files.ts';
 import { ownFile, syncDirectory, syncFile } from './files.ts';
 import { APPLICATION_ID, FORMAT_VERSION, INSERT_LIFE, lifeValues, TABLES } from './schema.ts';
 
-export function newLife(identity: LogIdentity): Life {
+function newLife(identity: LogIdentity): Life {
   return {
     identity,
     epoch: 0,

@@ -8,7 +8,7 @@ const CHUNK_BYTES = 1024 * 1024;
 /** What a volume has that cannot be asked: as much as any number can say. */
 const UNKNOWN_BYTES = Number.MAX_SAFE_INTEGER;
 
-export interface RoomSettings {
+interface RoomSettings {
   readonly files: LogFiles;
   readonly volume: Volume;
   readonly clock: Clock;

@@ -28,7 +28,7 @@ export interface Task {
   done(): void;
 }
 
-export interface FlusherSettings {
+interface FlusherSettings {
   readonly identity: LogIdentity;
   readonly epoch: number;
   readonly head: Head;

@@ -14,7 +14,7 @@ export type Done = (error: Error | undefined) => void;
 /** Commits whose duration `flushMicros` is the median of. */
 const RECENT_COMMITS = 64;
 
-export interface LaneSettings {
+interface LaneSettings {
   readonly path: string;
   readonly walPagesMax: number;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { CoordinatorError } from '../../../xa/errors.ts';
 import type { WorkerAnswer, WorkerData, WorkerRequest, WorkerResult } from './worker-protocol.ts';
 
 /** A request that did not succeed, with the code that SQLite or the file system gave. */
-export class WorkerFailure extends Error {
+class WorkerFailure extends Error {
   override readonly name = 'WorkerFailure';
   readonly code: string;
 

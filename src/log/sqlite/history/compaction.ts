@@ -27,7 +27,7 @@ export interface Retention {
 }
 
 /** The part of the journal up to one frame, and what becomes of it. */
-export interface Slice {
+interface Slice {
   readonly cut: Head;
   readonly closed: readonly TransactionItem[];
   readonly kept: readonly LedgerItem[];
@@ -105,7 +105,7 @@ export function carryFrame(identity: LogIdentity, epoch: number, head: Head, sli
   return { ...header, hash: frameHash(identity, header, head.hash, payload), payload };
 }
 
-export interface LifeChange {
+interface LifeChange {
   readonly cut: Head | undefined;
   readonly segment: SegmentHeader | undefined;
   readonly dropped: readonly SegmentHeader[];

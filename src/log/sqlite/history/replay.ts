@@ -9,7 +9,7 @@ import type { LogImage } from './inspect.ts';
 /** Lines decoded between two turns of the event loop: a few milliseconds. */
 const LINES_PER_TURN = 1_000;
 
-export type Replayed =
+type Replayed =
   | { readonly kind: 'replayed'; readonly ledger: Ledger; readonly lines: number }
   | { readonly kind: 'refused'; readonly problem: Problem };
 

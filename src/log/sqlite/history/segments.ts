@@ -114,7 +114,7 @@ export function readSegment(db: Database.Database, header: SegmentHeader): Decod
   return byGtrid;
 }
 
-export interface SegmentPlace {
+interface SegmentPlace {
   readonly identity: LogIdentity;
   readonly number: number;
   readonly previous: Uint8Array;
