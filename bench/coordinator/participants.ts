@@ -50,7 +50,7 @@ export function attachParticipant(
       const { id = 0, token = '' } = message.showToken;
       line.say({ tokenResult: { id, token, error: null } });
     } else if (message.prepare) {
-      answer({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: `row:${OPENING}`, reason: null } });
+      answer({ vote: { ...message.prepare, vote: 'VOTE_PREPARED', evidence: { row: OPENING }, reason: null } });
     } else if (message.finish) {
       const { gtrid, bqual, verb, evidence } = message.finish;
       told[verb === 'FINISH_VERB_ROLLBACK' ? 'rolledBack' : 'committed'] += 1;
@@ -69,7 +69,7 @@ export function attachParticipant(
   const participant: Participant = {
     resource,
     told,
-    opened: (gtrid) => line.say({ opened: { gtrid, bqual: resource, evidence: `opening:${OPENING}` } }),
+    opened: (gtrid) => line.say({ opened: { gtrid, bqual: resource, evidence: { opening: OPENING } } }),
     hangUp: () => line.hangUp(),
   };
   line.say({

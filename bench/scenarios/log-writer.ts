@@ -4,6 +4,7 @@ import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
+import { type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import { type Bqual, formatGtrid, type Gtrid, parseBqual } from '../../src/xa/xid.ts';
 import { eventually } from './eventually.ts';
 
@@ -33,7 +34,10 @@ export async function writePast(
     options: { outcomesRetainedMax: outcomesMax },
   });
   const { identity, epoch } = log.recovered;
-  const branches = resources.map((text) => ({ bqual: bqualOf(text), evidence: 'row:benchbenchbe' }));
+  const branches = resources.map((text) => ({
+    bqual: bqualOf(text),
+    evidence: rowEvidence('benchbenchbe' as string as Opening),
+  }));
   const all: Gtrid[] = [];
   let told = performance.now();
   while (all.length < transactions) {

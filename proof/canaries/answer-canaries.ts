@@ -48,8 +48,8 @@ export const ANSWER_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/engine/one-phase.ts',
-        find: "  if (known.evidence !== '' && known.evidence !== evidence) {",
-        put: "  if (known.evidence === '-') {",
+        find: "  if (known.evidence.kind !== 'none' && !isSameEvidence(known.evidence, evidence)) {",
+        put: "  if (known.bqual === '-') {",
       },
     ],
     caughtBy: {

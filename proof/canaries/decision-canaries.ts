@@ -70,8 +70,8 @@ export const DECISION_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/engine/one-phase.ts',
-        find: "      return branch.evidence === ''\n",
-        put: '      return branch.evidence.length >= 0\n',
+        find: "      return branch.evidence.kind === 'none'\n",
+        put: '      return branch.evidence.kind !== undefined\n',
       },
     ],
     caughtBy: { kind: 'check', branches: 1, world: 'crashes' },
@@ -128,7 +128,7 @@ export const DECISION_CANARIES: readonly Canary[] = [
         put: `    case 'vote':
       return {
         state,
-        effects: [{ kind: 'finish', verb: 'commit', bqual: event.bqual, instance: event.instance, evidence: '' }],
+        effects: [{ kind: 'finish', verb: 'commit', bqual: event.bqual, instance: event.instance, evidence: { kind: 'none' } }],
       };
     case 'branch-opened':
 `,

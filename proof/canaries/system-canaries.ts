@@ -129,7 +129,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       {
         file: 'src/participants/runtime/branches.ts',
         find: '      vote = await ask(session);\n',
-        put: "      vote = await ask(session);\n      if (vote.kind === 'rollback') vote = { kind: 'prepared', evidence: '' };\n",
+        put: "      vote = await ask(session);\n      if (vote.kind === 'rollback') vote = { kind: 'prepared', evidence: { kind: 'none' } };\n",
       },
     ],
     caughtBy: SIM,
@@ -143,7 +143,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       {
         file: 'src/participants/runtime/branches.ts',
         find: '      vote = await ask(session);\n',
-        put: "      vote = { kind: 'prepared', evidence: '' };\n",
+        put: "      vote = { kind: 'prepared', evidence: { kind: 'none' } };\n",
       },
     ],
     caughtBy: SIM,
@@ -278,7 +278,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
         find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
         put: `if (branch?.state.kind === 'active') {
       await branches.askOnePhase(branch);
-      if (branch.announced !== '') {
+      if (branch.announced.kind !== 'none') {
         await branches.commitOnePhase(branch);
       }`,
       },

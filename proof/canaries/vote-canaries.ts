@@ -73,7 +73,7 @@ export const VOTE_CANARIES: readonly Canary[] = [
         put: `    case 'deadline':
       return decide(
         state,
-        state.branches.map((branch) => ({ ...branch, vote: branch.vote ?? { kind: 'prepared', evidence: '' } })),
+        state.branches.map((branch) => ({ ...branch, vote: branch.vote ?? { kind: 'prepared', evidence: { kind: 'none' } } })),
         { readOnly: readOnlyIn(state.branches), unnamed: state.unnamed },
         state.requestId,
       );

@@ -1,10 +1,12 @@
 // Every state of the coordinator that turns up, with a number, and every step that was made from it, made once.
+
 import { isDeepStrictEqual } from 'node:util';
 import { outcomeOf } from '../../src/coordinator/driver/answers.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
 import { AssertionError } from '../../src/lib/assert.ts';
+import { formatEvidence } from '../../src/xa/evidence.ts';
 import { canonical } from './canonical.ts';
 import type { Events } from './events.ts';
 import { type Field, Flag } from './layout.ts';
@@ -147,7 +149,9 @@ const SPELLINGS_MAX = 3;
 function comparable(reaction: Reaction): unknown {
   const calls = reaction.calls.map(({ branch, mail }) => branch * 100 + mail).sort((one, other) => one - other);
   const records = reaction.records.map((record) =>
-    record.kind === 'decided' ? record.branches.map(({ bqual, evidence }) => `${bqual} ${evidence}`).sort() : record,
+    record.kind === 'decided'
+      ? record.branches.map(({ bqual, evidence }) => `${bqual} ${formatEvidence(evidence)}`).sort()
+      : record,
   );
   return { ...reaction, calls, records };
 }

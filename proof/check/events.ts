@@ -1,5 +1,7 @@
 // Every event that the world can bring to the coordinator, numbered, so that a step is looked up instead of made again.
+
 import type { ClaimedBranch, Event, Verb } from '../../src/coordinator/engine/event.ts';
+import { type Evidence, NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { FinishResult, Vote } from '../../src/xa/vocabulary.ts';
 import { Claim } from './layout.ts';
 import { CALLS, MAIL } from './mail.ts';
@@ -107,7 +109,7 @@ export class Events {
     const instances = [instanceOf(branch, 0), instanceOf(branch, 1)];
     const result = (kind: 'unknown' | 'not-yet'): readonly number[] =>
       VERBS.map((verb) =>
-        this.number({ kind: 'branch-result', bqual, verb, evidence: '', result: { kind, reason: REASON } }),
+        this.number({ kind: 'branch-result', bqual, verb, evidence: NO_EVIDENCE, result: { kind, reason: REASON } }),
       );
     return {
       retry: this.number({ kind: 'retry-due', bqual }),
@@ -121,7 +123,7 @@ export class Events {
         kind: 'branch-result',
         bqual,
         verb: 'rollback',
-        evidence: '',
+        evidence: NO_EVIDENCE,
         result: { kind: 'done' },
       }),
       others: [
@@ -151,13 +153,13 @@ export class Events {
         return { kind: 'one-phase-evidence', bqual, instance, evidence };
       default: {
         const verb = what === 'one-phase' ? 'commit-one-phase' : (what as Verb);
-        return { kind: 'branch-result', bqual, verb, evidence: '', result: result(first) };
+        return { kind: 'branch-result', bqual, verb, evidence: NO_EVIDENCE, result: result(first) };
       }
     }
   }
 }
 
-function vote(what: 'yes' | 'no' | 'read-only', evidence: string): Vote {
+function vote(what: 'yes' | 'no' | 'read-only', evidence: Evidence): Vote {
   switch (what) {
     case 'yes':
       return { kind: 'prepared', evidence };

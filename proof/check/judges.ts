@@ -1,4 +1,5 @@
 // The judges: they know what every engine really holds, and hold each state of the world against the invariants D1 to D12.
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { StateFacts } from './coordinators.ts';
 import {
   Claim,
@@ -165,7 +166,7 @@ function decisionProblem({ words, branches }: Known, reaction: Reaction): string
       }
     }
     const evidence = decided?.branches.find(({ bqual }) => bqual === NAMES[branch])?.evidence;
-    if (isNamed && !isTouched(local) && evidenceNumber(evidence ?? '') !== (claimed ?? 0) + 1) {
+    if (isNamed && !isTouched(local) && evidenceNumber(evidence ?? NO_EVIDENCE) !== (claimed ?? 0) + 1) {
       return `D3: the decision names other work at ${name} than the client's`;
     }
   }

@@ -1,5 +1,5 @@
 // The names in the checked transaction: branches a, b and c, two instances of each participant, and evidence of each opening.
-import { OPENING_LENGTH, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
+import { NO_EVIDENCE, OPENING_LENGTH, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import type { Evidence, Reason } from '../../src/xa/vocabulary.ts';
 import { type Bqual, formatBqual, type Gtrid, type LogIdentity, type ResourceName } from '../../src/xa/xid.ts';
 
@@ -31,7 +31,7 @@ export function instanceNumber(instance: string): number {
 
 /** `number`: 0 for none, 1 or 2 for the opening. */
 export function evidenceOf(branch: number, number: number): Evidence {
-  return number === 0 ? '' : rowEvidence(markOf(NAMES[branch] ?? '', number));
+  return number === 0 ? NO_EVIDENCE : rowEvidence(markOf(NAMES[branch] ?? '', number));
 }
 
 /** The mark of an opening, in the alphabet of such marks: they have no digit 1. */
@@ -40,14 +40,14 @@ function markOf(name: string, number: number): Opening {
 }
 
 export function evidenceNumber(evidence: Evidence): number {
-  return evidence === '' ? 0 : Number(evidence.at(-1)) - 1;
+  return evidence.kind === 'none' ? 0 : Number(evidence.opening.at(-1)) - 1;
 }
 
 /** The same data with the branches renamed: `order[i]` is the new number of branch i. */
 export function rename<T>(value: T, order: readonly number[]): T {
   const other = (name: string): string => NAMES[order[branchOf(name)] ?? 0] ?? '';
   return JSON.parse(JSON.stringify(value), (_key, field: unknown) =>
-    typeof field === 'string' && /^(?:[abc](?:-[12])?|row:([abc])\1{10}[23])$/.test(field)
+    typeof field === 'string' && /^(?:[abc](?:-[12])?|([abc])\1{10}[23])$/.test(field)
       ? field.replace(/[abc]/g, (name) => other(name))
       : field,
   ) as T;

@@ -1,7 +1,7 @@
 // The judges stand outside: they read the engines' rows and the log's records, and what clients were told, and trust nobody's word.
 import type { State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { formatRow, isRowExpected, parseRow, rowOf } from '../../src/xa/evidence.ts';
+import { formatEvidence, formatRow, parseRow, rowOf } from '../../src/xa/evidence.ts';
 import { type Gtrid, gtridParts, resourceOf } from '../../src/xa/xid.ts';
 import type { Attempt, Told } from './attempt.ts';
 import { judgeEvidence } from './evidence-judge.ts';
@@ -258,8 +258,11 @@ export class Judge {
     for (const { bqual, evidence } of state.branches) {
       const engine = this.#system.sites.find(({ parts }) => parts.name === resourceOf(bqual))?.parts.engine;
       const row = rowOf({ gtrid: gtrid as Gtrid, bqual }, evidence);
-      if (row !== undefined && (isRowExpected(evidence) || engine?.isCommitted(formatRow(row)))) {
-        this.say('D4', `${gtrid} is listed as a hazard, and the engine of ${bqual} proves its end by ${evidence}`);
+      if (row !== undefined && (evidence.kind === 'row' || engine?.isCommitted(formatRow(row)))) {
+        this.say(
+          'D4',
+          `${gtrid} is listed as a hazard, and the engine of ${bqual} proves its end by ${formatEvidence(evidence)}`,
+        );
       }
     }
   }

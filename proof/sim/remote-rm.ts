@@ -11,7 +11,7 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../../src/participants/resource-manager.ts';
-import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../src/xa/evidence.ts';
+import { type EvidenceRow, formatRow, rowOf } from '../../src/xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../src/xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../src/xa/xid.ts';
 import { type Opened, RemoteBranch } from './remote-branch.ts';
@@ -77,7 +77,7 @@ export class RemoteResourceManager implements ResourceManager {
   commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
     const row = rowOf(xid, evidence);
     if (row === undefined) {
-      return Promise.resolve({ kind: 'unproven', reason: noOpening(xid, evidence) });
+      return Promise.resolve({ kind: 'unproven', reason: noOpening(xid) });
     }
     const name = formatRow(row);
     const { engine } = this.#wire;
@@ -88,7 +88,7 @@ export class RemoteResourceManager implements ResourceManager {
       if (engine.isAtWork(name)) {
         return { kind: 'not-yet', reason: busy(name) };
       }
-      return isRowExpected(evidence)
+      return evidence.kind === 'row'
         ? { kind: 'done-otherwise', proof: `there is no row ${name}` }
         : { kind: 'unproven', reason: noProof(xid) };
     });
@@ -127,7 +127,7 @@ export class RemoteResourceManager implements ResourceManager {
       if (opening !== undefined) {
         return opening.isCommitted ? 'committed' : 'prepared';
       }
-      return isMine ? 'active' : isRowExpected(evidence) ? 'rolled-back' : 'unproven';
+      return isMine ? 'active' : evidence.kind === 'row' ? 'rolled-back' : 'unproven';
     };
     return this.#control('probe', probe, name);
   }

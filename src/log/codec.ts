@@ -1,5 +1,7 @@
 // Records as lines of text and back. Pure. Decoding is total: a line is a record, or it says why it is none.
+
 import { unreachable } from '../lib/assert.ts';
+import { formatEvidence } from '../xa/evidence.ts';
 import type { LogRecord } from './record.ts';
 import type { Decoded } from './record-json.ts';
 import { decodeRecord } from './record-json.ts';
@@ -44,7 +46,7 @@ function encodeRecord(record: LogRecord): string {
     }
     case 'decided': {
       const { kind, gtrid, readOnly, unnamed, requestId } = record;
-      const branches = record.branches.map((branch) => [branch.bqual, branch.evidence]);
+      const branches = record.branches.map((branch) => [branch.bqual, formatEvidence(branch.evidence)]);
       return JSON.stringify({ kind, gtrid, branches, readOnly, unnamed, requestId });
     }
     case 'finished': {

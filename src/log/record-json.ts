@@ -1,5 +1,7 @@
 // A record from JSON. Pure and total: what is not a record says why.
+
 import { unreachable } from '../lib/assert.ts';
+import { parseEvidence } from '../xa/evidence.ts';
 import { type Bqual, parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
 import type { Acceptance, Damage, DecidedBranch, LifeName, LogRecord } from './record.ts';
 
@@ -245,8 +247,9 @@ function lifeName(value: unknown): LifeName {
 }
 
 function decidedBranch(value: unknown): DecidedBranch {
-  const [name, evidence, ...rest] = Array.isArray(value) ? value : [];
-  if (typeof evidence !== 'string') {
+  const [name, text, ...rest] = Array.isArray(value) ? value : [];
+  const evidence = typeof text === 'string' ? parseEvidence(text) : undefined;
+  if (evidence === undefined) {
     throw new Refused('malformed', 'a branch is not a pair of bqual and evidence');
   }
   noneLeft(rest, 'branch');

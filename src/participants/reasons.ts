@@ -1,7 +1,7 @@
 // Why a branch ended or a statement failed: engine errors as reasons for the coordinator and as errors for the application.
 import type { PoolRefusal } from '../lib/pool.ts';
 import { CoordinatorError, isErrorCode } from '../xa/errors.ts';
-import type { Evidence, Reason } from '../xa/vocabulary.ts';
+import type { Reason } from '../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../xa/xid.ts';
 import { EngineError } from './resource-manager.ts';
 
@@ -41,9 +41,9 @@ export function branchUnknown(xid: Xid, why: Reason | undefined): CoordinatorErr
   });
 }
 
-/** A commit whose evidence tells no opening: an older version's, which other work may have by now, proves nothing. */
-export function noOpening(xid: Xid, evidence: Evidence): Reason {
-  const message = `the evidence of ${formatXid(xid)} (${evidence || 'none'}) tells no opening of it: nothing can be concluded`;
+/** A commit without evidence: nothing tells which opening is meant, and other work may have the name by now. */
+export function noOpening(xid: Xid): Reason {
+  const message = `no evidence tells which opening of ${formatXid(xid)} is meant: nothing can be concluded`;
   return { code: 'BRANCH_UNKNOWN', message, retryable: false };
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The session protocol, as in SessionHello and AttachHello. It rises only when an older peer would misread a newer one. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 let version: string | undefined;
 

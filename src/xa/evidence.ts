@@ -2,7 +2,6 @@
 // openings of one name are never taken for one another. Made and parsed here and nowhere else.
 import type { Brand } from '../lib/brand.ts';
 import type { Random } from '../lib/random.ts';
-import type { Evidence } from './vocabulary.ts';
 import { formatXid, parseXid, type Xid } from './xid.ts';
 
 /** 12 characters of `[a-z2-7]`, drawn anew whenever a participant opens a branch, whatever its name: 60 random bits. */
@@ -13,6 +12,17 @@ export const OPENING_LENGTH = 12;
 const OPENING = /^[a-z2-7]{12}$/;
 const ROW = 'row:';
 const MARK = 'opening:';
+
+/** What an engine can be asked about later to prove how a branch ended. */
+export type Evidence =
+  /** Of a branch that wrote: its row is committed with it, and if the row is not there, the branch is not committed. */
+  | { readonly kind: 'row'; readonly opening: Opening }
+  /** Only tells which opening is meant. A row that is there proves its commit; that none is there proves nothing. */
+  | { readonly kind: 'opening'; readonly opening: Opening }
+  /** It is not known which opening is meant, so that nothing can be proven. */
+  | { readonly kind: 'none' };
+
+export const NO_EVIDENCE: Evidence = Object.freeze({ kind: 'none' });
 
 /** The key of an evidence row: committed with its branch, gone without it. */
 export interface EvidenceRow extends Xid {
@@ -27,46 +37,59 @@ export function parseOpening(text: string): Opening | undefined {
   return OPENING.test(text) ? (text as string as Opening) : undefined;
 }
 
-/** `row:<opening>`, of a branch that wrote: its row is committed with it, and if the row is not there, the branch is not committed. */
 export function rowEvidence(opening: Opening): Evidence {
-  return ROW + opening;
+  return { kind: 'row', opening };
 }
 
-/** `opening:<opening>` tells which opening is meant. A row that is there proves its commit; that none is there proves nothing. */
 export function openingEvidence(opening: Opening): Evidence {
-  return MARK + opening;
+  return { kind: 'opening', opening };
 }
 
-/** Undefined: no evidence, or an older version's: nothing may be concluded from it. */
+/** Undefined: there is no evidence. */
 export function openingOf(evidence: Evidence): Opening | undefined {
-  const prefix = [ROW, MARK].find((known) => evidence.startsWith(known));
-  return prefix === undefined ? undefined : parseOpening(evidence.slice(prefix.length));
-}
-
-/** Whether a row must be there if the branch was committed. */
-export function isRowExpected(evidence: Evidence): boolean {
-  return evidence.startsWith(ROW) && openingOf(evidence) !== undefined;
+  return evidence.kind === 'none' ? undefined : evidence.opening;
 }
 
 /** The same evidence where its row may have been deleted since. */
 export function withoutRow(evidence: Evidence): Evidence {
-  const opening = openingOf(evidence);
-  return opening === undefined ? '' : openingEvidence(opening);
+  return evidence.kind === 'row' ? openingEvidence(evidence.opening) : evidence;
 }
 
 /** Of the same opening, and it proves the same. */
 export function isSameEvidence(one: Evidence, other: Evidence): boolean {
-  return one === other;
-}
-
-/** What is known of one opening: `one` where it tells anything. */
-export function eitherEvidence(one: Evidence, other: Evidence): Evidence {
-  return openingOf(one) === undefined ? other : one;
+  return one.kind === other.kind && openingOf(one) === openingOf(other);
 }
 
 /** Both are known, and they are of two openings. */
 export function areOfTwo(one: Evidence, other: Evidence): boolean {
-  return one !== '' && other !== '' && (openingOf(one) ?? one) !== (openingOf(other) ?? other);
+  return one.kind !== 'none' && other.kind !== 'none' && one.opening !== other.opening;
+}
+
+/** What is known of one opening: `one` where it tells anything. */
+export function eitherEvidence(one: Evidence, other: Evidence): Evidence {
+  return one.kind === 'none' ? other : one;
+}
+
+/** `row:<opening>`, `opening:<opening>` or, for none, nothing: how records of the log and people's tables have it. */
+export function formatEvidence(evidence: Evidence): string {
+  switch (evidence.kind) {
+    case 'row':
+      return ROW + evidence.opening;
+    case 'opening':
+      return MARK + evidence.opening;
+    case 'none':
+      return '';
+  }
+}
+
+/** Undefined: not in the grammar. */
+export function parseEvidence(text: string): Evidence | undefined {
+  if (text === '') {
+    return NO_EVIDENCE;
+  }
+  const isRow = text.startsWith(ROW);
+  const opening = isRow || text.startsWith(MARK) ? parseOpening(text.slice((isRow ? ROW : MARK).length)) : undefined;
+  return opening === undefined ? undefined : { kind: isRow ? 'row' : 'opening', opening };
 }
 
 /** The row that evidence of this branch speaks of; undefined: as `openingOf`. */

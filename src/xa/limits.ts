@@ -41,15 +41,15 @@ export const UNREAD_BYTES_MAX = 512 * 1024 * 1024;
 export const FRAME_MESSAGES_MAX = 200;
 /**
  * Entries of all lists in one request, and messages within it, counted while it is read: two bytes on the wire are a hundred in memory.
- * Room for a frame of FRAME_MESSAGES_MAX commits of dozens of branches, and for thousands of parameters.
+ * Room for a frame of FRAME_MESSAGES_MAX commits of dozens of branches, for a hello that names thousands of branches with their evidence,
+ * and for thousands of parameters.
  */
-export const LIST_ENTRIES_MAX = 10_000;
+export const LIST_ENTRIES_MAX = 20_000;
 /** Branches in one Reconcile or Forget message; longer lists go as several. */
 export const BRANCHES_PER_MESSAGE_MAX = 500;
 /** What a caller names itself with: 32 random characters are enough. */
 export const CALLER_TOKEN_BYTES_MAX = 64;
 export const REQUEST_ID_BYTES_MAX = 64;
-export const EVIDENCE_BYTES_MAX = 200;
 export const REASON_CHARS_MAX = 1_000;
 export const OPERATOR_REASON_CHARS_MIN = 10;
 /** Request ids remembered in memory; the oldest go first. */

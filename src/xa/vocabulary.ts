@@ -1,17 +1,14 @@
 // Votes, decisions, results and outcomes: four different things with four different types.
+import type { Evidence } from './evidence.ts';
 import type { Bqual } from './xid.ts';
+
+export type { Evidence };
 
 /** What a participant answers to prepare. X/Open XA: XA_OK, XA_RDONLY, XA_RB*. */
 export type Vote =
   | { readonly kind: 'prepared'; readonly evidence: Evidence }
   | { readonly kind: 'read-only' }
   | { readonly kind: 'rollback'; readonly reason: Reason };
-
-/**
- * What an engine can be asked about later to prove how a branch ended; opaque to the coordinator, at most 200 bytes.
- * `row:<opening>`: a row that is committed with the branch, see evidence.ts; empty: none.
- */
-export type Evidence = string;
 
 /** Why a branch or a transaction was rolled back or refused. */
 export interface Reason {

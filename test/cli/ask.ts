@@ -41,7 +41,15 @@ export const DAMAGED = transaction({
   outcome: 'OUTCOME_MIXED',
   ageMs: 90_000_000,
   operatorAction: true,
-  branches: [{ bqual: 'orders', resource: 'orders', state: 'BRANCH_STATE_DAMAGED', evidence: 'marker', attempts: 3 }],
+  branches: [
+    {
+      bqual: 'orders',
+      resource: 'orders',
+      state: 'BRANCH_STATE_DAMAGED',
+      evidence: { row: 'markeraaaaaa' },
+      attempts: 3,
+    },
+  ],
 });
 /** The answers of a coordinator that has both, and of databases that have something to mend. */
 export const NEEDY: Readonly<Record<string, Handler>> = {

@@ -72,14 +72,14 @@ export function transaction(fields: TransactionInfo = {}): TransactionInfo {
         bqual: 'accounts',
         resource: 'accounts',
         state: 'BRANCH_STATE_COMMITTED',
-        evidence: 'xid8:741',
+        evidence: { row: 'x74baaaaaaaa' },
         attempts: 1,
       },
       {
         bqual: 'orders',
         resource: 'orders',
         state: 'BRANCH_STATE_COMMITTING',
-        evidence: 'marker',
+        evidence: { row: 'markeraaaaaa' },
         reason: {
           code: 'ENGINE_UNAVAILABLE',
           message: 'connect ECONNREFUSED 10.0.0.7:3306',

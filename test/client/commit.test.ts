@@ -115,7 +115,7 @@ test.each([
   coordinator.on('commit', () => ({
     commit: {
       outcome,
-      branches: [{ bqual: 'orders', state: 'BRANCH_STATE_DAMAGED', evidence: 'xid8:77' }],
+      branches: [{ bqual: 'orders', state: 'BRANCH_STATE_DAMAGED', evidence: { row: 'x77aaaaaaaaa' } }],
     },
   }));
   const error = await caught(concordat.transaction(() => 1));

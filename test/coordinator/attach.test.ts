@@ -158,7 +158,7 @@ describe('epochs and identities', () => {
     const { identity, epoch } = system.log.recovered;
     const orders = await system.participant('orders');
     const gtrid = `${identity}.${epoch + 1}.0`;
-    const found = { reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:1' }] } };
+    const found = { reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'xbaaaaaaaaaa' } }] } };
     orders.send(
       found,
       found,
@@ -212,12 +212,12 @@ describe('epochs and identities', () => {
     await system.api.rollback({ gtrid });
     const never = `${identity}.${epoch}.zzz`;
     for (const one of [gtrid, never]) {
-      orders.send({ vote: { gtrid: one, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:9' } });
+      orders.send({ vote: { gtrid: one, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'xdaaaaaaaaaa' } } });
     }
     await orders.hears('finish', 2);
-    expect(orders.heard('finish')).toEqual([
-      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9', instance: '' },
-      { gtrid: never, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:9', instance: '' },
+    expect(orders.heard('finish')).toMatchObject([
+      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: { row: 'xdaaaaaaaaaa' }, instance: '' },
+      { gtrid: never, bqual: 'orders', verb: 'FINISH_VERB_ROLLBACK', evidence: { row: 'xdaaaaaaaaaa' }, instance: '' },
     ]);
   });
 });

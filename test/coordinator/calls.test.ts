@@ -50,7 +50,8 @@ describe('a commit', () => {
     const gtrid = await openedAt(system, accounts, holder);
     const committed = system.api.commit({ gtrid, branches: refs(accounts, holder) });
     await holder.hears('finish');
-    const found = () => sidecar.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:7' }] } });
+    const found = () =>
+      sidecar.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'x7aaaaaaaaaa' } }] } });
     found();
     await system.transaction(accounts, sidecar); // What the sidecar said before it has been heard.
     expect(sidecar.told).toEqual([]);
@@ -86,9 +87,11 @@ describe('a rollback', () => {
     await system.detached(orders);
     expect((await system.api.rollback({ gtrid })).state).toBe('TRANSACTION_STATE_COMPLETED');
     const back = await system.participant('orders');
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:3' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'x3aaaaaaaaaa' } }] } });
     await back.hears('finish');
-    expect(back.heard('finish')).toMatchObject([{ gtrid, verb: 'FINISH_VERB_ROLLBACK', evidence: 'xid8:3' }]);
+    expect(back.heard('finish')).toMatchObject([
+      { gtrid, verb: 'FINISH_VERB_ROLLBACK', evidence: { row: 'x3aaaaaaaaaa' } },
+    ]);
   });
 
   it('that the engine proves to be a commit is damage: recorded, shown as mixed, alarmed', async () => {
@@ -122,7 +125,11 @@ describe('reconciliation', () => {
     const orphan = `${identity}.${epoch}.zz`;
     const other = await system.participant('accounts', { hello: { instance: 'other' } });
     clock.skip(3_000); // Asked before in vain.
-    const branches = [live, decided, orphan].map((gtrid) => ({ gtrid, bqual: 'accounts', evidence: 'xid8:7' }));
+    const branches = [live, decided, orphan].map((gtrid) => ({
+      gtrid,
+      bqual: 'accounts',
+      evidence: { row: 'x7aaaaaaaaaa' },
+    }));
     other.send({ reconcile: { branches } });
     await other.hears('finish', 2);
     expect(other.heard('finish')).toMatchObject([
@@ -173,7 +180,7 @@ describe('D11: one participant that never answers', () => {
   it('sixteen branches of 50 ms each take about 50 ms for prepare and 50 for commit (conformance D14)', async () => {
     await using system = await openSystem();
     const slow = {
-      prepare: () => later(50, { vote: 'VOTE_PREPARED' as const, evidence: 'xid8:1' }),
+      prepare: () => later(50, { vote: 'VOTE_PREPARED' as const, evidence: { row: 'xbaaaaaaaaaa' } }),
       finish: () => later(50, { result: 'FINISH_RESULT_DONE' as const }),
     };
     const all = await Promise.all(Array.from({ length: 16 }, (_, n) => system.participant(`r${n}`, slow)));

@@ -100,7 +100,7 @@ describe('an answer of a participant that was not asked', () => {
     accounts.beat(50);
     await later(400, undefined);
     // Found by the other one, whose list is as good: the call is given to it as well.
-    second.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    second.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'x7aaaaaaaaaa' } }] } });
     await second.hears('finish');
     answer(accounts, gtrid, 'DONE');
     await completed(system, gtrid);
@@ -116,10 +116,12 @@ describe('a participant that contradicts itself', () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts');
     const gtrid = await openedAt(system, accounts);
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'e1' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'ebaaaaaaaaaa' } } });
     accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_ROLLBACK', reason } });
     await completed(system, gtrid);
-    expect(alarms(system)).toEqual([expect.stringContaining('has voted prepared with evidence e1, and now votes no')]);
+    expect(alarms(system)).toEqual([
+      expect.stringContaining('has voted prepared with evidence row:ebaaaaaaaaaa, and now votes no'),
+    ]);
   });
 
   it('says no after its yes was decided on: people hear of it, once', async () => {
@@ -141,9 +143,9 @@ describe('a participant that contradicts itself', () => {
     const gtrid = await openedAt(system, accounts, orders);
     const commit = refusal(system.api.commit({ gtrid, branches: refs(accounts, orders) }));
     await orders.hears('prepare');
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'other' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'otheraaaaaaa' } } });
     expect((await commit).metadata['outcome']).toBe('rolled-back');
-    expect(alarms(system)).toEqual([expect.stringContaining('now votes prepared with evidence other')]);
+    expect(alarms(system)).toEqual([expect.stringContaining('now votes prepared with evidence row:otheraaaaaaa')]);
   });
 
   it('says that it has committed what was rolled back: that is damage, recorded and shown', async () => {
@@ -188,7 +190,7 @@ describe('an operator’s word', () => {
       const back = await system.participant('accounts', {
         finish: () => ({ result: `FINISH_RESULT_${result}`, reason }),
       });
-      back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+      back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'x7aaaaaaaaaa' } }] } });
       await eventually('it is recorded', () => system.records('heuristic').length === 1);
       expect(alarms(system)).toEqual([expect.stringContaining('an operator vouched')]);
       await eventually('it is shown', async () => (await system.info(gtrid)).outcome === outcome);
@@ -210,7 +212,7 @@ describe('an operator’s word', () => {
     await system.api.forget({ gtrid, ...act });
     await system.restart();
     const back = await system.participant('accounts');
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'x7aaaaaaaaaa' } }] } });
     await eventually('people hear of it', () => alarms(system).length === 1);
     expect(alarms(system)).toEqual([expect.stringContaining('has forgotten it, but it is committed')]);
     expect((await system.info(gtrid, [{ bqual: 'accounts' }])).outcome).toBe('OUTCOME_MIXED');
@@ -265,7 +267,9 @@ describe('the number of branches that are not touched', () => {
     const newer = gtrid.replace(/\.1\.0$/, '.9.0');
     const number = async () => (await system.api.resources({})).resources[0]?.quarantinedBranches;
     const list = (...bquals: readonly string[]): void =>
-      orders.send({ reconcile: { branches: bquals.map((bqual) => ({ gtrid: newer, bqual, evidence: 'e' })) } });
+      orders.send({
+        reconcile: { branches: bquals.map((bqual) => ({ gtrid: newer, bqual, evidence: { row: 'eaaaaaaaaaaa' } })) },
+      });
     list('orders', 'orders.1');
     await eventually('both are counted', async () => (await number()) === 2);
     await later(1_000, undefined); // Twenty seconds without a list.

@@ -7,7 +7,7 @@ import { TestClock } from './test-clock.ts';
 import { refusal } from './unary.ts';
 
 const OPENING = 'abcdefghijkl';
-const EVIDENCE = `row:${OPENING}`;
+const EVIDENCE = { row: OPENING };
 const marker = { prepare: () => ({ vote: 'VOTE_PREPARED' as const, evidence: EVIDENCE }) };
 /** Ten seconds of the coordinator in one of ours. */
 const fast = (): TestClock => new TestClock(20);

@@ -63,7 +63,7 @@ describe('a bug in a handler', () => {
     const { identity } = system.log.recovered;
     expect(await refusal(system.api.getTransaction({ gtrid: `${identity}.1.zz` }))).toMatchObject({ code: 'INTERNAL' });
     expect(system.events.named('handler-failed')).toHaveLength(1);
-    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' } });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'x7aaaaaaaaaa' } } });
     expect((await commit).outcome).toBe('OUTCOME_COMMITTED');
   });
 });

@@ -22,26 +22,26 @@ const branch = {
     resource,
     state: 'BRANCH_STATE_COMMITTING' as const,
     instance: 'x'.repeat(64),
-    evidence: 'e'.repeat(200),
+    evidence: { row: 'eaaaaaaaaaaa' },
   },
   ...{ attempts: 4_294_967_295, nextAttemptInMs: 4_294_967_295 },
 };
 const branches = Array.from({ length: BRANCHES_MAX }, () => branch);
 const entry = {
   name: resource,
-  engine: '€'.repeat(200),
+  engine: '€',
   address: 'ä'.repeat(300),
   instance: 'x'.repeat(64),
-  engineIdentity: '€'.repeat(200),
+  engineIdentity: '€',
 };
 const keys = Array.from({ length: BRANCHES_PER_MESSAGE_MAX }, () => ({ gtrid, bqual }));
 
 const toParticipant: Readonly<Record<string, CoordinatorMessage>> = {
   heartbeat: { heartbeat: {} },
   prepare: { prepare: { gtrid, bqual } },
-  finish: { finish: { gtrid, bqual, verb: 'FINISH_VERB_COMMIT', evidence: 'e'.repeat(200) } },
+  finish: { finish: { gtrid, bqual, verb: 'FINISH_VERB_COMMIT', evidence: { row: 'eaaaaaaaaaaa' } } },
   forget: { forget: { branches: keys } },
-  probe: { probe: { id: 4_294_967_295, gtrid, bqual, evidence: 'e'.repeat(200) } },
+  probe: { probe: { id: 4_294_967_295, gtrid, bqual, evidence: { row: 'eaaaaaaaaaaa' } } },
   refused: { refused: { code: 9, reason: 'RESOURCE_IDENTITY', message: text } },
 };
 
@@ -74,7 +74,9 @@ describe('a message', () => {
   }
 
   it('is light enough to go in frames of the full count where speed matters', () => {
-    const light: CoordinatorMessage = { finish: { gtrid, bqual, verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7' } };
+    const light: CoordinatorMessage = {
+      finish: { gtrid, bqual, verb: 'FINISH_VERB_COMMIT', evidence: { row: 'x7aaaaaaaaaa' } },
+    };
     expect(TO_PARTICIPANT.weigh(light) * FRAME_MESSAGES_MAX).toBeLessThan(TO_PARTICIPANT.frameMax);
     const two = { commit: { gtrid, branches: [branch, branch] } };
     expect(TO_CLIENT.weigh(two) * FRAME_MESSAGES_MAX).toBeLessThan(TO_CLIENT.frameMax);

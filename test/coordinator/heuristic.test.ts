@@ -83,7 +83,7 @@ describe('heuristic outcomes', () => {
     back.send({ reconcile: { markers: [`${gtrid}:orders`] } });
     await mixed();
     // A list that was made before the branch was committed by hand brings it up as prepared.
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'e1' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'ebaaaaaaaaaa' } }] } });
     await back.hears('finish');
     await eventually('nothing is open', async () => (await system.api.list({})).transactions.length === 0);
     await mixed();

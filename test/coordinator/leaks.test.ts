@@ -1,10 +1,12 @@
 // What is over leaves nothing behind: no timer, no owner, no lease, no call that is made for ever.
+
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Calls } from '../../src/coordinator/calls/calls.ts';
 import { Directory } from '../../src/coordinator/calls/directory.ts';
 import { Leases } from '../../src/coordinator/driver/leases.ts';
 import type { Transaction } from '../../src/coordinator/driver/transaction.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, type Gtrid, gtridParts, type LogIdentity } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
@@ -119,7 +121,13 @@ describe('calls', () => {
     const calls = new Calls(new Directory(), clock, () => undefined);
     calls.close();
     const bqual = 'orders' as Bqual;
-    calls.start('abcdefghij.1.0' as Gtrid, { kind: 'finish', verb: 'commit', bqual, instance: '', evidence: '' });
+    calls.start('abcdefghij.1.0' as Gtrid, {
+      kind: 'finish',
+      verb: 'commit',
+      bqual,
+      instance: '',
+      evidence: NO_EVIDENCE,
+    });
     expect(clock.pending).toBe(0);
   });
 });

@@ -105,7 +105,7 @@ describe('LIMIT_TRANSACTIONS', () => {
     const gtrid = session.gtrid();
     await session.ask({ begin: { gtrid } });
     await system.api.rollback({ gtrid: open });
-    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
     accounts.send({ opened: { gtrid, bqual: 'accounts' } });
     await Promise.all([orders.hears('finish'), accounts.hears('finish')]);
     expect([...orders.told, ...accounts.told]).toEqual(['rollback orders', 'rollback accounts']);

@@ -68,7 +68,9 @@ describe('a copy of a log', () => {
       await using system = await startOn(disk);
       const orders = system.dial('orders', served(life, [gtrid]));
       expect(await orders.hears('refused')).toMatchObject({ reason: 'EPOCH_STALE' });
-      orders.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'row:abcdefghijkl', ageMs: 9 }] } });
+      orders.send({
+        reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'abcdefghijkl' }, ageMs: 9 }] },
+      });
       expect(system.log.recovered.epoch).toBe(2);
       expect(system.coordinator.isServing()).toBe(false);
       expect((await refusal(system.api.begin({}))).code).toBe('EPOCH_STALE');
@@ -149,7 +151,7 @@ describe('a copy of a log', () => {
     await using system = await startOn(disk);
     expect(system.log.recovered).toMatchObject({ epoch: lostTo + 1, lostTo });
     const orders = await system.participant('orders', known);
-    const found = { gtrid, bqual: 'orders', evidence: 'row:abcdefghijkl', ageMs: 9 };
+    const found = { gtrid, bqual: 'orders', evidence: { row: 'abcdefghijkl' }, ageMs: 9 };
     orders.send({ reconcile: { branches: [found] } });
     await eventually('it is listed', async () => {
       const { resources } = await system.api.resources({});
@@ -179,7 +181,7 @@ describe('a copy of a log', () => {
     }
     await using system = await startOn(disk);
     const orders = await system.participant('orders', served(life));
-    const found = { bqual: 'orders', evidence: 'row:abcdefghijkl', ageMs: 9 };
+    const found = { bqual: 'orders', evidence: { row: 'abcdefghijkl' }, ageMs: 9 };
     const newer = `${system.log.recovered.identity}.z.1`;
     orders.send({
       reconcile: {

@@ -20,7 +20,7 @@ describe('a transaction of a session that the coordinator has lost', () => {
     const accounts = await system.participant('accounts');
     await system.participant('orders');
     const gtrid = await lost(system);
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'e1' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'ebaaaaaaaaaa' } } });
     await accounts.hears('finish');
     for (const branches of [BOTH, [{ bqual: 'accounts' }], []]) {
       expect((await system.info(gtrid, branches)).outcome).toBe('OUTCOME_ROLLED_BACK');
@@ -40,7 +40,7 @@ describe('a transaction of a session that the coordinator has lost', () => {
     await using system = await openSystem({ outcomesMax: 4 });
     const accounts = await system.participant('accounts');
     const gtrid = await lost(system);
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'e1' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'ebaaaaaaaaaa' } } });
     await eventually('it is rolled back', () => accounts.told.includes('rollback accounts'));
     for (let n = 0; n < 3; n += 1) {
       await system.api.commit({ gtrid: (await system.api.begin({})).gtrid });

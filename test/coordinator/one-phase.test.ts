@@ -17,14 +17,17 @@ describe('a commit', () => {
     const { gtrid } = await system.transaction(holder);
     void system.api.commit({ gtrid }).catch(() => undefined);
     const { bqual } = await holder.hears('finish');
-    const evidence = { gtrid, bqual, evidence: 'xid8:77' };
+    const evidence = { gtrid, bqual, evidence: { row: 'x77aaaaaaaaa' } };
     holder.send(kind === 'vote' ? { vote: { ...evidence, vote: 'VOTE_PREPARED' } } : { onePhaseEvidence: evidence });
-    await eventually('it is heard', async () => (await system.info(gtrid)).branches?.[0]?.evidence === 'xid8:77');
+    await eventually(
+      'it is heard',
+      async () => (await system.info(gtrid)).branches?.[0]?.evidence?.row === 'x77aaaaaaaaa',
+    );
     holder.cut();
     await system.detached(holder);
     const other = await system.participant('orders', { finish: silent });
     expect(await other.hears('finish')).toMatchObject({
-      ...{ gtrid, verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: 'xid8:77', instance: holder.instance },
+      ...{ gtrid, verb: 'FINISH_VERB_COMMIT_ONE_PHASE', evidence: { row: 'x77aaaaaaaaa' }, instance: holder.instance },
     });
   });
 
@@ -53,7 +56,7 @@ describe('a commit', () => {
     expect(refused).toMatchObject({ status: 10, metadata: { outcome: 'rolled-back', retryable: 'true' } });
     expect(await system.info(gtrid)).toMatchObject({ outcome: 'OUTCOME_ROLLED_BACK' });
     const back = await system.participant('orders');
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:3' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'x3aaaaaaaaaa' } }] } });
     await back.hears('finish');
     expect(back.told).toEqual(['rollback orders']);
   });
@@ -64,11 +67,15 @@ describe('a commit', () => {
     const { gtrid } = await system.transaction(orders);
     void system.api.commit({ gtrid }).catch(() => undefined);
     const { bqual } = await orders.hears('finish');
-    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: { row: 'x77aaaaaaaaa' } } });
     await orders.hears('finish', 2);
-    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: { row: 'x77aaaaaaaaa' } } });
     await orders.hears('finish', 3);
-    expect(orders.heard('finish').map(({ evidence }) => evidence)).toEqual(['', 'xid8:77', 'xid8:77']);
+    expect(orders.heard('finish').map(({ evidence }) => evidence)).toMatchObject([
+      null,
+      { row: 'x77aaaaaaaaa' },
+      { row: 'x77aaaaaaaaa' },
+    ]);
   });
 
   it('in one phase is committed by what was announced first, whatever its participant announces once it was told (D3)', async () => {
@@ -77,18 +84,18 @@ describe('a commit', () => {
     const { gtrid } = await system.transaction(orders);
     void system.api.commit({ gtrid }).catch(() => undefined);
     const { bqual } = await orders.hears('finish');
-    for (const [evidence, count] of [
-      ['row:aaaaaaaaaaaa', 2],
-      ['row:bbbbbbbbbbbb', 2],
-      ['row:aaaaaaaaaaaa', 3],
+    for (const [row, count] of [
+      ['aaaaaaaaaaaa', 2],
+      ['bbbbbbbbbbbb', 2],
+      ['aaaaaaaaaaaa', 3],
     ] as const) {
-      orders.send({ onePhaseEvidence: { gtrid, bqual, evidence } });
+      orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: { row } } });
       await orders.hears('finish', count);
     }
-    expect(orders.heard('finish').map(({ evidence }) => evidence)).toEqual([
-      '',
-      'row:aaaaaaaaaaaa',
-      'row:aaaaaaaaaaaa',
+    expect(orders.heard('finish').map(({ evidence }) => evidence)).toMatchObject([
+      null,
+      { row: 'aaaaaaaaaaaa' },
+      { row: 'aaaaaaaaaaaa' },
     ]);
   });
 
@@ -117,7 +124,7 @@ describe('a commit', () => {
     holder.cut();
     expect((await committed).code).toBe('BRANCH_VOTED_NO');
     const back = await embedded(system, 'orders', { finish: silent });
-    back.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:99' } });
+    back.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'xddaaaaaaaaa' } } });
     await back.hears('finish');
     expect(back.told).toEqual(['rollback orders']);
   });
@@ -133,9 +140,9 @@ describe('a commit', () => {
     holder.send({ opened: { gtrid, bqual: 'orders' } });
     await holder.hears('finish');
     asked.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_ROLLBACK' } });
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'marker' } });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'markeraaaaaa' } } });
     const { evidence, instance, verb } = await holder.hears('finish', 2);
-    expect([evidence, instance]).toEqual(['marker', holder.instance]);
+    expect([evidence, instance]).toMatchObject([{ row: 'markeraaaaaa' }, holder.instance]);
     holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_DONE' } });
     expect((await outcome).outcome).toBe('OUTCOME_COMMITTED');
     expect(asked.heard('finish')).toHaveLength(1);
@@ -149,8 +156,11 @@ describe('a commit', () => {
     const unknown = refs(holder).map((branch) => ({ ...branch, instance: '' }));
     void system.api.commit({ gtrid, branches: unknown }).catch(() => undefined);
     await asked.hears('finish');
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'marker' } });
-    expect(await holder.hears('finish')).toMatchObject({ evidence: 'marker', instance: holder.instance });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'markeraaaaaa' } } });
+    expect(await holder.hears('finish')).toMatchObject({
+      evidence: { row: 'markeraaaaaa' },
+      instance: holder.instance,
+    });
     expect(asked.heard('finish')).toHaveLength(1);
   });
 
@@ -160,7 +170,7 @@ describe('a commit', () => {
     const { gtrid } = await system.transaction(orders);
     const committed = refusal(system.api.commit({ gtrid }));
     const { bqual } = await orders.hears('finish');
-    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: 'xid8:77' } });
+    orders.send({ onePhaseEvidence: { gtrid, bqual, evidence: { row: 'x77aaaaaaaaa' } } });
     await orders.hears('finish', 2);
     orders.cut();
     expect((await committed).code).toBe('OUTCOME_UNKNOWN');
@@ -177,8 +187,11 @@ describe('a commit', () => {
     const gtrid = await openedAt(system, holder);
     const committed = system.api.commit({ gtrid, branches: refs(holder) });
     await holder.hears('finish');
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:99' } });
-    await eventually('the evidence is in', async () => (await system.info(gtrid)).branches[0]?.evidence === 'xid8:99');
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'xddaaaaaaaaa' } } });
+    await eventually(
+      'the evidence is in',
+      async () => (await system.info(gtrid)).branches[0]?.evidence?.row === 'xddaaaaaaaaa',
+    );
     holder.cut();
     expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
     expect(sidecar.told).toEqual(['commit_one_phase orders']);
@@ -191,7 +204,7 @@ describe('a commit', () => {
     const gtrid = await openedAt(system, holder);
     const committed = system.api.commit({ gtrid, branches: refs(holder) });
     await holder.hears('finish');
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:99' } });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'xddaaaaaaaaa' } } });
     await holder.hears('finish', 2);
     const verb = 'FINISH_VERB_COMMIT_ONE_PHASE';
     holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_UNKNOWN' } });

@@ -4,7 +4,8 @@ import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
 
-const [FIRST, SECOND] = ['opening:aaaaaaaaaaaa', 'opening:bbbbbbbbbbbb'];
+const FIRST = { opening: 'aaaaaaaaaaaa' };
+const SECOND = { opening: 'bbbbbbbbbbbb' };
 
 describe('two openings of one branch', () => {
   it('at two instances are both told to roll back, and both are waited for (field R6)', async () => {
@@ -13,15 +14,15 @@ describe('two openings of one branch', () => {
     const one = await system.participant('orders');
     const two = await system.participant('orders', { hello: { instance: 'second' }, finish: silent });
     const { gtrid } = await system.api.begin({});
-    const opened = (evidence: string) => ({ opened: { gtrid, bqual: 'orders', evidence } });
+    const opened = (evidence: { opening: string }) => ({ opened: { gtrid, bqual: 'orders', evidence } });
     accounts.send({ opened: { gtrid, bqual: 'accounts', evidence: FIRST } });
-    one.send(opened(FIRST ?? ''));
+    one.send(opened(FIRST));
     await eventually('it is known', async () => (await system.info(gtrid)).branches?.length === 2);
-    two.send(opened(SECOND ?? ''));
+    two.send(opened(SECOND));
     expect(await one.hears('finish')).toMatchObject({ verb: 'FINISH_VERB_ROLLBACK', evidence: FIRST });
     expect(await two.hears('finish')).toMatchObject({ verb: 'FINISH_VERB_ROLLBACK', evidence: SECOND });
     // Repeated until it answers, though the other opening has been accounted for.
-    two.send(opened(SECOND ?? ''));
+    two.send(opened(SECOND));
     await eventually('the first is over', async () => (await system.info(gtrid)).outcome === 'OUTCOME_ROLLED_BACK');
     two.send({
       result: {
@@ -29,7 +30,7 @@ describe('two openings of one branch', () => {
         bqual: 'orders',
         verb: 'FINISH_VERB_ROLLBACK',
         result: 'FINISH_RESULT_DONE',
-        evidence: SECOND ?? '',
+        evidence: SECOND,
       },
     });
     expect(one.heard('finish')).toHaveLength(1);
@@ -38,15 +39,15 @@ describe('two openings of one branch', () => {
   it('of a committed transaction: the later one is rolled back at once, elsewhere and long after (field R10)', async () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts', {
-      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: 'row:aaaaaaaaaaaa' }),
+      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: { row: 'aaaaaaaaaaaa' } }),
     });
     const orders = await system.participant('orders', {
-      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: 'row:cccccccccccc' }),
+      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: { row: 'cccccccccccc' } }),
     });
     const { gtrid, branches } = await system.transaction(accounts, orders);
     await system.api.commit({ gtrid, branches });
     const other = await system.participant('orders', { hello: { instance: 'second' } });
-    const again = { opened: { gtrid, bqual: 'orders', evidence: SECOND ?? '' } };
+    const again = { opened: { gtrid, bqual: 'orders', evidence: SECOND } };
     other.send(again);
     expect(await other.hears('finish')).toMatchObject({ verb: 'FINISH_VERB_ROLLBACK', evidence: SECOND });
     await system.restart();
@@ -55,8 +56,8 @@ describe('two openings of one branch', () => {
     const rolledBack = () => late.heard('finish').filter(({ verb }) => verb === 'FINISH_VERB_ROLLBACK');
     await eventually('it is rolled back', () => rolledBack().length > 0);
     // A late report of the decided opening is no other work.
-    late.send({ opened: { gtrid, bqual: 'orders', evidence: 'opening:cccccccccccc' } });
-    late.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'row:cccccccccccc' }] } });
+    late.send({ opened: { gtrid, bqual: 'orders', evidence: { opening: 'cccccccccccc' } } });
+    late.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'cccccccccccc' } }] } });
     await eventually('the decided one is committed', () => late.told.includes('commit orders'));
     expect(rolledBack()).toMatchObject([{ evidence: SECOND }]);
     expect((await system.info(gtrid)).outcome).toBe('OUTCOME_COMMITTED');
@@ -66,17 +67,17 @@ describe('two openings of one branch', () => {
     await using system = await openSystem();
     const accounts = await system.participant('accounts');
     const orders = await system.participant('orders', {
-      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: 'row:cccccccccccc' }),
+      prepare: () => ({ vote: 'VOTE_PREPARED', evidence: { row: 'cccccccccccc' } }),
       finish: silent,
     });
     const { gtrid, branches } = await system.transaction(accounts, orders);
     const commit = system.api.commit({ gtrid, branches });
     await orders.hears('finish');
     const other = await system.participant('orders', { hello: { instance: 'second' } });
-    other.send({ opened: { gtrid, bqual: 'orders', evidence: SECOND ?? '' } });
+    other.send({ opened: { gtrid, bqual: 'orders', evidence: SECOND } });
     expect(await other.hears('finish')).toMatchObject({ verb: 'FINISH_VERB_ROLLBACK', evidence: SECOND });
     const result = { gtrid, bqual: 'orders', verb: 'FINISH_VERB_COMMIT', result: 'FINISH_RESULT_DONE' } as const;
-    orders.send({ result: { ...result, evidence: 'row:cccccccccccc' } });
+    orders.send({ result: { ...result, evidence: { row: 'cccccccccccc' } } });
     expect((await commit).outcome).toBe('OUTCOME_COMMITTED');
   });
 });

@@ -114,7 +114,7 @@ describe('an explanation', () => {
     void system.api.commit({ gtrid }).catch(() => undefined);
     await orders.hears('finish');
     expect(await text(gtrid)).toMatch(/orders was asked to commit; it will not before/);
-    orders.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: 'xid8:7' } });
+    orders.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'x7aaaaaaaaaa' } } });
     await orders.hears('finish', 2);
     expect(await text(gtrid)).toMatch(/orders was told to commit; the engine's answer is the outcome/);
   });

@@ -69,7 +69,7 @@ describe('a commit that names other branches than were decided', () => {
     for (const [, branches] of OTHERS) {
       await differs(system.api.commit({ gtrid, branches: [...branches] }));
     }
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'e1' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'ebaaaaaaaaaa' } } });
     expect((await first).outcome).toBe('OUTCOME_COMMITTED');
   });
 

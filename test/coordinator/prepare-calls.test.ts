@@ -51,11 +51,11 @@ describe('a prepare', () => {
     await orders.hears('prepare');
     orders.cut();
     await system.detached(orders);
-    const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: 'xid8:11' }];
+    const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: { row: 'xbbaaaaaaaaa' } }];
     const back = await system.participant('orders', { hello: { instance: orders.instance, held } });
     expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
-    expect(back.heard('finish')).toEqual([
-      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:11', instance: '' },
+    expect(back.heard('finish')).toMatchObject([
+      { gtrid, bqual: 'orders', verb: 'FINISH_VERB_COMMIT', evidence: { row: 'xbbaaaaaaaaa' }, instance: '' },
     ]);
     expect(back.heard('prepare')).toEqual([]);
   });
@@ -83,7 +83,7 @@ describe('a prepare', () => {
     const { gtrid } = await system.api.begin({});
     for (const { resource: bqual } of [accounts, orders]) {
       const participant = bqual === 'orders' ? orders : accounts;
-      participant.send({ vote: { gtrid, bqual, vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+      participant.send({ vote: { gtrid, bqual, vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
     }
     await eventually('both votes are in', async () => (await system.info(gtrid)).branches.length === 2);
     expect((await system.api.commit({ gtrid, branches: refs(accounts, orders) })).outcome).toBe('OUTCOME_COMMITTED');
@@ -97,7 +97,7 @@ describe('a prepare', () => {
     const asked = refs(accounts, orders).map((branch) => ({ ...branch, asked: true }));
     const started = performance.now();
     const committed = system.api.commit({ gtrid, branches: asked });
-    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
     expect((await committed).outcome).toBe('OUTCOME_COMMITTED');
     expect(accounts.heard('prepare')).toEqual([]);
     expect(orders.heard('prepare')).toEqual([{ gtrid, bqual: 'orders' }]);

@@ -1,4 +1,5 @@
 // The coordinator as a real process: its exit codes, its signals, what it needs, and how fast it is back.
+
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, formatGtrid, type ResourceName } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { EventList } from './fixture.ts';
@@ -220,7 +222,7 @@ describe('ten thousand', () => {
       engineIdentity: `engine-of-${resource}`,
     }));
     for (let sequence = 0; sequence < 10_000; sequence += 1) {
-      const branches = ['accounts', 'orders'].map((bqual) => ({ bqual: bqual as Bqual, evidence: 'xid8:7' }));
+      const branches = ['accounts', 'orders'].map((bqual) => ({ bqual: bqual as Bqual, evidence: NO_EVIDENCE }));
       records.push({ kind: 'decided', gtrid: formatGtrid({ identity, epoch, sequence }), branches, requestId: '' });
     }
     for (let first = 0; first < records.length; first += 1_000) {

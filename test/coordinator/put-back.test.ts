@@ -7,7 +7,7 @@ import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 
-const EVIDENCE = 'row:abcdefghijkl';
+const EVIDENCE = { row: 'abcdefghijkl' };
 
 it('a branch that is prepared again follows the decision that is retained, and people hear of one that is not (field P1)', async () => {
   await using system = await openSystem({

@@ -1,9 +1,11 @@
 // Quarantined branches beyond those that are named: about how many there are, as long as they are there.
+
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { Quarantine } from '../../src/coordinator/reports/quarantine.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { DistinctCount } from '../../src/lib/distinct-count.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { quarantinedText } from '../../src/xa/quarantined.ts';
 import type { Bqual, Gtrid, ResourceName } from '../../src/xa/xid.ts';
 
@@ -21,7 +23,7 @@ function openQuarantine(): { readonly quarantine: Quarantine; readonly list: (fr
       for (let n = from; n < to; n += 1) {
         const gtrid = `jx3k5q2m7a.9.${n.toString(36)}` as Gtrid;
         quarantine.add(
-          { gtrid, bqual: 'orders' as Bqual, resource: ORDERS, instance: 'i', evidence: '' as never },
+          { gtrid, bqual: 'orders' as Bqual, resource: ORDERS, instance: 'i', evidence: NO_EVIDENCE },
           'why',
         );
       }

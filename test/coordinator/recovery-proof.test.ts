@@ -33,7 +33,7 @@ describe('after a restart', () => {
     await system.restart();
     await system.participant('orders', { probe: () => ({ proof: 'BRANCH_PROOF_COMMITTED' }) });
     const accounts = await system.participant('accounts');
-    accounts.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:9' }] } });
+    accounts.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'xdaaaaaaaaaa' } }] } });
     await accounts.hears('finish');
     expect(accounts.told).toEqual(['rollback accounts']);
     expect((await system.info(gtrid)).outcome).toBe('OUTCOME_UNKNOWN');
@@ -51,7 +51,7 @@ describe('after a restart', () => {
     await committing;
     // It was prepared by its last statement, committed as it was told, and the participant has not heard of that.
     const reason = { code: 'BRANCH_VOTED_NO', message: 'xid8:7 is recorded as committed' };
-    const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: 'xid8:7' }];
+    const held = [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED' as const, evidence: { row: 'x7aaaaaaaaaa' } }];
     const back = await system.participant('orders', {
       hello: { instance: orders.instance, held },
       finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
@@ -71,7 +71,9 @@ describe('after a restart', () => {
     const orders = await system.participant('orders');
     const { gtrid } = await system.transaction(accounts, orders);
     await system.restart();
-    const found = (bqual: string) => ({ reconcile: { branches: [{ gtrid, bqual, evidence: 'xid8:7' }] } });
+    const found = (bqual: string) => ({
+      reconcile: { branches: [{ gtrid, bqual, evidence: { row: 'x7aaaaaaaaaa' } }] },
+    });
     const one = await system.participant('accounts');
     one.send(found('accounts'));
     await one.hears('finish');
@@ -95,7 +97,7 @@ describe('after a restart', () => {
     const back = await system.participant('accounts', {
       finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
     });
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'x7aaaaaaaaaa' } }] } });
     const info = (...bquals: readonly string[]) =>
       system.info(
         gtrid,

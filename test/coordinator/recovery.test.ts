@@ -32,14 +32,14 @@ describe('after a restart', () => {
     expect(await system.info(gtrid)).toMatchObject({
       state: 'TRANSACTION_STATE_COMMITTING',
       outcome: 'OUTCOME_COMMITTED',
-      branches: [{ evidence: 'xid8:7' }, { evidence: 'xid8:7' }],
+      branches: [{ evidence: { row: 'x7aaaaaaaaaa' } }, { evidence: { row: 'x7aaaaaaaaaa' } }],
     });
     const accounts = await system.participant('accounts');
     const orders = await system.participant('orders');
     await completed(system, gtrid);
     for (const one of [accounts, orders]) {
-      expect(one.heard('finish')).toEqual([
-        { gtrid, bqual: one.resource, verb: 'FINISH_VERB_COMMIT', evidence: 'xid8:7', instance: '' },
+      expect(one.heard('finish')).toMatchObject([
+        { gtrid, bqual: one.resource, verb: 'FINISH_VERB_COMMIT', evidence: { row: 'x7aaaaaaaaaa' }, instance: '' },
       ]);
     }
     await eventually('its end is durable', () => system.records('finished').length === 1);
@@ -59,7 +59,7 @@ describe('after a restart', () => {
     await system.restart('lost');
     await committing;
     const back = await system.participant('accounts');
-    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: 'xid8:7' }] } });
+    back.send({ reconcile: { branches: [{ gtrid, bqual: 'accounts', evidence: { row: 'x7aaaaaaaaaa' } }] } });
     await back.hears('finish');
     expect(back.told).toEqual(['rollback accounts']);
     expect((await system.info(gtrid, BOTH)).outcome).toBe('OUTCOME_ROLLED_BACK');

@@ -15,7 +15,7 @@ describe('a log that was restored from a backup', () => {
   /** Two branches are prepared, a backup is made, one branch hears of the decision; then the log is lost and the backup takes its place. */
   async function restored(
     commitBefore: boolean,
-    evidence = 'xid8:7',
+    evidence = { row: 'x7aaaaaaaaaa' },
   ): Promise<{ readonly gtrid: string; readonly copy: System; readonly again: () => Promise<System> }> {
     const system = await openSystem();
     const accounts = await system.participant('accounts', { prepare: () => ({ vote: 'VOTE_PREPARED', evidence }) });
@@ -46,9 +46,11 @@ describe('a log that was restored from a backup', () => {
   /** The sidecar of `orders` tells of the branch that is prepared there. */
   async function quarantined(system: System, gtrid: string): Promise<ScriptedParticipant> {
     const orders = await system.participant('orders', {
-      hello: { held: [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' }] },
+      hello: { held: [{ gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'x7aaaaaaaaaa' } }] },
     });
-    orders.send({ reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: 'xid8:7', ageMs: 60_000 }] } });
+    orders.send({
+      reconcile: { branches: [{ gtrid, bqual: 'orders', evidence: { row: 'x7aaaaaaaaaa' }, ageMs: 60_000 }] },
+    });
     const shown = await eventually('the branch is shown', async () => {
       const { resources } = await system.api.resources({});
       return resources.find(({ quarantinedBranches }) => quarantinedBranches === 1);
@@ -87,9 +89,13 @@ describe('a log that was restored from a backup', () => {
   });
 
   it('finishes the decisions that it has, and takes no evidence row for missing: it may have been deleted since', async () => {
-    const { gtrid, copy } = await restored(true, 'marker');
+    const { gtrid, copy } = await restored(true);
     await using system = copy;
     const orders = await system.participant('orders');
-    expect(await orders.hears('finish')).toMatchObject({ gtrid, verb: 'FINISH_VERB_COMMIT', evidence: '' });
+    expect(await orders.hears('finish')).toMatchObject({
+      gtrid,
+      verb: 'FINISH_VERB_COMMIT',
+      evidence: { opening: 'x7aaaaaaaaaa' },
+    });
   });
 });

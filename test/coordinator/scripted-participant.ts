@@ -30,7 +30,7 @@ export interface Script {
 }
 
 const YES: Script = {
-  prepare: () => ({ vote: 'VOTE_PREPARED', evidence: 'xid8:7' }),
+  prepare: () => ({ vote: 'VOTE_PREPARED', evidence: { row: 'x7aaaaaaaaaa' } }),
   finish: () => ({ result: 'FINISH_RESULT_DONE' }),
   probe: () => ({ proof: 'BRANCH_PROOF_PREPARED' }),
   scan: () => ({}),

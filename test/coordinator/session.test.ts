@@ -146,7 +146,7 @@ describe('leased ids', () => {
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const session = await system.session();
     const gtrid = session.gtrid();
-    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
     accounts.send({ opened: { gtrid, bqual: 'accounts' } });
     await eventually('both reports are in', async () => {
       const { state, branches } = await system.info(gtrid).catch(() => ({ state: '', branches: [] }));
@@ -167,7 +167,7 @@ describe('leased ids', () => {
     const orders = await system.participant('orders');
     const session = await system.session();
     const gtrid = session.gtrid();
-    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:1' } });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
     await eventually('the report is in', () => system.coordinator.driver.registry.liveCount === 1);
     session.cut();
     await orders.hears('finish');
@@ -178,7 +178,7 @@ describe('leased ids', () => {
     await using system = await openSystem({ defaultTimeoutMs: 300 });
     const orders = await system.participant('orders');
     const session = await system.session();
-    const branch = { gtrid: session.gtrid(), bqual: 'orders', evidence: 'xid8:7', ageMs: 60_000 };
+    const branch = { gtrid: session.gtrid(), bqual: 'orders', evidence: { row: 'x7aaaaaaaaaa' }, ageMs: 60_000 };
     orders.send({ reconcile: { branches: [branch] } });
     await orders.hears('finish');
     expect(orders.told).toEqual(['rollback orders']);
@@ -194,7 +194,7 @@ describe('leased ids', () => {
       session.send({ id: 0, begin: { gtrid: id } });
       await session.ask({ rollback: { gtrid: id } });
     }
-    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' } });
+    orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'x7aaaaaaaaaa' } } });
     await orders.hears('finish');
     expect(orders.told).toEqual(['rollback orders']);
     const branches = [{ bqual: 'orders', instance: orders.instance }];

@@ -18,7 +18,7 @@ async function tell(participant: ScriptedParticipant, listed: readonly string[])
   for (let first = 0; first < listed.length; first += PER_MESSAGE) {
     const branches = listed
       .slice(first, first + PER_MESSAGE)
-      .map((gtrid) => ({ gtrid, bqual: participant.resource, evidence: 'row:abcdefghijkm' }));
+      .map((gtrid) => ({ gtrid, bqual: participant.resource, evidence: { row: 'abcdefghijkm' } }));
     participant.send({ reconcile: { branches } });
     await new Promise(setImmediate);
   }

@@ -8,7 +8,7 @@ import type { ScriptedParticipant } from './scripted-participant.ts';
 async function rolledBackWithout(system: System, accounts: ScriptedParticipant, orders: ScriptedParticipant) {
   const { gtrid } = await system.api.begin({});
   accounts.send({ opened: { gtrid, bqual: 'accounts' } });
-  orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: 'xid8:7' } });
+  orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'x7aaaaaaaaaa' } } });
   await eventually('both are known', async () => (await system.info(gtrid)).branches.length === 2);
   orders.cut();
   await system.detached(orders);
@@ -21,7 +21,7 @@ const asked = (gtrid: string) => ({
   gtrid,
   bqual: 'orders',
   verb: 'FINISH_VERB_ROLLBACK',
-  evidence: 'xid8:7',
+  evidence: { row: 'x7aaaaaaaaaa' },
   instance: '',
 });
 
@@ -36,7 +36,7 @@ describe('a prepared branch that nobody could be told to roll back', () => {
       finish: () => ({ result: 'FINISH_RESULT_DONE_OTHERWISE', reason }),
     });
     await eventually('the damage is told', async () => (await system.info(gtrid)).outcome === 'OUTCOME_MIXED');
-    expect(back.heard('finish')).toEqual([asked(gtrid)]);
+    expect(back.heard('finish')).toMatchObject([asked(gtrid)]);
     const { transactions } = await system.api.list({});
     expect(transactions).toMatchObject([{ gtrid, outcome: 'OUTCOME_MIXED' }]);
   });
@@ -54,7 +54,7 @@ describe('a prepared branch that nobody could be told to roll back', () => {
     await system.detached(second);
     const third = await system.participant('orders');
     await third.hears('finish');
-    expect(third.heard('finish')).toEqual([asked(gtrid)]);
+    expect(third.heard('finish')).toMatchObject([asked(gtrid)]);
     third.cut();
     await system.detached(third);
     const last = await system.participant('orders');

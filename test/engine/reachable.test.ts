@@ -1,4 +1,5 @@
 // Every state that one branch and a stray, or two branches, can reach, against every event: no surprise, and every step lawful.
+
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import type { Effect, Event, Step } from '../../src/coordinator/engine/event.ts';
@@ -6,6 +7,7 @@ import type { FinishingBranch, State } from '../../src/coordinator/engine/state.
 import { openTransaction } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
 import { AssertionError } from '../../src/lib/assert.ts';
+import { isSameEvidence } from '../../src/xa/evidence.ts';
 import { ATTEMPTS_MAX, attemptsOf, universe } from './model/universe.ts';
 import { GTRID } from './model/world.ts';
 import { describeEvent, describeState, told } from './trace.ts';
@@ -161,7 +163,10 @@ function isCommitLogged(state: Extract<State, { kind: 'completed' }>): boolean {
 
 /** Another opening of a branch that is to be committed is told with its own evidence, so that it touches no other. */
 function isOther(named: FinishingBranch, { evidence, instance }: Extract<Effect, { kind: 'finish' }>): boolean {
-  return evidence !== '' && (named.evidence === '' ? instance !== named.instance : evidence !== named.evidence);
+  return (
+    evidence.kind !== 'none' &&
+    (named.evidence.kind === 'none' ? instance !== named.instance : !isSameEvidence(evidence, named.evidence))
+  );
 }
 
 function isUnique(state: State): boolean {

@@ -7,6 +7,7 @@ import { openTransaction, type State } from '../../src/coordinator/engine/state.
 import { step } from '../../src/coordinator/engine/step.ts';
 import { AssertionError, assert, unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName } from '../../src/xa/xid.ts';
 import { describeChange, describeEffects, describeJudgement, describeRecord } from './trace.ts';
 import { type Action, parseLine, reason, VOUCHED } from './words.ts';
@@ -112,7 +113,7 @@ class World {
     if (event.kind !== 'branch-found' && event.kind !== 'vote' && event.kind !== 'branch-opened') {
       return ['no such transaction'];
     }
-    const prepared = event.kind === 'vote' && event.vote.kind === 'prepared' ? event.vote.evidence : '';
+    const prepared = event.kind === 'vote' && event.vote.kind === 'prepared' ? event.vote.evidence : NO_EVIDENCE;
     const evidence = event.kind === 'branch-found' ? event.evidence : prepared;
     const { state, effects } = orphan(GTRID, event.bqual, event.instance, evidence);
     return this.#enter(undefined, state, effects);

@@ -5,6 +5,7 @@ import type { Judgement } from '../../src/coordinator/engine/operator.ts';
 import type { FinishingBranch, OpenBranch, State } from '../../src/coordinator/engine/state.ts';
 import { unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { type Evidence, openingOf } from '../../src/xa/evidence.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
 
 /** Lists longer than this are told by their number, so that a case about limits stays readable. */
@@ -60,7 +61,7 @@ export function describeEffect(effect: Effect, state: State): string {
     case 'prepare':
       return `${effect.asked ? 'await' : 'prepare'} ${at(effect)}`;
     case 'finish':
-      return `${effect.verb} ${at(effect)}${effect.evidence && ` ${effect.evidence}`}`;
+      return `${effect.verb} ${at(effect)}${after(effect.evidence)}`;
     case 'retry':
       return `retry ${effect.bqual} after attempt ${effect.attempts}`;
     case 'decide':
@@ -98,7 +99,7 @@ export function told(state: State): string | undefined {
 export function describeRecord(record: LogRecord): string {
   switch (record.kind) {
     case 'decided': {
-      const branches = record.branches.map(({ bqual, evidence }) => `${bqual}=${evidence}`);
+      const branches = record.branches.map(({ bqual, evidence }) => `${bqual}=${openingOf(evidence) ?? ''}`);
       const { readOnly = [], unnamed = [] } = record;
       const beside = [
         ...readOnly.map((bqual) => `, ${bqual} only read`),
@@ -128,15 +129,23 @@ export function describeEvent(event: Event): string {
   return 'bqual' in event ? `${event.kind} ${event.bqual}` : event.kind;
 }
 
+/** By the word that the script has for the opening. */
+function after(evidence: Evidence): string {
+  const opening = openingOf(evidence);
+  return opening === undefined ? '' : ` ${opening}`;
+}
+
 function openBranch(branch: OpenBranch): string {
   const { vote } = branch;
-  const evidence = branch.evidence === '' ? '' : ` opening ${branch.evidence}`;
-  const voted = vote === undefined ? evidence : vote.kind === 'prepared' ? ` prepared ${vote.evidence}` : ' read-only';
-  return `${at(branch)}${voted.trimEnd()}${branch.claimed ? '' : ' unclaimed'}`;
+  const opening = openingOf(branch.evidence);
+  const evidence = opening === undefined ? '' : ` opening ${opening}`;
+  const voted =
+    vote === undefined ? evidence : vote.kind === 'prepared' ? ` prepared${after(vote.evidence)}` : ' read-only';
+  return `${at(branch)}${voted}${branch.claimed ? '' : ' unclaimed'}`;
 }
 
 function finishingBranch(branch: FinishingBranch): string {
-  return `${at(branch)}${branch.evidence && ` ${branch.evidence}`} ${status(branch.status)}`;
+  return `${at(branch)}${after(branch.evidence)} ${status(branch.status)}`;
 }
 
 function status(status: FinishingBranch['status']): string {

@@ -2,6 +2,7 @@
 import type { ClaimedBranch, Event, Verb } from '../../src/coordinator/engine/event.ts';
 import type { Resolution } from '../../src/coordinator/engine/operator.ts';
 import type { DecidedBranch } from '../../src/log/record.ts';
+import { type Evidence, NO_EVIDENCE, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import type { Decision, FinishResult, Reason, Vote } from '../../src/xa/vocabulary.ts';
 import { type Bqual, parseBqual, resourceOf } from '../../src/xa/xid.ts';
 
@@ -71,7 +72,7 @@ function parseEvent(verb: string, words: Words): Event {
     case 'enlist':
       return { kind: 'enlist-requested', ...words.branch() };
     case 'opened':
-      return { kind: 'branch-opened', ...words.branch(), evidence: words.optional() };
+      return { kind: 'branch-opened', ...words.branch(), evidence: evidenceOf(words.optional()) };
     case 'commit': {
       const requestId = words.may('as') ? words.next() : '';
       return { kind: 'commit-requested', claimed: words.branches(), requestId };
@@ -87,13 +88,13 @@ function parseEvent(verb: string, words: Words): Event {
     case 'vote':
       return { kind: 'vote', ...words.branch(), vote: vote(words) };
     case 'evidence':
-      return { kind: 'one-phase-evidence', ...words.branch(), evidence: words.next() };
+      return { kind: 'one-phase-evidence', ...words.branch(), evidence: evidenceOf(words.next()) };
     case 'result':
       return { kind: 'branch-result', ...branchResult(words) };
     case 'retry-due':
       return { kind: 'retry-due', bqual: words.branch().bqual };
     case 'found':
-      return { kind: 'branch-found', ...words.branch(), evidence: words.optional() };
+      return { kind: 'branch-found', ...words.branch(), evidence: evidenceOf(words.optional()) };
     case 'operator-rollback':
       return { kind: 'operator-rollback', reason: reason('TXN_ROLLED_BACK') };
     case 'vouched': {
@@ -109,7 +110,7 @@ function vote(words: Words): Vote {
   const kind = words.next();
   switch (kind) {
     case 'prepared':
-      return { kind, evidence: words.optional() };
+      return { kind, evidence: evidenceOf(words.optional()) };
     case 'read-only':
       return { kind };
     case 'no':
@@ -123,7 +124,7 @@ function vote(words: Words): Vote {
 function branchResult(words: Words): Omit<Extract<Event, { kind: 'branch-result' }>, 'kind'> {
   const { bqual } = words.branch();
   const verb = words.next() as Verb;
-  const evidence = words.may('of') ? words.next() : '';
+  const evidence = evidenceOf(words.may('of') ? words.next() : '');
   return { bqual, verb, evidence, result: result(words) };
 }
 
@@ -166,9 +167,14 @@ export function reason(code: string): Reason {
   return { code, message: 'as told', retryable: true };
 }
 
+/** The scripts call an opening by a word of their own, and speak of evidence of its row. */
+function evidenceOf(word: string): Evidence {
+  return word === '' ? NO_EVIDENCE : rowEvidence(word as string as Opening);
+}
+
 function decidedBranch(text: string): DecidedBranch {
   const [name = '', evidence = ''] = text.split('=');
-  return { bqual: bqual(name), evidence };
+  return { bqual: bqual(name), evidence: evidenceOf(evidence) };
 }
 
 function bqual(text: string): Bqual {

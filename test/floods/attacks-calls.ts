@@ -85,7 +85,7 @@ const found = (target: Target, epoch: number, n: number): Uint8Array => {
   const branches = Array.from({ length: 500 }, (_, m) => ({
     gtrid: `${target.identity}.${epoch}.${(n * 500 + m).toString(36)}`,
     bqual: 'flood',
-    evidence: 'row:abcdefghijkm',
+    evidence: { row: 'abcdefghijkm' },
   }));
   return report({ reconcile: { branches } });
 };

@@ -1,5 +1,6 @@
 // How the limits relate to each other and to what the engines allow.
 import { expect, test } from 'vitest';
+import { OPENING_LENGTH } from '../../src/xa/evidence.ts';
 import * as limits from '../../src/xa/limits.ts';
 import {
   BQUAL_BYTES_MAX,
@@ -55,7 +56,7 @@ test('a frame of the largest commit requests fits in one message', () => {
 });
 
 test('a full reconcile message fits, also in a frame of its own', () => {
-  const branchBytes = GTRID_BYTES_MAX + BQUAL_BYTES_MAX + limits.EVIDENCE_BYTES_MAX + 30;
+  const branchBytes = GTRID_BYTES_MAX + BQUAL_BYTES_MAX + OPENING_LENGTH + 30;
   expect(limits.BRANCHES_PER_MESSAGE_MAX * branchBytes).toBeLessThan(limits.COORDINATOR_MESSAGE_BYTES_MAX);
 });
 

@@ -1,7 +1,16 @@
 // The mark of an opening, and the evidence made of it: one spelling, and nothing else passes for it.
 import { expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
-import { formatRow, newOpening, openingOf, parseOpening, parseRow, rowEvidence } from '../../src/xa/evidence.ts';
+import {
+  formatEvidence,
+  formatRow,
+  newOpening,
+  openingOf,
+  parseEvidence,
+  parseOpening,
+  parseRow,
+  rowEvidence,
+} from '../../src/xa/evidence.ts';
 import { parseXid } from '../../src/xa/xid.ts';
 
 const xid = parseXid('aaaaaaaaaa.1.z:accounts.2');
@@ -13,7 +22,6 @@ it('evidence of a row tells its opening', () => {
 });
 
 it.each([
-  '',
   'marker',
   'xid8:762',
   'row:',
@@ -22,9 +30,14 @@ it.each([
   'row:abcdefghijk1',
   'row:abcdefghijklm',
   ' row:abcdefghijkl',
-])('%j tells no opening: nothing may be concluded from it (field P1)', (evidence) =>
-  expect(openingOf(evidence)).toBeUndefined(),
+])('%j tells no opening: nothing may be concluded from it (field P1 R7)', (text) =>
+  expect(parseEvidence(text)).toBeUndefined(),
 );
+
+it.each(['', 'row:abcdefghijkl', 'opening:abcdefghijkl'])('the evidence %j is spelled in one way', (text) => {
+  const evidence = parseEvidence(text);
+  expect(evidence === undefined ? undefined : formatEvidence(evidence)).toBe(text);
+});
 
 it('a row is spelled in one way', () => {
   const opening = parseOpening('abcdefghijkl');

@@ -3,11 +3,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeLine, encodeLine } from '../../src/log/codec.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { NO_EVIDENCE, type Opening, openingEvidence, rowEvidence } from '../../src/xa/evidence.ts';
 import { formatBqual, formatGtrid, parseLogIdentity } from '../../src/xa/xid.ts';
 import { resourceName } from './records.ts';
 
 const IDENTITY = parseLogIdentity('abcdefghij') as NonNullable<ReturnType<typeof parseLogIdentity>>;
 
+const evidence = fc.oneof(
+  fc.constant(NO_EVIDENCE),
+  fc.constantFrom(rowEvidence, openingEvidence).map((of) => of('abcdefghijkl' as string as Opening)),
+);
 /** Any text, with line breaks, quotes, other scripts and lone surrogates: all of it may come from an engine or a person. */
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.constant('a\n"b\u2028\ud800'));
 const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -35,7 +40,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
   fc.record({
     kind: fc.constant('decided' as const),
     gtrid,
-    branches: fc.array(fc.record({ bqual, evidence: text })),
+    branches: fc.array(fc.record({ bqual, evidence })),
     requestId: text,
   }),
   fc.record({ kind: fc.constant('finished' as const), gtrid }),

@@ -1,6 +1,8 @@
 // Records for tests of the log, with ids of the log at hand.
+
 import type { Log } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { NO_EVIDENCE, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import type { Bqual, Gtrid, ResourceName } from '../../src/xa/xid.ts';
 import { formatBqual, formatGtrid, parseResourceName } from '../../src/xa/xid.ts';
 
@@ -25,8 +27,8 @@ export function decided(gtrid: Gtrid, requestId = ''): Extract<LogRecord, { kind
     kind: 'decided',
     gtrid,
     branches: [
-      { bqual: ACCOUNTS, evidence: 'xid8:751' },
-      { bqual: ORDERS, evidence: 'marker' },
+      { bqual: ACCOUNTS, evidence: rowEvidence('abcdefghijkl' as string as Opening) },
+      { bqual: ORDERS, evidence: NO_EVIDENCE },
     ],
     requestId,
   };

@@ -1,4 +1,4 @@
 // No evidence.
-import type { Evidence } from '../../src/xa/vocabulary.ts';
+import { type Evidence, NO_EVIDENCE } from '../../src/xa/evidence.ts';
 
-export const NOTHING: Evidence = '';
+export const NOTHING: Evidence = NO_EVIDENCE;

@@ -1,10 +1,12 @@
 // The contract suite on the memory engine, and its fault hooks.
+
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { SqlValue } from '../../src/participants/resource-manager.ts';
 import { MemoryEngine } from '../../src/testing/engine/engine.ts';
 import type { MemoryFault, MemoryVerb } from '../../src/testing/engine/faults.ts';
 import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { formatXid } from '../../src/xa/xid.ts';
 import {
   type ContractHarness,
@@ -120,7 +122,7 @@ describe('faults of the memory engine', () => {
     await branch.execute({ sql: 'set a 1', parameters: [] });
     expect((await branch.prepare()).kind).toBe('rollback');
     expect(engine.prepared().map(({ id }) => id)).toEqual([expect.stringContaining(`${formatXid(xid)}:`)]);
-    expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+    expect(await manager.rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
     expect(engine.prepared()).toEqual([]);
   });
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { rowEvidence } from '../../src/xa/evidence.ts';
+import { NO_EVIDENCE, rowEvidence } from '../../src/xa/evidence.ts';
 import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX } from '../../src/xa/xid.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
 import { literal, type MysqlHarness, openHand, openMysqlHarness, rowLiteral } from './mysql-harness.ts';
@@ -117,7 +117,7 @@ export function mysqlBranchCases(name: string, server: () => EngineServer): void
       const branch = await manager.open(xid, OPTIONS);
       await branch.execute(harness.sql.add(key, 1n));
       expect((await engineError(manager.open(xid, OPTIONS))).reason.code).toBe('BRANCH_EXISTS');
-      expect(await manager.probe(xid, '')).toBe('active');
+      expect(await manager.probe(xid, NO_EVIDENCE)).toBe('active');
       expect(await manager.commit(xid, expectPrepared(await branch.prepare()))).toEqual({ kind: 'done' });
     });
 

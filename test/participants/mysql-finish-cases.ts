@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { rowEvidence } from '../../src/xa/evidence.ts';
+import { NO_EVIDENCE, rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
 import { type MysqlHarness, openHand, openMysqlHarness, rowLiteral } from './mysql-harness.ts';
 import { freshRow, freshXid, rowOfBranch, steps, until } from './resource-manager-contract.ts';
@@ -103,7 +103,7 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       await until('the engine has noticed', async () =>
         (await harness.raw(`show processlist`)).every((row) => row['Id'] !== String(hand.id)),
       );
-      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await manager.rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
       expect(await isListed(manager, xid)).toBe(false);
       await expectUnlocked(harness, manager, key);
     });
@@ -119,7 +119,7 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       await until('the last statement waits', () => isWaiting(harness));
       await dying[Symbol.asyncDispose]();
       await last;
-      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await manager.rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
       await hand.raw('commit');
       await expectUnlocked(harness, manager, key);
       expect(await isListed(manager, xid)).toBe(false);

@@ -1,7 +1,9 @@
 // Fences at PostgreSQL: whatever was still under way for a branch has ended before its rollback is done.
+
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { sessionTagPrefix } from '../../src/participants/postgres/sql/gid.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshXid, openLossyProxy, steps, until } from './resource-manager-contract.ts';
 
@@ -17,14 +19,14 @@ export function postgresFenceCases(name: string, server: () => EngineServer): vo
       const pid = rows[0]?.[0]?.kind === 'int' ? Number(rows[0][0].value) : 0;
       process.kill(pid, 'SIGSTOP');
       try {
-        expect(await manager().rollback(xid, '')).toMatchObject({
+        expect(await manager().rollback(xid, NO_EVIDENCE)).toMatchObject({
           kind: 'unknown',
           reason: { message: expect.stringContaining(`${pid}`) },
         });
       } finally {
         process.kill(pid, 'SIGCONT');
       }
-      expect(await manager().rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await manager().rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
       expect((await branch.prepare()).kind).toBe('rollback');
     });
 
@@ -49,7 +51,7 @@ export function postgresFenceCases(name: string, server: () => EngineServer): vo
       );
       await proxy[Symbol.asyncDispose]();
       expect((await lost).sessionLost).toBe(true);
-      expect(await manager().rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await manager().rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
       await holder.rollback();
       await expectUnlocked(harness(), manager(), key);
       expect(await isListed(manager(), xid)).toBe(false);

@@ -1,9 +1,11 @@
 // A PostgreSQL whose history was cut, and one whose synchronous standby does not answer: what is there proves an end, and nothing else does.
+
 import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { BranchSession, ResourceManager } from '../../src/participants/resource-manager.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { Evidence } from '../../src/xa/vocabulary.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { useEngine } from '../support/engines.ts';
@@ -41,7 +43,7 @@ describe('a PostgreSQL that answers from a copy of its data', () => {
       const branch = await manager.open(xid, OPTIONS);
       await branch.execute(harness.sql.put(freshKey(), 1n));
       const asked = await branch.askOnePhase();
-      single = { xid, evidence: asked.kind === 'has-written' ? asked.evidence : '' };
+      single = { xid, evidence: asked.kind === 'has-written' ? asked.evidence : NO_EVIDENCE };
       expect(await branch.commitOnePhase()).toEqual({ kind: 'done' });
     }
     const [last] = await harness.raw('select pg_snapshot_xmax(pg_current_snapshot())::text as next');
@@ -66,8 +68,12 @@ describe('a PostgreSQL that answers from a copy of its data', () => {
     expect(await harness.committed(decided.key)).toBeUndefined();
     // What the copy has is proven by the copy.
     const [prepared, committed] = kept;
-    expect(await manager.commit(prepared?.xid ?? freshXid(), prepared?.evidence ?? '')).toEqual({ kind: 'done' });
-    expect(await manager.commit(committed?.xid ?? freshXid(), committed?.evidence ?? '')).toEqual({ kind: 'done' });
+    expect(await manager.commit(prepared?.xid ?? freshXid(), prepared?.evidence ?? NO_EVIDENCE)).toEqual({
+      kind: 'done',
+    });
+    expect(await manager.commit(committed?.xid ?? freshXid(), committed?.evidence ?? NO_EVIDENCE)).toEqual({
+      kind: 'done',
+    });
   }, 120_000);
 
   it('without our table proves nothing, and says so (field P1)', async () => {
@@ -134,7 +140,7 @@ describe('a PostgreSQL whose synchronous standby does not answer', () => {
     const branch = await manager.open(xid, OPTIONS);
     await branch.execute(harness.sql.add(key, 1n));
     const asked = await branch.askOnePhase();
-    const evidence = asked.kind === 'has-written' ? asked.evidence : '';
+    const evidence = asked.kind === 'has-written' ? asked.evidence : NO_EVIDENCE;
     await standby(false);
     expect(await branch.commitOnePhase()).toMatchObject({
       kind: 'unknown',
@@ -157,7 +163,7 @@ describe('a PostgreSQL whose synchronous standby does not answer', () => {
       const branch = await manager.open(xid, OPTIONS);
       await branch.execute(harness.sql.add(key, 1n));
       const asked = await branch.askOnePhase();
-      const evidence = asked.kind === 'has-written' ? asked.evidence : '';
+      const evidence = asked.kind === 'has-written' ? asked.evidence : NO_EVIDENCE;
       await standby(false);
       const commit = branch.commitOnePhase();
       await eventually('it waits', async () => (await waiting()).length === 1);

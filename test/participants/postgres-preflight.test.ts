@@ -1,4 +1,5 @@
 // What preflight finds at PostgreSQL, each with the mend that it names, on servers that are set up wrongly on purpose.
+
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import { openPostgresResourceManager, type PostgresOptions } from '../../src/participants/postgres/resource-manager.ts';
 import { printPostgresSql } from '../../src/participants/postgres/tables/tables.ts';
 import type { PreflightFinding } from '../../src/participants/resource-manager.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { useEngine } from '../support/engines.ts';
 import { rawQuery } from './postgres-harness.ts';
 import { freshIdentity, freshXid, steps } from './resource-manager-contract.ts';
@@ -58,7 +60,7 @@ describe('a server with two prepared-transaction slots', () => {
       message: expect.stringContaining('2 of 2'),
     });
     for (const xid of xids) {
-      expect(await manager.rollback(xid, '')).toEqual({ kind: 'done' });
+      expect(await manager.rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
     }
     await rawQuery(engine.server.url, 'drop schema concordat cascade');
   });

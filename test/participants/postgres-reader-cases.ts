@@ -1,7 +1,9 @@
 // Branches without a transaction number: what only read ends at once, locks last until the decision, and nothing is sent before it.
+
 import { Client } from 'pg';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { Vote } from '../../src/xa/vocabulary.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { usePostgres } from './postgres-bench.ts';
@@ -190,7 +192,7 @@ export function postgresReaderCases(name: string, server: () => EngineServer): v
         const { xid, vote } = await ended(text, how);
         expect(await news()).toEqual([]);
         expect(vote).toMatchObject({ kind: 'rollback', reason: { message: expect.stringContaining('NOTIFY') } });
-        expect(await manager().rollback(xid, '')).toEqual({ kind: 'done' });
+        expect(await manager().rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
       }
     });
 

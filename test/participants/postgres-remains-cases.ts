@@ -1,6 +1,8 @@
 // A session is its branch's alone: whatever the functions of one leave in it is gone before the next one.
+
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 
@@ -102,7 +104,9 @@ export function postgresRemainsCases(name: string, server: () => EngineServer): 
         }
         const vote = n % 2 === 1 ? await branch.prepare() : (await branch.executeAndPrepare(put)).vote;
         expect(vote.kind).toBe('prepared');
-        expect(await single.commit(xid, vote.kind === 'prepared' ? vote.evidence : '')).toEqual({ kind: 'done' });
+        expect(await single.commit(xid, vote.kind === 'prepared' ? vote.evidence : NO_EVIDENCE)).toEqual({
+          kind: 'done',
+        });
         expect(await harness().raw(`select 1 from pg_locks where locktype = 'advisory'`)).toEqual([]);
       }
       expect(pids.size).toBe(1);

@@ -1,4 +1,5 @@
 // Whatever a statement is made of, it does not end its branch; and what ends one all the same is seen in the same round trip.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
@@ -7,6 +8,7 @@ import { openSession, type SessionSettings } from '../../src/participants/postgr
 import { classifyStatement } from '../../src/participants/postgres/sql/statement.ts';
 import { clientConfigOf, parsePostgresUrl } from '../../src/participants/postgres/url.ts';
 import type { EngineError } from '../../src/participants/resource-manager.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 import { openRewritingProxy } from './rewriting-proxy.ts';
@@ -213,7 +215,7 @@ export function postgresStatementCases(name: string, server: () => EngineServer)
         await branch.rollback();
         expect((await branch.prepare()).kind).toBe('rollback');
         // Whoever asks later, another life too, finds the row of a commit, and none of a rollback.
-        const asked = await manager().rollback(xid, '');
+        const asked = await manager().rollback(xid, NO_EVIDENCE);
         expect(asked.kind).toBe(isDamage ? 'done-otherwise' : 'done');
         if (end === `prepare transaction 'x'`) {
           await harness().raw(`rollback prepared 'x'`);

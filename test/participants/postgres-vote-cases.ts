@@ -1,9 +1,11 @@
 // PostgreSQL's votes (conformance L, faults F69 and F70): what its answers to PREPARE TRANSACTION mean.
+
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { judgePrepare } from '../../src/participants/postgres/branch/judge.ts';
 import { openSession } from '../../src/participants/postgres/session/connect.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 
@@ -35,9 +37,9 @@ export function postgresVoteCases(name: string, server: () => EngineServer): voi
         status: 'I',
         results: [{ tag: 'ROLLBACK' }],
       });
-      expect(judgePrepare(outcome, '1').kind).toBe('rollback');
+      expect(judgePrepare(outcome, NO_EVIDENCE).kind).toBe('rollback');
       const outside = await session.run({ kind: 'simple', text: `prepare transaction 'concordat:l1'` });
-      expect(judgePrepare(outside, '1').kind).toBe('rollback');
+      expect(judgePrepare(outside, NO_EVIDENCE).kind).toBe('rollback');
       await session.close();
     });
 

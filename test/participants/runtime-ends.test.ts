@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { BranchSession } from '../../src/participants/resource-manager.ts';
 import { openMemoryResourceManager } from '../../src/testing/engine/resource-manager.ts';
-import { newOpening, openingEvidence } from '../../src/xa/evidence.ts';
+import { newOpening } from '../../src/xa/evidence.ts';
 import { TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../src/xa/limits.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -81,7 +81,7 @@ describe('the deadline of a branch', () => {
     const running = refusal(runtime.execute(statement(xid, 1, 'hang', { last: true })));
     await eventually('the statement runs', () => fixture.calls.includes('execute'));
     session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_ROLLBACK' } });
-    session.send({ probe: { id: 1, ...ref(xid), evidence: '' } });
+    session.send({ probe: { id: 1, ...ref(xid), evidence: null } });
     await session.hears('probeResult');
     clock.advance(5_000);
     expect((await session.hears('result')).result).toBe('FINISH_RESULT_DONE');
@@ -197,7 +197,7 @@ describe('a branch that the application opened itself', () => {
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
     runtime.adopt(xid, await opened(fixture, xid), { opening, timeoutMs: 0 });
-    expect(await session.hears('opened')).toEqual({ ...ref(xid), evidence: openingEvidence(opening) });
+    expect(await session.hears('opened')).toEqual({ ...ref(xid), evidence: { opening, body: 'opening' } });
     session.send({ prepare: ref(xid) });
     const { evidence } = await session.hears('vote');
     session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT', evidence } });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
-import { type EvidenceRow, formatRow, newOpening, rowEvidence } from '../../src/xa/evidence.ts';
+import { type EvidenceRow, formatRow, newOpening } from '../../src/xa/evidence.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
@@ -19,7 +19,7 @@ function leavePrepared(fixture: Fixture, xid: Xid): void {
 }
 
 const rowOf = (xid: Xid): EvidenceRow => ({ ...xid, opening: newOpening(systemRandom) });
-const key = (row: EvidenceRow) => ({ ...ref(row), evidence: rowEvidence(row.opening) });
+const key = (row: EvidenceRow) => ({ ...ref(row), evidence: { row: row.opening } });
 
 describe('evidence rows', () => {
   interface Rows {
@@ -117,7 +117,7 @@ describe('what operators ask', () => {
     await using fixture = await openFixture();
     const { session } = await fixture.attach();
     fixture.engine.crash();
-    session.send({ scan: { id: 8 } }, { probe: { id: 9, ...ref(fixture.xid()), evidence: '' } });
+    session.send({ scan: { id: 8 } }, { probe: { id: 9, ...ref(fixture.xid()), evidence: null } });
     expect(await session.hears('scanResult')).toMatchObject({ id: 8, error: { code: 'ENGINE_UNAVAILABLE' } });
     expect(await session.hears('probeResult')).toMatchObject({
       id: 9,
@@ -131,7 +131,7 @@ describe('what operators ask', () => {
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
-    session.send({ probe: { id: 3, ...ref(xid), evidence: '' } });
+    session.send({ probe: { id: 3, ...ref(xid), evidence: null } });
     expect(await session.hears('probeResult')).toMatchObject({ id: 3, proof: 'BRANCH_PROOF_ACTIVE' });
     expect(fixture.calls).not.toContain('probe');
     await runtime.execute(statement(xid, 2, 'set a 2'));
@@ -143,13 +143,13 @@ describe('what operators ask', () => {
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1', { last: true }));
     const { evidence } = await session.hears('vote');
-    session.send({ probe: { id: 4, ...ref(xid), evidence: '' } });
+    session.send({ probe: { id: 4, ...ref(xid), evidence: null } });
     expect(await session.hears('probeResult')).toMatchObject({ proof: 'BRANCH_PROOF_PREPARED', evidence });
     session.send({ finish: { ...ref(xid), verb: 'FINISH_VERB_COMMIT' } });
     await session.hears('result');
     session.send(
       { probe: { id: 5, ...ref(xid), evidence } },
-      { probe: { id: 6, ...ref(fixture.xid()), evidence: '' } },
+      { probe: { id: 6, ...ref(fixture.xid()), evidence: null } },
     );
     expect((await session.hears('probeResult', 2)).proof).toBe('BRANCH_PROOF_COMMITTED');
     expect((await session.hears('probeResult', 3)).proof).toBe('BRANCH_PROOF_UNPROVEN');

@@ -1,16 +1,18 @@
 // Phase two: every command twice, in every state of the branch, and what is never done.
 import { describe, expect, it } from 'vitest';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
+import type { Evidence } from '../../src/gen/concordat/v1/Evidence.ts';
 import type { FinishVerb } from '../../src/gen/concordat/v1/FinishVerb.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
 import { committed, openFixture, ref, refusal, statement } from './runtime-fixture.ts';
 
-const commit = (xid: Xid, evidence = ''): CoordinatorMessage => finish(xid, 'FINISH_VERB_COMMIT', evidence);
-const rollback = (xid: Xid): CoordinatorMessage => finish(xid, 'FINISH_VERB_ROLLBACK', '');
+const commit = (xid: Xid, evidence: Evidence | null = null): CoordinatorMessage =>
+  finish(xid, 'FINISH_VERB_COMMIT', evidence);
+const rollback = (xid: Xid): CoordinatorMessage => finish(xid, 'FINISH_VERB_ROLLBACK', null);
 
-function finish(xid: Xid, verb: FinishVerb, evidence: string): CoordinatorMessage {
+function finish(xid: Xid, verb: FinishVerb, evidence: Evidence | null): CoordinatorMessage {
   return { finish: { ...ref(xid), verb, evidence } };
 }
 
@@ -94,8 +96,8 @@ describe('phase two', () => {
     const xid = fixture.xid();
     await runtime.execute(statement(xid, 1, 'set a 1'));
     session.send(
-      finish(xid, 'FINISH_VERB_ROLLBACK', 'opening:aaaaaaaaaaaa'),
-      finish(xid, 'FINISH_VERB_ROLLBACK', 'row:aaaaaaaaaaaa'),
+      finish(xid, 'FINISH_VERB_ROLLBACK', { opening: 'aaaaaaaaaaaa' }),
+      finish(xid, 'FINISH_VERB_ROLLBACK', { row: 'aaaaaaaaaaaa' }),
     );
     await session.hears('result', 2);
     expect(session.heard('result').map(({ result }) => result)).toEqual(['FINISH_RESULT_DONE', 'FINISH_RESULT_DONE']);

@@ -29,7 +29,7 @@ describe('reconciliation', () => {
     const { session } = await fixture.attach();
     const { branches } = await session.hears('reconcile');
     expect(branches.map(({ gtrid, bqual }) => ({ gtrid, bqual }))).toEqual(ours.map(ref));
-    expect(branches[0]?.evidence).toMatch(/^row:/);
+    expect(branches[0]?.evidence).toHaveProperty('row');
   });
 
   it('takes no log and no resource for ours that only begins like it (conformance H1)', async () => {

@@ -1,6 +1,8 @@
 // Statements of branches: numbers, repetitions, refusals, and what the coordinator hears of them.
+
 import { describe, expect, it } from 'vitest';
 import type { SqlValue } from '../../src/participants/resource-manager.ts';
+import { openingOf } from '../../src/xa/evidence.ts';
 import { eventually } from '../support/eventually.ts';
 import { identityOf } from './attach-coordinator.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -16,7 +18,10 @@ describe('statements of a branch', () => {
     fixture.faults.set('open', [{ kind: 'delayed', beforeMs: 300, afterMs: 0 }]);
     const xid = fixture.xid();
     void runtime.execute(statement(xid, 1, 'set a 1')).catch(() => undefined);
-    expect(await session.hears('opened')).toEqual({ ...ref(xid), evidence: expect.stringMatching(/^opening:/) });
+    expect(await session.hears('opened')).toEqual({
+      ...ref(xid),
+      evidence: { opening: expect.any(String), body: 'opening' },
+    });
     expect(fixture.calls).not.toContain('execute');
   });
 
@@ -28,7 +33,7 @@ describe('statements of a branch', () => {
     await runtime.execute(statement(waiting, 1, 'set a 1', { named: true }));
     await runtime.execute(statement(voting, 1, 'set b 1', { named: true, last: true }));
     await runtime.execute(statement(over, 1, 'set c 1', { named: true }));
-    session.send({ finish: { ...ref(over), verb: 'FINISH_VERB_ROLLBACK', evidence: '' } });
+    session.send({ finish: { ...ref(over), verb: 'FINISH_VERB_ROLLBACK', evidence: null } });
     await session.hears('result');
     expect(session.heard('vote')).toHaveLength(1);
     expect(session.heard('opened')).toEqual([]);
@@ -271,13 +276,10 @@ describe('the last statement of a branch', () => {
     const xid = fixture.xid();
     const { result, vote } = await runtime.execute(statement(xid, 1, 'set a 7', { last: true }));
     expect(result.rowCount).toBe(1);
-    expect(vote).toMatchObject({ kind: 'prepared', evidence: expect.stringMatching(/^row:[a-z2-7]{12}$/) });
-    const told = await session.hears('vote');
-    expect(told).toMatchObject({
-      ...ref(xid),
-      vote: 'VOTE_PREPARED',
-      evidence: vote?.kind === 'prepared' && vote.evidence,
-    });
+    const opening = expect.stringMatching(/^[a-z2-7]{12}$/);
+    expect(vote).toMatchObject({ kind: 'prepared', evidence: { kind: 'row', opening } });
+    const row = vote?.kind === 'prepared' && openingOf(vote.evidence);
+    expect(await session.hears('vote')).toMatchObject({ ...ref(xid), vote: 'VOTE_PREPARED', evidence: { row } });
     expect(session.heard('opened')).toMatchObject([ref(xid)]);
     expect(fixture.engine.prepared()).toHaveLength(1);
     expect(committed(fixture.engine, 'a')).toBeUndefined();

@@ -1,7 +1,9 @@
 // Bugs of the decision and of what follows it that the checker must find.
+
 import { HONEST } from '../../proof/check/honesty.ts';
 import type { Effect, Step } from '../../src/coordinator/engine/event.ts';
 import type { Deciding, State } from '../../src/coordinator/engine/state.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
 import { changed, misheard, type PlantedBug } from './check-planted-bug.ts';
 
@@ -109,10 +111,10 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
         return after;
       }
       const { bqual, instance } = first;
-      const branch = { bqual, instance, evidence: '', status: { kind: 'pending', attempts: 0 } } as const;
+      const branch = { bqual, instance, evidence: NO_EVIDENCE, status: { kind: 'pending', attempts: 0 } } as const;
       return {
         state: { kind: 'one-phase', gtrid: before.gtrid, branch, unnamed: [] },
-        effects: [{ kind: 'finish', verb: 'commit-one-phase', bqual, instance, evidence: '' }],
+        effects: [{ kind: 'finish', verb: 'commit-one-phase', bqual, instance, evidence: NO_EVIDENCE }],
       };
     }),
     violates: /^D3/,

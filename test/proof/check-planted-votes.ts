@@ -1,7 +1,9 @@
 // Bugs of votes, of the coordinator that counts them and of the participant that gives them, that the checker must find.
+
 import { HONEST } from '../../proof/check/honesty.ts';
 import type { OpenBranch, State } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { changed, misheard, type PlantedBug } from './check-planted-bug.ts';
 
 export const VOTE_BUGS: readonly PlantedBug[] = [
@@ -13,7 +15,7 @@ export const VOTE_BUGS: readonly PlantedBug[] = [
       let { state, effects } = after;
       for (let missing = awaited(state); event.kind === 'vote' && missing !== undefined; missing = awaited(state)) {
         const { bqual, instance } = missing;
-        const next = step(state, { kind: 'vote', bqual, instance, vote: { kind: 'prepared', evidence: '' } });
+        const next = step(state, { kind: 'vote', bqual, instance, vote: { kind: 'prepared', evidence: NO_EVIDENCE } });
         state = next.state;
         effects = [...effects, ...next.effects];
       }
@@ -41,7 +43,7 @@ export const VOTE_BUGS: readonly PlantedBug[] = [
     world: 'crashes',
     planted: misheard((_state, event) =>
       event.kind === 'vote' && event.vote.kind === 'read-only'
-        ? { ...event, vote: { kind: 'prepared', evidence: '' } }
+        ? { ...event, vote: { kind: 'prepared', evidence: NO_EVIDENCE } }
         : event,
     ),
     violates: /^D3/,

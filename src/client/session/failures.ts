@@ -106,7 +106,7 @@ export function branchCauses(branches: readonly WireBranch[]): BranchCause[] {
       bqual: branch.bqual,
       resource: branch.resource,
       code: branch.reason?.code ?? '',
-      message: branch.reason?.message ?? `the branch ended against the decision (${branch.evidence})`,
+      message: branch.reason?.message ?? 'the branch ended against the decision',
       sqlstate: branch.reason?.sqlstate || undefined,
       errno: branch.reason?.errno || undefined,
       retryable: branch.reason?.retryable ?? false,

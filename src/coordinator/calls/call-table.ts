@@ -1,7 +1,7 @@
 // The calls that are not answered yet, by resource and name.
 
 import { FifoMap } from '../../lib/fifo-map.ts';
-import { openingOf } from '../../xa/evidence.ts';
+import { type Evidence, NO_EVIDENCE, openingOf } from '../../xa/evidence.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Verb } from '../engine/event.ts';
 import type { Link } from './directory.ts';
@@ -17,15 +17,15 @@ export interface CallName {
 }
 
 /** Rollbacks of two openings are two calls. One of which the evidence is not known is told apart by the instance that opened it. */
-export function openingCalled(verb: CallVerb, evidence: string, instance: string): string {
-  return verb !== 'rollback' ? '' : (openingOf(evidence) ?? (evidence || `@${instance}`));
+export function openingCalled(verb: CallVerb, evidence: Evidence, instance: string): string {
+  return verb !== 'rollback' ? '' : (openingOf(evidence) ?? `@${instance}`);
 }
 
 export interface Call extends CallName {
   readonly resource: ResourceName;
   readonly instance: string;
   /** Of a commit in one phase it is learned while the call is under way; until then nobody commits. */
-  evidence: string;
+  evidence: Evidence;
   /** Where it is under way; undefined: it waits for a participant. */
   link: Link | undefined;
   /** The instances that were asked so far and have not answered. Only their answers count. */
@@ -87,10 +87,10 @@ export class CallTable {
   /** The call is over. Others that were asked may answer yet. */
   end(call: Call): void {
     this.delete(call);
-    if (call.verb === 'rollback' && call.evidence === '') {
+    if (call.verb === 'rollback' && call.evidence.kind === 'none') {
       for (const instance of call.asked) {
         this.#stragglers.set(
-          nameOf({ ...call, opening: openingCalled('rollback', '', instance) }),
+          nameOf({ ...call, opening: openingCalled('rollback', NO_EVIDENCE, instance) }),
           new Set([instance]),
         );
       }

@@ -2,6 +2,7 @@
 // Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
+import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Effect, Event } from '../engine/event.ts';
@@ -49,13 +50,13 @@ export class Calls {
       return;
     }
     const verb = target.kind === 'prepare' ? 'prepare' : target.verb;
-    const evidence = target.kind === 'finish' ? target.evidence : '';
+    const evidence = target.kind === 'finish' ? target.evidence : NO_EVIDENCE;
     const opening = openingCalled(verb, evidence, target.instance);
     const name = { gtrid, bqual: target.bqual, verb, opening } as const;
     const known = this.#table.get(name);
     if (known?.link !== undefined && verb === 'commit-one-phase') {
       if (known.instance === target.instance) {
-        if (evidence !== '') {
+        if (evidence.kind !== 'none') {
           // It was asked for without, and waits for this.
           known.evidence = evidence;
           this.#send(known, known.link);
@@ -96,7 +97,11 @@ export class Calls {
   answeredBy(instance: string, gtrid: Gtrid, { bqual, verb, evidence }: Answered): boolean {
     const name = { gtrid, bqual, verb, opening: openingCalled(verb, evidence, instance) };
     const named = this.#table.get(name);
-    const call = named?.asked.has(instance) ? named : evidence === '' ? this.#askedOf(instance, name) : undefined;
+    const call = named?.asked.has(instance)
+      ? named
+      : evidence.kind === 'none'
+        ? this.#askedOf(instance, name)
+        : undefined;
     if (call !== undefined) {
       call.asked.delete(instance);
       this.#table.end(call);
@@ -184,7 +189,7 @@ export class Calls {
         return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
       case 'commit-one-phase': {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-        if (sidecar !== undefined && call.evidence === '' && call.instance !== '') {
+        if (sidecar !== undefined && call.evidence.kind === 'none' && call.instance !== '') {
           // The instance is gone, and with it the branch's session.
           this.#neverTold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
           return undefined;
@@ -230,7 +235,7 @@ export class Calls {
     for (const call of this.#table.all()) {
       const waitedMs = now - call.since;
       if (call.link === undefined) {
-        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && call.evidence === '') {
+        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && call.evidence.kind === 'none') {
           this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
         } else if (waitedMs >= REROUTE_MS) {
           this.#route(call);

@@ -1,7 +1,7 @@
 // Who speaks for which resource: the participant instances that are attached now, and the resources that the log has known.
 import type { ScanResult__Output } from '../../gen/concordat/v1/ScanResult.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { EvidenceRow } from '../../xa/evidence.ts';
+import type { Evidence, EvidenceRow } from '../../xa/evidence.ts';
 import { RESOURCES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Reason } from '../../xa/vocabulary.ts';
 import type { ResourceName } from '../../xa/xid.ts';
@@ -24,13 +24,13 @@ export interface Link {
     gtrid: string,
     bqual: string,
     verb: 'commit' | 'rollback' | 'commit-one-phase',
-    evidence: string,
+    evidence: Evidence,
     opener: string,
   ): void;
   /** Deletes evidence rows. */
   forget(rows: readonly EvidenceRow[]): void;
   /** What the engine shows for one branch now. @throws {CoordinatorError} when the participant does not answer in time. */
-  probe(gtrid: string, bqual: string, evidence: string): Promise<Probe>;
+  probe(gtrid: string, bqual: string, evidence: Evidence): Promise<Probe>;
   /** Everything the engine lists, and a preflight made now. @throws {CoordinatorError} as above. */
   scan(): Promise<Scan>;
   /** Writes a token into the participant's database. @throws {CoordinatorError} when the participant does not answer in time. */

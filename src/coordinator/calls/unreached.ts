@@ -2,7 +2,6 @@
 // that one resource holds up no other (D11); but somebody may have committed such a branch by hand meanwhile, and a branch that is not
 // prepared any more is in no list. So its engine is asked once more when it is back (D4).
 import { FifoMap } from '../../lib/fifo-map.ts';
-import { withoutRow } from '../../xa/evidence.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import { finishEffect } from '../engine/branches.ts';
@@ -33,7 +32,7 @@ export class UnreachedBranches {
     }
     for (const branch of state.branches) {
       // One of which only its opening is known had not voted: nothing could have been committed by hand.
-      if (branch.status.kind === 'swept' && withoutRow(branch.evidence) !== branch.evidence) {
+      if (branch.status.kind === 'swept' && branch.evidence.kind === 'row') {
         const resource = resourceOf(branch.bqual);
         const unreached = this.#byResource.get(resource) ?? new FifoMap(UNREACHED_MAX);
         this.#byResource.set(resource, unreached);

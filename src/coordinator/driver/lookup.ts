@@ -1,5 +1,7 @@
 // Transactions that are not held in memory any more: what the log, the outcomes and the engines still tell of them (D5).
+
 import type { Log } from '../../log/log.ts';
+import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Outcome } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
@@ -104,7 +106,7 @@ async function askEngine(parts: LookupParts, gtrid: Gtrid, bqual: Bqual): Promis
   if (sidecar === undefined) {
     return { kind: 'unknown', why: `the participant of ${bqual} is not attached, and only its engine can tell` };
   }
-  const { proof } = await sidecar.probe(gtrid, bqual, '');
+  const { proof } = await sidecar.probe(gtrid, bqual, NO_EVIDENCE);
   switch (proof) {
     case 'committed':
     case 'rolled-back': {
@@ -124,7 +126,7 @@ async function askEngine(parts: LookupParts, gtrid: Gtrid, bqual: Bqual): Promis
 async function askEngines(parts: LookupParts, gtrid: Gtrid, bquals: readonly Bqual[]): Promise<Found> {
   const isCommitted = async (bqual: Bqual): Promise<boolean> => {
     const sidecar = parts.directory.sidecarOf(resourceOf(bqual));
-    const probe = await sidecar?.probe(gtrid, bqual, '').catch(() => undefined);
+    const probe = await sidecar?.probe(gtrid, bqual, NO_EVIDENCE).catch(() => undefined);
     return probe?.proof === 'committed';
   };
   const proofs = await Promise.all(bquals.map(isCommitted));

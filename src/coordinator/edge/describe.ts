@@ -1,4 +1,5 @@
 // Transactions as the wire shows them.
+
 import type { BranchInfo__Output as WireBranch } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Outcome__Output as WireOutcome } from '../../gen/concordat/v1/Outcome.ts';
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
@@ -6,6 +7,7 @@ import type { RefusedParticipant__Output as WireRefused } from '../../gen/concor
 import type { TransactionInfo__Output as WireTransaction } from '../../gen/concordat/v1/TransactionInfo.ts';
 import type { TransactionState__Output as WireState } from '../../gen/concordat/v1/TransactionState.ts';
 import { unreachable } from '../../lib/assert.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Refused } from '../calls/directory.ts';
@@ -110,7 +112,7 @@ export function endedBranches(bquals: readonly Bqual[], outcome: Outcome | 'unkn
 /** A branch that nobody finishes. */
 function bare(bqual: Bqual, state: WireBranch['state']): WireBranch {
   const resource = resourceOf(bqual);
-  return { bqual, resource, state, instance: '', evidence: '', reason: null, attempts: 0, nextAttemptInMs: 0 };
+  return { bqual, resource, state, instance: '', evidence: null, reason: null, attempts: 0, nextAttemptInMs: 0 };
 }
 
 function readOnly(scope: CommitScope | undefined): WireBranch[] {
@@ -159,7 +161,7 @@ function openBranch({ bqual, instance, vote }: OpenBranch): WireBranch {
           ? 'BRANCH_STATE_PREPARED'
           : 'BRANCH_STATE_READ_ONLY',
     instance,
-    evidence: vote?.kind === 'prepared' ? vote.evidence : '',
+    evidence: vote?.kind === 'prepared' ? toWireEvidence(vote.evidence) : null,
     reason: null,
     attempts: 0,
     nextAttemptInMs: 0,
@@ -179,7 +181,7 @@ function finishingBranch(
     bqual,
     resource: resourceOf(bqual),
     instance,
-    evidence,
+    evidence: toWireEvidence(evidence),
     reason: null,
     attempts: 0,
     nextAttemptInMs: dueAt === undefined ? 0 : Math.max(1, Math.ceil(dueAt - now)),

@@ -1,6 +1,6 @@
 // Active: branches are opened and do work; some may have voted already (a last statement votes unasked).
 import { assert, unreachable } from '../../lib/assert.ts';
-import { areOfTwo } from '../../xa/evidence.ts';
+import { areOfTwo, NO_EVIDENCE } from '../../xa/evidence.ts';
 import { BRANCHES_MAX } from '../../xa/limits.ts';
 import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
@@ -101,7 +101,7 @@ function found(state: Active, event: Extract<Event, { kind: 'branch-found' }>): 
 function vote(state: Active, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { bqual, instance, vote } = event;
   const alarms = contradiction(find(state.branches, bqual), event);
-  const evidence = vote.kind === 'prepared' ? vote.evidence : '';
+  const evidence = vote.kind === 'prepared' ? vote.evidence : NO_EVIDENCE;
   // A vote tells of the opening, too, whose report it may have overtaken.
   const step = opened(state, { bqual, instance, evidence });
   if (step.state.kind !== 'active') {

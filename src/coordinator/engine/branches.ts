@@ -1,7 +1,7 @@
 // Small operations on lists of branches that several states share.
 import { assert } from '../../lib/assert.ts';
 import type { LogRecord } from '../../log/record.ts';
-import { areOfTwo } from '../../xa/evidence.ts';
+import { areOfTwo, eitherEvidence, isSameEvidence, NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { isSameVote } from './damage.ts';
@@ -41,7 +41,7 @@ export function claim(
     const index = result.findIndex((branch) => branch.bqual === bqual);
     const known = result[index];
     if (known === undefined) {
-      result.push({ bqual, instance, evidence: '', claimed: true, vote: undefined });
+      result.push({ bqual, instance, evidence: NO_EVIDENCE, claimed: true, vote: undefined });
     } else if (known.instance !== '' && instance !== '' && known.instance !== instance) {
       return undefined;
     } else {
@@ -55,7 +55,7 @@ export function claim(
 export function everyone(branches: readonly OpenBranch[], claimed: readonly ClaimedBranch[]): readonly OpenBranch[] {
   let known = branches;
   for (const one of claimed) {
-    known = claim(known, [one]) ?? [...known, { ...one, evidence: '', claimed: true, vote: undefined }];
+    known = claim(known, [one]) ?? [...known, { ...one, evidence: NO_EVIDENCE, claimed: true, vote: undefined }];
   }
   return known;
 }
@@ -95,15 +95,15 @@ export function learned<S extends Extract<State, { kind: 'active' | 'preparing' 
   instance: string,
   evidence: Evidence,
 ): Step<S> {
-  const branch = { ...known, instance: known.instance || instance, evidence: known.evidence || evidence };
-  return branch.instance === known.instance && branch.evidence === known.evidence
+  const branch = { ...known, instance: known.instance || instance, evidence: eitherEvidence(known.evidence, evidence) };
+  return branch.instance === known.instance && isSameEvidence(branch.evidence, known.evidence)
     ? ignore(state)
     : { state: { ...state, branches: replace(state.branches, branch) }, effects: [] };
 }
 
 /** As it enters phase two, with the evidence of its vote. */
 export function finishing(branch: OpenBranch): FinishingBranch {
-  const evidence = branch.vote?.kind === 'prepared' ? branch.vote.evidence : '';
+  const evidence = branch.vote?.kind === 'prepared' ? branch.vote.evidence : NO_EVIDENCE;
   return { bqual: branch.bqual, instance: branch.instance, evidence, status: { kind: 'pending', attempts: 0 } };
 }
 

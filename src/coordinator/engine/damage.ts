@@ -1,5 +1,6 @@
 // What contradicts: an engine's proof against the decision, or against an operator's word, and words of participants that do not fit what
 // they said before. Damage is recorded, and people hear of all of it (D4).
+import { formatEvidence, isSameEvidence } from '../../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import type { Effect, Event } from './event.ts';
@@ -89,7 +90,7 @@ const GONE: ReadonlySet<string> = new Set(['BRANCH_UNKNOWN', 'BRANCH_STATE', 'EN
 function describe(vote: Vote): string {
   switch (vote.kind) {
     case 'prepared':
-      return `prepared with evidence ${vote.evidence || 'of nothing'}`;
+      return `prepared with evidence ${formatEvidence(vote.evidence) || 'of nothing'}`;
     case 'read-only':
       return 'read-only';
     case 'rollback':
@@ -100,7 +101,7 @@ function describe(vote: Vote): string {
 /** With other evidence it is a vote of other work, or of a participant that cannot be trusted. */
 export function isSameVote(one: YesVote, other: Vote): boolean {
   return one.kind === 'prepared'
-    ? other.kind === 'prepared' && one.evidence === other.evidence
+    ? other.kind === 'prepared' && isSameEvidence(one.evidence, other.evidence)
     : other.kind === 'read-only';
 }
 

@@ -3,7 +3,7 @@
 // happen: the participant of a branch that has written announces it, and commits when it is told so with the evidence. As long as none is
 // known, nothing was committed, whoever died.
 import { assert, unreachable } from '../../lib/assert.ts';
-import { areOfTwo } from '../../xa/evidence.ts';
+import { areOfTwo, formatEvidence, isSameEvidence } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
 import { alarm } from './damage.ts';
@@ -66,11 +66,11 @@ function isStray({ branch }: OnePhase, report: BranchReport): boolean {
     return true;
   }
   const isElsewhere = branch.instance !== '' && report.kind !== 'branch-found' && report.instance !== branch.instance;
-  return isElsewhere && evidenceOf(report) !== '';
+  return isElsewhere && evidenceOf(report).kind !== 'none';
 }
 
 function changed(before: Evidence, now: Evidence): string {
-  return `its participant has announced the evidence ${before}, and now tells ${now}`;
+  return `its participant has announced the evidence ${formatEvidence(before)}, and now tells ${formatEvidence(now)}`;
 }
 
 /** Its holder votes with other evidence than it has announced: people hear of it. */
@@ -100,7 +100,7 @@ function announced(
   if (!isItsHolder) {
     return ignore(state);
   }
-  if (known.evidence !== '' && known.evidence !== evidence) {
+  if (known.evidence.kind !== 'none' && !isSameEvidence(known.evidence, evidence)) {
     return { state, effects: [alarm(known, changed(known.evidence, evidence))] };
   }
   const branch = { ...known, instance, evidence };
@@ -120,7 +120,7 @@ function vote(state: OnePhase, event: Extract<Event, { kind: 'vote' }>): Step<St
     case 'rollback':
       // Nobody was told to commit yet, and now nobody will be. Once the evidence is known, the commit may have been carried out, and
       // only the engine knows (D5): it is asked again.
-      return branch.evidence === ''
+      return branch.evidence.kind === 'none'
         ? complete(state, 'rolled-back', { kind: 'proven' }, event.vote.reason)
         : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
     case 'prepared':

@@ -1,6 +1,7 @@
 // Recovery feeds the same door: replayed records and branches found prepared become states with effects, and from there on
 // there is one way to commit.
 import type { LogRecord } from '../../log/record.ts';
+import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Decision, Evidence, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { finishEffect } from './branches.ts';
@@ -64,7 +65,7 @@ function unproven(message: string): FinishStatus {
  * alone says what was decided (D2).
  */
 function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
-  const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: '', status }));
+  const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: NO_EVIDENCE, status }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
   const isMixed = branches.some(({ status }) => status.kind === 'damaged');
   return {

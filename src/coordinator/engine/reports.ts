@@ -1,5 +1,5 @@
 // What participants tell of branches that no decision covers: strays of every kind go, and nothing else is touched (D9).
-import { areOfTwo } from '../../xa/evidence.ts';
+import { areOfTwo, NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { ignore } from './branches.ts';
 import type { Event, Step } from './event.ts';
@@ -24,7 +24,7 @@ export function evidenceOf(report: BranchReport): Evidence {
     case 'branch-found':
       return report.evidence;
     case 'vote':
-      return report.vote.kind === 'prepared' ? report.vote.evidence : '';
+      return report.vote.kind === 'prepared' ? report.vote.evidence : NO_EVIDENCE;
   }
 }
 

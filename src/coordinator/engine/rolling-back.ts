@@ -1,7 +1,7 @@
 // Rolling back: no decision exists and none ever will. Branches are told once and again while they answer "not yet"; what
 // cannot be reached is left to reconciliation, so that one dead participant holds up nobody (D11).
 import { assert, unreachable } from '../../lib/assert.ts';
-import { areOfTwo } from '../../xa/evidence.ts';
+import { areOfTwo, NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
@@ -86,7 +86,7 @@ export function proofOfCommit(
   if (verb === 'rollback') {
     return result.kind === 'done-otherwise' ? result.proof : undefined;
   }
-  const hasWritten = verb === 'commit' || (branch !== undefined && branch.evidence !== '');
+  const hasWritten = verb === 'commit' || (branch !== undefined && branch.evidence.kind !== 'none');
   return result.kind === 'done' && hasWritten ? 'its participant has answered that it was committed' : undefined;
 }
 
@@ -101,7 +101,7 @@ export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string):
     return undefined;
   }
   const branch: FinishingBranch = {
-    ...(known ?? { bqual, instance: '', evidence: '' }),
+    ...(known ?? { bqual, instance: '', evidence: NO_EVIDENCE }),
     status: { kind: 'recording-damage', proof, was: 'open' },
   };
   const branches = known === undefined ? [...state.branches, branch] : replace(state.branches, branch);

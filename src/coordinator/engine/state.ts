@@ -19,7 +19,7 @@ export interface OpenBranch {
   readonly bqual: Bqual;
   /** The participant instance that holds it; empty: not known, any instance of the resource may answer. */
   readonly instance: string;
-  /** Of its opening, until it votes; empty: not known. */
+  /** Of its opening, until it votes. */
   readonly evidence: Evidence;
   /** Named by `Enlist` or by the commit request, not only by its participant: the client knows of it (D3). */
   readonly claimed: boolean;

@@ -1,4 +1,5 @@
 // AdminService, request by request: what operators see and do.
+
 import type { AcceptResourceRequest__Output as AcceptRequest } from '../../gen/concordat/v1/AcceptResourceRequest.ts';
 import type { AcceptResourceResponse } from '../../gen/concordat/v1/AcceptResourceResponse.ts';
 import type { AdminGetTransactionRequest__Output as GetRequest } from '../../gen/concordat/v1/AdminGetTransactionRequest.ts';
@@ -16,7 +17,9 @@ import type { ResolveTransactionResponse } from '../../gen/concordat/v1/ResolveT
 import type { ScanResourceResponse } from '../../gen/concordat/v1/ScanResourceResponse.ts';
 import type { TransactionInfo__Output as TransactionInfo } from '../../gen/concordat/v1/TransactionInfo.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { fromWireEvidence } from '../../wire/evidence.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import { ENGINE_IDENTITY_BYTES_MAX, OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX } from '../../xa/limits.ts';
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
@@ -207,7 +210,11 @@ export class AdminApi {
           return observationError(bqual, 'no participant is attached');
         }
         try {
-          const { proof, blockedSessions } = await sidecar.probe(transaction.gtrid, bqual, evidence);
+          const { proof, blockedSessions } = await sidecar.probe(
+            transaction.gtrid,
+            bqual,
+            fromWireEvidence(evidence) ?? NO_EVIDENCE,
+          );
           return { bqual, proof: WIRE_PROOF[proof], blockedSessions, error: null };
         } catch (error) {
           return observationError(bqual, error instanceof Error ? error.message : String(error));

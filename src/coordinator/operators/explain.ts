@@ -29,7 +29,7 @@ export function explain(transaction: Transaction, directory: Directory, now: num
     }
     case 'one-phase':
       return [
-        state.branch.evidence === ''
+        state.branch.evidence.kind === 'none'
           ? `Its only branch ${state.branch.bqual} was asked to commit; it will not before its participant has announced what proves the commit.`
           : `Its only branch ${state.branch.bqual} was told to commit; the engine's answer is the outcome, and is being asked for.`,
         waiting(state.branch, transaction, directory, now),

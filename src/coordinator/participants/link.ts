@@ -1,8 +1,8 @@
 // What the rest of the coordinator sees of an attached participant: commands that go out over its stream, questions that come back.
 import type { CoordinatorMessage } from '../../gen/concordat/v1/CoordinatorMessage.ts';
 import type { TokenResult__Output as TokenResult } from '../../gen/concordat/v1/TokenResult.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
-import { rowEvidence } from '../../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../../xa/limits.ts';
 import type { Link, Probe, Scan, TokenAnswer } from '../calls/directory.ts';
 import type { Introduction } from './hello.ts';
@@ -30,14 +30,14 @@ export function openLink(introduction: Introduction, { attachedAt, answers, send
     attachedAt,
     prepare: (gtrid, bqual) => send({ prepare: { gtrid, bqual } }),
     finish: (gtrid, bqual, verb, evidence, instance) =>
-      send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence, instance } }),
+      send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence: toWireEvidence(evidence), instance } }),
     forget: (rows) => {
-      const branches = rows.map(({ gtrid, bqual, opening }) => ({ gtrid, bqual, evidence: rowEvidence(opening) }));
+      const branches = rows.map(({ gtrid, bqual, opening }) => ({ gtrid, bqual, evidence: { row: opening } }));
       send({ forget: { branches } });
     },
     probe: async (gtrid, bqual, evidence): Promise<Probe> => {
       const { proof, blockedSessions } = await answers.ask<{ proof: string; blockedSessions: number }>((id) =>
-        send({ probe: { id, gtrid, bqual, evidence } }),
+        send({ probe: { id, gtrid, bqual, evidence: toWireEvidence(evidence) } }),
       );
       return { proof: decodeProof(proof), blockedSessions };
     },

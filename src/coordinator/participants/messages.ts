@@ -1,20 +1,25 @@
 // Messages of participants, decoded once: what they tell of branches becomes events; what is malformed is refused.
 import type { BranchResult__Output as WireResult } from '../../gen/concordat/v1/BranchResult.ts';
+import type { Evidence__Output as WireEvidence } from '../../gen/concordat/v1/Evidence.ts';
 import type { FinishVerb as WireVerb } from '../../gen/concordat/v1/FinishVerb.ts';
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
-import { EVIDENCE_BYTES_MAX } from '../../xa/limits.ts';
+import { fromWireEvidence } from '../../wire/evidence.ts';
+import { OPENING_LENGTH } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { escaped, invalid } from '../edge/requests.ts';
 import type { Verb } from '../engine/event.ts';
 
-const EVIDENCE = /^[\x21-\x7e]*$/;
-
-export function decodeEvidence(text: string): Evidence {
-  if (text.length > EVIDENCE_BYTES_MAX || !EVIDENCE.test(text)) {
-    throw invalid('evidence', `must be at most ${EVIDENCE_BYTES_MAX} printable ASCII characters`);
+/** @throws {CoordinatorError} FIELD_INVALID */
+export function decodeEvidence(wire: WireEvidence | null): Evidence {
+  const evidence = fromWireEvidence(wire);
+  if (evidence === undefined) {
+    throw invalid(
+      'evidence',
+      `must be a row or an opening, each of ${OPENING_LENGTH} characters of [a-z2-7], or absent`,
+    );
   }
-  return text;
+  return evidence;
 }
 
 function decodeReason(reason: WireReason | null | undefined, bqual: Bqual): Reason {
@@ -47,7 +52,7 @@ export function decodeTrouble(reason: WireReason | null | undefined): Reason | u
 
 export function decodeVote(
   vote: string | number,
-  evidence: string,
+  evidence: WireEvidence | null,
   reason: WireReason | null | undefined,
   bqual: Bqual,
 ): Vote {

@@ -11,6 +11,7 @@ import type { Leases } from '../driver/leases.ts';
 import type { Holder, Transaction } from '../driver/transaction.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import { decidedLongAgo, orphan } from '../engine/recovered.ts';
+import { evidenceOf } from '../engine/reports.ts';
 import { openTransaction } from '../engine/state.ts';
 import type { LostDecisions } from './lost-decisions.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -205,14 +206,4 @@ export class Strays {
 function rollbackOf(event: BranchEvent): Extract<Effect, { kind: 'finish' }> {
   const { bqual, instance } = event;
   return { kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(event) };
-}
-
-function evidenceOf(event: BranchEvent): string {
-  switch (event.kind) {
-    case 'branch-found':
-    case 'branch-opened':
-      return event.evidence;
-    case 'vote':
-      return event.vote.kind === 'prepared' ? event.vote.evidence : '';
-  }
 }

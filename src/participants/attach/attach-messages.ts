@@ -9,9 +9,10 @@ import type {
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Reason as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import type { Vote as WireVote } from '../../gen/concordat/v1/Vote.ts';
+import { fromWireEvidence, toWireEvidence } from '../../wire/evidence.ts';
 import { fromWireError } from '../../wire/status.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
-import { type EvidenceRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
+import { type EvidenceRow, parseOpening } from '../../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../../xa/limits.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
@@ -72,9 +73,10 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
   if (message.finish) {
     const xid = xidOf(message.finish);
     const verb = VERBS[String(message.finish.verb)];
-    return xid === undefined || verb === undefined
+    const evidence = fromWireEvidence(message.finish.evidence);
+    return xid === undefined || verb === undefined || evidence === undefined
       ? malformed('finish')
-      : { kind: 'finish', xid, verb, evidence: message.finish.evidence, instance: message.finish.instance };
+      : { kind: 'finish', xid, verb, evidence, instance: message.finish.instance };
   }
   if (message.forget) {
     return { kind: 'forget', rows: message.forget.branches.flatMap((key) => rowOfKey(key) ?? []) };
@@ -87,8 +89,9 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
   }
   if (message.probe) {
     const xid = xidOf(message.probe);
-    const { id, evidence } = message.probe;
-    return xid === undefined ? malformed('probe') : { kind: 'probe', id, xid, evidence };
+    const evidence = fromWireEvidence(message.probe.evidence);
+    const { id } = message.probe;
+    return xid === undefined || evidence === undefined ? malformed('probe') : { kind: 'probe', id, xid, evidence };
   }
   if (message.refused) {
     return { kind: 'refused', error: fromWireError(message.refused) };
@@ -126,7 +129,8 @@ function interval(wanted: number, standard: number): number {
 
 function rowOfKey(key: BranchKey__Output): EvidenceRow | undefined {
   const xid = xidOf(key);
-  return xid === undefined ? undefined : rowOf(xid, key.evidence);
+  const opening = parseOpening(key.evidence?.row ?? '');
+  return xid === undefined || opening === undefined ? undefined : { ...xid, opening };
 }
 
 function xidOf(key: Pick<BranchKey__Output, 'gtrid' | 'bqual'>): Xid | undefined {
@@ -160,7 +164,7 @@ export const WIRE_VOTES = {
 } as const satisfies Record<Vote['kind'], WireVote>;
 
 export function openedMessage({ gtrid, bqual, opening }: EvidenceRow): ParticipantMessage {
-  return { opened: { gtrid, bqual, evidence: openingEvidence(opening) } };
+  return { opened: { gtrid, bqual, evidence: { opening } } };
 }
 
 export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
@@ -169,14 +173,14 @@ export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
       gtrid: xid.gtrid,
       bqual: xid.bqual,
       vote: WIRE_VOTES[vote.kind],
-      evidence: vote.kind === 'prepared' ? vote.evidence : '',
+      evidence: vote.kind === 'prepared' ? toWireEvidence(vote.evidence) : null,
       reason: vote.kind === 'rollback' ? toWireReason(vote.reason) : null,
     },
   };
 }
 
 export function onePhaseEvidenceMessage(xid: Xid, evidence: Evidence): ParticipantMessage {
-  return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence } };
+  return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence: toWireEvidence(evidence) } };
 }
 
 /** `evidence` as the command had it. An end the other way carries the engine's proof as its reason. */
@@ -192,7 +196,7 @@ export function resultMessage(
       bqual: xid.bqual,
       verb: WIRE_VERBS[verb],
       result: WIRE_RESULTS[result.kind],
-      evidence,
+      evidence: toWireEvidence(evidence),
       reason: reasonOfResult(result),
     },
   };

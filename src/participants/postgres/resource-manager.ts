@@ -1,7 +1,7 @@
 // The PostgreSQL adapter: branches in sessions of their own, phase two in a few control sessions, proof by evidence rows.
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
-import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../xa/evidence.ts';
+import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
 import {
   CONTROLS_WAITED_FOR_MAX,
   SESSIONS_WAITED_FOR_MAX,
@@ -213,10 +213,10 @@ class PostgresResourceManager implements ResourceManager {
   async commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
     const row = rowOf(xid, evidence);
     if (row === undefined) {
-      return { kind: 'unproven', reason: noOpening(xid, evidence) };
+      return { kind: 'unproven', reason: noOpening(xid) };
     }
     const result = await commitPrepared(this.#control, row, this.#fences.asked(row));
-    return result.kind === 'done-otherwise' && !isRowExpected(evidence)
+    return result.kind === 'done-otherwise' && evidence.kind !== 'row'
       ? { kind: 'unproven', reason: noProof(xid) }
       : result;
   }
@@ -241,7 +241,7 @@ class PostgresResourceManager implements ResourceManager {
     }
     if (row !== undefined) {
       const standing = certain(await standingOf(this.#control, row));
-      const ended = isRowExpected(evidence) ? 'rolled-back' : 'unproven';
+      const ended = evidence.kind === 'row' ? 'rolled-back' : 'unproven';
       return standing !== 'neither' ? standing : isActive ? 'active' : ended;
     }
     if (certain(await listedOf(this.#control, xid)).length > 0) {

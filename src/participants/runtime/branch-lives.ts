@@ -1,8 +1,9 @@
 // What happens to all held branches at once: a coordinator comes back, a newer one follows it, the participant stops.
+
 import type { HeldBranch } from '../../gen/concordat/v1/HeldBranch.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { openingEvidence } from '../../xa/evidence.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
 import { voteMessage } from '../attach/attach-messages.ts';
@@ -30,9 +31,14 @@ export function heldBranches(branches: Branches, isAtWork: (branch: Branch) => b
       continue;
     }
     if (state.kind === 'prepared') {
-      prepared.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_PREPARED', evidence: state.evidence });
+      prepared.push({
+        gtrid: xid.gtrid,
+        bqual: xid.bqual,
+        vote: 'VOTE_PREPARED',
+        evidence: toWireEvidence(state.evidence),
+      });
     } else {
-      open.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_UNSPECIFIED', evidence: openingEvidence(opening) });
+      open.push({ gtrid: xid.gtrid, bqual: xid.bqual, vote: 'VOTE_UNSPECIFIED', evidence: { opening } });
     }
   }
   return [...open, ...prepared].slice(0, HELD_MAX);

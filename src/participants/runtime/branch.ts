@@ -1,6 +1,6 @@
 // One branch that this participant holds: where it stands, and which of its statements is the newest.
 import type { Timer } from '../../lib/clock.ts';
-import type { Opening } from '../../xa/evidence.ts';
+import { NO_EVIDENCE, type Opening } from '../../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { formatXid, gtridParts, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import { reasonOf } from '../reasons.ts';
@@ -38,7 +38,7 @@ export interface Branch {
   superseded: boolean;
   /** It was asked to commit in one phase: it takes no more statements, and is active until it is told so with its evidence. */
   asked: boolean;
-  /** What it has announced to prove its commit in one phase; empty: nothing yet. */
+  /** What it has announced to prove its commit in one phase. */
   announced: Evidence;
   /** Prepared, and told to commit in one phase: it may be committed already, which no record of the coordinator's tells. */
   toldOnePhase: boolean;
@@ -58,7 +58,7 @@ export function newBranch(
     deadline: undefined,
     superseded: false,
     asked: false,
-    announced: '',
+    announced: NO_EVIDENCE,
     toldOnePhase: false,
   };
 }

@@ -153,7 +153,10 @@ export class Branches {
 
   /** Commits an active branch in one phase, behind whatever runs. Never rejects. */
   commitOnePhase(branch: Branch): Promise<FinishResult> {
-    assert(branch.state.kind === 'active' && branch.announced !== '', 'D5: nobody commits what could not be proven');
+    assert(
+      branch.state.kind === 'active' && branch.announced.kind !== 'none',
+      'D5: nobody commits what could not be proven',
+    );
     branch.state = { kind: 'one-phase' };
     branch.deadline?.cancel();
     return this.#queues.run(branch.key, async () => {

@@ -3,7 +3,14 @@ import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessa
 import { unreachable } from '../../lib/assert.ts';
 import { failpoint } from '../../lib/failpoint.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { areOfTwo, openingEvidence } from '../../xa/evidence.ts';
+import {
+  areOfTwo,
+  eitherEvidence,
+  formatEvidence,
+  isSameEvidence,
+  NO_EVIDENCE,
+  openingEvidence,
+} from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import { type FinishVerb, onePhaseEvidenceMessage, resultMessage, voteMessage } from '../attach/attach-messages.ts';
@@ -62,7 +69,7 @@ export class Finisher {
     const key = formatXid(xid);
     const calls = this.#inFlight.get(key) ?? new Map<string, Evidence>();
     // Of one phase there is one call, whose evidence is learned meanwhile; others are of one opening.
-    const name = verb === 'commit-one-phase' ? verb : `${verb} ${evidence}`;
+    const name = verb === 'commit-one-phase' ? verb : `${verb} ${formatEvidence(evidence)}`;
     if (calls.has(name)) {
       return;
     }
@@ -126,7 +133,7 @@ export class Finisher {
 
   /** Behind whatever runs for the branch; another opening that is at work holds up nothing. */
   #turn(key: string, evidence: Evidence): string {
-    return this.#holdsOther(key, evidence) ? `${key}:${evidence}` : key;
+    return this.#holdsOther(key, evidence) ? `${key}:${formatEvidence(evidence)}` : key;
   }
 
   /** The held branch, unless it is another opening than the one that is meant. */
@@ -143,7 +150,7 @@ export class Finisher {
       return { kind: 'not-yet', reason: unprepared(key) };
     }
     failpoint('before-commit');
-    const result = await rm.commit(xid, evidence || (state?.evidence ?? ''));
+    const result = await rm.commit(xid, eitherEvidence(evidence, state?.evidence ?? NO_EVIDENCE));
     failpoint('after-commit');
     this.#noteEnd(key, evidence, result);
     return result;
@@ -161,7 +168,10 @@ export class Finisher {
     }
     return await branches.inTurn(this.#turn(key, evidence), async () => {
       const held = this.#held(key, evidence)?.state;
-      const result = await rm.rollback(xid, evidence || (held?.kind === 'prepared' ? held.evidence : ''));
+      const result = await rm.rollback(
+        xid,
+        eitherEvidence(evidence, held?.kind === 'prepared' ? held.evidence : NO_EVIDENCE),
+      );
       this.#noteEnd(key, evidence, result);
       return result;
     });
@@ -175,7 +185,7 @@ export class Finisher {
       return { kind: 'done-otherwise', proof: INCOMPLETE.message };
     }
     if (branch?.state.kind === 'active') {
-      return evidence !== '' && evidence === branch.announced
+      return evidence.kind !== 'none' && isSameEvidence(evidence, branch.announced)
         ? await branches.commitOnePhase(branch)
         : await branches.askOnePhase(branch);
     }
@@ -183,7 +193,7 @@ export class Finisher {
       const held = branches.get(key);
       if (held?.state.kind === 'prepared') {
         // The commit request overtook the vote of its last statement.
-        if (evidence !== held.state.evidence) {
+        if (!isSameEvidence(evidence, held.state.evidence)) {
           return { kind: 'has-written', evidence: held.state.evidence };
         }
         branches.tellOnePhase(held);
@@ -233,7 +243,7 @@ export class Finisher {
   /** A one-phase commit whose branch this life does not hold: its engine says how it ended, or that it cannot say. */
   async #prove(xid: Xid, key: string, evidence: Evidence): Promise<Answer> {
     const { rm } = this.#options;
-    if (evidence === '') {
+    if (evidence.kind === 'none') {
       return { kind: 'rollback', reason: NOT_HELD };
     }
     let proof: BranchProof;
@@ -246,7 +256,7 @@ export class Finisher {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: `the engine shows it rolled back, by ${evidence}` };
+        return { kind: 'done-otherwise', proof: `the engine shows it rolled back, by ${formatEvidence(evidence)}` };
       case 'prepared':
         return await rm.commit(xid, evidence);
       case 'active':

@@ -1,7 +1,9 @@
 // What an operator asks of the engine: every prepared branch with whom it blocks, a preflight made now, the proof of one branch.
+
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { ScannedBranch } from '../../gen/concordat/v1/ScannedBranch.ts';
-import { areOfTwo, openingEvidence } from '../../xa/evidence.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
+import { areOfTwo, eitherEvidence, NO_EVIDENCE, openingEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
 import { toWireReason } from '../attach/attach-messages.ts';
@@ -61,18 +63,20 @@ export class Inspector {
     const isOther = held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));
     const state = isOther ? undefined : held?.state;
     if (state !== undefined && state.kind !== 'prepared') {
-      report({ probeResult: { id, proof: 'BRANCH_PROOF_ACTIVE', evidence: '', blockedSessions: 0, error: null } });
+      report({ probeResult: { id, proof: 'BRANCH_PROOF_ACTIVE', evidence: null, blockedSessions: 0, error: null } });
       return;
     }
-    const known = evidence || (state?.evidence ?? '');
+    const known = eitherEvidence(evidence, state?.evidence ?? NO_EVIDENCE);
     try {
       const proof = await rm.probe(xid, known);
       const blockedSessions = await rm.blockedSessions(xid);
-      report({ probeResult: { id, proof: WIRE_PROOFS[proof], evidence: known, blockedSessions, error: null } });
+      report({
+        probeResult: { id, proof: WIRE_PROOFS[proof], evidence: toWireEvidence(known), blockedSessions, error: null },
+      });
     } catch (error) {
       const failure = toWireReason(reasonOf(error));
       const proof = 'BRANCH_PROOF_UNSPECIFIED';
-      report({ probeResult: { id, proof, evidence: known, blockedSessions: 0, error: failure } });
+      report({ probeResult: { id, proof, evidence: toWireEvidence(known), blockedSessions: 0, error: failure } });
     }
   }
 

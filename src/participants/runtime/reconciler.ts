@@ -1,7 +1,9 @@
 // Reconciliation: what the engine lists as prepared, told to the coordinator every few seconds, so that no branch stays behind.
+
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { PreparedBranch as WirePrepared } from '../../gen/concordat/v1/PreparedBranch.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
 import { areOfTwo, formatRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
@@ -122,7 +124,12 @@ export class Reconciler {
         branches.ended.endedSince(key, listedMs) ||
         (state !== undefined && (state.kind !== 'prepared' || listedMs - state.sinceMs < life.reconcileMs));
       if (xid !== undefined && !isMoving) {
-        due.push({ gtrid: xid.gtrid, bqual: xid.bqual, evidence, ageMs: Math.max(0, Math.trunc(ageMs)) });
+        due.push({
+          gtrid: xid.gtrid,
+          bqual: xid.bqual,
+          evidence: toWireEvidence(evidence),
+          ageMs: Math.max(0, Math.trunc(ageMs)),
+        });
       }
     }
     // Also an empty list is told, once: the coordinator learns that this engine has been looked at.

@@ -1,5 +1,7 @@
 // PrepareBranch: the vote of a held branch, the same vote again, or what the engine lists of one that an earlier life prepared.
+
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
+import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Evidence, Reason, Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
 import { voteMessage } from '../attach/attach-messages.ts';
@@ -93,7 +95,12 @@ export class Voter {
     }
     try {
       const evidence = (await this.#listed()).get(key);
-      report(voteMessage(xid, !evidence ? rollback(UNKNOWN) : { kind: 'prepared', evidence }));
+      report(
+        voteMessage(
+          xid,
+          evidence === undefined || evidence.kind === 'none' ? rollback(UNKNOWN) : { kind: 'prepared', evidence },
+        ),
+      );
     } catch (error) {
       report(voteMessage(xid, rollback(reasonOf(error))));
     }
@@ -112,7 +119,7 @@ export class Voter {
       for (const { xid, evidence } of await listing) {
         if (xid !== undefined) {
           // Of two openings nobody can say which is the client's work: none gets a yes.
-          prepared.set(formatXid(xid), prepared.has(formatXid(xid)) ? '' : evidence);
+          prepared.set(formatXid(xid), prepared.has(formatXid(xid)) ? NO_EVIDENCE : evidence);
         }
       }
       return prepared;

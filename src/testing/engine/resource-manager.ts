@@ -12,7 +12,7 @@ import {
   type RecordedLife,
   type ResourceManager,
 } from '../../participants/resource-manager.ts';
-import { type EvidenceRow, formatRow, isRowExpected, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
+import { type EvidenceRow, formatRow, NO_EVIDENCE, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
@@ -129,7 +129,7 @@ class MemoryResourceManager implements ResourceManager {
         const { engine } = this.#connection;
         const row = rowOf(xid, evidence);
         if (row === undefined) {
-          return { kind: 'unproven', reason: noOpening(xid, evidence) };
+          return { kind: 'unproven', reason: noOpening(xid) };
         }
         const name = formatRow(row);
         if (engine.finish(name, 'commit') || engine.isCommitted(name)) {
@@ -138,7 +138,7 @@ class MemoryResourceManager implements ResourceManager {
         if (engine.isAtWork(name)) {
           return { kind: 'not-yet', reason: unavailableReason('the branch is still at work') };
         }
-        return isRowExpected(evidence)
+        return evidence.kind === 'row'
           ? { kind: 'done-otherwise', proof: `the engine has no row ${name}: it was rolled back` }
           : { kind: 'unproven', reason: noProof(xid) };
       }),
@@ -170,7 +170,7 @@ class MemoryResourceManager implements ResourceManager {
         return {
           xid: row === undefined ? undefined : { gtrid: row.gtrid, bqual: row.bqual },
           raw: id.replace(/[^\x20-\x7e]/g, '?'),
-          evidence: row === undefined ? '' : rowEvidence(row.opening),
+          evidence: row === undefined ? NO_EVIDENCE : rowEvidence(row.opening),
           ageMs: Math.max(0, this.#connection.clock.now() - preparedAtMs),
         };
       }),
@@ -189,7 +189,7 @@ class MemoryResourceManager implements ResourceManager {
       if (opening !== undefined) {
         return opening.isCommitted ? 'committed' : 'prepared';
       }
-      return isMine ? 'active' : isRowExpected(evidence) ? 'rolled-back' : 'unproven';
+      return isMine ? 'active' : evidence.kind === 'row' ? 'rolled-back' : 'unproven';
     });
   }
 

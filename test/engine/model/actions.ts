@@ -124,7 +124,10 @@ export const ACTIONS = {
     }
   },
   'lose-evidence': (world: World, pick: number) => {
-    world.participants.forget(some(world.participants.lives, pick)?.evidence ?? '');
+    const lost = some(world.participants.lives, pick);
+    if (lost !== undefined) {
+      world.participants.forget(lost.evidence);
+    }
   },
   'operator-rollback': (world: World) => world.operate({ kind: 'rollback' }),
   'operator-vouch': (world: World, pick: number) => {

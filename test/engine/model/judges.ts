@@ -1,9 +1,11 @@
 // The judges: they know what really happened to the work, and hold every step of the engine against the invariants.
+
 import { isDeepStrictEqual } from 'node:util';
 import type { Effect, Event, Step } from '../../../src/coordinator/engine/event.ts';
 import type { State } from '../../../src/coordinator/engine/state.ts';
 import { step } from '../../../src/coordinator/engine/step.ts';
 import type { LogRecord } from '../../../src/log/record.ts';
+import { type Evidence, isSameEvidence, openingOf } from '../../../src/xa/evidence.ts';
 import type { Bqual } from '../../../src/xa/xid.ts';
 import { told } from '../trace.ts';
 import type { Life, Participants } from './participants.ts';
@@ -79,7 +81,11 @@ export class Judges {
         return;
       case 'finished':
         for (const { evidence } of decided?.branches ?? []) {
-          check(this.#byEvidence(evidence)?.status === 'committed', 'D7', `finished, but ${evidence} is not committed`);
+          check(
+            this.#byEvidence(evidence)?.status === 'committed',
+            'D7',
+            `finished, but ${openingOf(evidence)} is not committed`,
+          );
         }
         return;
       case 'answer': {
@@ -102,11 +108,7 @@ export class Judges {
     const before = named.map((life) => life?.status);
     carryOut();
     const killed = named.find((life, index) => life?.status === 'rolled-back' && before[index] !== 'rolled-back');
-    check(
-      killed === undefined,
-      'D2',
-      `${call.verb} of ${call.bqual} rolled back ${killed?.evidence}, which is decided`,
-    );
+    check(killed === undefined, 'D2', `${call.verb} of ${call.bqual} rolled back ${killed?.opening}, which is decided`);
   }
 
   /** A state is data: what is left of it in JSON steps alike. */
@@ -121,7 +123,7 @@ export class Judges {
     const { lives } = this.#participants;
     for (const life of lives) {
       const mayStay = this.#hidesBehindUnproven(life, state);
-      check(life.status !== 'active' && (life.status !== 'prepared' || mayStay), 'D12', `${life.evidence} is left`);
+      check(life.status !== 'active' && (life.status !== 'prepared' || mayStay), 'D12', `${life.opening} is left`);
     }
     const isOver = state === undefined || state.kind === 'completed' || this.#waitsForProofOnly(state);
     check(isOver, 'D12', `the transaction is left ${state?.kind}`);
@@ -131,16 +133,16 @@ export class Judges {
     for (const { evidence } of decided?.branches ?? []) {
       const life = this.#byEvidence(evidence);
       const isAlike = life?.status === 'committed' || life?.byHand === true;
-      check(isAlike, 'D4', `decided, but ${evidence} is ${life?.status}`);
+      check(isAlike, 'D4', `decided, but ${openingOf(evidence)} is ${life?.status}`);
     }
     for (const life of lives) {
-      const isNamed = decided?.branches.some(({ evidence }) => evidence === life.evidence) ?? false;
+      const isNamed = decided?.branches.some(({ evidence }) => isSameEvidence(evidence, life.evidence)) ?? false;
       const isOwn = isNamed || (decided === undefined && this.claimed.has(life) && this.claimed.size === 1);
       if (life.status === 'committed' && !life.byHand) {
-        check(isOwn, 'D9', `${life.evidence} is committed, and no decision is about it`);
+        check(isOwn, 'D9', `${life.opening} is committed, and no decision is about it`);
       }
       if (decided !== undefined && this.claimed.has(life) && !life.byHand) {
-        check(life.status !== 'rolled-back', 'D4', `decided, but the claimed ${life.evidence} is rolled back`);
+        check(life.status !== 'rolled-back', 'D4', `decided, but the claimed ${life.opening} is rolled back`);
       }
     }
     check(recorded.size > 0 || !this.damageProven, 'D4', 'an engine proved damage that was not recorded');
@@ -151,7 +153,7 @@ export class Judges {
   #checkHeard(): void {
     check(this.commitRequested, 'D3', 'a decision that nobody asked for');
     const unclaimed = [...this.#heard].find((life) => !this.claimed.has(life));
-    check(unclaimed === undefined, 'D3', `decided, although ${unclaimed?.evidence} was heard of and is not claimed`);
+    check(unclaimed === undefined, 'D3', `decided, although ${unclaimed?.opening} was heard of and is not claimed`);
     const names = [...this.claimed].map(({ bqual }) => bqual);
     const stranger = [...this.#found].find((bqual) => !names.includes(bqual));
     check(stranger === undefined, 'D3', `decided, although ${stranger} was found and is not claimed`);
@@ -162,12 +164,20 @@ export class Judges {
     for (const { bqual, evidence } of record.branches) {
       const life = this.#byEvidence(evidence);
       const isClaimed = life !== undefined && this.claimed.has(life);
-      check(isClaimed, 'D3', `the decision names ${bqual} ${evidence}, which is not what the client claimed`);
-      check(life?.status === 'prepared' || life?.byHand === true, 'D3', `${evidence} is ${life?.status}, not prepared`);
+      check(
+        isClaimed,
+        'D3',
+        `the decision names ${bqual} ${openingOf(evidence)}, which is not what the client claimed`,
+      );
+      check(
+        life?.status === 'prepared' || life?.byHand === true,
+        'D3',
+        `${openingOf(evidence)} is ${life?.status}, not prepared`,
+      );
     }
     for (const life of this.claimed) {
-      const isNamed = record.branches.some(({ evidence }) => evidence === life.evidence);
-      check(isNamed || life.status === 'read-only', 'D3', `the decision leaves out ${life.evidence}: ${life.status}`);
+      const isNamed = record.branches.some(({ evidence }) => isSameEvidence(evidence, life.evidence));
+      check(isNamed || life.status === 'read-only', 'D3', `the decision leaves out ${life.opening}: ${life.status}`);
     }
   }
 
@@ -180,7 +190,7 @@ export class Judges {
     } else if (answer === 'rolled-back') {
       check(decided === undefined, 'D5', 'told rolled back, and a decision is durable');
       const committed = lives.find((life) => life.status === 'committed' && !life.byHand);
-      check(committed === undefined, 'D5', `told rolled back, and ${committed?.evidence} is committed`);
+      check(committed === undefined, 'D5', `told rolled back, and ${committed?.opening} is committed`);
     } else if (answer === 'hazard' && this.isOnePhase) {
       const isProvable = this.#participants.remembersAll && !lives.some(({ byHand }) => byHand);
       check(!isProvable, 'D12', 'told of a hazard, and its engine can prove how the branch ended');
@@ -195,12 +205,12 @@ export class Judges {
   #checkLastAnswers(decided: Decided | undefined): void {
     const committed = [...this.claimed].find((life) => life.status === 'committed' && !life.byHand);
     if (this.answers.includes('rolled-back')) {
-      check(committed === undefined, 'D5', `was told rolled back, and ${committed?.evidence} is committed`);
+      check(committed === undefined, 'D5', `was told rolled back, and ${committed?.opening} is committed`);
       check(decided === undefined, 'D5', 'was told rolled back, and was decided');
     }
     if (this.answers.includes('committed')) {
       const lost = [...this.claimed].find((life) => life.status === 'rolled-back' && !life.byHand);
-      check(lost === undefined, 'D5', `was told committed, and ${lost?.evidence} is rolled back`);
+      check(lost === undefined, 'D5', `was told committed, and ${lost?.opening} is rolled back`);
     }
   }
 
@@ -208,7 +218,7 @@ export class Judges {
   #hidesBehindUnproven(life: Life, state: State | undefined): boolean {
     const branches = state?.kind === 'committing' || state?.kind === 'completed' ? state.branches : [];
     return branches.some(({ bqual, evidence, status }) => {
-      return bqual === life.bqual && evidence !== life.evidence && status.kind !== 'proven';
+      return bqual === life.bqual && !isSameEvidence(evidence, life.evidence) && status.kind !== 'proven';
     });
   }
 
@@ -216,8 +226,8 @@ export class Judges {
     return state.kind === 'committing' && state.branches.every(({ status }) => status.kind !== 'pending');
   }
 
-  #byEvidence(evidence: string): Life | undefined {
-    return this.#participants.lives.find((life) => life.evidence === evidence);
+  #byEvidence(evidence: Evidence): Life | undefined {
+    return this.#participants.lives.find((life) => isSameEvidence(life.evidence, evidence));
   }
 }
 

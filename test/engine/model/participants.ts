@@ -1,5 +1,7 @@
 // A model of databases and their participants: what really happens to the work of a transaction, whoever is told what about it.
+
 import type { Event, Verb } from '../../../src/coordinator/engine/event.ts';
+import { type Evidence, isSameEvidence, type Opening, rowEvidence } from '../../../src/xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../../src/xa/vocabulary.ts';
 import type { Bqual } from '../../../src/xa/xid.ts';
 
@@ -7,7 +9,8 @@ import type { Bqual } from '../../../src/xa/xid.ts';
 export interface Life {
   readonly bqual: Bqual;
   readonly instance: string;
-  readonly evidence: string;
+  readonly opening: Opening;
+  readonly evidence: Evidence;
   readonly wrote: boolean;
   status: 'active' | 'prepared' | 'committed' | 'rolled-back' | 'read-only';
   /** An administrator ended it, against or without the coordinator. */
@@ -19,7 +22,7 @@ const REASON: Reason = { code: 'BRANCH_UNKNOWN', message: 'as the model says', r
 export class Participants {
   readonly lives: Life[] = [];
   /** Evidence that the engine has lost, by a restore of an old copy: it proves nothing any more. */
-  readonly #forgotten = new Set<string>();
+  readonly #forgotten: Evidence[] = [];
   readonly #dead = new Set<string>();
 
   isDead(instance: string): boolean {
@@ -28,7 +31,8 @@ export class Participants {
 
   open(bqual: Bqual, wrote: boolean): Life {
     const n = this.lives.filter((life) => life.bqual === bqual).length + 1;
-    const names = { bqual, instance: `${bqual}-${n}`, evidence: `e${bqual}${n}` };
+    const opening = `e${bqual}${n}` as string as Opening;
+    const names = { bqual, instance: `${bqual}-${n}`, opening, evidence: rowEvidence(opening) };
     const life: Life = { ...names, wrote, status: 'active', byHand: false };
     this.lives.push(life);
     return life;
@@ -41,11 +45,11 @@ export class Participants {
 
   /** Nothing was forgotten. */
   get remembersAll(): boolean {
-    return this.#forgotten.size === 0;
+    return this.#forgotten.length === 0;
   }
 
-  forget(evidence: string): void {
-    this.#forgotten.add(evidence);
+  forget(evidence: Evidence): void {
+    this.#forgotten.push(evidence);
   }
 
   /** A participant votes on what it holds; on what it does not hold, by what its engine lists. */
@@ -68,9 +72,9 @@ export class Participants {
   }
 
   /** What is said to a call at `instance`: by its participant; for `opener`, if that is gone, by the driver, which asks nobody else then. */
-  finish(bqual: Bqual, instance: string, verb: Verb, evidence: string, opener: string): Event {
+  finish(bqual: Bqual, instance: string, verb: Verb, evidence: Evidence, opener: string): Event {
     const held = this.#at(bqual, instance);
-    if (verb === 'commit-one-phase' && evidence === '') {
+    if (verb === 'commit-one-phase' && evidence.kind === 'none') {
       if (held?.status === 'prepared' || (held?.status === 'active' && held.wrote)) {
         return { kind: 'one-phase-evidence', bqual, instance, evidence: held.evidence };
       }
@@ -81,11 +85,11 @@ export class Participants {
     return { kind: 'branch-result', bqual, verb, evidence, result: this.#finish(bqual, instance, verb, evidence) };
   }
 
-  #finish(bqual: Bqual, instance: string, verb: Verb, evidence: string): FinishResult {
+  #finish(bqual: Bqual, instance: string, verb: Verb, evidence: Evidence): FinishResult {
     const held = this.#at(bqual, instance);
     switch (verb) {
       case 'commit':
-        return held?.status === 'active' && held.evidence === evidence
+        return held?.status === 'active' && isSameEvidence(held.evidence, evidence)
           ? { kind: 'not-yet', reason: REASON }
           : this.#commit(bqual, evidence);
       case 'rollback':
@@ -119,8 +123,8 @@ export class Participants {
   }
 
   /** A participant commits the opening that the decision names, and no other. */
-  #commit(bqual: Bqual, evidence: string): FinishResult {
-    const prepared = this.prepared(bqual).find((life) => life.evidence === evidence);
+  #commit(bqual: Bqual, evidence: Evidence): FinishResult {
+    const prepared = this.prepared(bqual).find((life) => isSameEvidence(life.evidence, evidence));
     if (prepared !== undefined) {
       prepared.status = 'committed';
       return { kind: 'done' };
@@ -129,9 +133,9 @@ export class Participants {
   }
 
   /** Rolls back the opening that is named, or without evidence whatever bears the name. */
-  #rollback(bqual: Bqual, held: Life | undefined, evidence: string): FinishResult {
+  #rollback(bqual: Bqual, held: Life | undefined, evidence: Evidence): FinishResult {
     const open = [...(held?.status === 'active' ? [held] : []), ...this.prepared(bqual)];
-    const meant = open.filter((life) => evidence === '' || evidence === life.evidence);
+    const meant = open.filter((life) => evidence.kind === 'none' || isSameEvidence(evidence, life.evidence));
     if (meant.length > 0) {
       for (const life of meant) {
         life.status = 'rolled-back';
@@ -142,7 +146,7 @@ export class Participants {
     return proof.kind === 'unproven' ? { kind: 'done' } : proof;
   }
 
-  #commitOnePhase(bqual: Bqual, held: Life | undefined, evidence: string): FinishResult {
+  #commitOnePhase(bqual: Bqual, held: Life | undefined, evidence: Evidence): FinishResult {
     switch (held?.status) {
       case 'active':
         held.status = held.wrote ? 'committed' : 'read-only';
@@ -157,13 +161,15 @@ export class Participants {
     }
   }
 
-  #proof(evidence: string, asked: 'committed' | 'rolled-back'): FinishResult {
-    const life = this.#forgotten.has(evidence) ? undefined : this.lives.find((other) => other.evidence === evidence);
+  #proof(evidence: Evidence, asked: 'committed' | 'rolled-back'): FinishResult {
+    const life = this.#forgotten.some((lost) => isSameEvidence(lost, evidence))
+      ? undefined
+      : this.lives.find((other) => isSameEvidence(other.evidence, evidence));
     if (life === undefined || (life.status !== 'committed' && life.status !== 'rolled-back')) {
       return { kind: 'unproven', reason: REASON };
     }
     return life.status === asked
       ? { kind: 'done' }
-      : { kind: 'done-otherwise', proof: `${evidence} is ${life.status}` };
+      : { kind: 'done-otherwise', proof: `${life.opening} is ${life.status}` };
   }
 }

@@ -1,6 +1,8 @@
 // A small universe: every event that a few branches at a few instances can cause.
+
 import type { ClaimedBranch, Event } from '../../../src/coordinator/engine/event.ts';
 import type { State } from '../../../src/coordinator/engine/state.ts';
+import { NO_EVIDENCE, type Opening, rowEvidence } from '../../../src/xa/evidence.ts';
 import type { FinishResult, Vote } from '../../../src/xa/vocabulary.ts';
 import { type Bqual, formatBqual, type ResourceName } from '../../../src/xa/xid.ts';
 import { REASON } from './world.ts';
@@ -43,7 +45,7 @@ function requests(own: readonly Bqual[]): readonly Event[] {
 
 /** What an instance tells of a branch; each has evidence of its own. */
 function reports(bqual: Bqual, instance: string): readonly Event[] {
-  const evidence = `e-${instance}`;
+  const evidence = rowEvidence(`e-${instance}` as string as Opening);
   const votes: readonly Vote[] = [
     { kind: 'prepared', evidence },
     { kind: 'read-only' },
@@ -69,7 +71,7 @@ function progress(bqual: Bqual): readonly Event[] {
   const verbs = ['commit', 'rollback', 'commit-one-phase'] as const;
   return [
     ...verbs.flatMap((verb) =>
-      results.map((result): Event => ({ kind: 'branch-result', bqual, verb, evidence: '', result })),
+      results.map((result): Event => ({ kind: 'branch-result', bqual, verb, evidence: NO_EVIDENCE, result })),
     ),
     { kind: 'retry-due', bqual },
     { kind: 'damage-durable', bqual },

@@ -1,11 +1,13 @@
 // The world around the engine: a log that forces in order and may crash, a network that loses, repeats and reorders everything,
 // and a host that does what the driver does. Judges look at every step of it.
+
 import type { Effect, Event, Verb } from '../../../src/coordinator/engine/event.ts';
 import { judge, type Resolution } from '../../../src/coordinator/engine/operator.ts';
 import { decidedLongAgo, orphan, recovered } from '../../../src/coordinator/engine/recovered.ts';
 import { openTransaction, type State } from '../../../src/coordinator/engine/state.ts';
 import { step } from '../../../src/coordinator/engine/step.ts';
 import type { LogRecord } from '../../../src/log/record.ts';
+import { type Evidence, NO_EVIDENCE } from '../../../src/xa/evidence.ts';
 import type { Reason, Vote } from '../../../src/xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../../src/xa/xid.ts';
 import { describeEvent } from '../trace.ts';
@@ -116,7 +118,13 @@ export class World {
 
   /** The driver gives up waiting for the answer to a call, whichever way that was lost. */
   giveUp(bqual: Bqual, verb: Verb): void {
-    this.inbox.push({ kind: 'branch-result', bqual, verb, evidence: '', result: { kind: 'unknown', reason: REASON } });
+    this.inbox.push({
+      kind: 'branch-result',
+      bqual,
+      verb,
+      evidence: NO_EVIDENCE,
+      result: { kind: 'unknown', reason: REASON },
+    });
   }
 
   reconcile(life: Life): void {
@@ -168,7 +176,7 @@ export class World {
     const { bqual, instance } = event;
     if (event.kind === 'branch-opened') {
       // Not prepared, so nothing is proven about how the transaction ended: the branch goes, and nobody is told an outcome.
-      this.calls.push({ kind: 'finish', verb: 'rollback', bqual, instance, evidence: '' });
+      this.calls.push({ kind: 'finish', verb: 'rollback', bqual, instance, evidence: NO_EVIDENCE });
       return;
     }
     const evidence = event.kind === 'branch-found' ? event.evidence : evidenceOf(event.vote);
@@ -177,6 +185,6 @@ export class World {
   }
 }
 
-function evidenceOf(vote: Vote): string {
-  return vote.kind === 'prepared' ? vote.evidence : '';
+function evidenceOf(vote: Vote): Evidence {
+  return vote.kind === 'prepared' ? vote.evidence : NO_EVIDENCE;
 }

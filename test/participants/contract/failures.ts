@@ -1,5 +1,7 @@
 // The contract when something breaks: conflicts, lost sessions, lost messages, a killed server.
+
 import { describe, expect, it } from 'vitest';
+import { NO_EVIDENCE } from '../../../src/xa/evidence.ts';
 import { type ContractHarness, freshXid, until } from './harness.ts';
 import { openLossyProxy } from './lossy-proxy.ts';
 import { endInOnePhase, engineError, expectUnlocked, givenPrepared, givenRow, isListed, OPTIONS } from './steps.ts';
@@ -119,7 +121,7 @@ export function failureContract(harness: () => ContractHarness): void {
             expect(vote).toBe('rollback');
           }
           expect(proxy.lost).toBeGreaterThan(0);
-          expect(await direct.rollback(xid, '')).toEqual({ kind: 'done' });
+          expect(await direct.rollback(xid, NO_EVIDENCE)).toEqual({ kind: 'done' });
           expect(await isListed(direct, xid)).toBe(false);
           await expectUnlocked(harness(), direct, key);
         }

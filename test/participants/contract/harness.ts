@@ -104,7 +104,7 @@ export function freshIdentity(): LogIdentity {
 export function rowOfBranch(branch: { readonly xid: Xid; readonly evidence: Evidence }): EvidenceRow {
   const row = rowOf(branch.xid, branch.evidence);
   if (row === undefined) {
-    throw new Error(`not evidence of a row: ${branch.evidence}`);
+    throw new Error(`not evidence of a row: ${branch.evidence.kind}`);
   }
   return row;
 }

@@ -1,5 +1,7 @@
 // The contract about who the engine is: nothing is done at another one, and tokens show that two lives are at the same one.
+
 import { describe, expect, it } from 'vitest';
+import { NO_EVIDENCE } from '../../../src/xa/evidence.ts';
 import { type ContractHarness, freshIdentity, freshXid } from './harness.ts';
 import { engineError, givenPrepared, givenRow, isListed, OPTIONS } from './steps.ts';
 
@@ -15,7 +17,7 @@ export function identityContract(harness: () => ContractHarness): void {
       const other = { kind: 'unknown', reason: { code: 'RESOURCE_IDENTITY', retryable: true } };
       expect(await manager.commit(xid, evidence)).toMatchObject(other);
       expect(await manager.rollback(xid, evidence)).toMatchObject(other);
-      expect(await manager.rollback(xid, '')).toMatchObject(other);
+      expect(await manager.rollback(xid, NO_EVIDENCE)).toMatchObject(other);
       const refused: (() => Promise<unknown>)[] = [
         () => manager.probe(xid, evidence),
         () => manager.open(freshXid(), OPTIONS),

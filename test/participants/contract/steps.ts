@@ -8,7 +8,7 @@ import {
   type ResourceManager,
   type Statement,
 } from '../../../src/participants/resource-manager.ts';
-import { newOpening } from '../../../src/xa/evidence.ts';
+import { NO_EVIDENCE, newOpening } from '../../../src/xa/evidence.ts';
 import type { Evidence, FinishResult, Vote } from '../../../src/xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../src/xa/xid.ts';
 import { type ContractHarness, freshKey, freshXid } from './harness.ts';
@@ -61,7 +61,7 @@ export async function givenPrepared(
 
 export function expectPrepared(vote: Vote): Evidence {
   expect(vote.kind).toBe('prepared');
-  return vote.kind === 'prepared' ? vote.evidence : '';
+  return vote.kind === 'prepared' ? vote.evidence : NO_EVIDENCE;
 }
 
 export async function isListed(manager: ResourceManager, xid: Xid): Promise<boolean> {

@@ -1,7 +1,7 @@
 // Phase two: a prepared branch is finished in the session that is bound to it, or from anywhere, and its end is proven.
 import type { Clock } from '../../../lib/clock.ts';
 import { FifoMap } from '../../../lib/fifo-map.ts';
-import { type EvidenceRow, formatRow, isRowExpected, rowOf } from '../../../xa/evidence.ts';
+import { type EvidenceRow, formatRow, rowOf } from '../../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { noOpening, noProof } from '../../reasons.ts';
@@ -56,10 +56,10 @@ export class Finisher {
   async commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {
     const row = rowOf(xid, evidence);
     if (row === undefined) {
-      return { kind: 'unproven', reason: noOpening(xid, evidence) };
+      return { kind: 'unproven', reason: noOpening(xid) };
     }
     const result = await this.#inTurn(row, () => this.#finish('commit', row));
-    return result.kind === 'done-otherwise' && !isRowExpected(evidence)
+    return result.kind === 'done-otherwise' && evidence.kind !== 'row'
       ? { kind: 'unproven', reason: noProof(xid) }
       : result;
   }
@@ -90,7 +90,7 @@ export class Finisher {
         case 'locked':
           return 'active';
         case 'absent':
-          return isRowExpected(evidence) ? 'rolled-back' : 'unproven';
+          return evidence.kind === 'row' ? 'rolled-back' : 'unproven';
       }
     });
   }

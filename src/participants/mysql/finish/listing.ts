@@ -1,5 +1,5 @@
 // XA RECOVER: what the engine holds prepared, cut and parsed as bytes.
-import { type EvidenceRow, parseRow, rowEvidence } from '../../../xa/evidence.ts';
+import { type EvidenceRow, NO_EVIDENCE, parseRow, rowEvidence } from '../../../xa/evidence.ts';
 import { FORMAT_ID } from '../../../xa/xid.ts';
 import type { PreparedBranch } from '../../resource-manager.ts';
 import type { EngineKind } from '../protocol/engine.ts';
@@ -12,7 +12,7 @@ export function readRecoverRow(engine: EngineKind, row: Row): PreparedBranch {
   return {
     xid: opened === undefined ? undefined : { gtrid: opened.gtrid, bqual: opened.bqual },
     raw: `X'${gtrid.toString('hex')}',X'${bqual.toString('hex')}',${formatId}`,
-    evidence: opened === undefined ? '' : rowEvidence(opened.opening),
+    evidence: opened === undefined ? NO_EVIDENCE : rowEvidence(opened.opening),
     ageMs: 0,
   };
 }

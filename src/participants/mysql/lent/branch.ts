@@ -1,6 +1,6 @@
 // A branch in the application's MySQL or MariaDB connection: what it answers to prepare, one phase, phase two and rollback.
 
-import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import { type EvidenceRow, NO_EVIDENCE, rowEvidence } from '../../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
@@ -264,7 +264,7 @@ export class MysqlApplicationBranch implements ApplicationBranch {
       case 'failed':
         return { kind: 'done-otherwise', proof: `rolled back: ${endFailure(answer)?.message}` };
       case 'lost':
-        return await this.#prove(written ? this.#evidence : '', lostReason(answer.error));
+        return await this.#prove(written ? this.#evidence : NO_EVIDENCE, lostReason(answer.error));
     }
   }
 

@@ -1,5 +1,5 @@
 // Questions about the engine's state: prepared branches, the sessions behind them and those that wait for them.
-import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import { type EvidenceRow, NO_EVIDENCE, rowEvidence } from '../../../xa/evidence.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../../resource-manager.ts';
 import { type Control, query } from '../session/query.ts';
@@ -23,7 +23,7 @@ export async function listPrepared(control: Control): Promise<readonly PreparedB
     return {
       xid: row === undefined ? undefined : { gtrid: row.gtrid, bqual: row.bqual },
       raw: printable(gid ?? ''),
-      evidence: row === undefined ? '' : rowEvidence(row.opening),
+      evidence: row === undefined ? NO_EVIDENCE : rowEvidence(row.opening),
       ageMs: Number(ageMs ?? 0),
     };
   });

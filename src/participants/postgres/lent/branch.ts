@@ -1,6 +1,6 @@
 // A branch in the application's PostgreSQL client: what it answers to prepare, one phase and rollback.
 
-import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
+import { type EvidenceRow, formatEvidence, rowEvidence } from '../../../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
@@ -258,7 +258,10 @@ export class PostgresApplicationBranch implements ApplicationBranch {
       case 'committed':
         return { kind: 'done' };
       case 'rolled-back':
-        return { kind: 'done-otherwise', proof: `its evidence row is not in the database (${this.#evidence})` };
+        return {
+          kind: 'done-otherwise',
+          proof: `its evidence row is not in the database (${formatEvidence(this.#evidence)})`,
+        };
       default:
         return { kind: 'unknown', reason };
     }
