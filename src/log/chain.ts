@@ -18,6 +18,13 @@ export interface FrameHeader {
   readonly records: number;
 }
 
+/** The end of the journal: a frame, its highest record sequence and its hash. */
+export interface Head {
+  readonly frame: number;
+  readonly sequence: number;
+  readonly hash: Uint8Array;
+}
+
 /**
  * SHA-256 over the identity, every column of the frame, the payload and the previous frame's hash. The payload holds each
  * record's sequence, kind, gtrid and body, so nothing of a record can change, move, appear or vanish without a mismatch.
@@ -57,6 +64,13 @@ export interface SegmentHeader {
 
 export function payloadHash(payload: Uint8Array): Uint8Array {
   return createHash('sha256').update(payload).digest();
+}
+
+/** The end of the journal: a frame, its highest record sequence and its hash. */
+export interface Head {
+  readonly frame: number;
+  readonly sequence: number;
+  readonly hash: Uint8Array;
 }
 
 /**

@@ -48,7 +48,7 @@ const COORDINATOR_ZONES: Readonly<Record<string, readonly string[]>> = {
 const FOLDER_FILES_MAX = 20;
 
 /** Folders whose circles and sizes are being worked on: each goes from this list when it is done. */
-const OPEN_WORK = ['cli', 'dev', 'log/sqlite', 'participants/sidecar', 'participants/runtime'];
+const OPEN_WORK = ['participants/runtime'];
 
 function isOpenWork(path: string): boolean {
   return OPEN_WORK.some((folder) => path === folder || path.startsWith(`${folder}/`));

@@ -1,13 +1,13 @@
 // `concordat doctor`: every check in a row, with the mend beside what fails.
 import type { Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
-import { type Check, runtimeCheck, surveyChecks } from '../checks.ts';
 import type { AdminClient } from '../run/admin-client.ts';
+import { type Check, runtimeCheck, surveyChecks } from '../run/checks.ts';
 import { toFailure } from '../run/failure.ts';
 import { type Context, onRun } from '../run/globals.ts';
+import { surveyCoordinator } from '../run/survey.ts';
 import { printable } from '../show/escape.ts';
 import { type ResourceView, viewFinding } from '../show/resource-view.ts';
-import { surveyCoordinator } from '../survey.ts';
 
 export function defineDoctor(doctor: Command): void {
   doctor

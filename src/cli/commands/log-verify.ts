@@ -6,7 +6,10 @@ import { CliError } from '../run/failure.ts';
 import type { Context } from '../run/globals.ts';
 import { formatBytes } from '../show/duration.ts';
 import { renderFields } from '../show/table.ts';
-import type { VerifyOptions } from './log.ts';
+
+export interface VerifyOptions {
+  readonly dataDir: string;
+}
 
 /** @throws {CliError} with the first problem's reason and exit code, after everything that could be read was printed. */
 export async function verifyLog({ console }: Context, { dataDir }: VerifyOptions): Promise<number> {

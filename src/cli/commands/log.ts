@@ -7,6 +7,7 @@ import { formatBytes } from '../show/duration.ts';
 import { logFields, viewLog } from '../show/log-view.ts';
 import { renderFields } from '../show/table.ts';
 import type { AdoptOptions } from './log-adopt.ts';
+import type { VerifyOptions } from './log-verify.ts';
 
 export function defineLog(log: Command): void {
   log.description("Look at the coordinator's log, copy it, and take a copy for it.");
@@ -62,10 +63,6 @@ Examples:
     .argument('<name>', 'a plain file name that does not exist there yet')
     .addHelpText('after', '\nExample:\n  $ concordat log backup concordat-2026-11-20.db\n');
   onRun<object>(backup, (context, _, [name = '']) => backUpLog(context, name));
-}
-
-export interface VerifyOptions {
-  readonly dataDir: string;
 }
 
 async function showLog(context: Context): Promise<number> {

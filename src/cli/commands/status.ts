@@ -3,14 +3,15 @@ import type { Command } from 'commander';
 import { productVersion } from '../../wire/version.ts';
 import { EXIT } from '../../xa/errors.ts';
 import type { Health } from '../run/admin-client.ts';
+import { exitOfAlarm } from '../run/exit-codes.ts';
 import { type Context, onRun } from '../run/globals.ts';
+import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../run/survey.ts';
 import { formatDuration } from '../show/duration.ts';
-import { exitOfAlarm, logFields } from '../show/log-view.ts';
+import { logFields } from '../show/log-view.ts';
 import type { Tone } from '../show/paint.ts';
 import { RESOURCE_COLUMNS, type ResourceView, refusal, troubles } from '../show/resource-view.ts';
 import { renderFields, renderTable } from '../show/table.ts';
 import { TRANSACTION_COLUMNS } from '../show/transaction-view.ts';
-import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../survey.ts';
 
 /** Transactions that the screen lists; the counts are whole. */
 const SHOWN_MAX = 20;

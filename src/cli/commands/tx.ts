@@ -4,21 +4,10 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { parseGtrid } from '../../xa/xid.ts';
 import { countOption, durationOption, onRun } from '../run/globals.ts';
 import { addConfirmationOptions } from '../run/operator-options.ts';
+import { STATE_FILTERS, type StateFilter } from '../run/transactions.ts';
 import type { ForgetOptions } from './tx-forget.ts';
 import type { ListOptions } from './tx-list.ts';
 import type { ResolveOptions } from './tx-resolve.ts';
-
-const STATE_FILTERS = [
-  'active',
-  'preparing',
-  'deciding',
-  'committing',
-  'rolling-back',
-  'completed',
-  'in-doubt',
-  'heuristic',
-] as const;
-export type StateFilter = (typeof STATE_FILTERS)[number];
 
 export function defineTx(tx: Command): void {
   tx.description('Look at transactions and settle what is stuck.');

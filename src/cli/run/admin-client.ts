@@ -9,7 +9,6 @@ import { fromServiceError } from '../../wire/status.ts';
 import { CoordinatorError, EXIT, STATUS } from '../../xa/errors.ts';
 import { formatDuration } from '../show/duration.ts';
 import { CliError } from './failure.ts';
-import type { Interrupt } from './interrupt.ts';
 
 export type AdminMethod =
   | 'ListTransactions'
@@ -33,6 +32,12 @@ type AnswerOf<M extends AdminMethod> =
 
 export type Health = 'serving' | 'not-serving' | 'unknown';
 
+/** Hears what is sent; disposed of with the client. */
+export interface CallWatch extends Disposable {
+  /** A call goes out. What is to be called when it was answered with yes. */
+  sent(method: AdminMethod, request: object): () => void;
+}
+
 export interface AdminClient extends Disposable {
   /** As the person wrote it, for messages. */
   readonly address: string;
@@ -52,8 +57,7 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 export function openAdminClient(options: {
   readonly address: string;
   readonly timeoutMs: number;
-  /** Hears what is sent. */
-  readonly interrupt?: Interrupt;
+  readonly interrupt?: CallWatch;
 }): AdminClient {
   const client = new Client(options.address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': ANSWER_BYTES_MAX,

@@ -1,5 +1,5 @@
 // What the process says when it ends: every error of the catalogue has one exit code, and only this file knows which.
-import { CATALOGUE, type ErrorCode, EXIT, type StatusName } from '../../xa/errors.ts';
+import { CATALOGUE, type ErrorCode, EXIT, isErrorCode, type StatusName } from '../../xa/errors.ts';
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -33,6 +33,11 @@ const BY_STATUS: Readonly<Record<StatusName, ExitCode>> = {
 
 export function exitOf(code: ErrorCode): ExitCode {
   return BY_CODE[code] ?? BY_STATUS[CATALOGUE[code].status];
+}
+
+/** For an alarm of the coordinator: branches in doubt, unless the catalogue knows better. */
+export function exitOfAlarm({ code }: { readonly code: string }): ExitCode {
+  return isErrorCode(code) ? exitOf(code) : EXIT.inDoubt;
 }
 
 /** The table of the main help and of docs/cli.md. */

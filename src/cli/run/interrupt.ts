@@ -1,7 +1,7 @@
 // Ctrl-C in front of a coordinator: the command ends at once, and says what is known of the change that it was asked for.
 import { EXIT } from '../../xa/errors.ts';
 import type { OutputFormat } from '../show/console.ts';
-import type { AdminMethod } from './admin-client.ts';
+import type { AdminMethod, CallWatch } from './admin-client.ts';
 import { CliError, renderFailure } from './failure.ts';
 
 /** Calls that change something, and the command that shows whether they did. */
@@ -25,13 +25,8 @@ type Known =
   | { readonly kind: 'nothing-sent' }
   | { readonly kind: 'sent' | 'answered'; readonly look: string; readonly requestId: string };
 
-export interface Interrupt extends Disposable {
-  /** A call goes out. What is to be called when it was answered with yes. */
-  sent(method: AdminMethod, request: Asked): () => void;
-}
-
 /** Ends the process with 130 at Ctrl-C, until it is disposed of. */
-export function watchInterrupt(output: OutputFormat): Interrupt {
+export function watchInterrupt(output: OutputFormat): CallWatch {
   let known: Known = { kind: 'nothing-sent' };
   const onSignal = (): void => {
     const { failure } = interruption(known);
@@ -39,7 +34,7 @@ export function watchInterrupt(output: OutputFormat): Interrupt {
   };
   process.on('SIGINT', onSignal);
   return {
-    sent(method, request) {
+    sent(method, request: Asked) {
       const look = CHANGES[method]?.(request);
       if (look === undefined || request.dryRun === true) {
         return () => undefined;

@@ -1,7 +1,5 @@
 // The state of the log as the command line shows it.
 import type { GetLogStatusResponse__Output } from '../../gen/concordat/v1/GetLogStatusResponse.ts';
-import { EXIT, isErrorCode } from '../../xa/errors.ts';
-import { type ExitCode, exitOf } from '../run/exit-codes.ts';
 import { formatBytes, formatMicros } from './duration.ts';
 
 export interface LogView {
@@ -46,11 +44,6 @@ export function viewLog(status: GetLogStatusResponse__Output): LogView {
     protocolVersion: status.protocolVersion,
     alarms: status.alarms.map(({ code, message, mend }) => ({ code, message, mend })),
   };
-}
-
-/** The exit code that an alarm asks for: branches in doubt, unless the catalogue knows better. */
-export function exitOfAlarm({ code }: AlarmView): ExitCode {
-  return isErrorCode(code) ? exitOf(code) : EXIT.inDoubt;
 }
 
 /** The coordinator says the highest number where its volume cannot be asked. */

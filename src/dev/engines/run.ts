@@ -1,10 +1,9 @@
 // Short-lived commands: run to the end, hand back what they printed, or fail with what they complained about.
 import { spawn } from 'node:child_process';
-import type { Account } from './account.ts';
 
 export interface RunOptions {
   /** Whom to run as; absent: as ourselves. */
-  readonly account?: Account | undefined;
+  readonly account?: { readonly uid: number; readonly gid: number } | undefined;
   /** Written to standard input, which is then closed. */
   readonly input?: string;
   readonly cwd?: string;

@@ -12,9 +12,9 @@ import { narrowFile, syncDirectory } from './file/files.ts';
 import type { HighWater } from './file/high-water.ts';
 import { readHighWater, writeHighWater } from './file/high-water.ts';
 import type { Work } from './file/writer.ts';
-import type { Head } from './flush/flusher.ts';
 import type { LogWorker } from './flush/log-worker.ts';
 import type { LogImage } from './history/inspect.ts';
+import { headOf } from './history/inspect.ts';
 import { replay } from './history/replay.ts';
 
 interface OpeningSettings {
@@ -116,15 +116,6 @@ async function refuseOtherNames(path: string): Promise<void> {
       `${path} has ${nlink} names (hard links), so that a coordinator at another name would write into the same file. Next: make it a file of its own (cp it to a new name, and mv that over it), and make copies with \`concordat log backup\``,
     );
   }
-}
-
-/** The end of the journal. */
-export function headOf(image: LogImage): Head {
-  const { anchorFrame, anchorSequence, anchorHash } = image.life;
-  const last = image.frames.at(-1);
-  return last === undefined
-    ? { frame: anchorFrame, sequence: anchorSequence, hash: anchorHash }
-    : { frame: last.number, sequence: last.last, hash: last.hash };
 }
 
 async function perform(worker: LogWorker, work: Work): Promise<void> {

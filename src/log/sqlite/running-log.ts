@@ -21,9 +21,9 @@ import { Flusher } from './flush/flusher.ts';
 import type { LaneName } from './flush/lane-policy.ts';
 import { Lanes } from './flush/lanes.ts';
 import type { LogWorker } from './flush/log-worker.ts';
+import { headOf } from './history/inspect.ts';
 import { Segments } from './history/segments.ts';
 import type { OpenedLog } from './opening.ts';
-import { headOf } from './opening.ts';
 import type { StoreSettings } from './store.ts';
 import { Store } from './store.ts';
 

@@ -1,12 +1,12 @@
 // What an open log keeps in memory of its file: the ledger of the journal, the frames, the history and the row of the life.
 import type { Clock } from '../../lib/clock.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import type { Life } from '../chain.ts';
+import type { Head, Life } from '../chain.ts';
 import { silence } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
 import type { LoggedOutcome } from '../log.ts';
 import type { LogRecord } from '../record.ts';
-import type { Head, Task } from './flush/flusher.ts';
+import type { Task } from './flush/flusher.ts';
 import type { Retention } from './history/compaction.ts';
 import { carryFrame, lifeAfter, planDrop, planSlice, segmentOf } from './history/compaction.ts';
 import type { Segments } from './history/segments.ts';

@@ -16,19 +16,13 @@ import { WIRE_VOTES } from '../attach/attach-messages.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
 import { decodeStatementCall } from '../runtime/statement-call.ts';
 import { resultBytes, toWireResult } from '../values.ts';
-import { ResourceSession } from './resource-session.ts';
+import { ResourceSession, type Weighed } from './resource-session.ts';
 
 interface ResourceServiceOptions {
   /** Of each resource that is served here; undefined until its database has been reached and checked. */
   readonly runtimes: ReadonlyMap<ResourceName, () => ParticipantRuntime | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** An answer and about how many bytes it takes on the wire. */
-export interface Weighed<T> {
-  readonly value: T;
-  readonly bytes: number;
 }
 
 /** Room for the frame around the answer. */

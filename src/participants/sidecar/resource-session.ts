@@ -1,6 +1,5 @@
 // One Session stream of an application: calls run side by side, answers of one turn leave as one frame, as the application reads.
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest__Output } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import type { PrepareRequest__Output } from '../../gen/concordat/v1/PrepareRequest.ts';
@@ -15,9 +14,14 @@ import { checkFrame } from '../../wire/request.ts';
 import { toStatus, toWireError } from '../../wire/status.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { UNREAD_BYTES_MAX } from '../../xa/limits.ts';
-import type { Weighed } from './resource-service.ts';
 
 type ExecuteStream = ServerDuplexStream<ResourceSessionRequest__Output, ResourceSessionResponse>;
+
+/** An answer and about how many bytes it takes on the wire. */
+export interface Weighed<T> {
+  readonly value: T;
+  readonly bytes: number;
+}
 
 interface ResourceCalls {
   execute(request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>>;
@@ -109,7 +113,7 @@ export class ResourceSession {
       const { value, bytes } = await this.#calls.execute(execute);
       reply = { value: { id, execute: value }, bytes };
     } catch (error) {
-      reply = { value: { id, error: wireError(error) }, bytes: ERROR_BYTES };
+      reply = { value: { id, error: toWireError(error) }, bytes: ERROR_BYTES };
     }
     this.#atWork -= 1;
     if (this.#isOver) {
@@ -135,12 +139,4 @@ export class ResourceSession {
       this.#onOver();
     }
   }
-}
-
-/** A statement error may be worth a new transaction although its code, in general, is not: a deadlock. */
-function wireError(error: unknown): WireError {
-  const wire = toWireError(error);
-  return error instanceof CoordinatorError && error.metadata['retryable'] === 'true'
-    ? { ...wire, retryable: true }
-    : wire;
 }

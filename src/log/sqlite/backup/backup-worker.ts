@@ -9,7 +9,7 @@ import { openReader, openWriter } from '../file/connection.ts';
 import { syncFile } from '../file/files.ts';
 import type { HighWater } from '../file/high-water.ts';
 import { lifeValues, readLife, UPDATE_LIFE } from '../file/schema.ts';
-import { headOf } from '../opening.ts';
+import { headOf } from '../history/inspect.ts';
 import type { BackupData, BackupResult } from './backup.ts';
 import { verifyFile } from './verify.ts';
 

@@ -10,10 +10,9 @@ import { takeLock } from '../file/lock.ts';
 import { openingError } from '../flush/log-worker.ts';
 import type { Problem } from '../history/chains.ts';
 import type { LogImage } from '../history/inspect.ts';
-import { inspectLog } from '../history/inspect.ts';
+import { headOf, inspectLog } from '../history/inspect.ts';
 import { replay } from '../history/replay.ts';
 import { readSegment } from '../history/segments.ts';
-import { headOf } from '../opening.ts';
 
 export interface LogVerification {
   readonly path: string;

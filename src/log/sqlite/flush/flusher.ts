@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import { CoordinatorError } from '../../../xa/errors.ts';
 import type { LogIdentity } from '../../../xa/xid.ts';
+import type { Head } from '../../chain.ts';
 import { frameHash } from '../../chain.ts';
 import type { NumberedRecord } from '../../codec.ts';
 import { encodeLine } from '../../codec.ts';
@@ -14,13 +15,6 @@ import type { Lanes } from './lanes.ts';
 
 /** Lazy records wait this long for a forced one, and are on disk within a second. */
 const LAZY_MS = 900;
-
-/** The newest frame that is on stable storage. */
-export interface Head {
-  readonly frame: number;
-  readonly sequence: number;
-  readonly hash: Uint8Array;
-}
 
 /** Work that goes between two flushes. It is made when its turn has come, and knows the head that it follows. */
 export interface Task {

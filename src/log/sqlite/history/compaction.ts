@@ -1,7 +1,7 @@
 // Plans how the old end of the journal is removed, slice by slice: closed transactions become a segment of the history, what is
 // still needed is written again at the new end, and the oldest segments leave when the retention says so. Changes nothing itself.
 import type { LogIdentity } from '../../../xa/xid.ts';
-import type { Life, SegmentHeader } from '../../chain.ts';
+import type { Head, Life, SegmentHeader } from '../../chain.ts';
 import { frameHash } from '../../chain.ts';
 import { encodeLine } from '../../codec.ts';
 import { compareIds } from '../../horizon.ts';
@@ -9,7 +9,6 @@ import type { Ledger } from '../../ledger.ts';
 import type { LedgerItem, TransactionItem } from '../../ledger-item.ts';
 import { isClosed, recordsOf } from '../../ledger-item.ts';
 import type { NewFrame, NewSegment } from '../file/writer.ts';
-import type { Head } from '../flush/flusher.ts';
 import { buildSegment } from './segments.ts';
 
 /** One slice moves about so many records and branches, some 700 transactions: a millisecond, so that it fits between two flushes. */

@@ -1,7 +1,7 @@
 // Reads a log file from end to end and says whether it is whole. Changes nothing, not even by closing.
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
-import type { Life, SegmentHeader } from '../../chain.ts';
+import type { Head, Life, SegmentHeader } from '../../chain.ts';
 import { sameHash } from '../../chain.ts';
 import { openReader } from '../file/connection.ts';
 import type { HighWater } from '../file/high-water.ts';
@@ -15,6 +15,15 @@ export interface LogImage {
   readonly life: Life;
   readonly frames: readonly StoredFrame[];
   readonly segments: readonly SegmentHeader[];
+}
+
+/** The end of the journal. */
+export function headOf(image: LogImage): Head {
+  const { anchorFrame, anchorSequence, anchorHash } = image.life;
+  const last = image.frames.at(-1);
+  return last === undefined
+    ? { frame: anchorFrame, sequence: anchorSequence, hash: anchorHash }
+    : { frame: last.number, sequence: last.last, hash: last.hash };
 }
 
 export type Inspection =

@@ -1,11 +1,11 @@
 // What `status` and `doctor` both ask: health, log, resources and every transaction that is open or heuristic.
-import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
-import { fetchTransactions } from './commands/tx-list.ts';
-import type { AdminClient, Health } from './run/admin-client.ts';
-import { fetchResources } from './run/resources.ts';
-import { type LogView, viewLog } from './show/log-view.ts';
-import { type ResourceView, viewResource } from './show/resource-view.ts';
-import { isHeuristic, isInDoubt, type TransactionView } from './show/transaction-view.ts';
+import { PROTOCOL_VERSION, productVersion } from '../../wire/version.ts';
+import { type LogView, viewLog } from '../show/log-view.ts';
+import { type ResourceView, viewResource } from '../show/resource-view.ts';
+import { isHeuristic, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
+import type { AdminClient, Health } from './admin-client.ts';
+import { fetchResources } from './resources.ts';
+import { fetchTransactions } from './transactions.ts';
 
 /** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
 export const IN_DOUBT_PATIENCE_MS = 60_000;

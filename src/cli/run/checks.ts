@@ -1,11 +1,11 @@
 // The checks of `concordat doctor` that follow from one survey. Pure: a survey in, findings with their mends out.
 
-import { EXIT } from '../xa/errors.ts';
-import { quarantinedText } from '../xa/quarantined.ts';
-import type { ExitCode } from './run/exit-codes.ts';
-import { formatBytes, formatDuration, formatMicros } from './show/duration.ts';
-import { exitOfAlarm, formatFree } from './show/log-view.ts';
-import { refusal, sharedDatabases, troubles } from './show/resource-view.ts';
+import { EXIT } from '../../xa/errors.ts';
+import { quarantinedText } from '../../xa/quarantined.ts';
+import { formatBytes, formatDuration, formatMicros } from '../show/duration.ts';
+import { formatFree } from '../show/log-view.ts';
+import { refusal, sharedDatabases, troubles } from '../show/resource-view.ts';
+import { type ExitCode, exitOfAlarm } from './exit-codes.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
 export interface Check {
