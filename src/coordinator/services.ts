@@ -10,11 +10,12 @@ import type { TransactionServiceHandlers } from '../gen/concordat/v1/Transaction
 import type { Log } from '../log/log.ts';
 import { wire } from '../wire/proto.ts';
 import { toStatus } from '../wire/status.ts';
+import { type UnaryParts, unary } from '../wire/unary.ts';
 import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
 import type { ApplicationApi, Reply } from './applications/application-api.ts';
 import type { ClientSessions } from './applications/client-session.ts';
 import type { Driver } from './driver/driver.ts';
-import { type GuardParts, unary } from './edge/guard.ts';
+import { callerOfCall } from './edge/callers.ts';
 import { invalid } from './edge/requests.ts';
 import type { Alarm } from './identity/alarm.ts';
 import type { LogCopy } from './identity/log-copy.ts';
@@ -27,7 +28,7 @@ export const SERVICE_NAMES = [
   'concordat.v1.AdminService',
 ] as const;
 
-interface ServicesParts extends GuardParts {
+interface ServicesParts extends UnaryParts {
   readonly application: ApplicationApi;
   readonly admin: AdminApi;
   readonly sessions: ClientSessions;
@@ -51,15 +52,15 @@ export function addServices(server: Server, parts: ServicesParts): void {
 function transactionHandlers(parts: ServicesParts): TransactionServiceHandlers {
   const { application, sessions } = parts;
   return {
-    Begin: unary(parts, (request, caller) => application.begin(request, caller())),
-    Enlist: unary(parts, (request, caller) => application.enlist(request, caller())),
-    Commit: unary(parts, (request, caller) =>
-      replied<CommitResponse>((reply) => application.commit(request, caller(), reply)),
+    Begin: unary(parts, (request, call) => application.begin(request, callerOfCall(call))),
+    Enlist: unary(parts, (request, call) => application.enlist(request, callerOfCall(call))),
+    Commit: unary(parts, (request, call) =>
+      replied<CommitResponse>((reply) => application.commit(request, callerOfCall(call), reply)),
     ),
-    Rollback: unary(parts, (request, caller) =>
-      replied<RollbackResponse>((reply) => application.rollback(request, caller(), reply)),
+    Rollback: unary(parts, (request, call) =>
+      replied<RollbackResponse>((reply) => application.rollback(request, callerOfCall(call), reply)),
     ),
-    SetRollbackOnly: unary(parts, (request, caller) => application.setRollbackOnly(request, caller())),
+    SetRollbackOnly: unary(parts, (request, call) => application.setRollbackOnly(request, callerOfCall(call))),
     GetTransaction: unary(parts, (request) => application.getTransaction(request)),
     Session: sessions.serve,
   };

@@ -1,6 +1,6 @@
 // Who repeats a request: a request id is one caller's own word, so that nobody is given what another one has begun (X18). Until callers
 // have identities, a caller is who names the same token, and else the session or the connection.
-import type { Metadata } from '@grpc/grpc-js';
+import type { UnaryCall } from '../../wire/unary.ts';
 import { CALLER_TOKEN_BYTES_MAX } from '../../xa/limits.ts';
 import { invalid } from './requests.ts';
 
@@ -13,9 +13,9 @@ const TOKEN = /^[\x21-\x7e]*$/;
 let sessions = 0;
 
 /** @throws {CoordinatorError} FIELD_INVALID: the token is not one. */
-export function callerOfCall({ metadata, peer }: { readonly metadata: Metadata; readonly peer: string }): Caller {
-  const [token = ''] = metadata.get(CALLER_KEY);
-  return token === '' ? `connection ${peer}` : `token ${decodeToken(CALLER_KEY, String(token))}`;
+export function callerOfCall(call: UnaryCall): Caller {
+  const [token = ''] = call.metadata.get(CALLER_KEY);
+  return token === '' ? `connection ${call.getPeer()}` : `token ${decodeToken(CALLER_KEY, String(token))}`;
 }
 
 /** @param token what its hello names; empty: nothing, and then each session is a caller of its own. */

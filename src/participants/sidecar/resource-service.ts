@@ -1,16 +1,12 @@
 // ResourceService of a sidecar: statements of applications, one by one or in batched streams, over the same runtime.
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { ExecuteRequest__Output } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import type { PrepareRequest__Output } from '../../gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceServiceHandlers } from '../../gen/concordat/v1/ResourceService.ts';
-import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { checkMetadata } from '../../wire/metadata.ts';
-import { checkRequest } from '../../wire/request.ts';
-import { toStatus } from '../../wire/status.ts';
+import { type UnaryParts, unary } from '../../wire/unary.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import { RESOURCE_MESSAGE_BYTES_MAX, UNARY_DEADLINE_MAX_MS } from '../../xa/limits.ts';
+import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import { parseXid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
 import { WIRE_VOTES } from '../attach/attach-messages.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
@@ -18,11 +14,9 @@ import { decodeStatementCall } from '../runtime/statement-call.ts';
 import { resultBytes, toWireResult } from '../values.ts';
 import { ResourceSession, type Weighed } from './resource-session.ts';
 
-interface ResourceServiceOptions {
+interface ResourceServiceOptions extends UnaryParts {
   /** Of each resource that is served here; undefined until its database has been reached and checked. */
   readonly runtimes: ReadonlyMap<ResourceName, () => ParticipantRuntime | undefined>;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Room for the frame around the answer. */
@@ -36,12 +30,17 @@ export class ResourceService {
   constructor(options: ResourceServiceOptions) {
     this.#options = options;
     this.handlers = {
-      Execute: (call, callback) => this.#unary(call, callback),
+      // The wait is bounded, the statement is not: its number repeated joins it.
+      Execute: unary(options, async (request) => (await this.execute(request)).value),
       Session: (stream) => {
         const session = new ResourceSession(stream, this, () => this.#sessions.delete(session));
         this.#sessions.add(session);
       },
     };
+  }
+
+  get logger(): Logger {
+    return this.#options.logger;
   }
 
   /** Streams that are open. */
@@ -63,7 +62,7 @@ export class ResourceService {
     if (runtime === undefined) {
       throw new CoordinatorError('RESOURCE_UNAVAILABLE', 'the participant has not reached its database yet');
     }
-    const { result, vote } = await this.#known(() => runtime.execute(call));
+    const { result, vote } = await runtime.execute(call);
     const bytes = resultBytes(result);
     if (bytes > ANSWER_BYTES_MAX) {
       throw new CoordinatorError('LIMIT_RESULT', `the answer takes about ${bytes} bytes, more than a message carries`);
@@ -90,45 +89,5 @@ export class ResourceService {
       );
     }
     return runtime();
-  }
-
-  /** The wait is bounded, the statement is not: its number repeated joins it. */
-  #unary(
-    call: ServerUnaryCall<ExecuteRequest__Output, ExecuteResponse>,
-    callback: sendUnaryData<ExecuteResponse>,
-  ): void {
-    let isOpen = true;
-    const answer = (send: () => void): void => {
-      if (isOpen) {
-        isOpen = false;
-        timer.cancel();
-        send();
-      }
-    };
-    const refuse = (error: unknown): void => answer(() => callback(toStatus(error)));
-    const timer = this.#options.clock.after(UNARY_DEADLINE_MAX_MS, () =>
-      refuse(new CoordinatorError('DEADLINE', `no answer within ${UNARY_DEADLINE_MAX_MS} ms; the statement goes on`)),
-    );
-    call.on('cancelled', () => answer(() => undefined));
-    try {
-      checkMetadata(call.metadata);
-      checkRequest(call.request);
-    } catch (error) {
-      refuse(error);
-      return;
-    }
-    this.execute(call.request).then(({ value }) => answer(() => callback(null, value)), refuse);
-  }
-
-  /** A bug says nothing of its inside to the caller, and everything to the log. */
-  async #known<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof CoordinatorError) || error.code === 'INTERNAL') {
-        this.#options.logger.error({ evt: 'handler-failed', err: error });
-      }
-      throw error;
-    }
   }
 }

@@ -7,11 +7,12 @@ import type { ResourceCall__Output } from '../../gen/concordat/v1/ResourceCall.t
 import type { ResourceReply } from '../../gen/concordat/v1/ResourceReply.ts';
 import type { ResourceSessionRequest__Output } from '../../gen/concordat/v1/ResourceSessionRequest.ts';
 import type { ResourceSessionResponse } from '../../gen/concordat/v1/ResourceSessionResponse.ts';
+import type { Logger } from '../../lib/logger.ts';
 import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
 import { QueueBudget } from '../../wire/queue-budget.ts';
 import { checkFrame } from '../../wire/request.ts';
-import { toStatus, toWireError } from '../../wire/status.ts';
+import { logged, toStatus, toWireError } from '../../wire/status.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { UNREAD_BYTES_MAX } from '../../xa/limits.ts';
 
@@ -24,6 +25,7 @@ export interface Weighed<T> {
 }
 
 interface ResourceCalls {
+  readonly logger: Logger;
   execute(request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>>;
   /** Never throws. */
   prepare(request: PrepareRequest__Output): void;
@@ -113,7 +115,7 @@ export class ResourceSession {
       const { value, bytes } = await this.#calls.execute(execute);
       reply = { value: { id, execute: value }, bytes };
     } catch (error) {
-      reply = { value: { id, error: toWireError(error) }, bytes: ERROR_BYTES };
+      reply = { value: { id, error: toWireError(logged(this.#calls.logger, 'Session', error)) }, bytes: ERROR_BYTES };
     }
     this.#atWork -= 1;
     if (this.#isOver) {
