@@ -1,8 +1,10 @@
 // The ways to an end: drained, stopped, or given up after the log has failed. Whoever waits hears its answer before the connections go.
+
 import type { Server } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import { atMost } from '../lib/wait.ts';
 import type { ClientSessions } from './applications/client-session.ts';
 import type { Operations } from './applications/operations.ts';
 import type { Directory } from './calls/directory.ts';
@@ -103,10 +105,7 @@ export class Lifetime {
 
   /** Waits for `end`, or until the time or the server is over. */
   async #bounded(end: Promise<unknown>, waitMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = this.#parts.clock.after(waitMs, late.resolve);
-    await Promise.race([end, late.promise, this.#stopped.promise]);
-    timer.cancel();
+    await atMost(Promise.race([end, this.#stopped.promise]), { clock: this.#parts.clock, timeoutMs: waitMs });
   }
 
   #setHealth(status: 'SERVING' | 'NOT_SERVING'): void {

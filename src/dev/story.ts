@@ -2,8 +2,8 @@
 // killed at the worst moment. Every claim is checked in the databases themselves.
 import type { Concordat, Transaction } from '../client/index.ts';
 import { systemClock } from '../lib/system-clock.ts';
+import { pause } from '../lib/wait.ts';
 import type { Cluster } from './cluster.ts';
-import { pause } from './engines/pause.ts';
 import { type Books, balanced, type Shop } from './shop.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -161,7 +161,7 @@ async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
     if (await holds()) {
       return true;
     }
-    await pause(POLL_MS);
+    await pause(systemClock, POLL_MS);
   }
   return false;
 }

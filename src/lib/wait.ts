@@ -49,6 +49,12 @@ export function within<T>(promise: Promise<T>, bounds: WaitBounds, late: () => u
   });
 }
 
+/** Resolves when `promise` has settled either way, or when the time is up. */
+export function atMost(promise: Promise<unknown>, bounds: Omit<WaitBounds, 'signal'>): Promise<void> {
+  const over = (): void => undefined;
+  return within(promise, bounds, over).then(over, over);
+}
+
 /** Resolves after `delayMs`. @throws the signal's reason when it aborts first. */
 export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise<void>((resolve, reject) => {

@@ -9,7 +9,7 @@ import type { SessionWelcome__Output as Welcome } from '../../gen/concordat/v1/S
 import type { TransactionEnded__Output as TransactionEnded } from '../../gen/concordat/v1/TransactionEnded.ts';
 import type { TransactionServiceClient } from '../../gen/concordat/v1/TransactionService.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { type WaitBounds, within } from '../../lib/wait.ts';
+import { atMost, type WaitBounds, within } from '../../lib/wait.ts';
 import { type FrameWeights, FrameWriter } from '../../wire/frames.ts';
 import { PROTOCOL_VERSION } from '../../wire/version.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -175,7 +175,7 @@ export class CoordinatorLink {
     this.#writer.flushNow();
     this.#stream.end();
     this.#forget(new CoordinatorError('CONNECTION_LOST', 'The client was closed.'));
-    await within(ended, { clock: this.#clock, timeoutMs: CLOSE_WAIT_MS }, () => undefined).catch(() => undefined);
+    await atMost(ended, { clock: this.#clock, timeoutMs: CLOSE_WAIT_MS });
     this.#stream.cancel();
   }
 

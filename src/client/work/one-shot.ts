@@ -1,7 +1,7 @@
 // A transaction whose statements are all known: they and the commit leave in one turn, and nothing waits for an answer on its way.
 // What makes that safe is the participant's part: a one-shot branch votes yes only when its last statement, and all before it, are done.
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
-import { within } from '../../lib/wait.ts';
+import { atMost, within } from '../../lib/wait.ts';
 import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { type ConcordatError, ResultsLostError, StatementError, TransactionRolledBackError } from '../public/errors.ts';
@@ -184,8 +184,7 @@ export class OneShot implements LinkedTransaction {
       const named = new Set(rolledBack.branches.map(({ bqual }) => bqual));
       const answers = this.#answers.filter((_, index) => named.has(this.#statements[index]?.request.bqual ?? ''));
       const { clock } = this.#settings.parts.session.settings;
-      const bounds = { clock, timeoutMs: WORDS_WAIT_MS };
-      await within(Promise.allSettled(answers), bounds, () => undefined).catch(() => undefined);
+      await atMost(Promise.allSettled(answers), { clock, timeoutMs: WORDS_WAIT_MS });
     }
     const own = this.#failures.find(({ code }) => !ECHOES.has(code));
     if (own !== undefined || rolledBack.code !== 'TXN_ROLLED_BACK') {

@@ -8,6 +8,7 @@ import type { ParticipantMessage__Output as ParticipantMessage } from '../../gen
 import type { Ready__Output as Ready } from '../../gen/concordat/v1/Ready.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { Pulse } from '../../lib/pulse.ts';
 import type { Log } from '../../log/log.ts';
 import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
@@ -32,9 +33,7 @@ import { openLink } from './link.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Phase } from './phase.ts';
 
-/** A participant that is silent for three of these is gone. */
 const HEARTBEAT_MS = 2_000;
-const HEARTBEATS_MISSED_MAX = 3;
 const RECONCILE_MS = 3_000;
 
 export interface ParticipantParts {
@@ -60,9 +59,7 @@ export class ParticipantSession implements Guest {
   readonly #answers: PendingAnswers;
   #phase: Phase = { kind: 'greeting' };
   readonly #greeting: Timer;
-  #heartbeat: Timer;
-  #heardAt: number;
-  #beatAt: number;
+  readonly #pulse: Pulse;
 
   constructor(stream: AttachStream, parts: ParticipantParts) {
     this.#stream = stream;
@@ -74,9 +71,12 @@ export class ParticipantSession implements Guest {
       TO_PARTICIPANT,
     );
     this.#answers = new PendingAnswers(parts.clock);
-    this.#heardAt = parts.clock.now();
-    this.#beatAt = this.#heardAt;
-    this.#heartbeat = parts.clock.after(HEARTBEAT_MS, this.#beat);
+    this.#pulse = new Pulse({
+      clock: parts.clock,
+      intervalMs: HEARTBEAT_MS,
+      beat: () => this.#out.send({ heartbeat: {} }),
+      onSilence: () => this.#end(),
+    });
     this.#greeting = parts.clock.after(HELLO_MAX_MS, () =>
       this.#refuse(new CoordinatorError('PROTOCOL', noHello('participant'))),
     );
@@ -98,7 +98,7 @@ export class ParticipantSession implements Guest {
   }
 
   #receive(frame: AttachRequest): void {
-    this.#heardAt = this.#parts.clock.now();
+    this.#pulse.heard();
     if (this.#hasEnded()) {
       return;
     }
@@ -244,20 +244,6 @@ export class ParticipantSession implements Guest {
     driver.unreached.attached(link);
   }
 
-  readonly #beat = (): void => {
-    const now = this.#parts.clock.now();
-    if (now - this.#beatAt > HEARTBEAT_MS * 2) {
-      this.#heardAt = now; // This process stood still: what was said meanwhile is only going to be read.
-    }
-    this.#beatAt = now;
-    if (now - this.#heardAt > HEARTBEAT_MS * HEARTBEATS_MISSED_MAX) {
-      this.#end();
-      return;
-    }
-    this.#out.send({ heartbeat: {} });
-    this.#heartbeat = this.#parts.clock.after(HEARTBEAT_MS, this.#beat);
-  };
-
   /** @param link who is refused, where that is known. */
   #refuse(error: unknown, link?: Link): void {
     if (this.#phase.kind === 'ended') {
@@ -281,7 +267,7 @@ export class ParticipantSession implements Guest {
     }
     this.#phase = { kind: 'ended' };
     this.#greeting.cancel();
-    this.#heartbeat.cancel();
+    this.#pulse.stop();
     this.#out.close();
     this.#stream.end();
     this.#parts.places.leave(this);

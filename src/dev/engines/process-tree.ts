@@ -1,7 +1,9 @@
 // Reads /proc: which processes belong to a server, and whether they are gone. A pid alone proves nothing, since numbers
 // are used again, so a process is known by its pid and its start time.
+
 import { readdir, readFile } from 'node:fs/promises';
-import { pause } from './pause.ts';
+import { systemClock } from '../../lib/system-clock.ts';
+import { pause } from '../../lib/wait.ts';
 
 interface ProcessRef {
   readonly pid: number;
@@ -68,7 +70,7 @@ export async function allGone(refs: readonly ProcessRef[]): Promise<void> {
           `process ${ref.pid} is still there ${(GONE_POLLS_MAX * GONE_POLL_MS) / 1000} s after it was killed`,
         );
       }
-      await pause(GONE_POLL_MS);
+      await pause(systemClock, GONE_POLL_MS);
     }
   }
 }

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { systemClock } from '../../lib/system-clock.ts';
+import { pause } from '../../lib/wait.ts';
 import type { Account } from './account.ts';
 import type { EngineName, EngineServer } from './engine-server.ts';
 import { openGuard } from './guard.ts';
-import { pause } from './pause.ts';
 import { freePort, isFree } from './port.ts';
 import { allGone, family, signalAll } from './process-tree.ts';
 import { cleanEnvironment } from './run.ts';
@@ -151,7 +151,7 @@ class ServerProcess implements EngineServer {
       running.child.kill(this.#program.stopSignal);
       const end = systemClock.now() + STOP_WITHIN_MS;
       while (!running.hasEnded && systemClock.now() < end) {
-        await pause(POLL_MS);
+        await pause(systemClock, POLL_MS);
       }
       if (!running.hasEnded) {
         await this.kill('SIGKILL');
@@ -218,7 +218,7 @@ class ServerProcess implements EngineServer {
       } catch (error) {
         refusal = error;
       }
-      await pause(POLL_MS);
+      await pause(systemClock, POLL_MS);
     }
     throw new Error(`${this.engine} does not accept logins; see ${this.logFile}`, { cause: refusal });
   }

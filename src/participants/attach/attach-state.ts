@@ -4,6 +4,7 @@ import type { HeldBranch } from '../../gen/concordat/v1/HeldBranch.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import type { Pulse } from '../../lib/pulse.ts';
 import type { Random } from '../../lib/random.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
@@ -11,7 +12,6 @@ import type { RecordedLife } from '../resource-manager.ts';
 import type { AttachLink, DialCoordinator } from './attach-link.ts';
 import type { Command, Welcome } from './attach-messages.ts';
 import type { EngineWatch } from './engine-watch.ts';
-import type { Pulse } from './pulse.ts';
 
 export interface AttachOptions {
   readonly dial: DialCoordinator;

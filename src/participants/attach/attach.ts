@@ -1,14 +1,16 @@
 // The attach stream's life: hello, welcome, the epoch made durable, ready; and from the beginning again when it breaks.
+
 import type { AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
 import type { CoordinatorMessage__Output } from '../../gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Timer } from '../../lib/clock.ts';
+import { Pulse } from '../../lib/pulse.ts';
+import { atMost } from '../../lib/wait.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
-import { Pulse } from './pulse.ts';
 import { refusalText, standingOf } from './served-life.ts';
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 } as const;
@@ -44,10 +46,7 @@ export class Attach {
     const link = this.#state.kind === 'detached' ? undefined : this.#state.link;
     this.#detach();
     if (link !== undefined) {
-      const late = Promise.withResolvers<void>();
-      const timer = this.#options.clock.after(FAREWELL_MS, late.resolve);
-      await Promise.race([link.end(), late.promise]);
-      timer.cancel();
+      await atMost(link.end(), { clock: this.#options.clock, timeoutMs: FAREWELL_MS });
       link.destroy();
     }
   }

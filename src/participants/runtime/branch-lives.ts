@@ -3,6 +3,7 @@
 import type { HeldBranch } from '../../gen/concordat/v1/HeldBranch.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { atMost } from '../../lib/wait.ts';
 import { toWireEvidence } from '../../wire/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
@@ -72,8 +73,5 @@ export async function abandonAll(
       ports.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
     }
   }
-  const late = Promise.withResolvers<void>();
-  const timer = ports.clock.after(OBEY_MS, late.resolve);
-  await Promise.race([Promise.all(rollbacks), late.promise]);
-  timer.cancel();
+  await atMost(Promise.all(rollbacks), { clock: ports.clock, timeoutMs: OBEY_MS });
 }

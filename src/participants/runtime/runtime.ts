@@ -1,5 +1,7 @@
 // The participant: speaks for one database to one coordinator. The same code in a sidecar, inside an application, in a simulation.
+
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
+import { atMost } from '../../lib/wait.ts';
 import { PROTOCOL_VERSION } from '../../wire/version.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { type Opening, openingEvidence } from '../../xa/evidence.ts';
@@ -152,7 +154,6 @@ export class ParticipantRuntime implements AsyncDisposable {
   async drain(graceMs: number): Promise<void> {
     this.#setStatus({ draining: true });
     const idle = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(graceMs, idle.resolve);
     const check = (): void => {
       if (this.#branches.size + this.#branches.sessions + this.#commands.finisher.size === 0) {
         idle.resolve();
@@ -161,8 +162,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#branches.onIdle(check);
     this.#commands.finisher.onIdle(check);
     check();
-    await idle.promise;
-    timer.cancel();
+    await atMost(idle.promise, { clock: this.#options.clock, timeoutMs: graceMs });
   }
 
   /** Rolls back what is not prepared, says so, and leaves. Prepared branches stay with the engine, for the next life. */

@@ -1,8 +1,10 @@
 // The gRPC servers of sidecars: ResourceService with its limits, and health for whoever balances and watches.
+
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { atMost } from '../../lib/wait.ts';
 import { addHealth } from '../../wire/health.ts';
 import { wire } from '../../wire/proto.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -119,12 +121,9 @@ class ResourceServer {
       return;
     }
     // `tryShutdown` waits without a limit, so it has one here.
-    const over = Promise.withResolvers<void>();
-    const timer = this.#clock.after(CLOSE_MS, over.resolve);
-    this.#server.tryShutdown(() => over.resolve());
+    const over = new Promise((resolve) => this.#server.tryShutdown(resolve));
     this.#service.endSessions();
-    await over.promise;
-    timer.cancel();
+    await atMost(over, { clock: this.#clock, timeoutMs: CLOSE_MS });
     this.#server.forceShutdown();
   }
 

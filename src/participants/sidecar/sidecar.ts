@@ -1,9 +1,11 @@
 // A sidecar: a participant beside its database, from the first connection to the drain. Says everything in log lines.
+
 import { formatAddress, parseAddress } from '../../lib/address.ts';
 import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
+import { atMost } from '../../lib/wait.ts';
 import { CoordinatorError, type ErrorCode, EXIT } from '../../xa/errors.ts';
 import { parseResourceName, type ResourceName } from '../../xa/xid.ts';
 import { EngineWatch } from '../attach/engine-watch.ts';
@@ -192,10 +194,8 @@ class RunningSidecar implements Sidecar {
         return await rm.preflight();
       } catch (error) {
         watch.failed(error);
-        const wait = Promise.withResolvers<void>();
-        const timer = ports.clock.after(backoffDelayMs(BACKOFF, attempt, ports.random), wait.resolve);
-        await Promise.race([wait.promise, this.#stopping.promise]);
-        timer.cancel();
+        const timeoutMs = backoffDelayMs(BACKOFF, attempt, ports.random);
+        await atMost(this.#stopping.promise, { clock: ports.clock, timeoutMs });
       }
     }
     return undefined;

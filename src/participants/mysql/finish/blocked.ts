@@ -1,11 +1,11 @@
 // How many sessions wait for the locks of a branch, where the engine can tell.
 import type { Clock } from '../../../lib/clock.ts';
+import { pause } from '../../../lib/wait.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { cellsOf, errorOf } from '../protocol/exchange.ts';
 import { BRANCH_TABLE, markerProbeText } from '../sql/texts.ts';
 import type { Control } from './control.ts';
-import { pause } from './look.ts';
 
 /** MariaDB shows the same picture of its locks again to whoever asks within 100 ms of the last question. */
 const SNAPSHOT_MS = 110;

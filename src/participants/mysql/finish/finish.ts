@@ -1,6 +1,8 @@
 // Phase two: a prepared branch is finished in the session that is bound to it, or from anywhere, and its end is proven.
+
 import type { Clock } from '../../../lib/clock.ts';
 import { FifoMap } from '../../../lib/fifo-map.ts';
+import { pause } from '../../../lib/wait.ts';
 import { type EvidenceRow, formatRow, rowOf } from '../../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
@@ -11,7 +13,7 @@ import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from '../protocol/errors.
 import type { Sessions } from '../session/pool.ts';
 import { BRANCH_TABLE, finishText, type Target } from '../sql/texts.ts';
 import type { Control } from './control.ts';
-import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf, pause } from './look.ts';
+import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf } from './look.ts';
 import type { Pinned } from './pinned.ts';
 
 type Verb = 'commit' | 'rollback';

@@ -1,6 +1,8 @@
 // What the engine shows of one opening of a branch, or of all of one name, at one moment: its owner's session, the list, and the evidence row.
+
 import { assert } from '../../../lib/assert.ts';
 import type { Clock } from '../../../lib/clock.ts';
+import { pause } from '../../../lib/wait.ts';
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import { formatXid } from '../../../xa/xid.ts';
 import { EngineError } from '../../resource-manager.ts';
@@ -120,8 +122,4 @@ function notAllowed(error: EngineError, name: string, owner: number): EngineErro
     'Next: GRANT CONNECTION ADMIN ON *.* TO the account of the participant (at MySQL CONNECTION_ADMIN), ' +
     'or let application and participant log in as one account; until then the branch ends when that session does';
   return new EngineError({ ...error.reason, message, retryable: true }, { sessionLost: false, cause: error });
-}
-
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, () => resolve()));
 }

@@ -1,6 +1,6 @@
 // The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
 
-import { within } from '../../../lib/wait.ts';
+import { atMost } from '../../../lib/wait.ts';
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { FORMAT_ID } from '../../../xa/xid.ts';
@@ -106,7 +106,7 @@ export class LentMysqlSession {
   async takeOver(): Promise<Reason | undefined> {
     const { clock } = this.#parts;
     const idle = this.#gate?.idle() ?? Promise.resolve();
-    await within(idle, { clock, timeoutMs: CALL_TIMEOUT_MS }, () => undefined).catch(() => undefined);
+    await atMost(idle, { clock, timeoutMs: CALL_TIMEOUT_MS });
     this.#isTheirs = false;
     this.#closed ??= ASKED_TO_END;
     if (this.#mayHaveEnded) {

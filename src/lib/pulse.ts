@@ -1,5 +1,5 @@
-// Heartbeats of an attach stream, both ways: sends one each interval, and notices a peer that has fallen silent.
-import type { Clock, Timer } from '../../lib/clock.ts';
+// Heartbeats of a stream: sends one each interval, and notices a peer that has fallen silent. Both ends of a stream have one.
+import type { Clock, Timer } from './clock.ts';
 
 /** Intervals without a word after which the stream is dead. */
 const SILENT_INTERVALS_MAX = 3;
