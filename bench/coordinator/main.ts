@@ -79,7 +79,7 @@ async function measure(branches: number, inFlight: number, seconds: number) {
   const elapsed = (performance.now() - started) / 1_000;
   const used = process.cpuUsage(cpu);
   const status = log.status();
-  const left = { status: async () => ({ unfinishedDecisions: core.driver.registry.liveCount }) };
+  const left = { status: async () => ({ unfinishedDecisions: core.transactions.liveCount }) };
   const wrong = await wrongAfter(left, participants, warmUp.length + latencies.length);
   if (wrong.length > 0) {
     throw new Error(`WRONG: ${wrong.join('; ')}`);

@@ -70,8 +70,8 @@ export const DECISION_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/engine/one-phase.ts',
-        find: "      return branch.evidence.kind === 'none'\n",
-        put: '      return branch.evidence.kind !== undefined\n',
+        find: "  return evidence.kind === 'none'\n",
+        put: '  return evidence.kind !== undefined\n',
       },
     ],
     caughtBy: { kind: 'check', branches: 1, world: 'crashes' },
@@ -157,8 +157,8 @@ export const DECISION_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/coordinator/reports/reports.ts',
-        find: 'if (identity !== log.recovered.identity) {',
+        file: 'src/coordinator/engine/absent.ts',
+        find: 'if (identity !== log.identity) {',
         put: "if (identity === '') {",
       },
     ],
@@ -171,8 +171,8 @@ export const DECISION_CANARIES: readonly Canary[] = [
     breaks: ['D8'],
     patches: [
       {
-        file: 'src/coordinator/reports/reports.ts',
-        find: 'if (epoch > log.recovered.epoch) {',
+        file: 'src/coordinator/engine/absent.ts',
+        find: 'if (epoch > log.epoch) {',
         put: 'if (epoch > Number.MAX_SAFE_INTEGER) {',
       },
     ],

@@ -161,8 +161,8 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D4'],
     patches: [
       {
-        file: 'src/coordinator/participants/session.ts',
-        find: '    driver.unreached.attached(link);\n',
+        file: 'src/coordinator/driver/desk.ts',
+        find: '    this.#parts.unreached.attached(link);\n',
         put: '',
       },
     ],

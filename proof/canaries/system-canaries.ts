@@ -95,8 +95,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
       {
         file: 'src/coordinator/core.ts',
-        find: '...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },',
-        put: '...{ api: application, driver, leases, directory, identity, epoch: 1, defaultTimeoutMs, clock, logger },',
+        find: '...{ api: application, driver, transactions, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },',
+        put: '...{ api: application, driver, transactions, leases, directory, identity, epoch: 1, defaultTimeoutMs, clock, logger },',
       },
       {
         file: 'src/participants/runtime/runtime.ts',
@@ -113,9 +113,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D4', 'D5', 'D7'],
     patches: [
       {
-        file: 'src/coordinator/reports/reports.ts',
-        find: '} else if (epoch <= (log.recovered.lostTo ?? -1) && ',
-        put: '} else if (epoch < 0 && ',
+        file: 'src/coordinator/engine/absent.ts',
+        find: 'if (isOfLostLife(gtrid, log) && ',
+        put: "if (gtrid === '' && ",
       },
     ],
     caughtBy: SIM,
@@ -155,7 +155,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D5'],
     patches: [
       {
-        file: 'src/coordinator/driver/lookup.ts',
+        file: 'src/coordinator/engine/question.ts',
         find: 'if (recorded !== undefined) {',
         put: "if (recorded === 'mixed') {",
       },
@@ -189,9 +189,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D9'],
     patches: [
       {
-        file: 'src/coordinator/reports/reports.ts',
-        find: 'owner !== undefined && !leases.wasBegun(gtrid) && ',
-        put: 'owner !== undefined && ',
+        file: 'src/coordinator/driver/leases.ts',
+        find: 'this.ownerOf(gtrid) !== undefined && !this.wasBegun(gtrid) && ',
+        put: 'this.ownerOf(gtrid) !== undefined && ',
       },
       {
         file: 'src/coordinator/applications/operations.ts',

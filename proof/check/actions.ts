@@ -74,17 +74,15 @@ function stops(chooser: Chooser): void {
 /** Completed, and old: what is left in memory is how it ended. Streams are in order, so that every report of it has been heard or lost. */
 function evicted(chooser: Chooser): void {
   chooser.try('evicted', 0, 0, (world) => {
-    const { kind, isHeuristic, isRolledBack } = world.coordinators.facts(world.coordinator);
+    const { kind, isHeuristic, isPresumed, isRolledBack } = world.coordinators.facts(world.coordinator);
     const mayGo = world.configuration.eviction && world.flag(Flag.evicted) === 0;
     if (!mayGo || kind !== 'completed' || isHeuristic) {
       return false;
     }
-    const isKnown = world.flag(Flag.presumed) === 0;
     world.words[COORDINATOR] = 0;
     world.dropReports();
     world.setFlag(Flag.evicted, 1);
-    world.setFlag(Flag.presumed, 0);
-    if (isKnown) {
+    if (!isPresumed) {
       remember(world, isRolledBack ? 'rolled-back' : 'committed');
     }
     return true;

@@ -6,8 +6,8 @@ import { PAIRS } from './pairs.ts';
 
 const HELP = `npm run check -- [options]
 
-Drives the coordinator's own protocol (src/coordinator/engine, and the doors of recovery, strays and markers) through every state that
-it can reach with a transaction of N branches: messages in any order, lost, repeated and late; every vote; crashes and restarts of the
+Drives the coordinator's own protocol (src/coordinator/engine, and what it concludes of transactions that are not held) through every state
+that it can reach with a transaction of N branches: messages in any order, lost, repeated and late; every vote; crashes and restarts of the
 coordinator and of participants at every point; a log that fails; deadlines, operators and hands at the databases at any moment. Every
 state and every step is judged by the invariants D1 to D9 (docs/protocol.md), and from every state that was reached everything must end
 once faults stop (D12). The first violation ends the run and is told as the shortest story that leads to it.

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { outcomeOf } from '../../src/coordinator/driver/answers.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
-import type { State } from '../../src/coordinator/engine/state.ts';
+import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
 import { AssertionError } from '../../src/lib/assert.ts';
 import { formatEvidence } from '../../src/xa/evidence.ts';
 import { canonical } from './canonical.ts';
@@ -33,6 +33,8 @@ export interface StateFacts {
   /** A decision that is with the log contradicts it. */
   readonly isBeforeOrAgainst: boolean;
   readonly isHeuristic: boolean;
+  /** It was taken in because a branch was found prepared: it is not asked how the transaction ended. */
+  readonly isPresumed: boolean;
 }
 
 const TOLD = {
@@ -174,6 +176,7 @@ function factsOf(state: State | undefined, branches: number): StateFacts {
     isBeforeOrAgainst:
       isRolledBack || state?.kind === 'active' || state?.kind === 'preparing' || state?.kind === 'one-phase',
     isHeuristic: state?.kind === 'completed' && (state.outcome === 'mixed' || state.outcome === 'hazard'),
+    isPresumed: state !== undefined && presumedIn(state) === 'branch',
   };
 }
 

@@ -1,24 +1,23 @@
-// How a transaction comes in that the coordinator does not hold, by production's own doors: `recover` at a start, `Strays` for what
-// participants report, and what `Markers` conclude from rows that an engine still keeps.
+// How a transaction comes in that the coordinator does not hold: production's recovery at a start, and what production's engine concludes
+// from what participants report and from rows that their engines still keep.
 
 import { recover } from '../../src/coordinator/driver/recovery.ts';
+import type { Transaction } from '../../src/coordinator/driver/transaction.ts';
+import { judgeAnswer, judgeReport, judgeRow, type ReportFacts } from '../../src/coordinator/engine/absent.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
-import type { State } from '../../src/coordinator/engine/state.ts';
-import { Markers } from '../../src/coordinator/reports/markers.ts';
-import type { BranchEvent } from '../../src/coordinator/reports/reports.ts';
-import type { LoggedOutcome } from '../../src/log/log.ts';
-import type { LogRecord } from '../../src/log/record.ts';
+import type { BranchReport } from '../../src/coordinator/engine/reports.ts';
+import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
+import type { Logger } from '../../src/lib/logger.ts';
+import type { Log } from '../../src/log/log.ts';
+import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import { openingOf } from '../../src/xa/evidence.ts';
 import type { FinishResult, Outcome } from '../../src/xa/vocabulary.ts';
-import type { ResourceName } from '../../src/xa/xid.ts';
+import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Opening } from './layout.ts';
-import { bqualOf, evidenceOf, GTRID } from './names.ts';
-import { foreign, SILENT, type StandIn, standIn } from './stand-ins.ts';
+import { bqualOf, evidenceOf, GTRID, IDENTITY } from './names.ts';
 
 export interface Memory {
   readonly logged: LoggedOutcome;
-  /** Its finished record is durable. */
-  readonly isSettled: boolean;
   /** Of the coordinator's present life, 1 for the first. */
   readonly epoch: number;
   /** What is left of a transaction that has left the memory, or what an engine proved of it. */
@@ -31,33 +30,51 @@ export interface Admission {
   readonly effects: readonly Effect[];
 }
 
-export function isBranchEvent(event: Event): event is BranchEvent {
+export function isBranchEvent(event: Event): event is BranchReport {
   return event.kind === 'branch-opened' || event.kind === 'vote' || event.kind === 'branch-found';
 }
 
-/** A start with these records. `problem`: it could not understand them. */
-export function restarted(
-  unfinished: readonly LogRecord[],
-  epoch: number,
-): Admission & { readonly problem: string | undefined } {
-  const { driver, directory, log, effects } = standIn({
-    epoch,
-    logged: { kind: 'silent' },
-    unfinished,
-  });
-  recover(log, driver, directory, SILENT);
-  const problem = driver.registry.unreadable.has(GTRID) ? 'D7: a start does not understand its own records' : undefined;
-  return { state: driver.registry.find(GTRID)?.state, effects, problem };
+/** What a start takes in from these records, and which transactions it could not understand. */
+export function started(unfinished: readonly LogRecord[]): {
+  readonly admitted: ReadonlyMap<Gtrid, Admission>;
+  readonly unreadable: ReadonlySet<Gtrid>;
+} {
+  const admitted = new Map<Gtrid, Admission>();
+  const unreadable = new Set<Gtrid>();
+  const driver = {
+    admit: (gtrid: Gtrid, state: State, { effects = [] }: { readonly effects?: readonly Effect[] }): Transaction => {
+      admitted.set(gtrid, { state, effects });
+      return { operatorAction: false } as Transaction;
+    },
+  };
+  const log = { recovered: { unfinished, resources: [] } } as unknown as Log;
+  recover({ log, driver, unreadable, directory: { register: ignore }, logger: SILENT });
+  return { admitted, unreadable };
 }
 
-export function reported(event: BranchEvent, memory: Memory, gtrid = GTRID): Admission {
-  const { driver, strays, effects } = remembering(memory);
-  strays.deliver(gtrid, event, resourceOf(event));
-  return { state: driver.registry.find(gtrid)?.state, effects };
+/** A start with these records. `problem`: it could not understand them. */
+export function restarted(unfinished: readonly LogRecord[]): Admission & { readonly problem: string | undefined } {
+  const { admitted, unreadable } = started(unfinished);
+  const problem = unreadable.has(GTRID) ? 'D7: a start does not understand its own records' : undefined;
+  return { ...(admitted.get(GTRID) ?? NOT_TAKEN_IN), problem };
+}
+
+export function reported(event: BranchReport, memory: Memory, gtrid = GTRID): Admission {
+  const conclusion = judgeReport(gtrid, event, factsOf(memory));
+  switch (conclusion.kind) {
+    case 'orphan':
+      return conclusion.step;
+    case 'told':
+      return { state: undefined, effects: conclusion.effects };
+    case 'begins': // No id of an earlier life is leased.
+    case 'kept':
+    case 'nothing':
+      return NOT_TAKEN_IN;
+  }
 }
 
 /** Undefined: neither a branch of another log nor one of a newer epoch is touched. */
-export function touchesForeign(event: BranchEvent, memory: Memory): string | undefined {
+export function touchesForeign(event: BranchReport, memory: Memory): string | undefined {
   const touched = foreign(memory.epoch).find((gtrid) => {
     const { state, effects } = reported(event, memory, gtrid);
     return state !== undefined || effects.length > 0;
@@ -73,15 +90,16 @@ export interface Judged {
 
 /** The answer to the rollback of a branch of an earlier life, as the transaction that was taken in for it hears it. */
 export function judgedAnswer(state: State, event: Extract<Event, { kind: 'branch-result' }>, memory: Memory): Judged {
-  const { driver, strays } = remembering(memory);
-  const transaction = driver.admit(GTRID, state, { presumed: true });
-  const result = strays.judged(transaction, event);
-  return { result, isNoted: driver.registry.outcomes.outcome(GTRID) === 'committed' };
+  const conclusion = judgeAnswer(state, event, factsOf(memory));
+  return {
+    result: conclusion === 'as-told' ? event.result : { kind: 'done' },
+    isNoted: conclusion === 'one-phase-commit',
+  };
 }
 
 export interface Swept {
   readonly isNoted: boolean;
-  /** The row may be deleted, once it has been answerable for a while. */
+  /** The row may be deleted, once it has been answerable for a while: how long that is, is not for the checker to know. */
   readonly mayGo: boolean;
 }
 
@@ -92,37 +110,34 @@ export interface SweptRow {
 }
 
 /** A row is reported; `state`: what the coordinator holds of its transaction. */
-export function sweptMarker(
-  { branch, opening }: SweptRow,
-  held: { readonly state: State; readonly presumed: boolean } | undefined,
-  memory: Memory,
-): Swept {
-  const { driver, log, clock, forgotten } = remembering(memory);
-  if (held !== undefined) {
-    driver.admit(GTRID, held.state, { presumed: held.presumed });
+export function sweptMarker({ branch, opening }: SweptRow, state: State | undefined, memory: Memory): Swept {
+  const mark = openingOf(evidenceOf(branch, opening + 1));
+  if (mark === undefined) {
+    throw new Error('every opening has a mark');
   }
-  const bqual = bqualOf(branch);
-  const markers = new Markers(driver, log);
-  for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    markers.swept(bqual as string as ResourceName, [`${GTRID}:${bqual}:${openingOf(evidenceOf(branch, opening + 1))}`]);
-    clock.advance(SWEEP_MS);
-  }
-  const isNoted = memory.remembered !== 'committed' && driver.registry.outcomes.outcome(GTRID) === 'committed';
-  return { isNoted, mayGo: (forgotten() & (1 << branch)) !== 0 };
+  const isLive = state !== undefined && state.kind !== 'completed';
+  const isKnown = state?.kind === 'completed' && !(presumedIn(state) === 'branch' && state.outcome === 'rolled-back');
+  const remembered = isKnown ? state.outcome : memory.remembered;
+  const row = { gtrid: GTRID, bqual: bqualOf(branch), opening: mark };
+  const conclusion = judgeRow(row, isLive, factsOf({ ...memory, remembered }));
+  return { isNoted: conclusion === 'proves-commit', mayGo: conclusion !== 'stays' };
 }
 
-/** Rows are reported again and again; how long a while is, is not for the checker to know. */
-const SWEEPS = 4;
-const SWEEP_MS = 3_600_000;
-
-function remembering({ remembered, ...memory }: Memory): StandIn {
-  const made = standIn({ ...memory, unfinished: [] });
-  if (remembered !== undefined) {
-    made.driver.registry.outcomes.note(GTRID, remembered);
-  }
-  return made;
+function factsOf({ logged, epoch, remembered }: Memory): ReportFacts {
+  return {
+    log: { identity: IDENTITY, epoch, lostTo: -1 },
+    ...{ logged, history: [], isUnreadable: false, remembered, provenBy: undefined, committed: undefined },
+    ...{ isComplete: true, mayBegin: false, mayHaveBegun: false },
+  };
 }
 
-function resourceOf(event: BranchEvent): ResourceName {
-  return event.bqual as string as ResourceName;
+const NOT_TAKEN_IN: Admission = { state: undefined, effects: [] };
+
+/** Of another log, of one whose name is alike, and of a life that this log does not know. */
+function foreign(epoch: number): readonly Gtrid[] {
+  return ['zzzzzzzzzz.1.1', 'abcdefghii.1.1', `${IDENTITY}.${epoch + 1}.1`] as Gtrid[];
 }
+
+const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
+
+function ignore(): void {}

@@ -47,7 +47,7 @@ export class Entrances {
   }
 
   /** The process has started again. */
-  recover({ log, life }: Standing): Reaction {
+  recover({ log }: Standing): Reaction {
     return remembered(this.#recoveries, log, () => {
       const { protocol, logs, coordinators } = this.#parts;
       const records = logs.unfinished(log);
@@ -55,7 +55,7 @@ export class Entrances {
         const step = records.length === 0 ? undefined : protocol.recovered(GTRID, records);
         return coordinators.enter(step ?? { state: undefined, effects: [] });
       }
-      const { state, effects, problem } = restarted(records, life + 1);
+      const { state, effects, problem } = restarted(records);
       const reaction = coordinators.enter({ state, effects });
       return { ...reaction, problem: reaction.problem ?? problem };
     });
@@ -91,11 +91,11 @@ export class Entrances {
   }
 
   /** A marker row is reported. */
-  swept(row: SweptRow, coordinator: number, presumed: boolean, standing: Standing): Swept {
-    const key = `${row.branch} ${row.opening} ${coordinator} ${presumed} ${this.#key(standing)}`;
+  swept(row: SweptRow, coordinator: number, standing: Standing): Swept {
+    const key = `${row.branch} ${row.opening} ${coordinator} ${this.#key(standing)}`;
     return remembered(this.#swept, key, () => {
       const { state } = this.#parts.coordinators.facts(coordinator);
-      return sweptMarker(row, state && { state, presumed }, this.#memory(standing));
+      return sweptMarker(row, state, this.#memory(standing));
     });
   }
 
@@ -107,7 +107,6 @@ export class Entrances {
     const { logs } = this.#parts;
     return {
       logged: logs.outcome(log),
-      isSettled: logs.facts(log).isFinishedDurable,
       epoch: life + 1,
       remembered: REMEMBERED[remembered],
     };

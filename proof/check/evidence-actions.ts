@@ -54,13 +54,7 @@ function sweep(chooser: Chooser, branch: number, opening: Opening): void {
     if (!site.isAttached || site.table !== Table.absent) {
       return false;
     }
-    const isPresumed = world.flag(Flag.presumed) === 1;
-    const { isNoted, mayGo } = world.entrances.swept(
-      { branch, opening },
-      world.coordinator,
-      isPresumed,
-      world.standing(),
-    );
+    const { isNoted, mayGo } = world.entrances.swept({ branch, opening }, world.coordinator, world.standing());
     const isNews = isNoted && world.isLookedUp && world.flag(Flag.remembered) === 0;
     if (isNews) {
       site.save(world.words, branch);

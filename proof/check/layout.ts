@@ -53,8 +53,6 @@ export const Flag = {
   answersLost: bits(13, 2),
   /** How a transaction ended that has left the memory: 0 not known, 1 committed, 2 rolled back. */
   remembered: bits(15, 2),
-  /** What the coordinator holds was taken in because a branch was found prepared: it is not asked how the transaction ended. */
-  presumed: bits(17, 1),
 } as const;
 
 /** The first word of a branch: the participant, its engine, and what the client and the coordinator know of it. */

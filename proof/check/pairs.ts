@@ -1,17 +1,16 @@
 // Two transactions. The engine's step is a function of one transaction's state, so that two of them meet in the log alone, and in what a
 // start makes of it: that is checked here, for every two contents that one transaction may leave there, in every order.
-import { recover } from '../../src/coordinator/driver/recovery.ts';
 import { Ledger } from '../../src/log/ledger.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { describeRecord } from '../../test/engine/trace.ts';
 import type { WorldReport } from './check.ts';
 import type { Configuration } from './configuration.ts';
+import { started } from './doors.ts';
 import { explore } from './explore.ts';
 import { GTRID, IDENTITY } from './names.ts';
 import { PRODUCTION } from './protocol.ts';
 import type { Logs } from './records.ts';
-import { SILENT, standIn } from './stand-ins.ts';
 import { World } from './world.ts';
 
 const OTHER = 'abcdefghij.1.2' as Gtrid;
@@ -76,12 +75,9 @@ function fateOf(records: Records, gtrid: Gtrid): string {
     ledger.add({ sequence: index + 1, record }, { place: index + 1, epoch: 2 });
   }
   const unfinished = ledger.unfinished();
-  const { driver, directory, log, told } = standIn({ epoch: 2, logged: { kind: 'silent' }, unfinished });
-  recover(log, driver, directory, SILENT);
   return JSON.stringify([
     unfinished.filter((record) => 'gtrid' in record && record.gtrid === gtrid),
-    driver.registry.find(gtrid)?.state,
-    told.filter((one) => one.startsWith(`${gtrid} `)).sort(),
+    started(unfinished).admitted.get(gtrid),
   ]);
 }
 

@@ -1,8 +1,7 @@
 // The log: what is durable, and what is being written, in order. Every content that turns up has a number.
 import type { Event } from '../../src/coordinator/engine/event.ts';
 import { Ledger } from '../../src/log/ledger.ts';
-import type { LoggedOutcome } from '../../src/log/log.ts';
-import type { LogRecord } from '../../src/log/record.ts';
+import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import { branchOf, GTRID, IDENTITY, PROOF, REASON, rename } from './names.ts';
 
 interface Content {

@@ -136,7 +136,7 @@ function isRerouted(site: Site, world: World, branch: number): boolean {
 }
 
 function hear(world: World, branch: number, number: number): boolean {
-  const { kind, awaited, isRolledBack } = world.coordinators.facts(world.coordinator);
+  const { kind, awaited, isPresumed, isRolledBack } = world.coordinators.facts(world.coordinator);
   const before = world.local(branch);
   if (kind === 'active' || kind === 'preparing') {
     noteHeard(world, branch, number);
@@ -145,7 +145,7 @@ function hear(world: World, branch: number, number: number): boolean {
     world.setLocal(branch, Local.callOpen, 0);
   }
   const isNews = world.local(branch) !== before;
-  if (IS_ROLLBACK_DAMAGE[number] && world.flag(Flag.presumed) === 1) {
+  if (IS_ROLLBACK_DAMAGE[number] && isPresumed) {
     return hearOfPresumed(world, branch, number);
   }
   const isChanged = world.tell(world.events.reports[branch]?.[number] ?? -1);

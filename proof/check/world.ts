@@ -133,8 +133,8 @@ export class World {
 
   /** Whoever asks hears what is known of the transaction without its state. */
   get isLookedUp(): boolean {
-    const { told } = this.coordinators.facts(this.coordinator);
-    return this.coordinator === 0 || (this.flag(Flag.presumed) === 1 && told === Flag.toldRolledBack);
+    const { told, isPresumed } = this.coordinators.facts(this.coordinator);
+    return this.coordinator === 0 || (isPresumed && told === Flag.toldRolledBack);
   }
 
   /** Brings an event to the coordinator. False: it changes nothing. */
@@ -150,9 +150,6 @@ export class World {
       return problem !== undefined;
     }
     this.fail(stepProblem(this.known(), before, reaction));
-    if (before.kind === 'none') {
-      this.setFlag(Flag.presumed, reaction.next === 0 ? 0 : 1);
-    }
     this.#carryOut(before, reaction);
     return true;
   }
@@ -162,7 +159,6 @@ export class World {
     this.setLog(this.logs.crashed(this.log, kept));
     this.words[COORDINATOR] = 0;
     this.setFlag(Flag.life, this.flag(Flag.life) + 1);
-    this.setFlag(Flag.presumed, 0);
     for (let branch = 0; branch < this.configuration.branches; branch += 1) {
       // Streams end with the process. What a participant still reads of the old one, it may as well have read before.
       this.words[placeOf(branch) + 1] = 0;

@@ -134,7 +134,7 @@ export class CoordinatorNode {
       core.operations.drain();
       const late = Promise.withResolvers<void>();
       life.host.clock.after(graceMs, late.resolve);
-      void Promise.race([core.driver.registry.empty(), late.promise]).then(() => this.#leave(life, core));
+      void Promise.race([core.transactions.empty(), late.promise]).then(() => this.#leave(life, core));
     }
   }
 

@@ -66,7 +66,7 @@ export class Judge {
     if (!idle || core === undefined) {
       return idle ? 'the coordinator does not serve' : 'a client is at work';
     }
-    const [open] = core.driver.registry.all();
+    const [open] = core.transactions.all();
     if (open !== undefined) {
       return `${open.gtrid} is ${open.state.kind}: ${JSON.stringify(open.state)}`;
     }
@@ -235,7 +235,7 @@ export class Judge {
     if (unrest !== undefined) {
       this.say('D12', unrest);
     }
-    for (const { gtrid, state } of coordinator.core?.driver.registry.outcomes.heuristic() ?? []) {
+    for (const { gtrid, state } of coordinator.core?.transactions.heuristic() ?? []) {
       const attempt = attempts.get(gtrid);
       if (attempt?.mayBeDamaged !== true) {
         this.say('D4', `${gtrid} is listed as heuristic, and nobody has meddled: ${JSON.stringify(state)}`);

@@ -26,8 +26,8 @@ export async function act(system: System, chance: Chance): Promise<void> {
   if (core === undefined) {
     return;
   }
-  const { registry } = core.driver;
-  const shown = [...registry.all(), ...registry.outcomes.heuristic()];
+  const { transactions } = core;
+  const shown = [...transactions.all(), ...transactions.heuristic()];
   if (shown.length === 0) {
     return;
   }

@@ -7,7 +7,7 @@ import type { System } from './system.ts';
 /** What is known elsewhere is here what the lost disks have held. */
 export function settleRestored(system: System): void {
   const { sites, restoredEpoch, world, coordinator, attempts } = system;
-  for (const { gtrid, state } of coordinator.core?.driver.registry.all() ?? []) {
+  for (const { gtrid, state } of coordinator.core?.transactions.all() ?? []) {
     const unproven =
       state.kind === 'committing' ? state.branches.filter(({ status }) => status.kind === 'unproven') : [];
     const attempt = attempts.get(gtrid);

@@ -12,6 +12,7 @@ import { Directory } from './calls/directory.ts';
 import { Driver } from './driver/driver.ts';
 import { Leases } from './driver/leases.ts';
 import { recover, registerKnown } from './driver/recovery.ts';
+import type { Registry } from './driver/registry.ts';
 import type { Holder } from './driver/transaction.ts';
 import { Places } from './edge/places.ts';
 import type { Alarm } from './identity/alarm.ts';
@@ -23,10 +24,10 @@ import { Witness } from './identity/witness.ts';
 import { AdminApi } from './operators/admin-api.ts';
 import { Resolutions } from './operators/resolutions.ts';
 import type { ParticipantParts, ParticipantSession } from './participants/session.ts';
+import { AbsentTransactions } from './reports/absent.ts';
 import { LostDecisions } from './reports/lost-decisions.ts';
-import { Markers } from './reports/markers.ts';
 import { Quarantine } from './reports/quarantine.ts';
-import { Strays } from './reports/reports.ts';
+import { Reports } from './reports/reports.ts';
 
 interface CoreOptions {
   readonly log: Log;
@@ -45,6 +46,8 @@ export interface Core {
   readonly copy: LogCopy;
   readonly alarms: () => readonly Alarm[];
   readonly driver: Driver;
+  /** Those that are held. */
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly operations: Operations;
   readonly application: ApplicationApi;
@@ -61,19 +64,24 @@ export function openCore(options: CoreOptions): Core {
   const now = (): number => clock.now();
   const directory = new Directory();
   const driver = new Driver({ log, clock, random, directory, logger, outcomesMax });
+  const { transactions, desk } = driver;
   const leases = new Leases(identity, epoch);
-  const operations = new Operations({ driver, directory, leases, log, now, openTransactionsMax });
+  const operations = new Operations({ driver, transactions, directory, leases, log, now, openTransactionsMax });
   const mayBegin = (holder: Holder): boolean => operations.mayBegin(holder);
   const quarantine = new Quarantine(clock, logger);
   const lost = new LostDecisions({ driver, log, quarantine });
-  const strays = new Strays({ quarantine, lost, driver, leases, log, logger, defaultTimeoutMs, mayBegin });
+  const absent = new AbsentTransactions({
+    ...{ driver, desk, transactions, leases, log, logger, quarantine, defaultTimeoutMs, mayBegin },
+  });
+  const reports = new Reports({ desk, transactions, absent, quarantine });
   const others = new OtherLogs({ log, directory, beside: options.besideLogs ?? [], now });
   const copy = new LogCopy({ log, driver, directory, clock, logger });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
-  const resolutions = new Resolutions({ driver, directory, log, quarantine, lost, clock, logger });
-  const successors = new Successors({ driver, directory, quarantine, log, clock, logger });
+  const resolutions = new Resolutions({ driver, transactions, directory, log, quarantine, lost, clock, logger });
+  const successors = new Successors({ driver, transactions, directory, quarantine, log, clock, logger });
   const admin = new AdminApi({
     driver,
+    transactions,
     directory,
     find: (gtrid) => operations.find(gtrid, []),
     resolutions,
@@ -83,21 +91,20 @@ export function openCore(options: CoreOptions): Core {
     others,
     clock,
   });
-  const markers = new Markers(driver, log);
   const sessions = new ClientSessions({
-    ...{ api: application, driver, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
+    ...{ api: application, driver, transactions, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },
   });
   const witness = new Witness({ directory, clock, random, logger });
   const places = new Places<ParticipantSession>(PARTICIPANTS_MAX, 'participants');
-  const participants = { places, driver, directory, witness, copy, others, strays, markers, log, clock, logger };
+  const participants = { places, desk, directory, witness, copy, others, reports, log, clock, logger };
   const { refusal } = copy;
   if (refusal === undefined) {
-    recover(log, driver, directory, logger);
+    recover({ log, driver, unreadable: transactions.unreadable, directory, logger });
   } else {
     registerKnown(log, directory);
     driver.refuse(refusal);
     logger.fatal({ evt: 'log-refused', message: refusal.message });
   }
   const alarms = (): readonly Alarm[] => alarmsOf({ copy, others, quarantine, directory });
-  return { copy, alarms, driver, directory, operations, application, admin, sessions, participants };
+  return { copy, alarms, driver, transactions, directory, operations, application, admin, sessions, participants };
 }

@@ -9,6 +9,7 @@ import type { ClientSessions } from './applications/client-session.ts';
 import type { Operations } from './applications/operations.ts';
 import type { Directory } from './calls/directory.ts';
 import type { Driver } from './driver/driver.ts';
+import type { Registry } from './driver/registry.ts';
 
 /** How long the last answers may take to leave. */
 const FAREWELL_MS = 500;
@@ -19,6 +20,7 @@ interface LifetimeParts {
   /** What the health service answers for, besides the server as a whole. */
   readonly serviceNames: readonly string[];
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly operations: Operations;
   readonly sessions: ClientSessions;
@@ -72,11 +74,11 @@ export class Lifetime {
   }
 
   async #drain(): Promise<void> {
-    const { driver, logger, drainGraceMs } = this.#parts;
+    const { transactions, logger, drainGraceMs } = this.#parts;
     this.refuse();
-    logger.info({ evt: 'draining', open: driver.registry.liveCount });
-    await this.#bounded(driver.registry.empty(), drainGraceMs);
-    for (const { gtrid, state } of driver.registry.all()) {
+    logger.info({ evt: 'draining', open: transactions.liveCount });
+    await this.#bounded(transactions.empty(), drainGraceMs);
+    for (const { gtrid, state } of transactions.all()) {
       logger.warn({ evt: 'left-for-recovery', txn: gtrid, state: state.kind });
     }
     await this.#leave();

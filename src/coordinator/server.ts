@@ -10,6 +10,7 @@ import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
 import { openCore } from './core.ts';
 import type { Driver } from './driver/driver.ts';
+import type { Registry } from './driver/registry.ts';
 import { Lifetime } from './lifetime.ts';
 import { addServices, SERVICE_NAMES } from './services.ts';
 
@@ -36,6 +37,7 @@ export interface Coordinator extends AsyncDisposable {
   /** Why nothing is served, until a person adopts the log; undefined: it serves. */
   readonly refusal: CoordinatorError | undefined;
   readonly driver: Driver;
+  readonly transactions: Registry;
   /**
    * Resolves when the log became unusable. Whoever waits is told "unknown" and the server stops by itself; then stop the process,
    * and a restart reads the truth.
@@ -63,7 +65,9 @@ const SERVER_OPTIONS = {
 /** @throws {Error} the address cannot be listened on. The log stays open then: its opener closes it. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { log, clock, logger } = options;
-  const { copy, alarms, driver, directory, operations, application, admin, sessions, participants } = openCore(options);
+  const core = openCore(options);
+  const { copy, alarms, driver, transactions, directory, operations, application, admin, sessions, participants } =
+    core;
 
   const server = new Server(SERVER_OPTIONS);
   const health = new HealthImplementation();
@@ -72,6 +76,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     health,
     serviceNames: SERVICE_NAMES,
     driver,
+    transactions,
     directory,
     operations,
     sessions,
@@ -86,6 +91,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     admin,
     sessions,
     driver,
+    transactions,
     log,
     clock,
     logger,
@@ -95,7 +101,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     backupDir: options.backupDir,
     drain: () => {
       void lifetime.drain();
-      return driver.registry.liveCount;
+      return transactions.liveCount;
     },
   });
   const port = await bind(server, options.listen).catch((error: unknown) => {
@@ -115,6 +121,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return copy.refusal;
     },
     driver,
+    transactions,
     failed: driver.failed,
     stopped: lifetime.stopped,
     isServing: () => lifetime.isServing,

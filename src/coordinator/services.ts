@@ -15,6 +15,7 @@ import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
 import type { ApplicationApi, Reply } from './applications/application-api.ts';
 import type { ClientSessions } from './applications/client-session.ts';
 import type { Driver } from './driver/driver.ts';
+import type { Registry } from './driver/registry.ts';
 import { callerOfCall } from './edge/callers.ts';
 import { invalid } from './edge/requests.ts';
 import type { Alarm } from './identity/alarm.ts';
@@ -34,6 +35,7 @@ interface ServicesParts extends UnaryParts {
   readonly sessions: ClientSessions;
   readonly participants: ParticipantParts;
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly copy: LogCopy;
   /** Where backups are made; undefined: the log takes the name as it is. */
   readonly backupDir: string | undefined;
@@ -122,7 +124,7 @@ function backupPath(directory: string | undefined, name: string): string {
   return directory === undefined ? name : join(directory, name);
 }
 
-function logStatus({ log, driver, copy, alarms }: ServicesParts): GetLogStatusResponse {
+function logStatus({ log, transactions, copy, alarms }: ServicesParts): GetLogStatusResponse {
   const { identity, epoch } = log.recovered;
   const { path, lastSequence, records, bytes, freeBytes, flushMicros, flushLane, forcedWrites } = log.status();
   return {
@@ -136,7 +138,7 @@ function logStatus({ log, driver, copy, alarms }: ServicesParts): GetLogStatusRe
     flushMicros: Math.round(flushMicros),
     flushLane,
     forcedWrites,
-    unfinishedDecisions: driver.registry.all().filter(({ state }) => state.kind === 'committing').length,
+    unfinishedDecisions: transactions.all().filter(({ state }) => state.kind === 'committing').length,
     version: productVersion(),
     protocolVersion: PROTOCOL_VERSION,
     refusal: copy.refusal?.message ?? '',

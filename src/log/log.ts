@@ -1,6 +1,6 @@
 // The log as the coordinator sees it: a port of a few methods, written so that a replicated engine can stand behind it.
 import type { Gtrid, LogIdentity } from '../xa/xid.ts';
-import type { LifeName, LogRecord } from './record.ts';
+import type { LifeName, LoggedOutcome, LogRecord } from './record.ts';
 
 export type Durability = 'forced' | 'lazy';
 
@@ -34,20 +34,6 @@ export interface RecoveredLog {
 export function isRefused({ refused = [] }: RecoveredLog): boolean {
   return refused.length > 0;
 }
-
-/** What the log knows of a transaction that is not open any more. */
-export type LoggedOutcome =
-  | {
-      readonly kind: 'decided';
-      readonly record: Extract<LogRecord, { kind: 'decided' }>;
-      readonly finished: boolean;
-      /** It is finished durably: no start recovers it. Otherwise its finished record may still be lost with the process. */
-      readonly settled: boolean;
-    }
-  /** No decision, and none was ever removed that could have been its: presumed abort may speak. */
-  | { readonly kind: 'silent' }
-  /** Older than the retained outcomes: silence proves nothing. */
-  | { readonly kind: 'expired' };
 
 export interface LogStatus {
   readonly path: string;

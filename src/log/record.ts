@@ -108,3 +108,17 @@ export type LogRecord =
     };
 
 export type LogRecordKind = LogRecord['kind'];
+
+/** What the log knows of a transaction that is not open any more. */
+export type LoggedOutcome =
+  | {
+      readonly kind: 'decided';
+      readonly record: Extract<LogRecord, { kind: 'decided' }>;
+      readonly finished: boolean;
+      /** It is finished durably: no start recovers it. Otherwise its finished record may still be lost with the process. */
+      readonly settled: boolean;
+    }
+  /** No decision, and none was ever removed that could have been its: presumed abort may speak. */
+  | { readonly kind: 'silent' }
+  /** Older than the retained outcomes: silence proves nothing. */
+  | { readonly kind: 'expired' };

@@ -79,16 +79,16 @@ test('a statement that no participant takes is refused with its reason, though i
 test('beyond the open transactions it is refused as such, and what its participants have prepared is rolled back', async () => {
   await using cluster = await startCluster(1);
   const concordat = await connectWarm(cluster);
-  const { registry } = cluster.coordinator.driver;
+  const { transactions } = cluster.coordinator;
   const open = concordat.begin();
   expect(open.context).not.toBe('');
-  await eventually('the place is taken', () => registry.undecidedCount === 1);
+  await eventually('the place is taken', () => transactions.undecidedCount === 1);
   for (const key of ['a', 'b', 'c']) {
     const error = await caught(concordat.transact(writes(key)));
     expect(error).toBeInstanceOf(TransactionRolledBackError);
     expect(error).toMatchObject({ code: 'LIMIT_TRANSACTIONS', retryable: true });
   }
-  await eventually('nothing is left', () => cluster.prepared === 0 && registry.liveCount === 1);
+  await eventually('nothing is left', () => cluster.prepared === 0 && transactions.liveCount === 1);
   await open.rollback();
   for (const key of ['a', 'b', 'c']) {
     expect(await read(concordat, key)).toEqual(NOTHING);

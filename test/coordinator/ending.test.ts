@@ -202,9 +202,9 @@ describe('a volume that is almost full', () => {
     const [accounts, orders] = [await system.participant('accounts'), await system.participant('orders')];
     const { gtrid } = await system.transaction(accounts, orders);
     system.disk.room = false;
-    const before = system.coordinator.driver.registry.liveCount;
+    const before = system.coordinator.transactions.liveCount;
     expect(await refusal(system.api.begin({}))).toMatchObject({ status: 8, code: 'LIMIT_DISK' });
-    expect(system.coordinator.driver.registry.liveCount).toBe(before);
+    expect(system.coordinator.transactions.liveCount).toBe(before);
     expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_COMMITTED');
     system.disk.room = true;
     await system.api.begin({});

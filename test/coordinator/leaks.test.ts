@@ -70,7 +70,7 @@ describe('a completed transaction', () => {
     const gtrid = session.gtrid() as Gtrid;
     session.send({ id: session.id(), begin: { gtrid } });
     await session.ask({ commit: { gtrid } });
-    const transaction = system.coordinator.driver.registry.find(gtrid) as Transaction;
+    const transaction = system.coordinator.transactions.find(gtrid) as Transaction;
     expect(transaction.state.kind).toBe('completed');
     expect(transaction.owner).toBeUndefined();
     expect(transaction.waiters).toEqual([]);
@@ -113,7 +113,7 @@ describe('calls', () => {
     const { gtrid } = await system.api.begin({});
     const branches = Array.from({ length: 64 }, (_, n) => ({ bqual: `nobody-${n}` }));
     await system.api.rollback({ gtrid, branches });
-    expect(system.coordinator.driver.calls.resources).toBe(0);
+    expect(system.coordinator.driver.desk.resources).toBe(0);
   });
 
   it('that are started after the end are not made, and set no timer', () => {

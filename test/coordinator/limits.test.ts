@@ -21,16 +21,13 @@ describe('LIMIT_TRANSACTIONS', () => {
     const { gtrid } = await system.api.begin({});
     await system.api.begin({});
     session.send({ id: session.id(), begin: { gtrid: session.gtrid() } });
-    await eventually('all are open', () => system.coordinator.driver.registry.liveCount === 3);
+    await eventually('all are open', () => system.coordinator.transactions.liveCount === 3);
     expect(await refusal(system.api.begin({}))).toMatchObject({ status: 8, code: 'LIMIT_TRANSACTIONS' });
     const begin = { gtrid: session.gtrid() };
     expect((await session.ask({ begin })).error).toMatchObject({ reason: 'LIMIT_TRANSACTIONS', retryable: true });
     await system.api.rollback({ gtrid });
     session.send({ id: session.id(), begin });
-    await eventually(
-      'it is open now',
-      () => system.coordinator.driver.registry.live(begin.gtrid as Gtrid) !== undefined,
-    );
+    await eventually('it is open now', () => system.coordinator.transactions.live(begin.gtrid as Gtrid) !== undefined);
   });
 
   it('leaves half of the places to others, whatever one connection of unary calls has taken (security X12)', async () => {
@@ -119,7 +116,7 @@ describe('LIMIT_TRANSACTIONS', () => {
     const session = await system.session();
     const gtrid = session.gtrid();
     orders.send({ opened: { gtrid, bqual: 'orders' } });
-    await eventually('the report is in', () => system.coordinator.driver.registry.liveCount === 1);
+    await eventually('the report is in', () => system.coordinator.transactions.liveCount === 1);
     const [begin, commit] = [session.id(), session.id()];
     const branches = [{ bqual: 'orders', instance: orders.instance }];
     session.send({ id: begin, begin: { gtrid } }, { id: commit, commit: { gtrid, branches } });

@@ -58,7 +58,7 @@ describe('a list', () => {
       const gtrid = session.gtrid();
       session.send({ id: session.id(), begin: { gtrid } }, { id: session.id(), commit: { gtrid, branches } });
     }
-    await eventually('all are preparing', () => system.coordinator.driver.registry.liveCount === 400);
+    await eventually('all are preparing', () => system.coordinator.transactions.liveCount === 400);
     const seen = new Set<string>();
     let pageToken = '';
     do {

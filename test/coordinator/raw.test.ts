@@ -16,7 +16,7 @@ const ROLLBACK = '/concordat.v1.TransactionService/Rollback';
 
 /** It still serves, and holds nothing that a refused request would have left. */
 async function unharmed(system: System, live = 0): Promise<void> {
-  expect(system.coordinator.driver.registry.liveCount).toBe(live);
+  expect(system.coordinator.transactions.liveCount).toBe(live);
   expect((await system.api.health({ service: '' })).status).toBe('SERVING');
 }
 

@@ -6,5 +6,5 @@ export const INVALID = { status: 3, code: 'FIELD_INVALID' } as const;
 
 /** What a refused request must not change: the log, the open transactions, what participants were told (I23). */
 export function footprint(system: System) {
-  return { log: system.log.status().lastSequence, live: system.coordinator.driver.registry.liveCount };
+  return { log: system.log.status().lastSequence, live: system.coordinator.transactions.liveCount };
 }

@@ -75,7 +75,7 @@ describe('a session', () => {
     expect(hello.error).toMatchObject({ reason: 'PROTOCOL' });
     expect(hello.error?.message).toContain(`speaks protocol ${PROTOCOL_VERSION}, the client ${next}`);
     expect((await session.ask({})).error).toMatchObject({ reason: 'PROTOCOL' });
-    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+    expect(system.coordinator.transactions.liveCount).toBe(0);
   });
 
   it('ends with LIMIT_FRAME when a frame carries too many messages, and does none of them', async () => {
@@ -85,7 +85,7 @@ describe('a session', () => {
     session.send(...frame);
     session.send({ id: session.id(), begin: { gtrid: session.gtrid() } });
     expect(await session.ended()).toMatchObject({ code: 8 });
-    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+    expect(system.coordinator.transactions.liveCount).toBe(0);
   });
 
   it('answers nothing to messages with the id 0, which want no answer', async () => {
@@ -109,7 +109,7 @@ describe('a session', () => {
     await using system = await openSystem();
     const session = await system.session();
     session.send(...Array.from({ length: 200 }, () => ({ id: session.id(), begin: { gtrid: session.gtrid() } })));
-    await eventually('all are begun', () => system.coordinator.driver.registry.liveCount === 200);
+    await eventually('all are begun', () => system.coordinator.transactions.liveCount === 200);
   });
 });
 
@@ -120,7 +120,7 @@ describe('leased ids', () => {
     const gtrid = one.gtrid();
     expect((await other.ask({ begin: { gtrid } })).error).toMatchObject({ reason: 'FIELD_INVALID', code: 3 });
     expect((await refusal(system.api.begin({ gtrid }))).code).toBe('FIELD_INVALID');
-    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+    expect(system.coordinator.transactions.liveCount).toBe(0);
   });
 
   it('are not lent by a session that has ended', async () => {
@@ -138,7 +138,7 @@ describe('leased ids', () => {
     await using system = await openSystem();
     const session = await system.session();
     expect((await session.ask({ begin: {} })).error).toMatchObject({ reason: 'FIELD_INVALID' });
-    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+    expect(system.coordinator.transactions.liveCount).toBe(0);
   });
 
   it('count as live: a vote that overtakes its Begin waits for it', async () => {
@@ -168,7 +168,7 @@ describe('leased ids', () => {
     const session = await system.session();
     const gtrid = session.gtrid();
     orders.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_PREPARED', evidence: { row: 'xbaaaaaaaaaa' } } });
-    await eventually('the report is in', () => system.coordinator.driver.registry.liveCount === 1);
+    await eventually('the report is in', () => system.coordinator.transactions.liveCount === 1);
     session.cut();
     await orders.hears('finish');
     expect(orders.told).toEqual(['rollback orders']);

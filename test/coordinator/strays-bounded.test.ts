@@ -32,14 +32,14 @@ describe('orphans', () => {
     const orders = await system.participant('orders');
     const all = gtrids(system, 1);
     await tell(held, all);
-    const { registry } = system.coordinator.driver;
-    await eventually('the first ones are being rolled back', () => registry.orphanCount === ORPHANS_MAX);
-    expect(registry.liveCount).toBe(ORPHANS_MAX);
+    const { transactions } = system.coordinator;
+    await eventually('the first ones are being rolled back', () => transactions.orphanCount === ORPHANS_MAX);
+    expect(transactions.liveCount).toBe(ORPHANS_MAX);
     const { gtrid } = await system.transaction(orders);
     expect((await system.api.commit({ gtrid })).outcome).toBe('OUTCOME_COMMITTED');
     await tell(held, all);
     await system.api.health({ service: '' });
-    expect(registry.orphanCount).toBeLessThanOrEqual(ORPHANS_MAX);
+    expect(transactions.orphanCount).toBeLessThanOrEqual(ORPHANS_MAX);
     held.script.finish = () => ({ result: 'FINISH_RESULT_DONE' });
     const told = new Set<string>();
     for (const { gtrid: mine, bqual, verb } of held.heard('finish')) {
@@ -47,12 +47,12 @@ describe('orphans', () => {
       told.add(mine);
     }
     for (let round = 0; told.size < TOLD && round < 10; round += 1) {
-      await eventually('there is room', () => registry.orphanCount === 0);
+      await eventually('there is room', () => transactions.orphanCount === 0);
       await tell(
         held,
         all.filter((mine) => !told.has(mine)),
       );
-      await eventually('they are over', () => registry.orphanCount === 0);
+      await eventually('they are over', () => transactions.orphanCount === 0);
       for (const finish of held.heard('finish')) {
         told.add(finish.gtrid);
       }
@@ -72,7 +72,7 @@ describe('orphans', () => {
     held.send({ reconcile: { branches: [] } });
     await eventually('as many as are told', () => held.heard('finish').length >= ORPHANS_MAX);
     await system.api.health({ service: '' });
-    expect(system.coordinator.driver.calls.sizeOf('held' as never)).toBe(ORPHANS_MAX);
+    expect(system.coordinator.driver.desk.unansweredAt('held' as never)).toBe(ORPHANS_MAX);
   });
 });
 
@@ -92,6 +92,6 @@ describe('quarantined branches', () => {
       /held: 10,000 named and about 1[45],\d{3} more prepared branches/,
     );
     expect(system.events.named('branch-quarantined').length).toBe(10_000);
-    expect(system.coordinator.driver.registry.liveCount).toBe(0);
+    expect(system.coordinator.transactions.liveCount).toBe(0);
   });
 });

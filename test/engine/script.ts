@@ -1,14 +1,15 @@
 // Scripts: cases of one subject in a text file, each with a title, what happens, and the whole trace of what the engine does.
 
+import { judgeReport } from '../../src/coordinator/engine/absent.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
-import { decidedLongAgo, orphan, recovered } from '../../src/coordinator/engine/recovered.ts';
+import { decidedLongAgo, recovered } from '../../src/coordinator/engine/recovered.ts';
 import { openTransaction, type State } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
 import { AssertionError, assert, unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName } from '../../src/xa/xid.ts';
+import { ABSENT_VERBS, Absent, describeConclusion } from './absent.ts';
 import { describeChange, describeEffects, describeJudgement, describeRecord } from './trace.ts';
 import { type Action, parseLine, reason, VOUCHED } from './words.ts';
 
@@ -49,8 +50,8 @@ export function runCase({ body }: Case): readonly string[] {
   const trace: string[] = [];
   for (const line of body) {
     if (!line.startsWith('#')) {
-      const seen = world.act(parseLine(line));
-      trace.push(line.trim(), ...(seen.length === 0 ? ['  (nothing)'] : seen.map((text) => `  ${text}`)));
+      const seen = world.read(line);
+      trace.push(line.trim(), ...(seen?.length === 0 ? ['  (nothing)'] : (seen ?? []).map((text) => `  ${text}`)));
     }
   }
   return trace;
@@ -62,6 +63,13 @@ class World {
   #durable: LogRecord[] = [];
   #forced: LogRecord[] = [];
   #lazy: LogRecord[] = [];
+  readonly #absent = new Absent();
+
+  /** Undefined: the line tells of the world, and nothing happens. */
+  read(line: string): readonly string[] | undefined {
+    const [verb = ''] = line.trim().split(' ');
+    return ABSENT_VERBS.includes(verb) ? this.#absent.act(line, this.#state) : this.act(parseLine(line));
+  }
 
   act(action: Action): string[] {
     switch (action.kind) {
@@ -113,10 +121,10 @@ class World {
     if (event.kind !== 'branch-found' && event.kind !== 'vote' && event.kind !== 'branch-opened') {
       return ['no such transaction'];
     }
-    const prepared = event.kind === 'vote' && event.vote.kind === 'prepared' ? event.vote.evidence : NO_EVIDENCE;
-    const evidence = event.kind === 'branch-found' ? event.evidence : prepared;
-    const { state, effects } = orphan(GTRID, event.bqual, event.instance, evidence);
-    return this.#enter(undefined, state, effects);
+    const conclusion = judgeReport(GTRID, event, this.#absent.facts);
+    return conclusion.kind === 'orphan'
+      ? this.#enter(undefined, conclusion.step.state, conclusion.step.effects)
+      : [...describeConclusion(conclusion)];
   }
 
   #enter(before: State | undefined, state: State, effects: readonly Effect[]): string[] {
@@ -150,7 +158,7 @@ class World {
     if (this.#durable.some(({ kind }) => kind === 'finished')) {
       return [log];
     }
-    const step = recovered(GTRID, this.#durable);
+    const step = recovered(GTRID, this.#durable, this.#absent.lostTo);
     return step === undefined ? [log] : [log, ...this.#enter(undefined, step.state, step.effects)];
   }
 

@@ -2,7 +2,7 @@
 
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { Judgement } from '../../src/coordinator/engine/operator.ts';
-import type { FinishingBranch, OpenBranch, State } from '../../src/coordinator/engine/state.ts';
+import { type FinishingBranch, type OpenBranch, presumedIn, type State } from '../../src/coordinator/engine/state.ts';
 import { unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { type Evidence, openingOf } from '../../src/xa/evidence.ts';
@@ -21,6 +21,7 @@ export function describeChange(before: State | undefined, after: State): string 
 }
 
 export function describeState(state: State): string {
+  const of = presumed(state);
   switch (state.kind) {
     case 'active': {
       const mark = state.rollbackOnly === undefined ? '' : `, rollback-only${describeReason(state.rollbackOnly)}`;
@@ -34,12 +35,12 @@ export function describeState(state: State): string {
     case 'committing':
       return `${state.kind}${request(state.requestId)}: ${list(state.branches.map(finishingBranch))}`;
     case 'rolling-back':
-      return `rolling-back${describeReason(state.reason)}: ${list(state.branches.map(finishingBranch))}`;
+      return `rolling-back${of}${describeReason(state.reason)}: ${list(state.branches.map(finishingBranch))}`;
     case 'completed': {
       const against = state.outcome === 'mixed' || state.outcome === 'hazard' ? `, decision ${state.decision}` : '';
       const logged = state.logged ? ', logged' : '';
       const reason = state.reason === undefined ? '' : describeReason(state.reason);
-      return `completed ${state.outcome}${against}${logged}${reason}: ${list(state.branches.map(finishingBranch))}`;
+      return `completed ${state.outcome}${of}${against}${logged}${reason}: ${list(state.branches.map(finishingBranch))}`;
     }
     default:
       return unreachable(state);
@@ -130,9 +131,10 @@ export function describeEvent(event: Event): string {
 }
 
 /** By the word that the script has for the opening. */
-function after(evidence: Evidence): string {
+export function after(evidence: Evidence): string {
   const opening = openingOf(evidence);
-  return opening === undefined ? '' : ` ${opening}`;
+  const may = evidence.kind === 'opening' ? ' (its row may be gone)' : '';
+  return opening === undefined ? '' : ` ${opening}${may}`;
 }
 
 function openBranch(branch: OpenBranch): string {
@@ -168,6 +170,11 @@ function at({ bqual, instance }: { readonly bqual: string; readonly instance: st
 
 function describeReason(reason: Reason): string {
   return ` (${reason.code}: ${reason.message})`;
+}
+
+function presumed(state: State): string {
+  const of = presumedIn(state);
+  return of === undefined ? '' : `, presumed of the ${of}`;
 }
 
 function request(requestId: string): string {

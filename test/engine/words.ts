@@ -67,7 +67,7 @@ function parse(words: Words): Action {
   }
 }
 
-function parseEvent(verb: string, words: Words): Event {
+export function parseEvent(verb: string, words: Words): Event {
   switch (verb) {
     case 'enlist':
       return { kind: 'enlist-requested', ...words.branch() };
@@ -89,6 +89,8 @@ function parseEvent(verb: string, words: Words): Event {
       return { kind: 'vote', ...words.branch(), vote: vote(words) };
     case 'evidence':
       return { kind: 'one-phase-evidence', ...words.branch(), evidence: evidenceOf(words.next()) };
+    case 'untold':
+      return { kind: 'one-phase-untold', ...words.branch(), reason: reason('RESOURCE_UNAVAILABLE') };
     case 'result':
       return { kind: 'branch-result', ...branchResult(words) };
     case 'retry-due':
@@ -168,11 +170,11 @@ export function reason(code: string): Reason {
 }
 
 /** The scripts call an opening by a word of their own, and speak of evidence of its row. */
-function evidenceOf(word: string): Evidence {
+export function evidenceOf(word: string): Evidence {
   return word === '' ? NO_EVIDENCE : rowEvidence(word as string as Opening);
 }
 
-function decidedBranch(text: string): DecidedBranch {
+export function decidedBranch(text: string): DecidedBranch {
   const [name = '', evidence = ''] = text.split('=');
   return { bqual: bqual(name), evidence: evidenceOf(evidence) };
 }
@@ -185,7 +187,7 @@ function bqual(text: string): Bqual {
   return parsed;
 }
 
-class Words {
+export class Words {
   readonly #words: string[];
 
   constructor(line: string) {
@@ -198,6 +200,10 @@ class Words {
       throw new Error('the line ends too early');
     }
     return word;
+  }
+
+  get more(): boolean {
+    return this.#words.length > 0;
   }
 
   optional(): string {

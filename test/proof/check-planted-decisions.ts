@@ -16,7 +16,7 @@ function finishAll(state: Deciding, verb: 'commit' | 'rollback'): readonly Effec
 function rolledBack(state: Deciding): Step<State> {
   const { gtrid, branches } = state;
   return {
-    state: { kind: 'rolling-back', gtrid, branches, reason: REASON },
+    state: { kind: 'rolling-back', gtrid, branches, reason: REASON, presumed: undefined },
     effects: [...finishAll(state, 'rollback'), { kind: 'answer', level: 'decided' }],
   };
 }
@@ -90,7 +90,7 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
         ? {
             state: {
               ...{ kind: 'completed', gtrid: before.gtrid, decision: 'commit', outcome: 'committed', scope: undefined },
-              ...{ branches: before.branches, reason: undefined, logged: true },
+              ...{ branches: before.branches, reason: undefined, presumed: undefined, logged: true },
             },
             effects: [
               { kind: 'finished', record: { kind: 'finished', gtrid: before.gtrid } },

@@ -3,10 +3,12 @@ import type { Log } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { UNFINISHED_TRANSACTIONS_MAX } from '../../xa/limits.ts';
 import type { Driver } from '../driver/driver.ts';
+import type { Registry } from '../driver/registry.ts';
 import type { Holder } from '../driver/transaction.ts';
 
 interface AdmissionParts {
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly log: Log;
   readonly openTransactionsMax: number;
 }
@@ -31,13 +33,13 @@ export class Admission {
 
   /** @throws {CoordinatorError} DRAINING, LIMIT_TRANSACTIONS, LIMIT_DISK, LOG_FAILED. */
   check(holder: Holder): void {
-    const { driver, log, openTransactionsMax } = this.#parts;
+    const { driver, transactions, log, openTransactionsMax } = this.#parts;
     driver.ensureUsable();
     if (this.#draining) {
       throw new CoordinatorError('DRAINING', 'the coordinator is shutting down');
     }
     if (!this.#hasPlace(holder)) {
-      const { undecidedCount } = driver.registry;
+      const { undecidedCount } = transactions;
       const whose = undecidedCount < openTransactionsMax ? `, too many of them by this connection` : '';
       throw new CoordinatorError('LIMIT_TRANSACTIONS', `${undecidedCount} transactions are open already${whose}`);
     }
@@ -51,13 +53,12 @@ export class Admission {
    * does one connection of unary calls, whose transactions do not end with it as those of a session do.
    */
   #hasPlace(holder: Holder): boolean {
-    const { driver, openTransactionsMax } = this.#parts;
-    const { registry } = driver;
+    const { transactions, openTransactionsMax } = this.#parts;
     return (
-      registry.undecidedCount < openTransactionsMax &&
-      registry.liveCount < openTransactionsMax + UNFINISHED_TRANSACTIONS_MAX &&
+      transactions.undecidedCount < openTransactionsMax &&
+      transactions.liveCount < openTransactionsMax + UNFINISHED_TRANSACTIONS_MAX &&
       (typeof holder !== 'string' ||
-        registry.undecidedCountOf(holder) < openTransactionsMax - Math.floor(openTransactionsMax / 2))
+        transactions.undecidedCountOf(holder) < openTransactionsMax - Math.floor(openTransactionsMax / 2))
     );
   }
 }

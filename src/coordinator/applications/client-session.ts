@@ -20,6 +20,7 @@ import type { Directory } from '../calls/directory.ts';
 import { reasonOf } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
+import type { Registry } from '../driver/registry.ts';
 import type { Owner, Transaction } from '../driver/transaction.ts';
 import { type Caller, callerOfSession } from '../edge/callers.ts';
 import { wireReason } from '../edge/describe.ts';
@@ -31,6 +32,7 @@ import { directoryPages, tellChanges } from './directory-news.ts';
 interface SessionParts {
   readonly api: ApplicationApi;
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly leases: Leases;
   readonly directory: Directory;
   readonly identity: LogIdentity;
@@ -284,7 +286,7 @@ class ClientSession implements Owner, Guest {
     this.#out.close();
     this.#stream.end();
     this.#parts.leases.release(this);
-    for (const transaction of this.#parts.driver.registry.undecidedOf(this)) {
+    for (const transaction of this.#parts.transactions.undecidedOf(this)) {
       if (transaction.state.kind === 'active') {
         transaction.endRequested = true;
         const reason = { code: 'CLIENT_LOST', message: "its client's session ended", retryable: true };

@@ -11,9 +11,9 @@ import {
   rolledBackError,
   unknownOutcomeError,
 } from '../driver/answers.ts';
-import type { Found } from '../driver/lookup.ts';
 import type { Transaction } from '../driver/transaction.ts';
 import type { ClaimedBranch } from '../engine/event.ts';
+import type { Found } from '../engine/question.ts';
 import { type Committed, committedIn, difference } from '../engine/scope.ts';
 import type { State } from '../engine/state.ts';
 

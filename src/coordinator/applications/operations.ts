@@ -16,11 +16,13 @@ import {
 } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
-import { type Found, lookUp } from '../driver/lookup.ts';
+import { lookUp } from '../driver/lookup.ts';
+import type { Registry } from '../driver/registry.ts';
 import type { Holder, Owner, Transaction } from '../driver/transaction.ts';
 import { invalid } from '../edge/requests.ts';
 import type { ClaimedBranch, Event } from '../engine/event.ts';
-import { openTransaction } from '../engine/state.ts';
+import type { Found } from '../engine/question.ts';
+import { openTransaction, presumedIn } from '../engine/state.ts';
 import { Admission } from './admission.ts';
 import { type Asked, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
 
@@ -33,6 +35,7 @@ interface Enlisted {
 
 interface OperationsParts {
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly leases: Leases;
   readonly log: Log;
@@ -74,15 +77,15 @@ export class Operations {
   }
 
   #beginLeased(timeoutMs: number, owner: Owner, gtrid: Gtrid | undefined): Gtrid {
-    const { driver, leases } = this.#parts;
+    const { driver, transactions, leases } = this.#parts;
     if (gtrid === undefined) {
       throw invalid('gtrid', "must be of the session's own lease: a session's Begin is not answered");
     }
     if (leases.ownerOf(gtrid) !== owner) {
       throw invalid('gtrid', "must be of the session's own lease, or empty in a unary call");
     }
-    const known = driver.registry.find(gtrid);
-    if (known?.presumed === false) {
+    const known = transactions.find(gtrid);
+    if (known !== undefined && presumedIn(known.state) === undefined) {
       // A participant's report overtook this Begin on its own stream: the place is taken, whether there is another one or not.
       driver.setTimeLimit(known, timeoutMs);
       return gtrid;
@@ -107,8 +110,8 @@ export class Operations {
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
   enlist(gtrid: Gtrid, resource: ResourceName, asked: Bqual | undefined, isNew: boolean): Enlisted {
-    const { driver, directory, now } = this.#parts;
-    const transaction = driver.registry.find(gtrid);
+    const { driver, transactions, directory, now } = this.#parts;
+    const transaction = transactions.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
     }
@@ -143,7 +146,7 @@ export class Operations {
     level: Acknowledgement,
     done: (end: End) => void,
   ): void {
-    if (this.#parts.driver.registry.find(gtrid)?.state.kind === 'active') {
+    if (this.#parts.transactions.find(gtrid)?.state.kind === 'active') {
       for (const { bqual } of claimed) {
         this.#checkRegistered(resourceOf(bqual));
       }
@@ -159,7 +162,7 @@ export class Operations {
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_DECIDED: the mark would contradict a decision. */
   setRollbackOnly(gtrid: Gtrid, message: string): void {
-    const transaction = this.#parts.driver.registry.find(gtrid);
+    const transaction = this.#parts.transactions.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
     }
@@ -179,7 +182,7 @@ export class Operations {
    * @throws {CoordinatorError} BRANCHES_DIFFER: it is committed, and not with every branch that the asker names.
    */
   async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[], asker?: Owner): Promise<Transaction | Found> {
-    const held = this.#parts.driver.registry.findKnown(gtrid);
+    const held = this.#parts.transactions.findKnown(gtrid);
     if (held !== undefined) {
       throwIf(otherThanHeld(held, claimed));
       return held;
@@ -196,15 +199,12 @@ export class Operations {
   /** @throws {CoordinatorError} LOG_FAILED, EPOCH_STALE: the log's silence proves nothing. */
   async #lookUp(gtrid: Gtrid, claimed: readonly ClaimedBranch[]): Promise<Found> {
     this.#parts.driver.ensureUsable();
-    const { driver, log, directory, leases } = this.#parts;
-    const { outcomes, unreadable } = driver.registry;
-    const mayHaveBegun = (id: Gtrid): boolean => leases.mayHaveBegun(id);
-    return await lookUp({ log, directory, outcomes, unreadable, mayHaveBegun }, gtrid, claimed);
+    return await lookUp(this.#parts, gtrid, claimed);
   }
 
   #end(gtrid: Gtrid, level: Acknowledgement, done: (end: End) => void, asked: Asked, event: Event): void {
-    const { driver } = this.#parts;
-    const transaction = driver.registry.findKnown(gtrid);
+    const { driver, transactions } = this.#parts;
+    const transaction = transactions.findKnown(gtrid);
     if (transaction === undefined) {
       this.#lookUp(gtrid, asked.claimed).then(
         (found) => done(endOfFound(gtrid, found, asked)),

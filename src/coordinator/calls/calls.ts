@@ -191,7 +191,7 @@ export class Calls {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
         if (sidecar !== undefined && call.evidence.kind === 'none' && call.instance !== '') {
           // The instance is gone, and with it the branch's session.
-          this.#neverTold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
+          this.#untold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
           return undefined;
         }
         return sidecar;
@@ -199,12 +199,12 @@ export class Calls {
     }
   }
 
-  /** Without evidence nobody was told to commit, so that nothing was committed: the branch is as good as a vote against it. */
-  #neverTold(call: Call, code: ErrorCode, message: string): void {
+  /** Nobody can be told to commit, as it looks from here: what that means is for the engine to say. */
+  #untold(call: Call, code: ErrorCode, message: string): void {
     const { gtrid, bqual, instance } = call;
     this.#table.end(call);
     const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
-    this.#emit(gtrid, { kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason } });
+    this.#emit(gtrid, { kind: 'one-phase-untold', bqual, instance, reason });
   }
 
   #send(call: Call, link: Link): void {
@@ -236,7 +236,7 @@ export class Calls {
       const waitedMs = now - call.since;
       if (call.link === undefined) {
         if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && call.evidence.kind === 'none') {
-          this.#neverTold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
+          this.#untold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
         } else if (waitedMs >= REROUTE_MS) {
           this.#route(call);
         }

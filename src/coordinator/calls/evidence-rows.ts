@@ -16,30 +16,26 @@ const KEPT_MS = 60_000;
 /** Rows whose time ends within the same second go together. */
 const KEPT_STEP_MS = 1_000;
 
-/** Nothing will be asked of the row any more. */
-type MayGo = (row: EvidenceRow) => boolean;
-
-interface Kept extends EvidenceRow {
-  readonly mayGo: MayGo;
-}
-
 export class Evidence {
   readonly #directory: Directory;
   readonly #clock: Clock;
+  readonly #mayGo: (row: EvidenceRow) => boolean;
   /** Finished records appended lazily before the n-th forced append started: durable when that one is. */
   #unproven: EvidenceRow[] = [];
   #inFlight: EvidenceRow[][] = [];
   readonly #ready = new Map<ResourceName, EvidenceRow[]>();
   /** What goes later, by when that is, oldest first. */
-  readonly #kept: { readonly dueAt: number; readonly rows: Kept[] }[] = [];
+  readonly #kept: { readonly dueAt: number; readonly rows: EvidenceRow[] }[] = [];
   readonly #keptNames = new Set<string>();
   #keptTimer: Timer | undefined;
   #timer: Timer | undefined;
   #closed = false;
 
-  constructor(directory: Directory, clock: Clock) {
+  /** @param mayGo whether nothing will be asked of the row any more. */
+  constructor(directory: Directory, clock: Clock, mayGo: (row: EvidenceRow) => boolean) {
     this.#directory = directory;
     this.#clock = clock;
+    this.#mayGo = mayGo;
   }
 
   /** The finished record of these branches was appended lazily. */
@@ -65,8 +61,25 @@ export class Evidence {
     }
   }
 
+  /** A commit in one phase has no record: after a restart the row alone proves it, and nobody need sweep for it. */
+  aloneProve(gtrid: Gtrid, branches: readonly FinishingBranch[]): void {
+    for (const { bqual, evidence } of branches) {
+      const row = rowOf({ gtrid, bqual }, evidence);
+      if (row !== undefined) {
+        this.seen(row);
+      }
+    }
+  }
+
+  /** An engine still keeps the row: it goes after a while in which it can be asked for, if nothing will be asked of it then. */
+  seen(row: EvidenceRow): void {
+    if (this.#mayGo(row)) {
+      this.forgetLater(row);
+    }
+  }
+
   /** The row goes in a minute, if it may go then; sooner where there are very many, or their table would grow and grow. */
-  forgetLater(row: EvidenceRow, mayGo: MayGo): void {
+  forgetLater(row: EvidenceRow): void {
     const name = formatRow(row);
     if (this.#closed || this.#keptNames.has(name)) {
       return;
@@ -80,7 +93,7 @@ export class Evidence {
       newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };
       this.#kept.push(newest);
     }
-    newest.rows.push({ ...row, mayGo });
+    newest.rows.push(row);
     this.#keptNames.add(name);
     this.#keptTimer ??= this.#clock.after(newest.dueAt - now, this.#forgetKept);
   }
@@ -120,7 +133,7 @@ export class Evidence {
   #forgetOldest(): void {
     for (const row of this.#kept.shift()?.rows ?? []) {
       this.#keptNames.delete(formatRow(row));
-      if (row.mayGo(row)) {
+      if (this.#mayGo(row)) {
         this.forget(row);
       }
     }

@@ -1,7 +1,5 @@
 // What a caller may be told of a transaction's end, from its state (D5).
 import { assert } from '../../lib/assert.ts';
-import type { LoggedOutcome } from '../../log/log.ts';
-import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
@@ -36,21 +34,6 @@ function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
   const has = (kind: 'damaged' | 'vouched'): boolean =>
     branches.some(({ status }) => status.kind === kind || (status.kind === 'recording-damage' && status.was === kind));
   return has('damaged') ? 'mixed' : has('vouched') ? 'hazard' : undefined;
-}
-
-/** The outcome that the log's records of a transaction stand for, when it is not held any more; undefined: they are silent. */
-export function recordedOutcome(logged: LoggedOutcome, history: readonly LogRecord[]): Outcome | undefined {
-  const acted = (...actions: readonly string[]): boolean =>
-    history.some((record) => record.kind === 'operator-action' && actions.includes(record.action));
-  const damage = history.flatMap((record) => (record.kind === 'heuristic' ? record.damage : []));
-  if (damage.some(({ kind }) => kind !== 'unproven')) {
-    return 'mixed';
-  }
-  if (acted('forget') || damage.length > 0) {
-    return acted('branch-rolled-back') ? 'mixed' : 'hazard';
-  }
-  // An operator's word for a branch counts for nothing when its engine proved the end after all.
-  return logged.kind === 'decided' ? 'committed' : undefined;
 }
 
 export function reasonOf(state: State): Reason | undefined {

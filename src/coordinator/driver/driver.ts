@@ -14,9 +14,11 @@ import type { Effect, Event } from '../engine/event.ts';
 import { isHeuristic, type State } from '../engine/state.ts';
 import { step } from '../engine/step.ts';
 import { outcomeOf, unknownOutcomeError } from './answers.ts';
+import { Desk } from './desk.ts';
 import { Effects } from './effects.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
+import { isAccountedFor } from './traces.ts';
 import { type Admission, Transaction, type Waiter } from './transaction.ts';
 import { Unfinished } from './unfinished.ts';
 import { Waiting } from './waiting.ts';
@@ -33,13 +35,16 @@ interface DriverParts {
 type Refusal = Extract<Effect, { kind: 'refuse-enlist' | 'refuse-end' }>;
 
 export class Driver {
-  readonly registry: Registry;
-  readonly calls: Calls;
-  readonly evidence: Evidence;
-  readonly unreached: UnreachedBranches;
+  /** Those that are held. */
+  readonly transactions: Registry;
+  /** Where participants are heard. */
+  readonly desk: Desk;
   /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
   readonly failed: Promise<Error>;
   readonly #failed = Promise.withResolvers<Error>();
+  readonly #calls: Calls;
+  readonly #evidence: Evidence;
+  readonly #unreached: UnreachedBranches;
   readonly #clock: Clock;
   readonly #effects: Effects;
   readonly #timers: Timers;
@@ -56,10 +61,14 @@ export class Driver {
     const { log, clock, random, directory, logger } = parts;
     this.#clock = clock;
     this.#logger = logger;
-    this.registry = new Registry(parts.outcomesMax);
-    this.evidence = new Evidence(directory, clock);
-    this.calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
-    this.unreached = new UnreachedBranches(this.calls);
+    const transactions = new Registry(parts.outcomesMax);
+    const evidence = new Evidence(directory, clock, (row) => isAccountedFor(row, log, transactions));
+    const calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
+    const unreached = new UnreachedBranches(calls);
+    this.transactions = transactions;
+    this.#evidence = evidence;
+    this.#calls = calls;
+    this.#unreached = unreached;
     const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
     this.#timers = new Timers({
       clock,
@@ -70,14 +79,15 @@ export class Driver {
         this.#unfinished.watch();
       },
     });
+    this.desk = new Desk({ transactions, calls, unreached, evidence, logger, apply });
     this.#waiting = new Waiting(this.#timers, clock);
-    this.#unfinished = new Unfinished({ registry: this.registry, directory, clock, logger });
+    this.#unfinished = new Unfinished({ transactions, directory, clock, logger });
     this.#effects = new Effects({
       log,
       logger,
       apply,
-      calls: this.calls,
-      evidence: this.evidence,
+      calls,
+      evidence,
       timers: this.#timers,
       unfinished: this.#unfinished,
       answer: (transaction, level) => this.#waiting.answer(transaction, level),
@@ -99,9 +109,7 @@ export class Driver {
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
     const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
     transaction.holder = options.holder ?? options.owner;
-    transaction.presumed = options.presumed ?? false;
-    transaction.neverBegun = options.neverBegun ?? false;
-    this.registry.add(transaction);
+    this.transactions.add(transaction);
     if (options.timeoutMs !== undefined) {
       this.#timers.deadline(transaction, options.timeoutMs);
     }
@@ -111,12 +119,6 @@ export class Driver {
       this.#unfinished.watch();
     }
     return transaction;
-  }
-
-  /** What a transaction that is not held any more asks for when it hears of `event` is carried out; nothing of it is kept. */
-  applyOnce(gtrid: Gtrid, state: State, event: Event): void {
-    const transaction = new Transaction(gtrid, state, undefined, this.#clock.now(), Number.POSITIVE_INFINITY);
-    this.#perform(transaction, step(state, event).effects);
   }
 
   /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
@@ -162,12 +164,6 @@ export class Driver {
     return effects.find((effect) => effect.kind === 'refuse-enlist' || effect.kind === 'refuse-end');
   }
 
-  /** Whether the event would change anything, or ask for anything, if it were applied. */
-  matters(transaction: Transaction, event: Event): boolean {
-    const { state, effects } = step(transaction.state, event);
-    return state !== transaction.state || effects.length > 0;
-  }
-
   /** The next call of every branch that waits for a retry is made now. @returns how many. */
   retryNow(transaction: Transaction): number {
     const due = [...transaction.retries.keys()];
@@ -180,16 +176,16 @@ export class Driver {
   /** Nothing moves from now on. Whoever waits has lost its connection, or is about to. */
   close(): void {
     this.#closed = true;
-    for (const transaction of this.registry.all()) {
+    for (const transaction of this.transactions.all()) {
       transaction.quiet();
     }
-    this.calls.close();
-    this.evidence.close();
+    this.#calls.close();
+    this.#evidence.close();
     this.#unfinished.close();
   }
 
   #emit(gtrid: Gtrid, event: Event): void {
-    const transaction = this.registry.find(gtrid);
+    const transaction = this.transactions.find(gtrid);
     if (transaction !== undefined) {
       this.apply(transaction, event);
     }
@@ -219,7 +215,7 @@ export class Driver {
       if (state.kind !== before.kind) {
         this.#changedKind(transaction, before);
       } else if (state.kind === 'completed') {
-        this.registry.outcomes.note(transaction.gtrid, state.outcome); // Damage that was found after the end.
+        this.transactions.outcomes.note(transaction.gtrid, state.outcome); // Damage that was found after the end.
       }
     }
     this.#perform(transaction, effects);
@@ -227,20 +223,23 @@ export class Driver {
 
   #changedKind(transaction: Transaction, before: State): void {
     transaction.since = this.#clock.now();
-    this.registry.moved(transaction, before);
+    this.transactions.moved(transaction, before);
     this.#waiting.bound(transaction);
     if (before.kind === 'preparing') {
       for (const { bqual } of before.branches) {
-        this.calls.dropPrepare(transaction.gtrid, bqual);
+        this.#calls.dropPrepare(transaction.gtrid, bqual);
       }
     }
     if (before.kind === 'one-phase') {
-      this.calls.drop(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
+      this.#calls.drop(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
+      if (transaction.state.kind === 'completed' && transaction.state.outcome === 'committed') {
+        this.#evidence.aloneProve(transaction.gtrid, transaction.state.branches);
+      }
     }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {
       transaction.quiet();
-      this.unreached.note(transaction.state);
+      this.#unreached.note(transaction.state);
       transaction.owner = undefined; // Kept for its late messages; with its session it would be too much.
       if (isHeuristic(transaction.state)) {
         const { outcome } = transaction.state;
@@ -289,7 +288,7 @@ export class Driver {
   }
 
   #giveUp(): void {
-    for (const transaction of this.registry.all()) {
+    for (const transaction of this.transactions.all()) {
       transaction.quiet();
       this.#waiting.answer(transaction, 'applied');
     }

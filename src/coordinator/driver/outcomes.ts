@@ -3,7 +3,7 @@ import { FifoMap } from '../../lib/fifo-map.ts';
 import type { Outcome } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { type Committed, committedIn } from '../engine/scope.ts';
-import { isHeuristic } from '../engine/state.ts';
+import { isHeuristic, presumedIn } from '../engine/state.ts';
 import type { Transaction } from './transaction.ts';
 
 /** States kept whole: late messages arrive within seconds, and at 5,000 transactions a second this holds the last ones. */
@@ -38,7 +38,7 @@ export class Outcomes {
     if (evicted !== undefined && isHeuristic(evicted.state)) {
       this.#heuristic.set(evicted.gtrid, evicted);
     }
-    if (!transaction.presumed || transaction.neverBegun || outcome !== 'rolled-back') {
+    if (presumedIn(state) !== 'branch' || outcome !== 'rolled-back') {
       this.note(gtrid, outcome);
     }
   }

@@ -1,7 +1,7 @@
 // Which transactions are held: live ones, and completed ones as long as somebody may ask for them.
 import { assert } from '../../lib/assert.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import type { Completed, State } from '../engine/state.ts';
+import { type Completed, presumedIn, type State } from '../engine/state.ts';
 import { outcomeOf } from './answers.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Holder, Transaction } from './transaction.ts';
@@ -32,8 +32,8 @@ export class Registry {
   /** The same, if its state says how the transaction ends. */
   findKnown(gtrid: Gtrid): Transaction | undefined {
     const transaction = this.find(gtrid);
-    const isPresumed = transaction?.presumed && !transaction.neverBegun;
-    return isPresumed && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
+    const isOnlyBranch = transaction !== undefined && presumedIn(transaction.state) === 'branch';
+    return isOnlyBranch && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
   }
 
   get liveCount(): number {
@@ -59,8 +59,19 @@ export class Registry {
     return this.#undecidedOf.get(holder)?.size ?? 0;
   }
 
+  /** Live ones. */
   all(): readonly Transaction[] {
     return [...this.#live.values()];
+  }
+
+  /** Completed ones with damage, or with an end that nobody proves: held until an operator forgets them. */
+  heuristic(): readonly Transaction[] {
+    return this.outcomes.heuristic();
+  }
+
+  /** An operator has forgotten it. */
+  forget(gtrid: Gtrid): void {
+    this.outcomes.remove(gtrid);
   }
 
   add(transaction: Transaction): void {
@@ -72,7 +83,7 @@ export class Registry {
       this.#live.set(gtrid, transaction);
       this.#undecided += Number(isUndecided(state));
       this.#note(transaction);
-      this.#orphans += Number(transaction.presumed);
+      this.#orphans += Number(presumedIn(state) !== undefined);
     }
   }
 
@@ -86,7 +97,7 @@ export class Registry {
     if (before.kind === 'completed') {
       this.outcomes.remove(gtrid);
       this.#live.set(gtrid, transaction);
-      this.#orphans += Number(transaction.presumed);
+      this.#orphans += Number(presumedIn(state) !== undefined);
     } else if (state.kind === 'completed') {
       this.#completed(transaction, state);
     }
@@ -126,9 +137,9 @@ export class Registry {
     }
   }
 
-  #completed(transaction: Transaction, { outcome }: Completed): void {
+  #completed(transaction: Transaction, { outcome, presumed }: Completed): void {
     this.#live.delete(transaction.gtrid);
-    this.#orphans -= Number(transaction.presumed);
+    this.#orphans -= Number(presumed !== undefined);
     this.outcomes.add(transaction, outcome);
     for (const listener of this.#idleListeners) {
       listener();

@@ -26,10 +26,6 @@ export interface Admission {
   readonly timeoutMs?: number;
   /** What the first state asks for. */
   readonly effects?: readonly Effect[];
-  /** See `Transaction`. */
-  readonly presumed?: boolean;
-  /** See `Transaction`. */
-  readonly neverBegun?: boolean;
 }
 
 export class Transaction {
@@ -53,16 +49,6 @@ export class Transaction {
   operatorAction = false;
   /** What people were told of it. */
   alarms: Set<string> | undefined;
-  /**
-   * Taken in for a branch that was found prepared and that no decision names. That it rolls back says nothing of the transaction, which
-   * may have been one phase of another branch: whoever asks names its branches, as if it were not held (D5).
-   */
-  presumed = false;
-  /**
-   * No transaction was begun under its id in this life, and none will be: what was presumed of it is its end, whatever its asker knows of
-   * its branches.
-   */
-  neverBegun = false;
   /** The owner asked for an end: it is answered, not notified. */
   endRequested = false;
 

@@ -21,8 +21,8 @@ const LINES_MAX = 20;
 const SAME_REASON_MS = 10_000;
 const REASONS_MAX = 1_000;
 
-interface UnfinishedParts {
-  readonly registry: Registry;
+export interface UnfinishedParts {
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -78,9 +78,9 @@ export class Unfinished {
 
   readonly #look = (): void => {
     this.#timer = undefined;
-    const { registry, clock } = this.#parts;
+    const { transactions, clock } = this.#parts;
     const now = clock.now();
-    const open = registry.all().filter(({ state }) => state.kind === 'committing' || state.kind === 'rolling-back');
+    const open = transactions.all().filter(({ state }) => state.kind === 'committing' || state.kind === 'rolling-back');
     const due = open
       .filter(({ since }) => now - since >= OVERDUE_MS)
       .flatMap((transaction) =>

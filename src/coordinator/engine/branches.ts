@@ -141,13 +141,14 @@ export function rollBack(
         branches: [],
         scope: undefined,
         reason,
+        presumed: undefined,
         logged: false,
       },
       effects: [...alarms, answer, { kind: 'answer', level: 'applied' }],
     };
   }
   return {
-    state: { kind: 'rolling-back', gtrid: state.gtrid, branches: pending, reason },
+    state: { kind: 'rolling-back', gtrid: state.gtrid, branches: pending, reason, presumed: undefined },
     effects: [...alarms, ...told.map((branch) => finishEffect(branch, 'rollback')), answer],
   };
 }
@@ -197,6 +198,7 @@ export function committedWithoutRecord(gtrid: State['gtrid'], scope: CommitScope
       branches: [],
       scope,
       reason: undefined,
+      presumed: undefined,
       logged: false,
     },
     effects: [

@@ -40,6 +40,7 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     // D2: they lose to the decision.
     case 'decision-durable':
     case 'one-phase-evidence':
+    case 'one-phase-untold':
       return ignore(state);
     default:
       return unreachable(event);
@@ -141,7 +142,10 @@ export function completeCommit(state: Committing, effects: readonly Effect[]): S
   const outcome = isDamaged ? 'mixed' : isVouched ? 'hazard' : 'committed';
   const answer: Effect = { kind: 'answer', level: 'applied' };
   return {
-    state: { kind: 'completed', gtrid, decision: 'commit', outcome, branches, scope, reason: undefined, logged: true },
+    state: {
+      ...{ kind: 'completed', gtrid, decision: 'commit', outcome, branches, scope },
+      ...{ reason: undefined, presumed: undefined, logged: true },
+    },
     effects:
       outcome === 'committed'
         ? [...effects, { kind: 'finished', record: { kind: 'finished', gtrid } }, answer]

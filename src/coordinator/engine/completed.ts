@@ -4,7 +4,7 @@ import type { FinishResult } from '../../xa/vocabulary.ts';
 import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
 import { alarm, disprove } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
-import { type BranchReport, isOtherWork, rollbackStray } from './reports.ts';
+import { type BranchReport, isOtherWork, opened, rollbackStray } from './reports.ts';
 import { foundCommitted, proofOfCommit } from './rolling-back.ts';
 import { refuseIfOther } from './scope.ts';
 import type { Completed, FinishingBranch, State } from './state.ts';
@@ -21,6 +21,9 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     case 'branch-found':
     case 'vote':
       return reported(state, event);
+    case 'one-phase-evidence':
+      // It is over: what waits there to be told is as good as a branch that was only opened.
+      return reported(state, opened(event));
     case 'branch-result':
       return lateResult(state, event);
     case 'damage-durable': {
@@ -43,7 +46,7 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     case 'operator-rollback':
     case 'operator-vouched':
     case 'decision-durable':
-    case 'one-phase-evidence':
+    case 'one-phase-untold':
     case 'retry-due':
       return ignore(state);
     default:
@@ -98,9 +101,9 @@ function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-resu
   if (proof === undefined) {
     return ignore(state);
   }
-  const { gtrid, branches, reason } = state;
+  const { gtrid, branches, reason, presumed } = state;
   assert(reason !== undefined, 'a rollback has a reason');
-  const found = foundCommitted({ kind: 'rolling-back', gtrid, branches, reason }, bqual, proof);
+  const found = foundCommitted({ kind: 'rolling-back', gtrid, branches, reason, presumed }, bqual, proof);
   if (found === undefined) {
     return ignore(state);
   }

@@ -33,6 +33,14 @@ export type Event =
       readonly instance: string;
       readonly evidence: Evidence;
     }
+  /** The commit in one phase could be told to nobody, and will be told to nobody by the call that was made for it. */
+  | {
+      readonly kind: 'one-phase-untold';
+      readonly bqual: Bqual;
+      /** As in the call. */
+      readonly instance: string;
+      readonly reason: Reason;
+    }
   | {
       readonly kind: 'branch-result';
       readonly bqual: Bqual;

@@ -4,7 +4,7 @@
 // known, nothing was committed, whoever died.
 import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo, formatEvidence, isSameEvidence } from '../../xa/evidence.ts';
-import type { Evidence } from '../../xa/vocabulary.ts';
+import type { Evidence, Reason } from '../../xa/vocabulary.ts';
 import { finishEffect, ignore } from './branches.ts';
 import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
@@ -18,6 +18,8 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   switch (event.kind) {
     case 'one-phase-evidence':
       return isOpen && event.bqual === state.branch.bqual ? announced(state, event) : ignore(state);
+    case 'one-phase-untold':
+      return isOpen && event.bqual === state.branch.bqual ? untold(state, event) : ignore(state);
     case 'branch-result':
       return isOpen && event.bqual === state.branch.bqual && event.verb === 'commit-one-phase'
         ? result(state, event)
@@ -108,21 +110,34 @@ function announced(
   return { state: { ...state, branch }, effects: [finishEffect(branch, 'commit-one-phase')] };
 }
 
+/**
+ * Without evidence nobody was told to commit, so that nothing was committed: the branch is as good as a vote against it. Once the evidence
+ * is known, the commit may have been carried out, and only the engine knows (D5): it is asked again.
+ */
+function untold(
+  state: OnePhase,
+  { instance, reason }: { readonly instance: string; readonly reason: Reason },
+): Step<State> {
+  const { bqual, evidence, status, instance: holder } = state.branch;
+  assert(status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
+  if (holder !== '' && holder !== instance) {
+    return ignore(state); // By now it is known who holds it, and he is asked.
+  }
+  return evidence.kind === 'none'
+    ? complete(state, 'rolled-back', { kind: 'proven' }, reason)
+    : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
+}
+
 function vote(state: OnePhase, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { branch } = state;
-  const { status, bqual } = branch;
-  assert(status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
   const isAnothers = branch.instance !== '' && event.instance !== branch.instance;
   if (isAnothers || (branch.instance === '' && event.vote.kind !== 'rollback')) {
     return ignore(state); // A second opening, which says nothing of the branch that is being committed (D5).
   }
   switch (event.vote.kind) {
     case 'rollback':
-      // Nobody was told to commit yet, and now nobody will be. Once the evidence is known, the commit may have been carried out, and
-      // only the engine knows (D5): it is asked again.
-      return branch.evidence.kind === 'none'
-        ? complete(state, 'rolled-back', { kind: 'proven' }, event.vote.reason)
-        : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
+      // Nobody was told to commit yet, and now nobody will be.
+      return untold(state, { instance: event.instance, reason: event.vote.reason });
     case 'prepared':
       // By its last statement, whose vote the commit request overtook.
       return announced(state, { instance: event.instance, evidence: event.vote.evidence });
@@ -192,9 +207,15 @@ function complete(
     { kind: 'answer', level: 'applied' },
   ];
   const logged = outcome === 'hazard';
+  const presumed = undefined;
   const scope = decision === 'commit' ? { readOnly: [], unnamed: state.unnamed } : undefined;
   return {
-    state: { kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope, reason, logged },
+    state: {
+      ...{ kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope },
+      reason,
+      presumed,
+      logged,
+    },
     effects,
   };
 }

@@ -1,7 +1,7 @@
 // What an operator may do to a transaction, judged before anything is written; and what it would do, in sentences.
 import { unreachable } from '../../lib/assert.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
-import type { Bqual } from '../../xa/xid.ts';
+import { type Bqual, type Gtrid, gtridParts } from '../../xa/xid.ts';
 import { find } from './branches.ts';
 import { isHeuristic, type State } from './state.ts';
 
@@ -40,6 +40,40 @@ export function judge(state: State, resolution: Resolution, reachable: (bqual: B
     default:
       return unreachable(resolution);
   }
+}
+
+/** A person's word on a transaction that the log has lost. */
+export type Word = Extract<Resolution, { kind: 'rollback' | 'commit' }>;
+
+/** Of a transaction whose decision this log lacks. `epoch`: the log's; `kept`: the prepared branches that wait for the word. */
+export function judgeLost(
+  gtrid: Gtrid,
+  resolution: Resolution,
+  { epoch, kept }: { readonly epoch: number; readonly kept: readonly Bqual[] },
+): (Extract<Judgement, { kind: 'allowed' }> & { readonly word: Word }) | Extract<Judgement, { kind: 'refused' }> {
+  if (resolution.kind !== 'rollback' && resolution.kind !== 'commit') {
+    return refused(
+      'TXN_STATE',
+      `the decision on ${gtrid} is not in this log: it is settled as a whole, with --commit or --rollback`,
+    );
+  }
+  if (gtridParts(gtrid).epoch > epoch) {
+    return refused(
+      'TXN_STATE',
+      `${gtrid} is of a newer epoch than this log knows: this is not its log. Find the right one`,
+    );
+  }
+  const isCommit = resolution.kind === 'commit';
+  const verb = isCommit ? 'commit' : 'roll back';
+  return {
+    kind: 'allowed',
+    word: resolution,
+    effects: [
+      `the decision on ${gtrid} is not in this log: on your word it is taken as ${isCommit ? 'committed' : 'rolled back'}`,
+      ...kept.map((bqual) => `${verb} the prepared branch ${bqual}`),
+      `${verb} every other branch of it that turns up later. What its other databases show now should agree: look first`,
+    ],
+  };
 }
 
 function judgeRollback(state: State): Judgement {
@@ -105,6 +139,6 @@ function judgeBranch(
   };
 }
 
-function refused(code: ErrorCode, message: string): Judgement {
+function refused(code: ErrorCode, message: string): Extract<Judgement, { kind: 'refused' }> {
   return { kind: 'refused', code, message };
 }

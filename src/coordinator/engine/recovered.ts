@@ -1,20 +1,29 @@
 // Recovery feeds the same door: replayed records and branches found prepared become states with effects, and from there on
 // there is one way to commit.
 import type { LogRecord } from '../../log/record.ts';
-import { NO_EVIDENCE } from '../../xa/evidence.ts';
-import type { Decision, Evidence, Reason } from '../../xa/vocabulary.ts';
-import type { Bqual, Gtrid } from '../../xa/xid.ts';
+import { NO_EVIDENCE, withoutRow } from '../../xa/evidence.ts';
+import type { Decision, Reason } from '../../xa/vocabulary.ts';
+import { type Bqual, type Gtrid, gtridParts } from '../../xa/xid.ts';
 import { finishEffect } from './branches.ts';
 import { completeCommit } from './committing.ts';
-import type { Step } from './event.ts';
+import type { Effect, Step } from './event.ts';
 import { recordedScope } from './scope.ts';
-import type { Committing, FinishingBranch, FinishStatus, State } from './state.ts';
+import type { Committing, Completed, FinishingBranch, FinishStatus, Presumed, State } from './state.ts';
+
+/** Whether decisions of the transaction's life may be missing in the log, so that its silence proves nothing (D7). -1: none are. */
+export function isOfLostLife(gtrid: Gtrid, { lostTo }: { readonly lostTo: number }): boolean {
+  return gtridParts(gtrid).epoch <= lostTo;
+}
 
 /**
  * A transaction from what the log holds of it: its decision, and the damage and operator actions recorded since.
  * Undefined: the records say nothing that is still open (an operator's rollback of an undecided transaction).
+ *
+ * A log that lacks its newest records (`lostTo`) may have accounted for these branches, and their evidence rows were deleted then: that
+ * one is not there proves nothing (D6).
  */
-export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<State> | undefined {
+export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: number): Step<State> | undefined {
+  const areRowsSure = !isOfLostLife(gtrid, { lostTo });
   const statuses = new Map<Bqual, FinishStatus>();
   const damaged = new Map<Bqual, FinishStatus>();
   let decided: Extract<LogRecord, { kind: 'decided' }> | undefined;
@@ -42,7 +51,7 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[]): Step<Sta
     ({ bqual, evidence }): FinishingBranch => ({
       bqual,
       instance: '',
-      evidence,
+      evidence: areRowsSure ? evidence : withoutRow(evidence),
       // What an engine proved outweighs what an operator wrote meanwhile, in whichever order the two reached the log.
       status: damaged.get(bqual) ?? statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
     }),
@@ -77,23 +86,40 @@ function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual
       branches,
       scope: undefined,
       reason: decision === 'commit' ? undefined : reason,
+      presumed: undefined,
       logged: true,
     },
     effects: [],
   };
 }
 
+/** A branch that was found prepared. */
+export type FoundBranch = Pick<FinishingBranch, 'bqual' | 'instance' | 'evidence'>;
+
 /** A prepared branch of ours that no decision names: presumed abort, sound because the log is complete (D7, D8). */
-export function orphan(gtrid: Gtrid, bqual: Bqual, instance: string, evidence: Evidence): Step<State> {
-  const branch: FinishingBranch = { bqual, instance, evidence, status: { kind: 'pending', attempts: 0 } };
+export function orphan(gtrid: Gtrid, found: FoundBranch, presumed: Presumed): Step<State> {
+  const branch: FinishingBranch = { ...at(found), status: { kind: 'pending', attempts: 0 } };
   const reason: Reason = {
     code: 'TXN_ROLLED_BACK',
     message: 'no decision of it is in the log: presumed abort',
     retryable: true,
   };
   return {
-    state: { kind: 'rolling-back', gtrid, branches: [branch], reason },
+    state: { kind: 'rolling-back', gtrid, branches: [branch], reason, presumed },
     effects: [finishEffect(branch, 'rollback')],
+  };
+}
+
+/** A person's word on a lost transaction: its branches that were kept are rolled back, and nothing is concluded of others. */
+export function rolledBackByWord(gtrid: Gtrid, kept: readonly FoundBranch[]): Step<State> | undefined {
+  const [first, ...others] = kept;
+  if (first === undefined) {
+    return undefined;
+  }
+  const { state, effects } = orphan(gtrid, first, 'branch');
+  return {
+    state,
+    effects: [...effects, ...others.map((branch): Effect => ({ ...at(branch), kind: 'finish', verb: 'rollback' }))],
   };
 }
 
@@ -101,7 +127,7 @@ export function orphan(gtrid: Gtrid, bqual: Bqual, instance: string, evidence: E
  * A decision whose branches were all accounted for before: late messages about it are answered from this state. Some may have been
  * accounted for by an operator's word only, and be prepared still: the decided opening is committed whenever it is found (D2).
  */
-export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): State {
+export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): Completed {
   const branches = record.branches.map(({ bqual, evidence }): FinishingBranch => {
     return { bqual, instance: '', evidence, status: { kind: 'proven' } };
   });
@@ -113,6 +139,11 @@ export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>):
     branches,
     scope: recordedScope(record),
     reason: undefined,
+    presumed: undefined,
     logged: true,
   };
+}
+
+function at({ bqual, instance, evidence }: FoundBranch): FoundBranch {
+  return { bqual, instance, evidence };
 }

@@ -17,6 +17,11 @@ export function rollbackStray<S extends State>(state: S, report: BranchReport): 
   return { state, effects: [{ kind: 'finish', verb: 'rollback', bqual, instance, evidence: evidenceOf(report) }] };
 }
 
+/** Who announces evidence for one phase tells with it of what he has opened. */
+export function opened({ bqual, instance, evidence }: Extract<Event, { kind: 'one-phase-evidence' }>): BranchReport {
+  return { kind: 'branch-opened', bqual, instance, evidence };
+}
+
 /** Of the opening that the report is of. */
 export function evidenceOf(report: BranchReport): Evidence {
   switch (report.kind) {

@@ -40,6 +40,7 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
     case 'operator-rollback':
     // It rolls back already, and goes on whoever is gone.
     case 'one-phase-evidence':
+    case 'one-phase-untold':
     // What waits there to be told is told to roll back, or was.
     case 'operator-vouched':
       return ignore(state);
@@ -90,6 +91,21 @@ export function proofOfCommit(
   return result.kind === 'done' && hasWritten ? 'its participant has answered that it was committed' : undefined;
 }
 
+/** The holder of a branch of a rolled-back transaction says that it was committed: nobody asks for such a thing, and it is to be heard. */
+export function isOwnDamage(
+  state: State,
+  { bqual, verb, result }: Extract<Event, { kind: 'branch-result' }>,
+  instance: string,
+): boolean {
+  const isRolledBack = state.kind === 'rolling-back' || (state.kind === 'completed' && state.decision === 'rollback');
+  return (
+    isRolledBack &&
+    verb !== 'rollback' &&
+    result.kind === 'done' &&
+    state.branches.some((branch) => branch.bqual === bqual && branch.instance === instance)
+  );
+}
+
 /**
  * Somebody committed a branch by hand that was never decided: damage, with the engine's proof (D4). It counts whatever was believed of
  * the branch before: that it was swept, that it was gone (it may have been prepared by a late message since), or nothing at all, if it
@@ -134,6 +150,7 @@ function settle(state: RollingBack, changed: FinishingBranch, effects: readonly 
       branches,
       scope: undefined,
       reason: state.reason,
+      presumed: state.presumed,
       logged: isDamaged,
     },
     effects: [...effects, { kind: 'answer', level: 'applied' }],

@@ -95,12 +95,21 @@ export interface Committing {
   readonly requestId: string;
 }
 
+/**
+ * A branch was found prepared, and no decision names it: what of it is presumed to be rolled back. `branch`: its rollback says nothing of
+ * the transaction, which may have been one phase of another branch; whoever asks names its branches, as if it were not held (D5).
+ * `transaction`: none was begun under its id in this life that could still commit, so that this is its end, whatever its asker knows.
+ */
+export type Presumed = 'branch' | 'transaction';
+
 /** No decision exists and none ever will. */
 export interface RollingBack {
   readonly kind: 'rolling-back';
   readonly gtrid: Gtrid;
   readonly branches: readonly FinishingBranch[];
   readonly reason: Reason;
+  /** Undefined: nothing was presumed, its rollback was seen here. */
+  readonly presumed: Presumed | undefined;
 }
 
 export interface Completed {
@@ -113,6 +122,8 @@ export interface Completed {
   readonly scope: CommitScope | undefined;
   /** Why it was rolled back; undefined when it was decided to commit. */
   readonly reason: Reason | undefined;
+  /** As in `RollingBack`. */
+  readonly presumed: Presumed | undefined;
   /** The log holds a decision or a heuristic record of it, which `forget` has to account for. */
   readonly logged: boolean;
 }
@@ -121,6 +132,11 @@ export type State = Active | Preparing | OnePhase | Deciding | Committing | Roll
 
 export function openTransaction(gtrid: Gtrid): Active {
   return { kind: 'active', gtrid, branches: [], rollbackOnly: undefined };
+}
+
+/** What is held was taken in for branches that were found prepared, and for nothing else. */
+export function presumedIn(state: State): Presumed | undefined {
+  return state.kind === 'rolling-back' || state.kind === 'completed' ? state.presumed : undefined;
 }
 
 /** Heuristic outcomes stay until an operator forgets them. */

@@ -8,6 +8,7 @@ import { quarantinedText } from '../../xa/quarantined.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Directory, Resource } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
+import type { Registry } from '../driver/registry.ts';
 import { invalid } from '../edge/requests.ts';
 import type { State } from '../engine/state.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
@@ -40,6 +41,7 @@ export interface Acceptance {
 
 interface SuccessorsParts {
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly quarantine: Quarantine;
   readonly log: Log;
@@ -167,7 +169,7 @@ export class Successors {
   }
 
   #pending(resource: ResourceName): readonly PendingWork[] {
-    return [...this.#parts.driver.registry.all()]
+    return [...this.#parts.transactions.all()]
       .sort((a, b) => a.openedAt - b.openedAt)
       .flatMap(({ gtrid, state }) =>
         openBranches(state)

@@ -24,11 +24,12 @@ import { ENGINE_IDENTITY_BYTES_MAX, OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX 
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
-import type { Found } from '../driver/lookup.ts';
+import type { Registry } from '../driver/registry.ts';
 import { Transaction } from '../driver/transaction.ts';
 import { wireBranches, wireEnded, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from '../edge/requests.ts';
 import type { Resolution } from '../engine/operator.ts';
+import type { Found } from '../engine/question.ts';
 import type { LogCopy } from '../identity/log-copy.ts';
 import type { OtherLogs } from '../identity/other-logs.ts';
 import type { Successors } from '../identity/successors.ts';
@@ -44,6 +45,7 @@ const PENDING_SHOWN_MAX = 1_000;
 
 interface AdminApiParts {
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly directory: Directory;
   /** The transaction if it is held in memory, else what can be told of it. */
   readonly find: (gtrid: Gtrid) => Promise<Transaction | Found>;
@@ -63,8 +65,8 @@ export class AdminApi {
   }
 
   listTransactions(request: ListRequest): ListTransactionsResponse {
-    const { driver, clock } = this.#parts;
-    return selectPage([...driver.registry.all(), ...driver.registry.outcomes.heuristic()], request, clock.now());
+    const { transactions, clock } = this.#parts;
+    return selectPage([...transactions.all(), ...transactions.heuristic()], request, clock.now());
   }
 
   async getTransaction(request: GetRequest): Promise<AdminGetTransactionResponse> {
@@ -119,7 +121,7 @@ export class AdminApi {
 
   retryTransaction(request: { readonly gtrid: string }): ResolveTransactionResponse & { branches: number } {
     const gtrid = decodeGtrid(request.gtrid);
-    const transaction = this.#parts.driver.registry.find(gtrid);
+    const transaction = this.#parts.transactions.find(gtrid);
     if (transaction === undefined) {
       throw new CoordinatorError('TXN_NOT_FOUND', `no transaction ${gtrid} is known here`);
     }
@@ -194,7 +196,7 @@ export class AdminApi {
   }
 
   #show(gtrid: Gtrid): TransactionInfo | null {
-    const transaction = this.#parts.driver.registry.find(gtrid);
+    const transaction = this.#parts.transactions.find(gtrid);
     return transaction === undefined ? null : wireTransaction(transaction, this.#parts.clock.now());
   }
 

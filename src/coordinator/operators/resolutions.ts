@@ -8,6 +8,7 @@ import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import { notFoundError, outcomeOf } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
+import type { Registry } from '../driver/registry.ts';
 import type { Transaction } from '../driver/transaction.ts';
 import { type Judgement, judge, type Resolution } from '../engine/operator.ts';
 import type { LostDecisions } from '../reports/lost-decisions.ts';
@@ -26,6 +27,7 @@ interface OperatorRequest {
 
 interface ResolutionsParts {
   readonly driver: Driver;
+  readonly transactions: Registry;
   readonly directory: Directory;
   readonly log: Log;
   readonly quarantine: Quarantine;
@@ -51,12 +53,12 @@ export class Resolutions {
    *   FIELD_INVALID, LOG_FAILED, EPOCH_STALE.
    */
   async resolve(request: OperatorRequest): Promise<readonly string[]> {
-    const { driver } = this.#parts;
+    const { transactions } = this.#parts;
     const { gtrid, requestId } = request;
     if (await this.#isRepeated(request)) {
       return ['nothing more: the log holds this action already'];
     }
-    const transaction = driver.registry.find(gtrid);
+    const transaction = transactions.find(gtrid);
     if (transaction === undefined) {
       return await this.#settleLost(request);
     }
@@ -147,7 +149,7 @@ export class Resolutions {
   }
 
   async #carryOut(transaction: Transaction, request: OperatorRequest): Promise<void> {
-    const { driver, log } = this.#parts;
+    const { driver, transactions, log } = this.#parts;
     const { gtrid, resolution, operator, reason } = request;
     // Whoever forgets a decision accounts for what is left of it: without this it would be told again after a restart (D7).
     const { state } = transaction;
@@ -173,7 +175,7 @@ export class Resolutions {
         });
         break;
       case 'forget':
-        driver.registry.outcomes.remove(gtrid);
+        transactions.forget(gtrid);
         break;
       case 'commit':
         break; // Never allowed for a transaction that is held.

@@ -6,14 +6,14 @@ import type { Clock } from '../../lib/clock.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Directory, Link, Resource } from '../calls/directory.ts';
-import type { Driver } from '../driver/driver.ts';
+import type { Registry } from '../driver/registry.ts';
 import { wireReason, wireRefused } from '../edge/describe.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 import { pendingBranches } from './pending-branches.ts';
 
 interface ResourcePageParts {
   readonly directory: Directory;
-  readonly driver: Driver;
+  readonly transactions: Registry;
   readonly quarantine: Quarantine;
   readonly clock: Clock;
 }
@@ -31,7 +31,7 @@ const QUARANTINED_BYTES = 90;
 
 /** @param after the name that the last page ended with. */
 export function resourcePage(parts: ResourcePageParts, after: string): ListResourcesResponse {
-  const pending = pendingBranches(parts.driver.registry.all());
+  const pending = pendingBranches(parts.transactions.all());
   const resources: ResourceInfo[] = [];
   let bytes = 0;
   for (const resource of parts.directory.all().filter(({ name }) => name > after)) {

@@ -17,15 +17,14 @@ import { logged, toCoordinatorError, toStatus, toWireError } from '../../wire/st
 import { CoordinatorError } from '../../xa/errors.ts';
 import { HELLO_MAX_MS } from '../../xa/limits.ts';
 import type { Directory, Link } from '../calls/directory.ts';
-import type { Driver } from '../driver/driver.ts';
+import type { Desk } from '../driver/desk.ts';
 import { TO_PARTICIPANT } from '../edge/frame-weights.ts';
 import type { Guest, Places } from '../edge/places.ts';
 import { decodeLogs } from '../identity/known-logs.ts';
 import type { LogCopy } from '../identity/log-copy.ts';
 import type { OtherLogs } from '../identity/other-logs.ts';
 import type { Witness } from '../identity/witness.ts';
-import type { Markers } from '../reports/markers.ts';
-import type { Strays } from '../reports/reports.ts';
+import type { Reports } from '../reports/reports.ts';
 import { receiveBranchMessage, receiveHeld } from './branch-messages.ts';
 import { heardOfEngine } from './engine-trouble.ts';
 import { checkLife, decodeHello } from './hello.ts';
@@ -38,13 +37,12 @@ const RECONCILE_MS = 3_000;
 
 export interface ParticipantParts {
   readonly places: Places<ParticipantSession>;
-  readonly driver: Driver;
+  readonly desk: Desk;
   readonly directory: Directory;
   readonly witness: Witness;
   readonly copy: LogCopy;
   readonly others: OtherLogs;
-  readonly strays: Strays;
-  readonly markers: Markers;
+  readonly reports: Reports;
   readonly log: Log;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -228,7 +226,7 @@ export class ParticipantSession implements Guest {
   }
 
   #attach(hello: AttachHello, link: Link): void {
-    const { directory, driver, logger } = this.#parts;
+    const { directory, desk, logger } = this.#parts;
     if (this.#phase.kind === 'ended') {
       return;
     }
@@ -240,8 +238,7 @@ export class ParticipantSession implements Guest {
     for (const branch of hello.held) {
       receiveHeld(this.#parts, branch, link);
     }
-    driver.calls.attached(link);
-    driver.unreached.attached(link);
+    desk.attached(link);
   }
 
   /** @param link who is refused, where that is known. */
@@ -276,7 +273,7 @@ export class ParticipantSession implements Guest {
       const { resource, instance } = phase.link;
       this.#parts.directory.detach(phase.link);
       this.#parts.logger.info({ evt: 'participant-detached', resource, instance });
-      this.#parts.driver.calls.detached(phase.link);
+      this.#parts.desk.detached(phase.link);
     }
   }
 }

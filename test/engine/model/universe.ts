@@ -56,6 +56,7 @@ function reports(bqual: Bqual, instance: string): readonly Event[] {
     { kind: 'branch-opened', bqual, instance, evidence },
     { kind: 'branch-found', bqual, instance, evidence },
     { kind: 'one-phase-evidence', bqual, instance, evidence },
+    { kind: 'one-phase-untold', bqual, instance, reason: REASON },
     ...votes.map((vote): Event => ({ kind: 'vote', bqual, instance, vote })),
   ];
 }

@@ -80,7 +80,7 @@ export class World {
     }
     this.judges.restarted(this.decided);
     const isFinished = this.durable.some(({ kind }) => kind === 'finished');
-    const step = isFinished ? undefined : recovered(GTRID, this.durable);
+    const step = isFinished ? undefined : recovered(GTRID, this.durable, -1);
     if (step !== undefined) {
       this.#enter(step.state, step.effects);
     }
@@ -180,7 +180,7 @@ export class World {
       return;
     }
     const evidence = event.kind === 'branch-found' ? event.evidence : evidenceOf(event.vote);
-    const { state, effects } = orphan(GTRID, bqual, instance, evidence);
+    const { state, effects } = orphan(GTRID, { bqual, instance, evidence }, 'branch');
     this.#enter(state, effects);
   }
 }
