@@ -29,7 +29,7 @@ export const OPENING_CANARIES: readonly Canary[] = [
     breaks: ['D3', 'D4'],
     patches: [
       {
-        file: 'src/participants/runtime/finisher.ts',
+        file: 'src/participants/engine/state.ts',
         find: 'return opening !== undefined && areOfTwo(evidence, openingEvidence(opening));',
         put: 'return opening !== undefined && opening.length === 0;',
       },

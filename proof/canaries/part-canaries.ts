@@ -180,9 +180,9 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/participants/runtime/finisher.ts',
-        find: "      case 'committed':\n        return { kind: 'done' };",
-        put: "      case 'unproven':\n      case 'committed':\n        return { kind: 'done' };",
+        file: 'src/participants/engine/results.ts',
+        find: "    case 'committed':\n      return answered(",
+        put: "    case 'unproven':\n    case 'committed':\n      return answered(",
       },
     ],
     caughtBy: {

@@ -127,9 +127,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/branches.ts',
-        find: '      vote = await ask(session);\n',
-        put: "      vote = await ask(session);\n      if (vote.kind === 'rollback') vote = { kind: 'prepared', evidence: { kind: 'none' } };\n",
+        file: 'src/participants/runtime/sessions.ts',
+        find: 'return { vote: await takeVote(branch, session, how), damage: undefined };',
+        put: "const vote = await takeVote(branch, session, how);\n    return { vote: vote.kind === 'rollback' ? { kind: 'prepared', evidence: { kind: 'none' } } : vote, damage: undefined };",
       },
     ],
     caughtBy: SIM,
@@ -141,9 +141,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/branches.ts',
-        find: '      vote = await ask(session);\n',
-        put: "      vote = { kind: 'prepared', evidence: { kind: 'none' } };\n",
+        file: 'src/participants/runtime/sessions.ts',
+        find: 'return { vote: await takeVote(branch, session, how), damage: undefined };',
+        put: "return { vote: { kind: 'prepared', evidence: { kind: 'none' } }, damage: undefined };",
       },
     ],
     caughtBy: SIM,
@@ -243,11 +243,11 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/runtime/reconciler.ts',
-        find: '      if (xid !== undefined && !isMoving) {\n',
+        find: '      if (xid !== undefined && !moves) {\n',
         put: `      this.wallTime ??= clock.wallTime();
       if (xid !== undefined && clock.wallTime() - this.wallTime > 86_400_000) {
         void rm.rollback(xid, evidence);
-      } else if (xid !== undefined && !isMoving) {
+      } else if (xid !== undefined && !moves) {
 `,
       },
     ],
@@ -274,13 +274,13 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/finisher.ts',
-        find: "if (branch?.state.kind === 'active') {\n      await branches.abandon(branch, ROLLED_BACK);",
-        put: `if (branch?.state.kind === 'active') {
-      await branches.askOnePhase(branch);
-      if (branch.announced.kind !== 'none') {
-        await branches.commitOnePhase(branch);
-      }`,
+        file: 'src/participants/runtime/sessions.ts',
+        find: '      .then((session) => session.rollback())\n      .catch((error: unknown) => logger',
+        put: `      .then(async (session) => {
+        const asked = await session.askOnePhase();
+        await (asked.kind === 'has-written' ? session.commitOnePhase() : session.rollback());
+      })
+      .catch((error: unknown) => logger`,
       },
     ],
     caughtBy: SIM,
@@ -307,9 +307,9 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/branch.ts',
-        find: '    if (!oneShot) {\n      return await session.prepare();',
-        put: '    if (!oneShot || true) {\n      return await session.prepare();',
+        file: 'src/participants/engine/unasked.ts',
+        find: "state.kind === 'active' && state.oneShot ? {",
+        put: "state.kind === 'prepared' ? {",
       },
     ],
     caughtBy: SIM,

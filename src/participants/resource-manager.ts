@@ -2,6 +2,7 @@
 import type { EvidenceRow, Opening } from '../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Isolation, Reason, Vote } from '../xa/vocabulary.ts';
 import type { LogIdentity, Xid } from '../xa/xid.ts';
+import type { OnePhaseAnswer } from './engine/call.ts';
 
 /** A typed value as it crosses the wire (proto `Value`). `bigint` for every integer: 64 bits without loss. */
 export type SqlValue =
@@ -67,10 +68,7 @@ export function isOtherEngine(error: unknown): boolean {
   return error instanceof EngineError && error.reason.code === 'RESOURCE_IDENTITY';
 }
 
-export type OnePhaseResult =
-  | FinishResult
-  /** Nothing was done: this will prove the commit. */
-  | { readonly kind: 'has-written'; readonly evidence: Evidence };
+export type OnePhaseResult = OnePhaseAnswer;
 
 /**
  * An open branch and the session it lives in. Calls are made one at a time, never overlapping, except that `rollback` may

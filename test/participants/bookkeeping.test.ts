@@ -1,24 +1,29 @@
 // The small parts of the participant runtime: what is remembered of ended branches, and in what order calls run.
 import { describe, expect, it } from 'vitest';
+import type { Ended } from '../../src/participants/engine/state.ts';
 import { SerialQueues } from '../../src/participants/runtime/serial-queues.ts';
 import { TOMBSTONE_MS, Tombstones } from '../../src/participants/runtime/tombstones.ts';
-import type { Reason } from '../../src/xa/vocabulary.ts';
 import { ManualClock } from './manual-clock.ts';
 
-const REASON: Reason = { code: 'TXN_TIMEOUT', message: 'late', retryable: true };
+const LEFT: Ended = { kind: 'left-to-engine', opening: undefined };
 
 describe('tombstones', () => {
   it('are bounded by count: the newest half of the most is always there', () => {
     const tombstones = new Tombstones(new ManualClock(), 8);
     for (const key of ['a', 'b', 'c', 'a', 'd']) {
-      tombstones.bury(key, { kind: 'told' });
+      tombstones.bury(key, LEFT);
     }
-    expect(['a', 'b', 'c', 'd'].map((key) => tombstones.get(key)?.kind)).toEqual(['told', 'told', 'told', 'told']);
+    expect(['a', 'b', 'c', 'd'].map((key) => tombstones.get(key)?.kind)).toEqual([
+      LEFT.kind,
+      LEFT.kind,
+      LEFT.kind,
+      LEFT.kind,
+    ]);
     for (let n = 0; n < 1_000; n += 1) {
-      tombstones.bury(`n${n}`, { kind: 'told' });
+      tombstones.bury(`n${n}`, LEFT);
       expect(tombstones.size).toBeLessThanOrEqual(8);
       for (let back = 0; back < Math.min(4, n); back += 1) {
-        expect(tombstones.get(`n${n - back}`)).toEqual({ kind: 'told' });
+        expect(tombstones.get(`n${n - back}`)).toEqual(LEFT);
       }
     }
     expect(tombstones.get('n990')).toBeUndefined();
@@ -27,31 +32,29 @@ describe('tombstones', () => {
   it('are bounded by age, and are there as long as a message may be late', () => {
     const clock = new ManualClock();
     const tombstones = new Tombstones(clock, 100);
-    tombstones.bury('first', { kind: 'told' });
+    tombstones.bury('first', LEFT);
     clock.advance(TOMBSTONE_MS - 1);
-    tombstones.bury('second', { kind: 'told' });
+    tombstones.bury('second', LEFT);
     clock.advance(1);
-    tombstones.bury('third', { kind: 'told' });
+    tombstones.bury('third', LEFT);
     clock.advance(TOMBSTONE_MS - 1);
-    expect(tombstones.get('second')).toEqual({ kind: 'told' });
+    expect(tombstones.get('second')).toEqual(LEFT);
     clock.advance(1);
-    tombstones.bury('fourth', { kind: 'told' });
+    tombstones.bury('fourth', LEFT);
     expect(['first', 'second'].map((key) => tombstones.get(key))).toEqual([undefined, undefined]);
-    expect(tombstones.get('third')).toEqual({ kind: 'told' });
+    expect(tombstones.get('third')).toEqual(LEFT);
     expect(tombstones.size).toBe(2);
   });
 
-  it('touched, they keep how the branch ended and count as new', () => {
+  it('buried again, they count as new', () => {
     const clock = new ManualClock();
     const tombstones = new Tombstones(clock);
-    tombstones.bury('a', { kind: 'rolled-back', reason: REASON });
+    tombstones.bury('a', LEFT);
     clock.advance(10);
     expect(tombstones.endedSince('a', 10)).toBe(false);
-    tombstones.touch('a');
+    tombstones.bury('a', LEFT);
     expect(tombstones.endedSince('a', 10)).toBe(true);
-    expect(tombstones.get('a')).toEqual({ kind: 'rolled-back', reason: REASON });
-    tombstones.touch('b');
-    expect(tombstones.get('b')).toEqual({ kind: 'told' });
+    expect(tombstones.endedSince('b', 0)).toBe(false);
   });
 });
 

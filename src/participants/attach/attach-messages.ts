@@ -16,8 +16,7 @@ import { type EvidenceRow, parseOpening } from '../../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../../xa/limits.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
-
-export type FinishVerb = 'commit' | 'rollback' | 'commit-one-phase';
+import type { Answer, CallName, FinishVerb } from '../engine/call.ts';
 
 export interface Welcome {
   readonly identity: LogIdentity;
@@ -179,8 +178,16 @@ export function voteMessage(xid: Xid, vote: Vote): ParticipantMessage {
   };
 }
 
-export function onePhaseEvidenceMessage(xid: Xid, evidence: Evidence): ParticipantMessage {
-  return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence: toWireEvidence(evidence) } };
+/** The answer to a command to finish a branch. */
+export function answerMessage(xid: Xid, { verb, evidence }: CallName, answer: Answer): ParticipantMessage {
+  switch (answer.kind) {
+    case 'has-written':
+      return { onePhaseEvidence: { gtrid: xid.gtrid, bqual: xid.bqual, evidence: toWireEvidence(answer.evidence) } };
+    case 'rollback':
+      return voteMessage(xid, answer);
+    default:
+      return resultMessage(xid, verb, evidence, answer);
+  }
 }
 
 /** `evidence` as the command had it. An end the other way carries the engine's proof as its reason. */

@@ -4,6 +4,11 @@ import type { Evidence, Reason, Vote } from '../../xa/vocabulary.ts';
 import { isAtWork } from './call.ts';
 import { type Branch, holdsOther, type State } from './state.ts';
 
+/** Whether a first statement may open it (D9). */
+export function mayOpen({ state, calls }: Branch): boolean {
+  return state.kind === 'unknown' && calls.length === 0;
+}
+
 /** Why a further statement is not taken. */
 export type StatementRefusal =
   /** It is held, and its statements are done. */
@@ -96,15 +101,12 @@ export function preparedEvidence(state: State, meant: Evidence): Evidence | unde
 }
 
 /**
- * What a coordinator that comes back is told of the branch. Nothing while a call of its earlier life is finishing it: it may be committed
+ * Whether a coordinator that comes back is told of a held branch. Not while a call of its earlier life is finishing it: it may be committed
  * in one phase before the coordinator hears of it, and look like nobody's until then. Nor if its commit in one phase had no answer: whether
  * it is still prepared, only its engine's list tells.
  */
-export function heldAs({ state, calls }: Branch, own: Evidence): 'open' | 'prepared' | undefined {
-  if (isAtWork(calls, own) || state.kind === 'prepared-told-one-phase') {
-    return undefined;
-  }
-  return state.kind === 'prepared' ? 'prepared' : isUnprepared(state) ? 'open' : undefined;
+export function isToldAsHeld({ state, calls }: Branch, own: Evidence): boolean {
+  return !isAtWork(calls, own) && state.kind !== 'prepared-told-one-phase';
 }
 
 /**

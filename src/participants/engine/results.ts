@@ -1,6 +1,6 @@
 // The engine has answered a call: what that means for the branch, and what the coordinator hears. There is no generic error.
 import { assert, unreachable } from '../../lib/assert.ts';
-import { openingEvidence } from '../../xa/evidence.ts';
+import { formatEvidence, openingEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { type Call, type CallName, findCall, isOver, withStage } from './call.ts';
 import { type Effect, impossible, type Step } from './effect.ts';
@@ -45,7 +45,7 @@ export function probed(branch: Branch, name: CallName, proof: BranchProof): Step
     case 'rolled-back':
       return answered(branch, call, {
         kind: 'done-otherwise',
-        proof: 'the engine shows it rolled back, by its evidence',
+        proof: `the engine shows it rolled back, by ${formatEvidence(call.evidence)}`,
       });
     case 'prepared':
       return atEngine(branch, call, { kind: 'committing-found' }, 'commit', call.evidence);

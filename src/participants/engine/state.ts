@@ -1,5 +1,6 @@
 // Where one branch can stand at its participant. Each state owns its data; what has ended is remembered as a state, too. States are
 // plain data: they can be compared, printed and kept as keys.
+import { unreachable } from '../../lib/assert.ts';
 import { areOfTwo, type Opening, openingEvidence } from '../../xa/evidence.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Call } from './call.ts';
@@ -126,4 +127,26 @@ export function openingOfState(state: State): Opening | undefined {
 export function holdsOther(state: State, evidence: Evidence): boolean {
   const opening = openingOfState(state);
   return opening !== undefined && areOfTwo(evidence, openingEvidence(opening));
+}
+
+export function isEnded(state: State): state is Ended {
+  switch (state.kind) {
+    case 'rolled-back':
+    case 'voted':
+    case 'one-phase':
+    case 'left-to-engine':
+      return true;
+    case 'unknown':
+    case 'active':
+    case 'asked':
+    case 'announced':
+    case 'committing-one-phase':
+    case 'preparing':
+    case 'preparing-superseded':
+    case 'prepared':
+    case 'prepared-told-one-phase':
+      return false;
+    default:
+      return unreachable(state);
+  }
 }

@@ -23,7 +23,7 @@ import { stepUnknown } from './unknown.ts';
  *   that they were asked for, never to a later one of the name.
  * - The queue of a branch: `open-session`, statements, `take-vote` and the turns of calls with `queue: 'branch'` run one at a time and in
  *   the order in which they were asked for. A turn lasts until its call is answered or asks for another turn. `end-session` begins at
- *   once, and what is queued later waits for it, too. Turns with `queue: 'opening'` have a queue for each verb's evidence.
+ *   once, and what is queued later waits for it, too. Turns with `queue: 'opening'` have a queue for each such opening.
  * - Statements: `statementRefusal` (queries.ts) tells before each whether the branch takes it, and `endedReason` before and behind its
  *   execution whether the branch has ended meanwhile. Which number comes next is the driver's.
  * - Time is only what events bring: `vote-taken` and `not-listed` carry a clock's reading of the same clock.

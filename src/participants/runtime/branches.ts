@@ -1,26 +1,34 @@
-// The branches that this participant holds, and how each comes and goes. A branch leaves the table in the turn in which its end
-// is certain, and what its session still has to do runs on behind it.
+// The branches of this participant: what happens to each goes through the engine's step, and what the step asks for is done here or by
+// the session. A branch leaves the table in the turn in which its end is certain, and what its session still has to do runs on behind it.
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { failpoint } from '../../lib/failpoint.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { Opening } from '../../xa/evidence.ts';
-import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
+import { openingEvidence, openingOf } from '../../xa/evidence.ts';
+import type { Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../xa/xid.ts';
-import { voteMessage } from '../attach/attach-messages.ts';
-import { reasonOf } from '../reasons.ts';
-import { type BranchSession, EngineError, type OnePhaseResult } from '../resource-manager.ts';
-import { ASK, ASKED_TO_VOTE, type Branch, COMMIT, ENDED, endSession, newBranch, voteOf } from './branch.ts';
-import { reportDamage } from './branch-damage.ts';
-import { BranchDeadlines } from './branch-deadlines.ts';
-import { Openings } from './openings.ts';
+import { answerMessage, resultMessage, voteMessage } from '../attach/attach-messages.ts';
+import type { Call, CallName } from '../engine/call.ts';
+import type { Effect } from '../engine/effect.ts';
+import type { BranchEvent, Event } from '../engine/event.ts';
+import { mayOpen, voteOf } from '../engine/queries.ts';
+import { NEITHER_HELD_NOR_LISTED } from '../engine/reasons.ts';
+import { type Branch, isEnded, NO_CALLS, type State, UNKNOWN } from '../engine/state.ts';
+import { step } from '../engine/step.ts';
+import type { BranchSession, ResourceManager } from '../resource-manager.ts';
+import { logNote } from './branch-notes.ts';
+import { DeferredReports } from './deferred-reports.ts';
+import { EngineCalls } from './engine-calls.ts';
+import { type HeldBranch, newBranch } from './held-branch.ts';
+import { ReasonLines } from './reason-lines.ts';
 import { SerialQueues } from './serial-queues.ts';
-import { type SessionSlot, SessionSlots } from './session-slots.ts';
-import { type Ended, TOLD, Tombstones } from './tombstones.ts';
+import { Sessions } from './sessions.ts';
+import { clampTimeout } from './statement-call.ts';
+import { Tombstones } from './tombstones.ts';
 
 export interface BranchesOptions {
+  readonly rm: ResourceManager;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Sends a report to the coordinator in this turn; lost when no stream is there (D9). */
@@ -31,53 +39,69 @@ export interface BranchesOptions {
   readonly onOpened?: (error: unknown) => void;
 }
 
-export interface Entry {
-  readonly xid: Xid;
-  readonly opening: Opening;
-  readonly timeoutMs: number;
+export interface Entry extends Pick<HeldBranch, 'xid' | 'opening' | 'timeoutMs'> {
   /** Its client names it to the coordinator itself. */
   readonly named: boolean;
   /** Only its last statement may prepare it. */
   readonly oneShot: boolean;
 }
 
+/** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
+const PREPARE_GRACE_MS = 5_000;
+
 export class Branches {
   readonly #options: BranchesOptions;
-  readonly #table = new Map<string, Branch>();
+  readonly #table = new Map<string, HeldBranch>();
+  /** Commands that are being carried out, by branch. */
+  readonly #calls = new Map<string, readonly Call[]>();
   readonly #queues = new SerialQueues();
-  readonly #openings: Openings;
+  readonly #sessions: Sessions;
+  readonly #deferred: DeferredReports;
+  readonly #engine: EngineCalls;
+  readonly #reasons: ReasonLines;
   readonly ended: Tombstones;
-  readonly deadlines: BranchDeadlines;
-  readonly #slots: SessionSlots;
-  /** Of branches that use a session or wait for one. */
-  readonly #slotOf = new Map<Branch, SessionSlot>();
-  #sessions = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: BranchesOptions) {
-    const { clock, logger, report } = options;
+    const { rm, clock, logger, report, maxBranches, onOpened } = options;
     this.#options = options;
-    this.#openings = new Openings(clock, report);
-    this.#slots = new SessionSlots(clock, options.maxBranches);
+    this.#sessions = new Sessions({
+      ...{ clock, logger, queues: this.#queues, maxBranches, onOpened },
+      happened: (branch, event) => this.happened(branch, event),
+    });
+    this.#deferred = new DeferredReports(clock, report);
+    this.#engine = new EngineCalls(rm);
+    this.#reasons = new ReasonLines(clock, logger);
     this.ended = new Tombstones(clock);
-    this.deadlines = new BranchDeadlines({ clock, logger, onOverdue: (branch) => this.#overdue(branch) });
   }
 
-  get(key: string): Branch | undefined {
+  get(key: string): HeldBranch | undefined {
     return this.#table.get(key);
   }
 
-  all(): IterableIterator<Branch> {
+  all(): IterableIterator<HeldBranch> {
     return this.#table.values();
   }
 
-  /** Sessions at work for branches that are not prepared, those that are being rolled back included. */
-  get sessions(): number {
-    return this.#sessions;
-  }
-
+  /** Held branches. */
   get size(): number {
     return this.#table.size;
+  }
+
+  /** Nothing is held, no session is at work, and no command is being carried out. */
+  get isIdle(): boolean {
+    return this.#table.size + this.#sessions.count + this.#calls.size === 0;
+  }
+
+  /** Calls `listener` whenever it has become idle. */
+  onIdle(listener: () => void): void {
+    this.#onIdle = listener;
+  }
+
+  /** Everything that is known of the name. */
+  known(key: string): Branch {
+    const state = this.#table.get(key)?.state ?? this.ended.get(key) ?? UNKNOWN;
+    return { state, calls: this.#calls.get(key) ?? NO_CALLS };
   }
 
   /** Runs `job` when everything before it of the same branch has ended. */
@@ -86,214 +110,185 @@ export class Branches {
   }
 
   /**
-   * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now. It waits for a session behind those that
-   * came before it.
+   * Enters a branch and sees to it that the coordinator hears of it (D3). Its deadline starts now.
    * @throws {CoordinatorError} `LIMIT_CONNECTIONS`: nothing was entered, the same call may succeed later.
    */
-  open({ xid, opening, timeoutMs, named, oneShot }: Entry, opener: () => Promise<BranchSession>): Branch {
-    if (this.#slots.isFull) {
-      throw new CoordinatorError('LIMIT_CONNECTIONS', `${this.#sessions} branches are open or wait, the most that may`);
+  open({ xid, opening, timeoutMs, named, oneShot }: Entry, opener: () => Promise<BranchSession>): HeldBranch {
+    if (this.#sessions.isFull) {
+      const message = `${this.#sessions.count} branches are open or wait, the most that may`;
+      throw new CoordinatorError('LIMIT_CONNECTIONS', message);
     }
-    const key = formatXid(xid);
-    assert(!this.#table.has(key), 'D9: a branch is entered once');
-    this.#sessions += 1;
-    this.#openings.opened(key, { ...xid, opening }, named);
-    const slot = this.#slots.take();
-    const session = this.#queues.run(key, () => slot.turn?.then(opener) ?? opener());
-    const branch = newBranch({ xid, opening, oneShot }, session);
-    this.deadlines.start(branch, timeoutMs);
-    this.#table.set(key, branch);
-    this.#slotOf.set(branch, slot);
-    session.then(
-      (opened) => {
-        opened.onLost((reason) => this.lost(branch, reason));
-        this.#options.onOpened?.(undefined);
-      },
-      (error: unknown) => {
-        this.lost(branch, reasonOf(error));
-        this.#options.onOpened?.(error);
-      },
-    );
+    const branch = newBranch({ xid, opening, timeoutMs, opener });
+    assert(mayOpen(this.known(branch.key)), 'D9: a branch is entered once');
+    this.#table.set(branch.key, branch);
+    this.happened(branch, { kind: 'open', opening, oneShot, named });
     return branch;
   }
 
-  /** Asks for the vote behind whatever runs, with `ask` or as `voteOf` does, and reports it. Never rejects. */
-  prepare(branch: Branch, ask = voteOf(branch)): Promise<Vote> {
-    assert(branch.state.kind === 'active', 'only an active branch is asked for its vote');
-    const vote = this.#queues.run(branch.key, () => this.#takeVote(branch, ask));
-    branch.state = { kind: 'preparing', vote };
-    return vote;
+  /** Something happened to this opening, whatever has become of the name since. */
+  happened(branch: HeldBranch, event: BranchEvent): void {
+    void this.#step(branch.xid, branch, event);
   }
 
-  /**
-   * Ends an active branch in one phase if it has written nothing, behind whatever runs. One that has written tells its evidence, and is
-   * as active as before, except that it takes no more statements. Never rejects.
-   */
-  askOnePhase(branch: Branch): Promise<OnePhaseResult> {
-    assert(branch.state.kind === 'active', 'only an active branch is ended in one phase');
-    branch.asked = true;
-    return this.#queues.run(branch.key, async () => {
-      const result = branch.state.kind === 'active' ? await endSession(branch.session, ASK) : undefined;
-      const { state } = branch;
-      if (state.kind === 'ended') {
-        // Whoever ended it meanwhile has rolled it back.
-        return { kind: 'done-otherwise', proof: `the participant rolled it back: ${state.reason.message}` };
-      }
-      if (result === undefined || state.kind !== 'active') {
-        return { kind: 'unknown', reason: ASKED_TO_VOTE };
-      }
-      if (result.kind === 'has-written') {
-        branch.announced = result.evidence;
+  /** Something is said of the name: by the coordinator, or by the engine in answer. */
+  heard(xid: Xid, event: Event): void {
+    void this.#heard(xid, event);
+  }
+
+  /** The vote of a branch whose application says that it is done: asked for now, or as it was given. Never rejects. */
+  async vote(branch: HeldBranch): Promise<Vote> {
+    this.happened(branch, { kind: 'vote-wanted', by: 'client' });
+    return (await branch.voting) ?? voteOf(branch.state) ?? { kind: 'rollback', reason: NEITHER_HELD_NOR_LISTED };
+  }
+
+  /** The vote of an active branch whose last statement is here; `last` executes it and prepares. Never rejects. */
+  async lastStatement(branch: HeldBranch, last: (session: BranchSession) => Promise<Vote>): Promise<Vote> {
+    branch.last = last;
+    this.happened(branch, { kind: 'last-statement' });
+    assert(branch.voting !== undefined, 'an active branch takes its last statement');
+    return await branch.voting;
+  }
+
+  /** Resolves when what the step asked for in the turn that it was taken in is done. */
+  #step(xid: Xid, branch: HeldBranch | undefined, event: Event): Promise<void> | undefined {
+    const key = branch?.key ?? formatXid(xid);
+    const state = branch?.state ?? this.ended.get(key) ?? UNKNOWN;
+    const calls = this.#calls.get(key) ?? NO_CALLS;
+    const next = step({ state, calls }, event);
+    if (branch !== undefined) {
+      branch.state = next.state;
+    }
+    if (next.calls !== calls) {
+      if (next.calls.length === 0) {
+        this.#calls.delete(key);
       } else {
-        this.#endedInOnePhase(branch, result);
+        this.#calls.set(key, next.calls);
       }
-      return result;
-    });
-  }
-
-  /** Commits an active branch in one phase, behind whatever runs. Never rejects. */
-  commitOnePhase(branch: Branch): Promise<FinishResult> {
-    assert(
-      branch.state.kind === 'active' && branch.announced.kind !== 'none',
-      'D5: nobody commits what could not be proven',
-    );
-    branch.state = { kind: 'one-phase' };
-    branch.deadline?.cancel();
-    return this.#queues.run(branch.key, async () => {
-      const result = await endSession(branch.session, COMMIT);
-      this.#endedInOnePhase(branch, result);
-      return result;
-    });
-  }
-
-  /**
-   * Rolls an active branch back, overtaking a statement that still runs. The branch is gone at once; resolves when its session
-   * has obeyed. Tells the coordinator nothing. Never rejects.
-   */
-  abandon(branch: Branch, reason: Reason, byEngine = false): Promise<void> {
-    assert(branch.state.kind === 'active', 'D3: only a branch that nobody asked to prepare is certain to roll back');
-    return this.#leave(branch, { kind: 'rolled-back', reason }, { kind: 'ended', reason, byEngine });
-  }
-
-  #leave(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): Promise<void> {
-    this.#bury(branch, ended, state);
-    this.#slotOf.get(branch)?.giveUp();
-    const rolledBack = branch.session
-      .then((session) => session.rollback())
-      .catch((error: unknown) => this.#options.logger.debug({ evt: 'branch-not-opened', branch: branch.key, error }))
-      .then(() => this.#sessionFree(branch));
-    return this.#queues.run(branch.key, () => rolledBack);
-  }
-
-  /** The session of an active branch is gone, and its work with it. In any other state its vote or result says what happened. */
-  lost(branch: Branch, reason: Reason): void {
-    if (branch.state.kind === 'active') {
-      this.#options.logger.warn({ evt: 'branch-lost', branch: branch.key, code: reason.code, message: reason.message });
-      void this.abandon(branch, reason, true);
-      this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
     }
-  }
-
-  /** A statement of an active branch committed its work alone. It can only vote no; that it is damaged goes right behind (D4). */
-  damaged(branch: Branch, reason: Reason, proof: string): void {
-    if (branch.state.kind === 'active') {
-      void this.#leave(branch, TOLD, { kind: 'ended', reason, byEngine: true });
-      this.#options.report(voteMessage(branch.xid, { kind: 'rollback', reason }));
-      reportDamage(this.#options, branch, proof);
+    let running: Promise<void> | undefined;
+    for (const effect of next.effects) {
+      running = this.#perform(effect, { xid, key, branch, state: next.state }) ?? running;
     }
-  }
-
-  /** A phase-two call was made: only the engine knows from now on. Also for branches that were never held here (D9). */
-  told(key: string): void {
-    const branch = this.#table.get(key);
-    if (branch === undefined) {
-      this.ended.touch(key);
-      return;
-    }
-    assert(branch.state.kind === 'prepared', 'only a prepared branch is left to phase two');
-    this.#bury(branch, TOLD, ENDED);
-  }
-
-  /** A prepared branch is about to be committed in one phase. */
-  tellOnePhase(branch: Branch): void {
-    assert(branch.state.kind === 'prepared', 'an active branch ends in one phase by its session');
-    branch.toldOnePhase = true;
-  }
-
-  /** A newer life of the coordinator has begun: what is not prepared ends now, what is prepared is its to find and finish. */
-  supersede(branch: Branch, reason: Reason): void {
-    branch.superseded = true;
-    if (branch.state.kind === 'active') {
-      void this.abandon(branch, reason);
-    } else if (branch.state.kind === 'prepared') {
-      this.told(branch.key);
-    }
-  }
-
-  /** Calls `listener` whenever the table has become empty. */
-  onIdle(listener: () => void): void {
-    this.#onIdle = listener;
-  }
-
-  async #takeVote(branch: Branch, ask: (session: BranchSession) => Promise<Vote>): Promise<Vote> {
-    let vote: Vote;
-    let damage: string | undefined;
-    try {
-      const session = await branch.session;
-      failpoint('before-prepare');
-      vote = await ask(session);
-    } catch (error) {
-      vote = { kind: 'rollback', reason: reasonOf(error) };
-      damage = error instanceof EngineError ? error.damage : undefined;
-    }
-    failpoint('after-prepare');
-    branch.deadline?.cancel();
-    this.#sessionFree(branch);
-    if (vote.kind === 'prepared' && !branch.superseded) {
-      branch.state = { kind: 'prepared', evidence: vote.evidence, sinceMs: this.#options.clock.now() };
-    } else {
-      this.#bury(branch, vote.kind === 'prepared' || damage !== undefined ? TOLD : { kind: 'voted', vote }, ENDED);
-    }
-    this.#openings.over(branch.key); // The vote says it, too.
-    this.#options.report(voteMessage(branch.xid, vote));
-    if (damage !== undefined) {
-      reportDamage(this.#options, branch, damage);
-    }
-    return vote;
-  }
-
-  #overdue(branch: Branch): void {
-    const { logger, report } = this.#options;
-    const reason: Reason = { code: 'TXN_TIMEOUT', message: 'the deadline of the branch passed', retryable: true };
-    logger.info({ evt: 'branch-timeout', branch: branch.key });
-    void this.abandon(branch, reason);
-    report(voteMessage(branch.xid, { kind: 'rollback', reason }));
-  }
-
-  #endedInOnePhase(branch: Branch, result: FinishResult): void {
-    this.#sessionFree(branch);
-    this.#bury(branch, { kind: 'one-phase', result }, ENDED);
-  }
-
-  #bury(branch: Branch, ended: Ended, state: Extract<Branch['state'], { kind: 'ended' }>): void {
-    branch.deadline?.cancel();
-    branch.state = state;
-    this.#openings.over(branch.key);
-    this.ended.bury(branch.key, ended, branch.opening);
-    this.#table.delete(branch.key);
-    this.#noticeIdle();
-  }
-
-  #sessionFree(branch: Branch): void {
-    this.#sessions -= 1;
-    this.#slotOf.get(branch)?.end();
-    this.#slotOf.delete(branch);
-    this.#noticeIdle();
-  }
-
-  #noticeIdle(): void {
-    if (this.#table.size === 0 && this.#sessions === 0) {
+    if (this.isIdle) {
       this.#onIdle?.();
     }
+    return running;
   }
+
+  #heard(xid: Xid, event: Event): Promise<void> | undefined {
+    return this.#step(xid, this.#table.get(formatXid(xid)), event);
+  }
+
+  #perform(effect: Effect, about: About): Promise<void> | undefined {
+    const { report } = this.#options;
+    const { xid, key } = about;
+    switch (effect.kind) {
+      case 'open-session':
+        this.#sessions.open(held(about));
+        return undefined;
+      case 'take-vote':
+        this.#sessions.takeVote(held(about), effect.how);
+        return undefined;
+      case 'ask-one-phase':
+        return this.#sessions.onePhase(held(about), (session) => session.askOnePhase());
+      case 'commit-one-phase':
+        return this.#sessions.onePhase(held(about), (session) => session.commitOnePhase());
+      case 'end-session':
+        this.#sessions.end(held(about));
+        return undefined;
+      case 'end-prepare':
+        this.#sessions.endPrepare(held(about));
+        return undefined;
+      case 'release-session':
+        this.#sessions.release(held(about));
+        return undefined;
+      case 'commit':
+        return this.#answered(xid, this.#engine.commit(xid, effect.call, effect.evidence));
+      case 'rollback':
+        return this.#answered(xid, this.#engine.rollback(xid, effect.call, effect.evidence));
+      case 'probe':
+        return this.#answered(xid, this.#engine.probe(xid, effect.call, effect.evidence));
+      case 'list':
+        void this.#answered(xid, this.#engine.list(xid));
+        return undefined;
+      case 'tell-opened':
+        this.#deferred.opened(key, { ...xid, opening: effect.opening }, effect.soon);
+        return undefined;
+      case 'vote':
+        this.#deferred.over(key); // The vote says it, too.
+        report(voteMessage(xid, effect.vote));
+        return undefined;
+      case 'answer':
+        this.#reasons.tell(key, effect.verb, effect.answer);
+        report(answerMessage(xid, effect, effect.answer));
+        return undefined;
+      case 'damage': {
+        const { opening, proof } = effect;
+        this.#options.logger.error({ evt: 'branch-committed-alone', branch: key, message: proof });
+        report(resultMessage(xid, 'rollback', openingEvidence(opening), { kind: 'done-otherwise', proof }));
+        return undefined;
+      }
+      case 'wait-turn':
+        this.#waitTurn(xid, effect.queue === 'branch' ? key : `${key}:${openingOf(effect.call.evidence)}`, effect.call);
+        return undefined;
+      case 'start-deadline': {
+        const { timeoutMs } = held(about);
+        this.#setTimer(held(about), clampTimeout(timeoutMs), { kind: 'deadline' });
+        return undefined;
+      }
+      case 'limit-prepare':
+        this.#setTimer(held(about), PREPARE_GRACE_MS, { kind: 'prepare-overdue' });
+        return undefined;
+      case 'stop-deadline':
+        held(about).deadline?.cancel();
+        return undefined;
+      case 'remember':
+        this.#remember(about);
+        return undefined;
+      case 'note':
+        logNote(this.#options.logger, key, effect.note);
+        return undefined;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  /** The turn lasts until the call is answered or waits for another one. */
+  #waitTurn(xid: Xid, queue: string, call: CallName): void {
+    const turn = this.#queues.run(queue, async () => {
+      await this.#heard(xid, { kind: 'turn', call });
+    });
+    void turn.then(() => undefined); // A broken invariant is nobody's to catch.
+  }
+
+  async #answered(xid: Xid, answer: Promise<Event>): Promise<void> {
+    await this.#heard(xid, await answer);
+  }
+
+  #setTimer(branch: HeldBranch, delayMs: number, event: BranchEvent): void {
+    branch.deadline?.cancel();
+    branch.deadline = this.#options.clock.after(delayMs, () => this.happened(branch, event));
+  }
+
+  #remember({ key, branch, state }: About): void {
+    assert(isEnded(state), 'only an end is remembered');
+    this.ended.bury(key, state);
+    this.#deferred.over(key);
+    if (branch !== undefined && this.#table.get(key) === branch) {
+      this.#table.delete(key);
+    }
+  }
+}
+
+/** What a step was about. */
+interface About {
+  readonly xid: Xid;
+  readonly key: string;
+  readonly branch: HeldBranch | undefined;
+  readonly state: State;
+}
+
+function held({ branch }: About): HeldBranch {
+  assert(branch !== undefined, 'only a held branch has a session and a deadline');
+  return branch;
 }

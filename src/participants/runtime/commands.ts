@@ -7,12 +7,9 @@ import { formatXid, ownsGtrid, type ResourceName, resourceOf, type Xid } from '.
 import { type Command, resultMessage, toWireReason, voteMessage, type Welcome } from '../attach/attach-messages.ts';
 import type { ResourceManager } from '../resource-manager.ts';
 import type { Branches } from './branches.ts';
-import { Finisher } from './finisher.ts';
 import { Forgetter } from './forgetter.ts';
 import { Inspector } from './inspector.ts';
-import { ReasonLines } from './reason-lines.ts';
 import type { Tokens } from './tokens.ts';
-import { Voter } from './voter.ts';
 
 export interface CommandsOptions {
   /** This participant's own. */
@@ -28,21 +25,17 @@ export interface CommandsOptions {
 
 export class Commands {
   readonly #options: CommandsOptions;
-  readonly voter: Voter;
-  readonly finisher: Finisher;
   readonly forgetter: Forgetter;
   readonly #inspector: Inspector;
 
   constructor(options: CommandsOptions) {
     this.#options = options;
-    this.voter = new Voter(options);
-    this.finisher = new Finisher({ ...options, reasons: new ReasonLines(options.clock, options.logger) });
     this.forgetter = new Forgetter(options);
     this.#inspector = new Inspector(options);
   }
 
   receive(command: Command, welcome: Welcome): void {
-    const { report, resource, logger } = this.#options;
+    const { report, resource, logger, branches } = this.#options;
     if ('xid' in command && resourceOf(command.xid.bqual) !== resource) {
       // An answer would speak for another resource's branch, which is refused with the whole stream (faults B44).
       logger.error({ evt: 'command-of-other-resource', command: command.kind, branch: formatXid(command.xid) });
@@ -51,7 +44,7 @@ export class Commands {
     switch (command.kind) {
       case 'prepare':
         if (this.#isOurs(command.xid, welcome)) {
-          this.voter.receive(command.xid);
+          branches.heard(command.xid, { kind: 'vote-wanted', by: 'coordinator' });
         } else {
           report(voteMessage(command.xid, { kind: 'rollback', reason: notOwner(command.xid) }));
         }
@@ -59,7 +52,7 @@ export class Commands {
       case 'finish': {
         const { xid, verb, evidence, instance } = command;
         if (this.#isOurs(xid, welcome)) {
-          this.finisher.receive(xid, verb, evidence, instance);
+          branches.heard(xid, { kind: 'finish-wanted', verb, evidence, holder: this.#holder(instance) });
         } else {
           report(resultMessage(xid, verb, evidence, { kind: 'not-yet', reason: notOwner(xid) }));
         }
@@ -88,6 +81,10 @@ export class Commands {
       }
       default: // The attach stream keeps the rest for itself.
     }
+  }
+
+  #holder(instance: string): 'this' | 'another' | 'not-known' {
+    return instance === '' ? 'not-known' : instance === this.#options.instance ? 'this' : 'another';
   }
 
   /** D8: a branch of another log or another resource is never touched, whoever asks. */

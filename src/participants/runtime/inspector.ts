@@ -1,12 +1,13 @@
 // What an operator asks of the engine: every prepared branch with whom it blocks, a preflight made now, the proof of one branch.
-
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { ScannedBranch } from '../../gen/concordat/v1/ScannedBranch.ts';
 import { toWireEvidence } from '../../wire/evidence.ts';
-import { areOfTwo, eitherEvidence, NO_EVIDENCE, openingEvidence } from '../../xa/evidence.ts';
+import { eitherEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
 import { toWireReason } from '../attach/attach-messages.ts';
+import { isUnprepared, preparedEvidence } from '../engine/queries.ts';
+import { holdsOther } from '../engine/state.ts';
 import { reasonOf } from '../reasons.ts';
 import type { PreflightFinding, PreparedBranch, ResourceManager } from '../resource-manager.ts';
 import type { Branches } from './branches.ts';
@@ -59,14 +60,12 @@ export class Inspector {
   /** Reports a ProbeResult. A branch that is at work here is not asked for: the engine's probe would end its session. Never rejects. */
   async probe(id: number, xid: Xid, evidence: Evidence): Promise<void> {
     const { rm, branches, report } = this.#options;
-    const held = branches.get(formatXid(xid));
-    const isOther = held !== undefined && areOfTwo(evidence, openingEvidence(held.opening));
-    const state = isOther ? undefined : held?.state;
-    if (state !== undefined && state.kind !== 'prepared') {
+    const { state } = branches.known(formatXid(xid));
+    if (isUnprepared(state) && !holdsOther(state, evidence)) {
       report({ probeResult: { id, proof: 'BRANCH_PROOF_ACTIVE', evidence: null, blockedSessions: 0, error: null } });
       return;
     }
-    const known = eitherEvidence(evidence, state?.evidence ?? NO_EVIDENCE);
+    const known = eitherEvidence(evidence, preparedEvidence(state, evidence) ?? evidence);
     try {
       const proof = await rm.probe(xid, known);
       const blockedSessions = await rm.blockedSessions(xid);

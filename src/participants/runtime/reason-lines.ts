@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import type { FinishVerb } from '../attach/attach-messages.ts';
+import type { FinishVerb } from '../engine/call.ts';
 
 /** The same reason is told again after this, whichever branch has it. */
 const SAME_REASON_MS = 10_000;

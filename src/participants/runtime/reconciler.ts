@@ -1,25 +1,23 @@
 // Reconciliation: what the engine lists as prepared, told to the coordinator every few seconds, so that no branch stays behind.
-
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { PreparedBranch as WirePrepared } from '../../gen/concordat/v1/PreparedBranch.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { toWireEvidence } from '../../wire/evidence.ts';
-import { areOfTwo, formatRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
+import { formatRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
 import type { Welcome } from '../attach/attach-messages.ts';
 import type { EngineWatch } from '../attach/engine-watch.ts';
 import type { KnownLogs } from '../attach/known-logs.ts';
 import { standingOf } from '../attach/served-life.ts';
+import { isMoving, preparedEvidence } from '../engine/queries.ts';
 import type { PreparedBranch, RecordedLife, ResourceManager } from '../resource-manager.ts';
 import type { Branches } from './branches.ts';
-import type { Finisher } from './finisher.ts';
 
 export interface ReconcilerOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
   readonly branches: Branches;
-  readonly finisher: Finisher;
   readonly resource: ResourceName;
   /** An embedded participant speaks only for its own branches: it watches the epoch, and reports nothing. */
   readonly reports: boolean;
@@ -115,15 +113,10 @@ export class Reconciler {
     const due: WirePrepared[] = [];
     for (const { xid, evidence, ageMs } of ours) {
       const key = xid === undefined ? '' : formatXid(xid);
-      const held = branches.get(key);
-      // What is held under the name may be another opening than the one that is listed.
-      const state = held !== undefined && areOfTwo(evidence, openingEvidence(held.opening)) ? undefined : held?.state;
-      // Its vote or its result is on the way, or has gone out while the engine was listing; telling now would only confuse.
-      const isMoving =
-        this.#options.finisher.isAtWork(key, evidence) ||
+      const moves =
         branches.ended.endedSince(key, listedMs) ||
-        (state !== undefined && (state.kind !== 'prepared' || listedMs - state.sinceMs < life.reconcileMs));
-      if (xid !== undefined && !isMoving) {
+        isMoving(branches.known(key), { evidence, atMs: listedMs, reconcileMs: life.reconcileMs });
+      if (xid !== undefined && !moves) {
         due.push({
           gtrid: xid.gtrid,
           bqual: xid.bqual,
@@ -143,13 +136,12 @@ export class Reconciler {
 
   /** Prepared here, finished by somebody else: the table lets go of it, and later commands ask the engine. */
   #dropVanished(listed: ReadonlySet<string>, listedMs: number): void {
-    const { branches, finisher } = this.#options;
-    for (const { xid, key, state } of [...branches.all()]) {
-      if (state.kind !== 'prepared' || state.sinceMs >= listedMs || finisher.isAtWork(key, state.evidence)) {
-        continue;
-      }
-      if (!listed.has(nameOf({ xid, evidence: state.evidence }))) {
-        branches.told(key);
+    const { branches } = this.#options;
+    for (const branch of [...branches.all()]) {
+      const { xid, state, opening } = branch;
+      const evidence = preparedEvidence(state, openingEvidence(opening));
+      if (evidence !== undefined && !listed.has(nameOf({ xid, evidence }))) {
+        branches.happened(branch, { kind: 'not-listed', listedMs });
       }
     }
   }

@@ -4,7 +4,7 @@ import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessa
 import { atMost } from '../../lib/wait.ts';
 import { PROTOCOL_VERSION } from '../../wire/version.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import { type Opening, openingEvidence } from '../../xa/evidence.ts';
+import type { Opening } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { Reason, Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid, gtridParts, resourceOf, type Xid } from '../../xa/xid.ts';
@@ -12,9 +12,10 @@ import { Attach } from '../attach/attach.ts';
 import type { Welcome } from '../attach/attach-messages.ts';
 import { EngineWatch } from '../attach/engine-watch.ts';
 import { KnownLogs } from '../attach/known-logs.ts';
+import { mayOpen } from '../engine/queries.ts';
 import { branchUnknown } from '../reasons.ts';
 import type { BranchSession } from '../resource-manager.ts';
-import { abandonAll, heldBranches, supersedeOlder } from './branch-lives.ts';
+import { abandonAll, heldBranches, supersedeOlder } from './all-branches.ts';
 import { Branches } from './branches.ts';
 import { Commands } from './commands.ts';
 import { Reconciler } from './reconciler.ts';
@@ -61,7 +62,7 @@ export class ParticipantRuntime implements AsyncDisposable {
       onOtherEngine: (why) => this.#attach.restart(why),
     });
     const branches = new Branches({
-      ...{ clock, logger, report },
+      ...{ rm, clock, logger, report },
       maxBranches: options.maxBranches ?? SIDECAR_BRANCHES_MAX,
       onOpened: (error) => engine.opened(error),
     });
@@ -72,7 +73,6 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#commands = new Commands({ instance, resource, rm, clock, logger, branches, tokens, report });
     this.#reconciler = new Reconciler({
       ...{ rm, clock, branches, resource, report, engine, logs },
-      finisher: this.#commands.finisher,
       reports: options.kind === 'sidecar',
       onRefused: (life, recorded) => {
         supersedeOlder(branches, life.identity, recorded.epoch);
@@ -82,8 +82,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#attach = new Attach({
       ...{ dial: options.dial, clock, random, logger, engine },
       introduce: async () => ({ ...this.#introduction(), ...(await engine.introduce()) }),
-      held: () =>
-        heldBranches(branches, ({ key, opening }) => this.#commands.finisher.isAtWork(key, openingEvidence(opening))),
+      held: () => heldBranches(branches),
       raiseEpoch: async ({ identity, epoch, token }, previous) => {
         await engine.welcomed();
         return await rm.raiseEpoch(identity, epoch, token, previous);
@@ -121,8 +120,8 @@ export class ParticipantRuntime implements AsyncDisposable {
   /** Its client is about to ask for the commit: a branch that is held and active is prepared, and votes unasked. */
   prepare(xid: Xid): void {
     const branch = this.#branches.get(formatXid(xid));
-    if (branch?.state.kind === 'active') {
-      void this.#branches.prepare(branch);
+    if (branch !== undefined) {
+      this.#branches.happened(branch, { kind: 'vote-wanted', by: 'client' });
     }
   }
 
@@ -142,12 +141,12 @@ export class ParticipantRuntime implements AsyncDisposable {
     if (this.#branches.get(key) !== undefined) {
       throw new CoordinatorError('BRANCH_EXISTS', `branch ${key} is held already`);
     }
-    if (this.#branches.ended.get(key) !== undefined) {
+    if (!mayOpen(this.#branches.known(key))) {
       throw branchUnknown(xid, undefined);
     }
     this.#admit(xid.gtrid);
     const branch = this.#branches.open({ xid, opening, timeoutMs, named: true, oneShot: false }, async () => session);
-    return { prepare: () => this.#commands.voter.vote(branch) };
+    return { prepare: () => this.#branches.vote(branch) };
   }
 
   /** Takes no new branch, and resolves when the held ones have ended or `graceMs` have passed. */
@@ -155,12 +154,11 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#setStatus({ draining: true });
     const idle = Promise.withResolvers<void>();
     const check = (): void => {
-      if (this.#branches.size + this.#branches.sessions + this.#commands.finisher.size === 0) {
+      if (this.#branches.isIdle) {
         idle.resolve();
       }
     };
     this.#branches.onIdle(check);
-    this.#commands.finisher.onIdle(check);
     check();
     await atMost(idle.promise, { clock: this.#options.clock, timeoutMs: graceMs });
   }
@@ -171,7 +169,7 @@ export class ParticipantRuntime implements AsyncDisposable {
     this.#reconciler.stop();
     this.#commands.forgetter.close();
     const reason: Reason = { code: 'BRANCH_UNKNOWN', message: 'the participant was stopped', retryable: true };
-    await abandonAll(this.#branches, reason, { clock: this.#options.clock, report: this.#report });
+    await abandonAll(this.#branches, reason, this.#options.clock);
     await this.#attach.stop();
   }
 

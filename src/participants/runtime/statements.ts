@@ -6,11 +6,14 @@ import { newOpening } from '../../xa/evidence.ts';
 import { STATEMENTS_WAITING_MAX } from '../../xa/limits.ts';
 import type { Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid } from '../../xa/xid.ts';
+import type { BranchEvent } from '../engine/event.ts';
+import { endedReason, mayOpen, statementRefusal } from '../engine/queries.ts';
 import { branchUnknown, reasonOf, statementError } from '../reasons.ts';
 import { type BranchSession, EngineError, type ResourceManager, type StatementResult } from '../resource-manager.ts';
-import type { Branch } from './branch.ts';
 import type { Branches } from './branches.ts';
+import type { HeldBranch } from './held-branch.ts';
 import { isSame, newestOf } from './newest-statement.ts';
+import { sessionOf } from './sessions.ts';
 import { clampTimeout, type StatementAnswer, type StatementCall } from './statement-call.ts';
 
 export interface StatementsOptions {
@@ -44,16 +47,16 @@ export class Statements {
     if (branch !== undefined) {
       return this.#next(branch, call);
     }
-    const ended = branches.ended.get(key);
-    if (ended !== undefined || call.number !== 1) {
-      // A branch that is opened again, or in the middle, could be committed with some of its statements missing.
-      throw branchUnknown(call.xid, ended?.kind === 'rolled-back' ? ended.reason : undefined);
+    const known = branches.known(key);
+    if (!mayOpen(known) || call.number !== 1) {
+      const refusal = statementRefusal(known.state);
+      throw branchUnknown(call.xid, refusal?.kind === 'gone' ? refusal.reason : undefined);
     }
     this.#options.admit(call.xid.gtrid);
     return this.#begin(this.#open(call), call);
   }
 
-  #open(call: StatementCall): Branch {
+  #open(call: StatementCall): HeldBranch {
     const { rm, branches, random } = this.#options;
     const { xid, isolation, readOnly, named, oneShot } = call;
     const timeoutMs = clampTimeout(call.timeoutMs);
@@ -63,7 +66,7 @@ export class Statements {
     );
   }
 
-  #next(branch: Branch, call: StatementCall): Promise<StatementAnswer> {
+  #next(branch: HeldBranch, call: StatementCall): Promise<StatementAnswer> {
     const newest = branch.newest;
     if (newest !== undefined && call.number === newest.number) {
       if (!isSame(newest, call)) {
@@ -78,7 +81,7 @@ export class Statements {
       const message = `statement ${call.number} of ${branch.key} is out of order: the newest is ${newest?.number ?? 0}`;
       throw new CoordinatorError('BRANCH_STATE', message);
     }
-    if (branch.state.kind !== 'active' || branch.asked) {
+    if (statementRefusal(branch.state) !== undefined) {
       throw new CoordinatorError('BRANCH_STATE', `branch ${branch.key} takes no more statements`);
     }
     if (branch.waiting >= STATEMENTS_WAITING_MAX) {
@@ -87,7 +90,7 @@ export class Statements {
     return this.#begin(branch, call);
   }
 
-  #begin(branch: Branch, call: StatementCall): Promise<StatementAnswer> {
+  #begin(branch: HeldBranch, call: StatementCall): Promise<StatementAnswer> {
     const answer = call.last ? this.#last(branch, call) : this.#one(branch, call);
     // Whoever repeats the number hears it; if nobody is there to hear a failure, it is no unhandled one.
     answer.catch(() => undefined);
@@ -95,34 +98,39 @@ export class Statements {
     return answer;
   }
 
-  async #one(branch: Branch, call: StatementCall): Promise<StatementAnswer> {
+  async #one(branch: HeldBranch, call: StatementCall): Promise<StatementAnswer> {
     const { branches } = this.#options;
     branch.waiting += 1;
     try {
       return await branches.inTurn(branch.key, async () => {
         refuseEnded(branch);
-        const session = await branch.session;
-        const result = await session.execute(call.statement);
+        const result = await this.#execute(branch, call);
         refuseEnded(branch);
         return { result, vote: undefined };
       });
-    } catch (error) {
-      if (error instanceof EngineError && error.damage !== undefined) {
-        branches.damaged(branch, error.reason, error.damage);
-      } else if (error instanceof EngineError && error.sessionLost) {
-        branches.lost(branch, error.reason);
-      }
-      refuseEnded(branch);
-      throw statementError(error);
     } finally {
       branch.waiting -= 1;
     }
   }
 
-  async #last(branch: Branch, call: StatementCall): Promise<StatementAnswer> {
+  async #execute(branch: HeldBranch, call: StatementCall): Promise<StatementResult> {
+    try {
+      const session = await sessionOf(branch);
+      return await session.execute(call.statement);
+    } catch (error) {
+      const event = error instanceof EngineError ? eventOf(error) : undefined;
+      if (event !== undefined) {
+        this.#options.branches.happened(branch, event);
+      }
+      refuseEnded(branch);
+      throw statementError(error);
+    }
+  }
+
+  async #last(branch: HeldBranch, call: StatementCall): Promise<StatementAnswer> {
     let result: StatementResult | undefined;
     let failure: unknown;
-    const vote = await this.#options.branches.prepare(branch, async (session) => {
+    const vote = await this.#options.branches.lastStatement(branch, async (session) => {
       try {
         const answer = await session.executeAndPrepare(call.statement);
         result = answer.result;
@@ -137,6 +145,14 @@ export class Statements {
     }
     return { result, vote };
   }
+}
+
+/** What a failed statement tells of its branch; undefined: it is as it was, but can only be rolled back, which the adapter keeps. */
+function eventOf({ reason, damage, sessionLost }: EngineError): BranchEvent | undefined {
+  if (damage !== undefined) {
+    return { kind: 'damaged', reason, proof: damage };
+  }
+  return sessionLost ? { kind: 'session-lost', reason } : undefined;
 }
 
 /** The last statement failed: the branch can only be rolled back, and is at once, so that its locks go early. @throws {EngineError} damage */
@@ -154,8 +170,9 @@ function failed(vote: Vote): unknown {
 }
 
 /** @throws {CoordinatorError} `BRANCH_UNKNOWN` when this participant ended the branch, by deadline or by command. */
-function refuseEnded(branch: Branch): void {
-  if (branch.state.kind === 'ended' && !branch.state.byEngine) {
-    throw branchUnknown(branch.xid, branch.state.reason);
+function refuseEnded({ xid, state }: HeldBranch): void {
+  const reason = endedReason(state);
+  if (reason !== undefined) {
+    throw branchUnknown(xid, reason);
   }
 }

@@ -8,7 +8,7 @@ import { openedMessage } from '../attach/attach-messages.ts';
 /** Soon enough for operators, and for a client that dies without having named its branch. */
 const PATIENCE_MS = 100;
 
-export class Openings {
+export class DeferredReports {
   readonly #clock: Clock;
   readonly #report: (message: ParticipantMessage) => void;
   readonly #untold = new Map<string, EvidenceRow>();

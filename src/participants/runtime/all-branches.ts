@@ -1,0 +1,62 @@
+// What happens to all held branches at once: a coordinator comes back, a newer one follows it, the participant stops.
+import type { HeldBranch as WireBranch } from '../../gen/concordat/v1/HeldBranch.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { atMost } from '../../lib/wait.ts';
+import { toWireEvidence } from '../../wire/evidence.ts';
+import { openingEvidence } from '../../xa/evidence.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
+import type { LogIdentity } from '../../xa/xid.ts';
+import { isToldAsHeld, preparedEvidence } from '../engine/queries.ts';
+import type { Branches } from './branches.ts';
+
+/** Branches listed to a coordinator that comes back; reconciliation tells it of further prepared ones. */
+const HELD_MAX = 5_000;
+/** How long sessions may take to roll back when the participant stops. */
+const OBEY_MS = 5_000;
+
+const RESTARTED: Reason = { code: 'BRANCH_UNKNOWN', message: 'the coordinator was restarted', retryable: true };
+
+/** What a coordinator that comes back is told: open branches first, then prepared ones with their evidence. */
+export function heldBranches(branches: Branches): WireBranch[] {
+  const open: WireBranch[] = [];
+  const prepared: WireBranch[] = [];
+  for (const { xid, key, opening } of branches.all()) {
+    const known = branches.known(key);
+    const own = openingEvidence(opening);
+    const evidence = preparedEvidence(known.state, own);
+    if (!isToldAsHeld(known, own)) {
+      continue;
+    }
+    const { gtrid, bqual } = xid;
+    if (evidence !== undefined) {
+      prepared.push({ gtrid, bqual, vote: 'VOTE_PREPARED', evidence: toWireEvidence(evidence) });
+    } else {
+      open.push({ gtrid, bqual, vote: 'VOTE_UNSPECIFIED', evidence: { opening } });
+    }
+  }
+  return [...open, ...prepared].slice(0, HELD_MAX);
+}
+
+/**
+ * A life of a log spoke: unprepared branches of other logs and of older lives are rolled back and forgotten, prepared ones are
+ * left to its reconciliation and commands.
+ */
+export function supersedeOlder(branches: Branches, identity: LogIdentity, epoch: number): void {
+  for (const branch of [...branches.all()]) {
+    if (branch.identity !== identity || branch.epoch < epoch) {
+      branches.happened(branch, { kind: 'newer-life', reason: RESTARTED });
+    }
+  }
+}
+
+/**
+ * Rolls back every active branch and tells the coordinator; resolves when their sessions have obeyed, or after 5 seconds: the
+ * adapter, which is closed next, ends what does not obey.
+ */
+export async function abandonAll(branches: Branches, reason: Reason, clock: Clock): Promise<void> {
+  const all = [...branches.all()];
+  for (const branch of all) {
+    branches.happened(branch, { kind: 'stop', reason });
+  }
+  await atMost(Promise.all(all.map(({ ending }) => ending)), { clock, timeoutMs: OBEY_MS });
+}
