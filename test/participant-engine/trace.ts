@@ -7,11 +7,12 @@ import {
   isMoving,
   isToldAsHeld,
   isUnprepared,
+  mayOpen,
   preparedEvidence,
   statementRefusal,
   voteOf,
 } from '../../src/participants/engine/queries.ts';
-import type { Branch, State } from '../../src/participants/engine/state.ts';
+import { type Branch, isEnded, type State } from '../../src/participants/engine/state.ts';
 import { isSameEvidence, openingEvidence, openingOf, rowEvidence } from '../../src/xa/evidence.ts';
 import type { Evidence, Reason, Vote } from '../../src/xa/vocabulary.ts';
 
@@ -104,6 +105,7 @@ export function describeQueries(branch: Branch, own: Evidence): string[] {
   const prepared = preparedEvidence(state, own);
   const isListedMoving = [0, 100].map((atMs) => isMoving(branch, { evidence: own, atMs, reconcileMs: 100 }));
   return [
+    `first statement: ${mayOpen(branch) ? 'opens it' : 'refused'}; ${isEnded(state) ? 'ended' : 'not ended'}`,
     `statements: ${refusal === undefined ? 'taken' : `${refusal.kind}${why}`}`,
     `a running statement: ${ended === undefined ? 'heard' : reasonText(ended)}`,
     `vote: ${vote === undefined ? '-' : voteText(vote)}`,
