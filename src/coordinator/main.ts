@@ -1,5 +1,6 @@
 // The coordinator as a program: opens the log, serves, and stops as it should: drained by SIGTERM, at once by a second one, and
 // with its own exit code when the log has failed.
+
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { join, resolve } from 'node:path';
@@ -8,6 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import { openSqliteLog } from '../log/sqlite/sqlite-log.ts';
+import { cannotListen } from '../wire/bind.ts';
 import { productVersion } from '../wire/version.ts';
 import { CoordinatorError, EXIT } from '../xa/errors.ts';
 import type { CoordinatorConfig } from './config.ts';
@@ -141,7 +143,7 @@ async function serveHealth(listen: string, coordinator: Coordinator): Promise<[H
   });
   server.unref();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', (error) => reject(new Error(`Cannot listen on ${listen}: ${error.message}`, { cause: error })));
+  server.once('error', (error) => reject(cannotListen(listen, error)));
   server.listen(address.port, address.host, resolve);
   await promise;
   const bound = server.address();

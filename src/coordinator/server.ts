@@ -1,10 +1,12 @@
 // The coordinator as one object: log, driver and services put together, recovered before it serves.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+
+import { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
+import { bind } from '../wire/bind.ts';
 import { addHealth } from '../wire/health.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
@@ -129,14 +131,4 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     stop: () => lifetime.stop(),
     [Symbol.asyncDispose]: () => lifetime.stop(),
   };
-}
-
-function bind(server: Server, listen: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) =>
-      error === null
-        ? resolve(port)
-        : reject(new Error(`Cannot listen on ${listen}: ${error.message}`, { cause: error })),
-    );
-  });
 }

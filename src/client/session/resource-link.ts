@@ -1,6 +1,6 @@
 // One Session stream to one sidecar, shared by every transaction of the client: statements out, replies in.
+
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import type { PrepareRequest } from '../../gen/concordat/v1/PrepareRequest.ts';
@@ -12,15 +12,17 @@ import { FrameWriter } from '../../wire/frames.ts';
 import { wire } from '../../wire/proto.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { LIST_ENTRIES_MAX } from '../../xa/limits.ts';
+import type { StatementError } from '../public/errors.ts';
 import { channelCredentials, RESOURCE_CHANNEL } from './channel.ts';
-import { streamFailure } from './failures.ts';
+import { lostStatement, streamFailure, toStatementError } from './failures.ts';
 
-/** Hears exactly one of the three, once. */
+/** Hears exactly one of the two, once. */
 interface StatementListener {
+  /** The resource that the statement is for. */
+  readonly resource: string;
   onDone(response: ExecuteResponse): void;
-  onError(error: WireError): void;
-  /** The stream broke: whether the statement was executed, nobody can tell. */
-  onLost(error: CoordinatorError): void;
+  /** It failed, or the stream broke: then nobody can tell whether it was executed. */
+  onFailed(error: StatementError): void;
 }
 
 const ID_MAX = 0xffff_ffff;
@@ -118,7 +120,7 @@ export class ResourceLink {
       if (reply.execute) {
         listener?.onDone(reply.execute);
       } else if (reply.error) {
-        listener?.onError(reply.error);
+        listener?.onFailed(toStatementError(listener.resource, reply.error));
       }
     }
   }
@@ -133,7 +135,7 @@ export class ResourceLink {
     this.#listeners.clear();
     this.#onLost(this, error);
     for (const listener of listeners) {
-      listener.onLost(error);
+      listener.onFailed(lostStatement(listener.resource, error));
     }
     this.#stream.cancel();
     this.#client.close();

@@ -1,6 +1,5 @@
 // A branch at a sidecar: statements in order, numbered from 1, over the stream that the first one went out on. They do not wait for one
 // another's answers: the sidecar executes them one at a time.
-import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -8,10 +7,10 @@ import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
 import { type BranchIdentity, ConcordatError } from '../public/errors.ts';
 import type { BranchStart } from '../public/options.ts';
 import type { QueryResult, Resource, ResultRow, StatementOptions } from '../public/resource.ts';
-import { lostStatement, toStatementError } from '../session/failures.ts';
+import { lostStatement } from '../session/failures.ts';
 import type { ResourceLink } from '../session/resource-link.ts';
 import type { Parameter } from '../values/values.ts';
-import { checkStart, opening, resultOf, statementRequest } from './statement-request.ts';
+import { resultOf, StatementNumbers, statementRequest } from './statement-request.ts';
 import type { Failure, Work, WorkBranch } from './work.ts';
 
 /** Where a branch is to live. */
@@ -39,12 +38,12 @@ interface BranchSettings {
 export class Branch implements Resource, WorkBranch {
   readonly name: string;
   readonly #settings: BranchSettings;
+  readonly #numbers: StatementNumbers;
   readonly #queue: Statement[] = [];
   #placement: Placement | undefined;
   #placing = false;
   readonly #running = new Map<number, Statement>();
   #sent = 0;
-  #asked = 0;
   #instance = '';
   #lastAsked = false;
   #stopped = false;
@@ -52,6 +51,7 @@ export class Branch implements Resource, WorkBranch {
   constructor(settings: BranchSettings) {
     this.name = settings.resource;
     this.#settings = settings;
+    this.#numbers = new StatementNumbers(settings.resource, settings.start);
   }
 
   get resource(): string {
@@ -120,14 +120,10 @@ export class Branch implements Resource, WorkBranch {
         retryable: false,
       });
     }
-    checkStart(options, this.name, this.#asked === 0);
-    const { work, start, engine } = this.#settings;
+    const { work, engine } = this.#settings;
     const request = statementRequest(work.gtrid, { sql, parameters, engine: engine() });
-    request.statement = ++this.#asked;
+    this.#numbers.number(request, options);
     this.#lastAsked = options.last ?? false;
-    if (request.statement === 1) {
-      Object.assign(request, opening(options, start));
-    }
     if (this.#lastAsked) {
       request.last = true;
     }
@@ -159,9 +155,9 @@ export class Branch implements Resource, WorkBranch {
       statement.request.timeoutMs = this.#settings.work.remainingMs;
     }
     const id = link.execute(statement.request, {
+      resource: this.name,
       onDone: (response) => this.#onDone(id, statement, response),
-      onError: (error) => this.#onError(error),
-      onLost: (error) => this.#settings.work.fail(lostStatement(this.name, error)),
+      onFailed: (error) => this.#settings.work.fail(error),
     });
     this.#running.set(id, statement);
   }
@@ -200,9 +196,5 @@ export class Branch implements Resource, WorkBranch {
       statement.reject(error);
     }
     this.#pump();
-  }
-
-  #onError(error: WireError): void {
-    this.#settings.work.fail(toStatementError(this.name, error));
   }
 }

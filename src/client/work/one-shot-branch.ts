@@ -1,11 +1,11 @@
 // A branch of a one-shot transaction: its statements leave together, the last one is marked, and each is answered by itself.
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
+import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import type { BranchIdentity } from '../public/errors.ts';
 import type { BranchStart } from '../public/options.ts';
 import type { QueryResult } from '../public/resource.ts';
-import { lostStatement, toStatementError } from '../session/failures.ts';
 import type { ResourceLink } from '../session/resource-link.ts';
-import { checkStart, opening, resultOf } from './statement-request.ts';
+import { resultOf, StatementNumbers } from './statement-request.ts';
 import type { WorkBranch } from './work.ts';
 
 /** Where a branch is to live, and with whom: the commit names the instance before it has answered. */
@@ -18,9 +18,8 @@ export class OneShotBranch implements WorkBranch {
   readonly resource: string;
   readonly identity: BranchIdentity;
   readonly #link: ResourceLink;
-  readonly #start: BranchStart;
+  readonly #numbers: StatementNumbers;
   readonly #unanswered = new Set<number>();
-  #statements = 0;
   #isOver = false;
   #last: ExecuteRequest | undefined;
 
@@ -29,19 +28,16 @@ export class OneShotBranch implements WorkBranch {
     this.resource = resource;
     this.identity = { bqual: resource, instance };
     this.#link = link;
-    this.#start = start;
+    this.#numbers = new StatementNumbers(resource, start);
   }
 
   /** Numbers the request and marks it as the last one, so far. @throws {TypeError} {RangeError} for the start of a branch. */
   add(request: ExecuteRequest, start: BranchStart): void {
-    const isFirst = this.#last === undefined;
-    checkStart(start, this.resource, isFirst);
-    this.#statements++;
-    Object.assign(request, { bqual: this.identity.bqual, statement: this.#statements, last: true });
-    if (isFirst) {
-      Object.assign(request, opening(start, this.#start), { oneShot: true });
-    }
-    if (this.#last !== undefined) {
+    this.#numbers.number(request, start);
+    Object.assign(request, { bqual: this.identity.bqual, last: true });
+    if (this.#last === undefined) {
+      request.oneShot = true;
+    } else {
       this.#last.last = false;
     }
     this.#last = request;
@@ -56,25 +52,15 @@ export class OneShotBranch implements WorkBranch {
       request.timeoutMs = timeoutMs;
       this.#link.branches++;
     }
-    const { promise, resolve, reject } = Promise.withResolvers<QueryResult>();
-    const answered = (settle: () => void): void => {
-      this.#unanswered.delete(id);
-      settle();
-    };
+    const { promise, resolve, reject } = Promise.withResolvers<ExecuteResponse>();
     const id = this.#link.execute(request, {
-      onDone: (response) =>
-        answered(() => {
-          try {
-            resolve(resultOf(response));
-          } catch (error) {
-            reject(error); // The statement was done; its answer cannot be read.
-          }
-        }),
-      onError: (error) => answered(() => reject(toStatementError(this.resource, error))),
-      onLost: (error) => answered(() => reject(lostStatement(this.resource, error))),
+      resource: this.resource,
+      onDone: resolve,
+      onFailed: reject,
     });
     this.#unanswered.add(id);
-    return promise;
+    // What cannot be read was done all the same.
+    return promise.finally(() => this.#unanswered.delete(id)).then(resultOf);
   }
 
   /** The statement marked last asks. */

@@ -1,9 +1,9 @@
 // A statement as it goes to a sidecar, and its answer as the application gets it.
+
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import type { ExecuteResponse__Output as ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
-import type { Isolation as WireIsolation } from '../../gen/concordat/v1/Isolation.ts';
+import { WIRE_ISOLATIONS } from '../../wire/isolation.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
-import type { Isolation } from '../../xa/vocabulary.ts';
 import { type BranchStart, checkBranchStart } from '../public/options.ts';
 import type { QueryResult } from '../public/resource.ts';
 import { requestBytes } from '../session/resource-link.ts';
@@ -11,14 +11,6 @@ import { checkArrays, decodeInteger, decodeRows, encodeParameters, type Paramete
 
 /** Below what a sidecar takes, with room for the frame around it: a frame too large would break the stream for everybody. */
 const STATEMENT_BYTES_MAX = RESOURCE_MESSAGE_BYTES_MAX - 64 * 1024;
-
-const ISOLATION = {
-  default: 'ISOLATION_UNSPECIFIED',
-  'read-uncommitted': 'ISOLATION_READ_UNCOMMITTED',
-  'read-committed': 'ISOLATION_READ_COMMITTED',
-  'repeatable-read': 'ISOLATION_REPEATABLE_READ',
-  serializable: 'ISOLATION_SERIALIZABLE',
-} as const satisfies Record<Isolation, WireIsolation>;
 
 interface StatementText {
   readonly sql: string;
@@ -40,21 +32,33 @@ export function statementRequest(gtrid: string, { sql, parameters, engine }: Sta
   return request;
 }
 
-/** What only the first statement of a branch says: how the branch starts, by its own options, else by the transaction's. */
-export function opening(own: BranchStart, transaction: BranchStart): ExecuteRequest {
-  return {
-    isolation: ISOLATION[own.isolation ?? transaction.isolation ?? 'default'],
-    readOnly: own.readOnly ?? transaction.readOnly ?? false,
-    named: true, // Every branch of this client is enlisted before, or in the list of the commit.
-  };
-}
+/** Numbers the statements of one branch. Only the first one says how the branch starts: by its own options, else by the transaction's. */
+export class StatementNumbers {
+  readonly #resource: string;
+  readonly #start: BranchStart;
+  #given = 0;
 
-/** @throws {TypeError} a later statement says how its branch starts. {RangeError} naming the option. */
-export function checkStart(start: BranchStart, resource: string, isFirst: boolean): void {
-  if (!isFirst && (start.isolation !== undefined || start.readOnly !== undefined)) {
-    throw new TypeError(`isolation and readOnly of ${resource} belong to its first statement in the transaction`);
+  constructor(resource: string, start: BranchStart) {
+    this.#resource = resource;
+    this.#start = start;
   }
-  checkBranchStart(start);
+
+  /** @throws {TypeError} a later statement says how its branch starts. {RangeError} naming the option. */
+  number(request: ExecuteRequest, own: BranchStart): void {
+    const { isolation, readOnly } = own;
+    if (this.#given > 0 && (isolation !== undefined || readOnly !== undefined)) {
+      throw new TypeError(
+        `isolation and readOnly of ${this.#resource} belong to its first statement in the transaction`,
+      );
+    }
+    checkBranchStart(own);
+    request.statement = ++this.#given;
+    if (this.#given === 1) {
+      request.isolation = WIRE_ISOLATIONS[isolation ?? this.#start.isolation ?? 'default'];
+      request.readOnly = readOnly ?? this.#start.readOnly ?? false;
+      request.named = true; // Every branch of this client is enlisted before, or in the list of the commit.
+    }
+  }
 }
 
 /** @throws only where a participant sends what is not JSON as JSON. The statement was done all the same. */

@@ -1,6 +1,7 @@
 // One statement of a branch as the runtime takes it, and how it is read from the wire.
+
 import type { ExecuteRequest__Output } from '../../gen/concordat/v1/ExecuteRequest.ts';
-import type { Isolation__Output as WireIsolation } from '../../gen/concordat/v1/Isolation.ts';
+import { fromWireIsolation } from '../../wire/isolation.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { PARAMETERS_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
 import type { Isolation, Vote } from '../../xa/vocabulary.ts';
@@ -33,14 +34,6 @@ export interface StatementAnswer {
 
 /** One statement's text: no statement of a service comes near it, and what does belongs into parameters. */
 export const SQL_BYTES_MAX = 1024 * 1024;
-
-const ISOLATIONS: Readonly<Partial<Record<string, Isolation>>> = {
-  ISOLATION_UNSPECIFIED: 'default',
-  ISOLATION_READ_UNCOMMITTED: 'read-uncommitted',
-  ISOLATION_READ_COMMITTED: 'read-committed',
-  ISOLATION_REPEATABLE_READ: 'repeatable-read',
-  ISOLATION_SERIALIZABLE: 'serializable',
-} satisfies Record<WireIsolation, Isolation>;
 
 /** @throws {CoordinatorError} `FIELD_INVALID`, naming the field. */
 export function decodeStatementCall(request: ExecuteRequest__Output): StatementCall {
@@ -88,8 +81,7 @@ function decodeXid(request: { readonly gtrid: string; readonly bqual: string }):
 }
 
 function isolationOf(value: unknown): Isolation {
-  // A number that the enum does not have arrives as that number.
-  const isolation = typeof value === 'string' && Object.hasOwn(ISOLATIONS, value) ? ISOLATIONS[value] : undefined;
+  const isolation = fromWireIsolation(value);
   if (isolation === undefined) {
     throw invalid(`isolation ${String(value)} is not known`);
   }

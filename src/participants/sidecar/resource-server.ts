@@ -1,13 +1,13 @@
 // The gRPC servers of sidecars: ResourceService with its limits, and health for whoever balances and watches.
 
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { atMost } from '../../lib/wait.ts';
+import { bind } from '../../wire/bind.ts';
 import { addHealth } from '../../wire/health.ts';
 import { wire } from '../../wire/proto.ts';
-import { CoordinatorError } from '../../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../../xa/limits.ts';
 import type { ResourceName } from '../../xa/xid.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
@@ -139,16 +139,4 @@ class ResourceServer {
       this.#health.setStatus(name, status);
     }
   }
-}
-
-function bind(server: Server, listen: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) =>
-      error === null
-        ? resolve(port)
-        : reject(
-            new CoordinatorError('CONFIG_INVALID', `Cannot listen on ${listen}: ${error.message}`, { cause: error }),
-          ),
-    );
-  });
 }
