@@ -13,8 +13,13 @@ export interface FreshSettings {
 /** The same collation at both engines. Servers and proxies may ignore what the handshake names, and `init_connect` may change it. */
 export const NAMES = 'NAMES utf8mb4 COLLATE utf8mb4_unicode_ci';
 
-/** A reset keeps them: they must be what they were when the session was opened. */
-const ORIGIN = 'DATABASE(),CURRENT_ROLE()';
+/** A reset keeps them: they must be what they were when the session was opened. In hexadecimal, which every character set compares alike. */
+const ORIGIN = ['HEX(DATABASE())', 'HEX(CURRENT_ROLE())'] as const;
+
+/** Each of `ORIGIN`, as the server told it: digits, or NULL. */
+export type Origin = readonly string[];
+
+const UTC = "'+00:00'";
 
 /** Read back once, and what each must be. */
 const READ_BACK: readonly (readonly [expression: string, value: string])[] = [
@@ -25,8 +30,22 @@ const READ_BACK: readonly (readonly [expression: string, value: string])[] = [
   ['@@character_set_results', 'utf8mb4'],
 ];
 
-/** Behind a reset. @param idleTimeoutSeconds 0: the server's default. */
-export function freshText(settings: FreshSettings, idleTimeoutSeconds: number): string {
+/** Behind the reset with which a session is opened; answered with its origin. */
+export function firstText(settings: FreshSettings): string {
+  return `${settingsText(settings, UTC, 0)};SELECT ${ORIGIN.join(',')}`;
+}
+
+/**
+ * Behind a reset of a session with that origin: refused, since there is no such time zone, where it has another one now. So there is one
+ * answer without rows instead of two.
+ * @param idleTimeoutSeconds 0: the server's default.
+ */
+export function freshText(settings: FreshSettings, origin: Origin, idleTimeoutSeconds: number): string {
+  const isSame = ORIGIN.map((expression, i) => `${expression}<=>${origin[i]}`).join(' AND ');
+  return settingsText(settings, `IF(${isSame},${UTC},'moved')`, idleTimeoutSeconds);
+}
+
+function settingsText(settings: FreshSettings, timeZone: string, idleTimeoutSeconds: number): string {
   const { engine } = settings;
   const lockSeconds = Math.max(1, Math.ceil(settings.lockTimeoutMs / 1_000));
   const assignments = [
@@ -36,13 +55,13 @@ export function freshText(settings: FreshSettings, idleTimeoutSeconds: number): 
     // For metadata locks; the default is a day (MariaDB) or a year (MySQL), behind a branch in doubt.
     `lock_wait_timeout=${lockSeconds}`,
     // TIMESTAMP columns and NOW() are UTC to the client.
-    "time_zone='+00:00'",
+    `time_zone=${timeZone}`,
     ...(engine === 'mysql' ? ["session_track_transaction_info='STATE'"] : []),
     ...(settings.detach && engine === 'mariadb' ? ['pseudo_slave_mode=1'] : []),
     ...(idleTimeoutSeconds === 0 ? [] : [idleTimeout(engine, idleTimeoutSeconds)]),
     NAMES,
   ];
-  return `SET SESSION ${assignments.join(',')};SELECT ${ORIGIN}`;
+  return `SET SESSION ${assignments.join(',')}`;
 }
 
 /** The engine's own end of an idle session: MariaDB can tell an idle branch from an idle session. */
@@ -50,12 +69,12 @@ export function idleTimeout(engine: EngineKind, seconds: number): string {
   return `${engine === 'mariadb' ? 'idle_transaction_timeout' : 'wait_timeout'}=${seconds}`;
 }
 
-/** Behind `freshText`, when the session is opened: the settings as the server has them now, and whether it has its binary log. */
+/** Behind `firstText`: the settings as the server has them now, and whether it has its binary log. */
 export const READ_BACK_TEXT = `SELECT ${READ_BACK.map(([expression]) => expression).join(',')};SELECT @@GLOBAL.log_bin`;
 
-/** The answer to `freshText`, as one text to compare with that of another time. */
-export function readOrigin(answer: Answer): string {
-  return firstRow(answer[1]).join('\n');
+/** The answer to `firstText`. */
+export function readOrigin(answer: Answer): Origin {
+  return firstRow(answer[1]).map((digits) => (digits === 'NULL' ? digits : `'${digits}'`));
 }
 
 /** The answer to `READ_BACK_TEXT`. @throws {EngineError} PREFLIGHT_FAILED: a setting is not what it was set to. */

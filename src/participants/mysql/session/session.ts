@@ -9,7 +9,15 @@ import { type Answer, errorOf, type Request, textRequest } from '../protocol/exc
 import { resetFrame } from '../protocol/frames.ts';
 import { Statements } from '../protocol/statements.ts';
 import { connectWire, type Wire } from '../protocol/wire.ts';
-import { type FreshSettings, freshText, READ_BACK_TEXT, readOrigin, readSettings } from './fresh.ts';
+import {
+  type FreshSettings,
+  firstText,
+  freshText,
+  type Origin,
+  READ_BACK_TEXT,
+  readOrigin,
+  readSettings,
+} from './fresh.ts';
 
 /** How long a server may be silent, and who hears of it. */
 export interface Patience {
@@ -27,7 +35,7 @@ export async function openSession(options: ConnectionOptions, settings: SessionS
   const wire = await connectWire(options);
   try {
     const reset: Request = { frame: resetFrame(), answer: 'cells' };
-    const first = textRequest(`${freshText(settings, 0)};${READ_BACK_TEXT}`);
+    const first = textRequest(`${firstText(settings)};${READ_BACK_TEXT}`);
     // Reset at once, for what `init_connect` did.
     const [begun = [], answer = []] = await within(wire, settings, () => wire.exchange([reset, first]));
     const error = errorOf(begun) ?? errorOf(answer);
@@ -65,14 +73,14 @@ export class Session {
   readonly onePhaseIsVolatile: boolean;
   readonly #settings: SessionSettings;
   /** What it said of itself when it was opened. */
-  readonly #origin: string;
+  readonly #origin: Origin;
   #isUsed = false;
   /** What the engine's own idle timeout is set to; 0: the server's default. */
   idleTimeoutSeconds = 0;
   /** For whoever uses the session now. */
   whenLost: ((reason: Reason) => void) | undefined;
 
-  constructor(wire: Wire, settings: SessionSettings, found: { readonly origin: string; readonly hasBinlog: boolean }) {
+  constructor(wire: Wire, settings: SessionSettings, found: { readonly origin: Origin; readonly hasBinlog: boolean }) {
     this.wire = wire;
     this.onePhaseIsVolatile = found.hasBinlog && settings.engine === 'mariadb';
     this.#settings = settings;
@@ -118,11 +126,11 @@ export class Session {
   async refresh(): Promise<boolean> {
     const { texts, requests } = this.statements.reset();
     const reset: Request = { frame: resetFrame(), answer: 'cells' };
-    const fresh = textRequest(freshText(this.#settings, this.idleTimeoutSeconds));
+    const fresh = textRequest(freshText(this.#settings, this.#origin, this.idleTimeoutSeconds));
     const [begun = [], answer = [], ...prepared] = await within(this.wire, this.#settings, () =>
       this.wire.exchange([reset, fresh, ...requests]),
     );
-    if (errorOf(begun) !== undefined || errorOf(answer) !== undefined || readOrigin(answer) !== this.#origin) {
+    if (errorOf(begun) !== undefined || errorOf(answer) !== undefined) {
       return false;
     }
     this.statements.again(texts, prepared);
