@@ -74,8 +74,8 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/postgres/session/session-state.ts',
-        find: "'discard sequences', 'reset all'].map(",
-        put: "'discard sequences', 'select 1'].map(",
+        find: "['discard sequences', 'reset all'].map(",
+        put: "['discard sequences', 'select 1'].map(",
       },
     ],
     caughtBy: {

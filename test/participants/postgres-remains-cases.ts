@@ -3,6 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
+import type { Vote } from '../../src/xa/vocabulary.ts';
+import type { Xid } from '../../src/xa/xid.ts';
 import { usePostgres } from './postgres-bench.ts';
 import { freshKey, freshXid, steps } from './resource-manager-contract.ts';
 
@@ -45,10 +47,26 @@ export function postgresRemainsCases(name: string, server: () => EngineServer): 
 
     it.each(REMAINS)('%s: the next branch is answered to %j: %s (field P7)', async (remains, question, answer) => {
       await using single = harness().openWith({ poolMax: 1 });
-      for (const end of ['prepare', 'rollback', 'one phase', 'failure'] as const) {
-        const branch = await single.open(freshXid(), OPTIONS);
+      const endPrepared = async (xid: Xid, vote: Vote): Promise<void> => {
+        if (vote.kind === 'prepared') {
+          expect(await single.rollback(xid, vote.evidence)).toEqual({ kind: 'done' });
+        }
+      };
+      for (const end of ['prepare', 'prepare of a writer', 'savepoint', 'rollback', 'one phase', 'failure'] as const) {
+        const xid = freshXid();
+        const branch = await single.open(xid, OPTIONS);
+        const isWriter = end === 'prepare of a writer' || end === 'savepoint';
+        await (isWriter ? branch.execute(harness().sql.put(freshKey(), 1n)) : undefined);
+        await (end === 'savepoint' ? branch.execute(sql('savepoint a')) : undefined);
         await branch.execute(sql(`do $$ begin ${remains}; end $$`));
         switch (end) {
+          case 'savepoint':
+            await branch.execute(sql('rollback to a'));
+            await endPrepared(xid, await branch.prepare());
+            break;
+          case 'prepare of a writer':
+            await endPrepared(xid, await branch.prepare());
+            break;
           case 'prepare':
             await branch.prepare();
             break;

@@ -7,7 +7,7 @@ import type { BranchOptions } from '../../resource-manager.ts';
 import type { BatchOutcome, Step } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
 import type { Backend, PgSession, RunOptions } from '../session/session.ts';
-import { cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
+import { type BranchEnd, cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
 import { gidLiteral, sessionTag } from '../sql/gid.ts';
 import { insertRowStep } from '../tables/rows.ts';
 import { BRANCH_TABLE } from '../tables/tables.ts';
@@ -34,9 +34,8 @@ interface Work {
   readonly close: readonly Step[];
   /** The role and the limits that the application may have changed are ours again before `close`. */
   readonly restores: boolean;
-  /** `close` ends the transaction. */
-  readonly ends: boolean;
-  readonly prepares: boolean;
+  /** How `close` ends the transaction, if it does. */
+  readonly end: BranchEnd | undefined;
 }
 
 const COMMIT: Step = { text: 'commit', values: [] };
@@ -82,45 +81,46 @@ export class BranchWire {
 
   /** A statement of the application, as long as it takes, and what is asked along with it; the results are theirs alone. */
   run(steps: readonly Step[]): Promise<BatchOutcome> {
-    return this.#run({ steps, close: [], restores: false, ends: false, prepares: false }, { limits: LIMITS });
+    return this.#run({ steps, close: [], restores: false, end: undefined }, { limits: LIMITS });
   }
 
   /** The last statement of the application and the prepare behind it. */
   runAndPrepare(step: Step): Promise<BatchOutcome> {
     const close = [STILL_OPEN, insertRowStep(this.#row), this.#prepareStep];
-    return this.#run({ steps: [step], close, restores: true, ends: true, prepares: true }, { limits: LIMITS });
+    return this.#run({ steps: [step], close, restores: true, end: 'prepared' }, { limits: LIMITS });
   }
 
   /** What a branch without a number did beside reading, asked behind its last statement if that is given: see `lookAt`. */
   look(names: Iterable<string> | undefined, steps: readonly Step[]): Promise<BatchOutcome> {
     const options = steps.length > 0 ? { limits: LIMITS } : { timeoutMs: this.#host.callTimeoutMs };
-    return this.#run({ steps, close: lookSteps(names), restores: true, ends: false, prepares: false }, options);
+    return this.#run({ steps, close: lookSteps(names), restores: true, end: undefined }, options);
   }
 
   /** The row and the end of a branch that wrote, answered in time. */
   callWithRow(end: 'prepare' | 'commit'): Promise<BatchOutcome> {
     const prepares = end === 'prepare';
     const close = [insertRowStep(this.#row), prepares ? this.#prepareStep : COMMIT];
-    return this.#call({ steps: [], close, restores: true, ends: true, prepares });
+    return this.#call({ steps: [], close, restores: true, end: prepares ? 'prepared' : 'committed' });
   }
 
   /** Ends a branch that wrote nothing, unless it has sent notifications: PREPARE TRANSACTION refuses those. */
   callSilently(): Promise<BatchOutcome> {
     const close = [this.#prepareStep, { text: `commit prepared ${gidLiteral(this.#row)}` }];
-    return this.#call({ steps: [], close, restores: true, ends: true, prepares: true });
+    return this.#call({ steps: [], close, restores: true, end: 'prepared' });
   }
 
   /** The end of a branch without a row, answered in time. */
   call(end: 'commit' | 'rollback'): Promise<BatchOutcome> {
-    const close = [end === 'commit' ? COMMIT : ROLLBACK];
-    return this.#call({ steps: [], close, restores: false, ends: true, prepares: false });
+    return end === 'commit'
+      ? this.#call({ steps: [], close: [COMMIT], restores: false, end: 'committed' })
+      : this.#call({ steps: [], close: [ROLLBACK], restores: false, end: 'rolled-back' });
   }
 
   /** Cleans the session of a branch that ended without it. */
   async clean(): Promise<void> {
-    const steps = cleanSteps(this.session.state);
+    const steps = cleanSteps(this.session.state, 'committed');
     const outcome = await this.session.run({ kind: 'steps', steps }, { timeoutMs: this.#host.callTimeoutMs });
-    this.#isClean = outcome.kind === 'answered' && isClean(outcome.results);
+    this.#isClean = outcome.kind === 'answered' && isClean(steps, outcome.results);
   }
 
   get #prepareStep(): Step {
@@ -132,30 +132,30 @@ export class BranchWire {
   }
 
   /** One round trip: what opens the branch if nothing has yet, the work, and what cleans the session behind an end. */
-  async #run({ steps, close, restores, ends, prepares }: Work, options: RunOptions): Promise<BatchOutcome> {
+  async #run({ steps, close, restores, end }: Work, options: RunOptions): Promise<BatchOutcome> {
     const opening = this.#begun ? [] : this.#opening();
     this.#begun = true;
     const { state } = this.session;
     const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state, sessionTag(this.#row)) : [])];
-    const behind = ends ? cleanSteps(state) : [];
-    const outcome = await this.#watched(prepares, () =>
+    const behind = end === undefined ? [] : cleanSteps(state, end);
+    const outcome = await this.#watched(end === 'prepared', () =>
       this.session.run({ kind: 'steps', steps: [...ahead, ...close, ...behind] }, options),
     );
     if (outcome.kind !== 'answered') {
       return outcome;
     }
     const { results } = outcome;
-    const end = ahead.length + close.length;
+    const own = ahead.length + close.length;
     const check = opening.length + steps.length + RESTORE_CHECKS_AT;
     const failedAtCheck = restores && results.length === check && outcome.error?.code === '22012';
-    const isOpen = !ends && outcome.error === undefined && outcome.status === 'T';
-    this.#isClean = ends && isClean(results.slice(end));
+    const isOpen = end === undefined && outcome.error === undefined && outcome.status === 'T';
+    this.#isClean = end !== undefined && isClean(behind, results.slice(own));
     return {
       ...outcome,
-      results: [...results.slice(opening.length, opening.length + steps.length), ...results.slice(ahead.length, end)],
+      results: [...results.slice(opening.length, opening.length + steps.length), ...results.slice(ahead.length, own)],
       // What fails behind the end leaves a session that is not clean, and changes nothing about the branch.
       error:
-        failedAtCheck || (isOpen && this.#isDisguised) ? DISGUISED : results.length < end ? outcome.error : undefined,
+        failedAtCheck || (isOpen && this.#isDisguised) ? DISGUISED : results.length < own ? outcome.error : undefined,
     };
   }
 

@@ -2,6 +2,9 @@
 // PostgreSQL skips the rest of a batch after its first error, so that nothing behind a failed statement is ever executed.
 import type { Duplex } from 'node:stream';
 import type { DatabaseError, FieldDef, Submittable } from 'pg';
+import { batchFrame, type Step } from './frames.ts';
+
+export type { Step } from './frames.ts';
 
 /** The SQLSTATE fields of an error message, as the driver hands it over. */
 export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine' | 'severity'>;
@@ -9,28 +12,8 @@ export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine
 /** What this file uses of the driver's connection; the driver's own types describe its calls loosely. */
 export interface WireConnection {
   readonly stream: Duplex;
-  parse(message: { readonly name: string; readonly text: string; readonly types: readonly number[] }): void;
-  bind(message: { readonly statement: string; readonly values: readonly (string | Buffer | null)[] }): void;
-  close(message: { readonly type: 'S'; readonly name: string }): void;
-  describe(message: { readonly type: 'P' }): void;
-  execute(): void;
-  sync(): void;
   query(text: string): void;
   sendCopyFail(message: string): void;
-}
-
-/** A statement of the extended protocol. Parameters are never part of its text. */
-export interface Step {
-  readonly text: string;
-  readonly values?: readonly (string | Buffer | null)[];
-  /** Type OIDs of the first parameters; 0 or absent: the engine infers. */
-  readonly types?: readonly number[];
-  /** Ask for the columns' names and types. */
-  readonly describe?: boolean;
-  /** Of the parsed statement at the server; absent: it is not kept. */
-  readonly name?: string;
-  /** The server knows the name already. */
-  readonly isParsed?: boolean;
 }
 
 export type Request =
@@ -107,29 +90,11 @@ export class Batch implements Submittable {
 
   submit(given: unknown): void {
     const connection = given as WireConnection;
-    connection.stream.cork();
-    try {
-      if (this.#request.kind === 'simple') {
-        connection.query(this.#request.text);
-        return;
-      }
-      for (const name of this.#request.dropped ?? []) {
-        connection.close({ type: 'S', name });
-      }
-      for (const step of this.#request.steps) {
-        const { name = '', isParsed = false } = step;
-        if (!isParsed) {
-          connection.parse({ name, text: step.text, types: step.types ?? [] });
-        }
-        connection.bind({ statement: name, values: step.values ?? [] });
-        if (step.describe) {
-          connection.describe({ type: 'P' });
-        }
-        connection.execute();
-      }
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
+    const request = this.#request;
+    if (request.kind === 'simple') {
+      connection.query(request.text);
+    } else if (connection.stream.writable) {
+      connection.stream.write(batchFrame(request.steps, request.dropped ?? []));
     }
   }
 

@@ -53,7 +53,8 @@ export class NamedStatements {
     if (step.values === undefined || step.text.length > TEXT_CHARS_MAX) {
       return step;
     }
-    const key = `${step.types?.join() ?? ''} ${step.text}`;
+    // The texts of the adapter's own come with every branch: as keys they have their hash already.
+    const key = step.types === undefined ? step.text : `${step.types.join()}\0${step.text}`;
     const known = this.#names.get(key) ?? this.#fresh.get(key);
     if (known !== undefined) {
       return { ...step, name: known, isParsed: true };

@@ -79,32 +79,46 @@ export const RESTORE_TEXT =
   'set local synchronous_commit to default;set local client_min_messages = warning;set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
   'set local role none;set local search_path = pg_catalog, pg_temp;';
 
+/** How a branch ended: `prepared` also if PREPARE TRANSACTION was answered with a rollback. */
+export type BranchEnd = 'prepared' | 'rolled-back' | 'committed';
+
 /**
  * To be executed behind the end of a branch, outside of any transaction. What `DISCARD ALL` does, but for the statements and plans that
- * the adapter keeps in the session: whether there are others is asked, and `isClean` reads the answer.
+ * the adapter keeps in the session: whether there are others is asked, and `isClean` reads the answer. Cursors WITH HOLD, LISTEN and
+ * temporary tables are left by a commit alone: a rollback takes them back, and PREPARE TRANSACTION refuses a transaction that had any.
  */
-export function cleanSteps({ login, role, settings = {} }: SessionState): readonly Step[] {
+export function cleanSteps(state: SessionState, end: BranchEnd): readonly Step[] {
+  let known = cleaning.get(state);
+  if (known === undefined) {
+    const always = [...['discard sequences', 'reset all'].map(utility), lastStep(state)];
+    const committed = [...['close all', 'unlisten *', 'discard temp'].map(utility), ...always];
+    known = { always, committed };
+    cleaning.set(state, known);
+  }
+  return end === 'committed' ? known.committed : known.always;
+}
+
+/** The steps are made once for each session. */
+const cleaning = new WeakMap<SessionState, Readonly<Record<'always' | 'committed', readonly Step[]>>>();
+
+function utility(text: string): Step {
+  return { text, values: [] };
+}
+
+function lastStep({ login, role, settings = {} }: SessionState): Step {
   const columns = [
     `pg_catalog.set_config('session_authorization', $1, false)`,
     `pg_catalog.set_config('role', $2, false)`,
     'pg_catalog.pg_advisory_unlock_all()',
     ...setConfigColumns(settings, 3),
   ];
-  return [
-    ...['close all', 'unlisten *', 'discard temp', 'discard sequences', 'reset all'].map((text) => ({
-      text,
-      values: [],
-    })),
-    {
-      text: `select exists (select from pg_catalog.pg_prepared_statement() where from_sql), ${columns.join(', ')}`,
-      values: [login, role, ...Object.values(settings)],
-    },
-  ];
+  return {
+    text: `select exists (select from pg_catalog.pg_prepared_statement() where from_sql), ${columns.join(', ')}`,
+    values: [login, role, ...Object.values(settings)],
+  };
 }
 
-/** Nothing of the branch is left. By the answers to `cleanSteps`. */
-export function isClean(results: readonly StepResult[]): boolean {
-  return results.length === CLEAN_STEPS && results.at(-1)?.rows[0]?.[0] === 'f';
+/** Nothing of the branch is left. By the answers to `steps`, which are those of `cleanSteps`. */
+export function isClean(steps: readonly Step[], results: readonly StepResult[]): boolean {
+  return results.length === steps.length && results.at(-1)?.rows[0]?.[0] === 'f';
 }
-
-export const CLEAN_STEPS = 6;
