@@ -127,7 +127,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/sessions.ts',
+        file: 'src/participants/runtime/branches/sessions.ts',
         find: 'return { vote: await takeVote(branch, session, how), damage: undefined };',
         put: "const vote = await takeVote(branch, session, how);\n    return { vote: vote.kind === 'rollback' ? { kind: 'prepared', evidence: { kind: 'none' } } : vote, damage: undefined };",
       },
@@ -141,7 +141,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/sessions.ts',
+        file: 'src/participants/runtime/branches/sessions.ts',
         find: 'return { vote: await takeVote(branch, session, how), damage: undefined };',
         put: "return { vote: { kind: 'prepared', evidence: { kind: 'none' } }, damage: undefined };",
       },
@@ -274,7 +274,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     breaks: ['D3'],
     patches: [
       {
-        file: 'src/participants/runtime/sessions.ts',
+        file: 'src/participants/runtime/branches/sessions.ts',
         find: '      .then((session) => session.rollback())\n      .catch((error: unknown) => logger',
         put: `      .then(async (session) => {
         const asked = await session.askOnePhase();

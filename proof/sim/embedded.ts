@@ -1,6 +1,7 @@
 // A participant inside an application: its statements need no network, and it dies with the application.
+
+import type { StatementCall } from '../../src/participants/runtime/branches/statement-call.ts';
 import type { ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
-import type { StatementCall } from '../../src/participants/runtime/statement-call.ts';
 import { toWireError } from '../../src/wire/status.ts';
 import type { Xid } from '../../src/xa/xid.ts';
 import type { Host } from './host.ts';

@@ -1,6 +1,6 @@
 // A transaction whose client waits for nothing: all statements and the commit leave at once, those of a branch in one frame or two.
 import type { WorkBranch } from '../../src/client/work/work.ts';
-import type { StatementCall } from '../../src/participants/runtime/statement-call.ts';
+import type { StatementCall } from '../../src/participants/runtime/branches/statement-call.ts';
 import { type ClientBranchParts, textOf, xidOf } from './client-branch.ts';
 import type { Embedded } from './embedded.ts';
 import type { Plan, PlannedBranch } from './plan.ts';

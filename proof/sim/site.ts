@@ -3,8 +3,8 @@ import type { Error__Output as WireError } from '../../src/gen/concordat/v1/Erro
 import type { DialCoordinator } from '../../src/participants/attach/attach-link.ts';
 import { openAttachLink } from '../../src/participants/attach/grpc-dial.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
+import type { StatementAnswer, StatementCall } from '../../src/participants/runtime/branches/statement-call.ts';
 import { openParticipantRuntime, type ParticipantRuntime } from '../../src/participants/runtime/runtime.ts';
-import type { StatementAnswer, StatementCall } from '../../src/participants/runtime/statement-call.ts';
 import { toWireError } from '../../src/wire/status.ts';
 import type { ResourceName, Xid } from '../../src/xa/xid.ts';
 import type { SimEngine } from './engine.ts';

@@ -14,6 +14,7 @@ const TITLES: Readonly<Record<ListName, string>> = {
 /** What a test stands on, told by where it is; the first that fits counts. */
 const LEVELS: readonly (readonly [RegExp, string])[] = [
   [/^engine\//, 'engine'],
+  [/^participant-engine\//, 'engine of the participant'],
   [/^e2e\//, 'real processes and databases'],
   [/^proof\/(?:crash|disk)/, 'real log, every system call'],
   [/^proof\/sim/, 'simulator'],

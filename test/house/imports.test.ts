@@ -47,13 +47,6 @@ const COORDINATOR_ZONES: Readonly<Record<string, readonly string[]>> = {
 /** A reader loses the overview beyond about fifteen files in one folder: more are split by subject. */
 const FOLDER_FILES_MAX = 20;
 
-/** Folders whose circles and sizes are being worked on: each goes from this list when it is done. */
-const OPEN_WORK = ['participants/runtime'];
-
-function isOpenWork(path: string): boolean {
-  return OPEN_WORK.some((folder) => path === folder || path.startsWith(`${folder}/`));
-}
-
 /** Both halves of the protocol. */
 const ENGINES = ['coordinator/engine', 'participants/engine'];
 
@@ -162,9 +155,9 @@ describe('the house', () => {
         { from: 'c', to: 'a' },
       ]),
     ).toEqual([['a', 'b', 'c']]);
-    expect(circles(edges).filter((circle) => !circle.every(isOpenWork))).toEqual([]);
+    expect(circles(edges)).toEqual([]);
     const folders = edges.map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }));
-    expect(circles(folders).filter((circle) => !circle.every(isOpenWork))).toEqual([]);
+    expect(circles(folders)).toEqual([]);
   });
 
   test('a folder holds no more files than a reader can overlook', () => {
@@ -172,7 +165,7 @@ describe('the house', () => {
     for (const path of files()) {
       counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
     }
-    const full = [...counts].filter(([folder, count]) => count > FOLDER_FILES_MAX && !isOpenWork(folder));
+    const full = [...counts].filter(([, count]) => count > FOLDER_FILES_MAX);
     expect(full).toEqual([]);
   });
 

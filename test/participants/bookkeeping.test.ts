@@ -1,8 +1,8 @@
 // The small parts of the participant runtime: what is remembered of ended branches, and in what order calls run.
 import { describe, expect, it } from 'vitest';
 import type { Ended } from '../../src/participants/engine/state.ts';
-import { SerialQueues } from '../../src/participants/runtime/serial-queues.ts';
-import { TOMBSTONE_MS, Tombstones } from '../../src/participants/runtime/tombstones.ts';
+import { SerialQueues } from '../../src/participants/runtime/branches/serial-queues.ts';
+import { TOMBSTONE_MS, Tombstones } from '../../src/participants/runtime/branches/tombstones.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const LEFT: Ended = { kind: 'left-to-engine', opening: undefined };

@@ -1,6 +1,6 @@
 // Turns at the sessions that branches may use at once.
 import { describe, expect, it } from 'vitest';
-import { SessionSlots } from '../../src/participants/runtime/session-slots.ts';
+import { SessionSlots } from '../../src/participants/runtime/branches/session-slots.ts';
 import { SESSIONS_WAITED_FOR_MAX } from '../../src/xa/limits.ts';
 import { ManualClock } from './manual-clock.ts';
 

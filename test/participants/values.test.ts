@@ -5,7 +5,7 @@ import type { ExecuteRequest__Output } from '../../src/gen/concordat/v1/ExecuteR
 import type { ExecuteResponse } from '../../src/gen/concordat/v1/ExecuteResponse.ts';
 import type { Value, Value__Output } from '../../src/gen/concordat/v1/Value.ts';
 import type { SqlValue, StatementResult } from '../../src/participants/resource-manager.ts';
-import { decodeStatementCall, SQL_BYTES_MAX } from '../../src/participants/runtime/statement-call.ts';
+import { decodeStatementCall, SQL_BYTES_MAX } from '../../src/participants/runtime/branches/statement-call.ts';
 import { resultBytes, toSqlValue, toWireResult, toWireValue } from '../../src/participants/values.ts';
 import { messageType } from '../../src/wire/proto.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';

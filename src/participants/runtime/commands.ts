@@ -6,7 +6,7 @@ import type { Reason } from '../../xa/vocabulary.ts';
 import { formatXid, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
 import { type Command, resultMessage, toWireReason, voteMessage, type Welcome } from '../attach/attach-messages.ts';
 import type { ResourceManager } from '../resource-manager.ts';
-import type { Branches } from './branches.ts';
+import type { Branches } from './branches/branches.ts';
 import { Forgetter } from './forgetter.ts';
 import { Inspector } from './inspector.ts';
 import type { Tokens } from './tokens.ts';

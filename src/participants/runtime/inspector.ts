@@ -10,7 +10,7 @@ import { isUnprepared, preparedEvidence } from '../engine/queries.ts';
 import { holdsOther } from '../engine/state.ts';
 import { reasonOf } from '../reasons.ts';
 import type { PreflightFinding, PreparedBranch, ResourceManager } from '../resource-manager.ts';
-import type { Branches } from './branches.ts';
+import type { Branches } from './branches/branches.ts';
 
 export interface InspectorOptions {
   readonly rm: ResourceManager;

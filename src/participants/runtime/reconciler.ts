@@ -12,7 +12,7 @@ import type { KnownLogs } from '../attach/known-logs.ts';
 import { standingOf } from '../attach/served-life.ts';
 import { isMoving, preparedEvidence } from '../engine/queries.ts';
 import type { PreparedBranch, RecordedLife, ResourceManager } from '../resource-manager.ts';
-import type { Branches } from './branches.ts';
+import type { Branches } from './branches/branches.ts';
 
 export interface ReconcilerOptions {
   readonly rm: ResourceManager;

@@ -15,12 +15,12 @@ import { KnownLogs } from '../attach/known-logs.ts';
 import { mayOpen } from '../engine/queries.ts';
 import { branchUnknown } from '../reasons.ts';
 import type { BranchSession } from '../resource-manager.ts';
-import { abandonAll, heldBranches, supersedeOlder } from './all-branches.ts';
-import { Branches } from './branches.ts';
+import { abandonAll, heldBranches, supersedeOlder } from './branches/all-branches.ts';
+import { Branches } from './branches/branches.ts';
+import type { StatementAnswer, StatementCall } from './branches/statement-call.ts';
 import { Commands } from './commands.ts';
 import { Reconciler } from './reconciler.ts';
 import type { RuntimeOptions, RuntimeStatus } from './runtime-options.ts';
-import type { StatementAnswer, StatementCall } from './statement-call.ts';
 import { Statements } from './statements.ts';
 import { Tokens } from './tokens.ts';
 

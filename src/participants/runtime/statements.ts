@@ -10,11 +10,11 @@ import type { BranchEvent } from '../engine/event.ts';
 import { endedReason, mayOpen, statementRefusal } from '../engine/queries.ts';
 import { branchUnknown, reasonOf, statementError } from '../reasons.ts';
 import { type BranchSession, EngineError, type ResourceManager, type StatementResult } from '../resource-manager.ts';
-import type { Branches } from './branches.ts';
-import type { HeldBranch } from './held-branch.ts';
-import { isSame, newestOf } from './newest-statement.ts';
-import { sessionOf } from './sessions.ts';
-import { clampTimeout, type StatementAnswer, type StatementCall } from './statement-call.ts';
+import type { Branches } from './branches/branches.ts';
+import type { HeldBranch } from './branches/held-branch.ts';
+import { isSame, newestOf } from './branches/newest-statement.ts';
+import { sessionOf } from './branches/sessions.ts';
+import { clampTimeout, type StatementAnswer, type StatementCall } from './branches/statement-call.ts';
 
 export interface StatementsOptions {
   readonly rm: ResourceManager;

@@ -9,8 +9,8 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import { parseXid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
 import { WIRE_VOTES } from '../attach/attach-messages.ts';
+import { decodeStatementCall } from '../runtime/branches/statement-call.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
-import { decodeStatementCall } from '../runtime/statement-call.ts';
 import { resultBytes, toWireResult } from '../values.ts';
 import { ResourceSession, type Weighed } from './resource-session.ts';
 

@@ -1,6 +1,6 @@
 // What is remembered of branches that ended in this life, so that a late message never revives one (D9). Bounded by count and age.
-import type { Clock } from '../../lib/clock.ts';
-import type { Ended } from '../engine/state.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { Ended } from '../../engine/state.ts';
 
 interface Tombstone {
   readonly ended: Ended;

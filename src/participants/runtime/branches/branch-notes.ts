@@ -1,7 +1,7 @@
 // What the log hears of a branch.
-import { unreachable } from '../../lib/assert.ts';
-import type { Logger } from '../../lib/logger.ts';
-import type { Note } from '../engine/effect.ts';
+import { unreachable } from '../../../lib/assert.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import type { Note } from '../../engine/effect.ts';
 
 export function logNote(logger: Logger, branch: string, note: Note): void {
   switch (note.kind) {

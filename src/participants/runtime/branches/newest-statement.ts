@@ -1,6 +1,6 @@
 // The newest statement of a branch: its number repeated is answered again, and only if everything else is the same.
 import { createHash } from 'node:crypto';
-import type { SqlValue } from '../resource-manager.ts';
+import type { SqlValue } from '../../resource-manager.ts';
 import type { StatementAnswer, StatementCall } from './statement-call.ts';
 
 /** The newest statement and its one answer, which every repetition of its number hears. */

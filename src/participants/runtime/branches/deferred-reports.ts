@@ -1,9 +1,9 @@
 // Which open branches the coordinator has still to be told of. A branch that its client names to the coordinator itself can wait a
 // moment: mostly its vote comes first and says the same, which saves a message and a wake-up of the coordinator.
-import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
-import type { Clock, Timer } from '../../lib/clock.ts';
-import type { EvidenceRow } from '../../xa/evidence.ts';
-import { openedMessage } from '../attach/attach-messages.ts';
+import type { ParticipantMessage } from '../../../gen/concordat/v1/ParticipantMessage.ts';
+import type { Clock, Timer } from '../../../lib/clock.ts';
+import type { EvidenceRow } from '../../../xa/evidence.ts';
+import { openedMessage } from '../../attach/attach-messages.ts';
 
 /** Soon enough for operators, and for a client that dies without having named its branch. */
 const PATIENCE_MS = 100;

@@ -1,13 +1,13 @@
 // What branches ask of their sessions, one call at a time in the turn of the branch, and how many sessions are at work at once.
-import { assert } from '../../lib/assert.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { failpoint } from '../../lib/failpoint.ts';
-import type { Logger } from '../../lib/logger.ts';
-import type { Vote } from '../../xa/vocabulary.ts';
-import type { VoteTaking } from '../engine/effect.ts';
-import type { BranchEvent } from '../engine/event.ts';
-import { reasonOf } from '../reasons.ts';
-import { type BranchSession, EngineError, type OnePhaseResult } from '../resource-manager.ts';
+import { assert } from '../../../lib/assert.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { failpoint } from '../../../lib/failpoint.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import type { Vote } from '../../../xa/vocabulary.ts';
+import type { VoteTaking } from '../../engine/effect.ts';
+import type { BranchEvent } from '../../engine/event.ts';
+import { reasonOf } from '../../reasons.ts';
+import { type BranchSession, EngineError, type OnePhaseResult } from '../../resource-manager.ts';
 import type { HeldBranch } from './held-branch.ts';
 import type { SerialQueues } from './serial-queues.ts';
 import { type SessionSlot, SessionSlots } from './session-slots.ts';

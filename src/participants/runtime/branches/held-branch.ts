@@ -1,10 +1,10 @@
 // One opening of a branch while this participant holds it, and as long as its session has to do: what the runtime keeps of it.
-import type { Timer } from '../../lib/clock.ts';
-import type { Opening } from '../../xa/evidence.ts';
-import type { Vote } from '../../xa/vocabulary.ts';
-import { formatXid, gtridParts, type LogIdentity, type Xid } from '../../xa/xid.ts';
-import { type State, UNKNOWN } from '../engine/state.ts';
-import type { BranchSession } from '../resource-manager.ts';
+import type { Timer } from '../../../lib/clock.ts';
+import type { Opening } from '../../../xa/evidence.ts';
+import type { Vote } from '../../../xa/vocabulary.ts';
+import { formatXid, gtridParts, type LogIdentity, type Xid } from '../../../xa/xid.ts';
+import { type State, UNKNOWN } from '../../engine/state.ts';
+import type { BranchSession } from '../../resource-manager.ts';
 import type { NewestStatement } from './newest-statement.ts';
 
 export interface NewBranch {

@@ -1,13 +1,13 @@
 // One statement of a branch as the runtime takes it, and how it is read from the wire.
 
-import type { ExecuteRequest__Output } from '../../gen/concordat/v1/ExecuteRequest.ts';
-import { fromWireIsolation } from '../../wire/isolation.ts';
-import { CoordinatorError } from '../../xa/errors.ts';
-import { PARAMETERS_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
-import type { Isolation, Vote } from '../../xa/vocabulary.ts';
-import { parseBqual, parseGtrid, type Xid } from '../../xa/xid.ts';
-import type { Statement, StatementResult } from '../resource-manager.ts';
-import { toSqlValue } from '../values.ts';
+import type { ExecuteRequest__Output } from '../../../gen/concordat/v1/ExecuteRequest.ts';
+import { fromWireIsolation } from '../../../wire/isolation.ts';
+import { CoordinatorError } from '../../../xa/errors.ts';
+import { PARAMETERS_MAX, TRANSACTION_TIMEOUT_DEFAULT_MS, TRANSACTION_TIMEOUT_MAX_MS } from '../../../xa/limits.ts';
+import type { Isolation, Vote } from '../../../xa/vocabulary.ts';
+import { parseBqual, parseGtrid, type Xid } from '../../../xa/xid.ts';
+import type { Statement, StatementResult } from '../../resource-manager.ts';
+import { toSqlValue } from '../../values.ts';
 
 export interface StatementCall {
   readonly xid: Xid;

@@ -1,7 +1,7 @@
 // What the engine lists as prepared, for votes that only its list can tell: one listing for all who ask before it begins.
-import type { Evidence } from '../../xa/vocabulary.ts';
-import { formatXid } from '../../xa/xid.ts';
-import type { ResourceManager } from '../resource-manager.ts';
+import type { Evidence } from '../../../xa/vocabulary.ts';
+import { formatXid } from '../../../xa/xid.ts';
+import type { ResourceManager } from '../../resource-manager.ts';
 
 export class PreparedListing {
   readonly #rm: ResourceManager;

@@ -1,11 +1,11 @@
 // What the engine's steps ask of the database, and its answers as events. Never rejects but for a broken invariant.
-import { failpoint } from '../../lib/failpoint.ts';
-import type { Evidence } from '../../xa/vocabulary.ts';
-import { formatXid, type Xid } from '../../xa/xid.ts';
-import type { CallName } from '../engine/call.ts';
-import type { BranchEvent, CallEvent } from '../engine/event.ts';
-import { reasonOf } from '../reasons.ts';
-import type { ResourceManager } from '../resource-manager.ts';
+import { failpoint } from '../../../lib/failpoint.ts';
+import type { Evidence } from '../../../xa/vocabulary.ts';
+import { formatXid, type Xid } from '../../../xa/xid.ts';
+import type { CallName } from '../../engine/call.ts';
+import type { BranchEvent, CallEvent } from '../../engine/event.ts';
+import { reasonOf } from '../../reasons.ts';
+import type { ResourceManager } from '../../resource-manager.ts';
 import { PreparedListing } from './prepared-listing.ts';
 
 export class EngineCalls {

@@ -1,12 +1,12 @@
 // What happens to all held branches at once: a coordinator comes back, a newer one follows it, the participant stops.
-import type { HeldBranch as WireBranch } from '../../gen/concordat/v1/HeldBranch.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { atMost } from '../../lib/wait.ts';
-import { toWireEvidence } from '../../wire/evidence.ts';
-import { openingEvidence } from '../../xa/evidence.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
-import type { LogIdentity } from '../../xa/xid.ts';
-import { isToldAsHeld, preparedEvidence } from '../engine/queries.ts';
+import type { HeldBranch as WireBranch } from '../../../gen/concordat/v1/HeldBranch.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { atMost } from '../../../lib/wait.ts';
+import { toWireEvidence } from '../../../wire/evidence.ts';
+import { openingEvidence } from '../../../xa/evidence.ts';
+import type { Reason } from '../../../xa/vocabulary.ts';
+import type { LogIdentity } from '../../../xa/xid.ts';
+import { isToldAsHeld, preparedEvidence } from '../../engine/queries.ts';
 import type { Branches } from './branches.ts';
 
 /** Branches listed to a coordinator that comes back; reconciliation tells it of further prepared ones. */

@@ -1,7 +1,7 @@
 // Turns at the sessions that branches may use at once: first come, first served, for a bounded time, and by a bounded number.
-import type { Clock, Timer } from '../../lib/clock.ts';
-import { SESSIONS_WAITED_FOR_MAX } from '../../xa/limits.ts';
-import { EngineError } from '../resource-manager.ts';
+import type { Clock, Timer } from '../../../lib/clock.ts';
+import { SESSIONS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { EngineError } from '../../resource-manager.ts';
 
 /** Shorter than most deadlines, so that its caller hears why, and longer than the usual branch. */
 const WAIT_MS = 10_000;
