@@ -4,8 +4,8 @@ import type { Answer, Call, CallName } from '../../src/participants/engine/call.
 import type { Effect, Note, VoteTaking } from '../../src/participants/engine/effect.ts';
 import {
   endedReason,
+  heldAs,
   isMoving,
-  isToldAsHeld,
   isUnprepared,
   mayOpen,
   preparedEvidence,
@@ -110,7 +110,7 @@ export function describeQueries(branch: Branch, own: Evidence): string[] {
     `a running statement: ${ended === undefined ? 'heard' : reasonText(ended)}`,
     `vote: ${vote === undefined ? '-' : voteText(vote)}`,
     `${isUnprepared(state) ? 'unprepared' : 'not unprepared'}; prepared by ${prepared === undefined ? '-' : evidenceText(prepared)}`,
-    `to a coordinator that comes back: ${isToldAsHeld(branch, own) ? 'told, if it is held' : 'nothing'}`,
+    `to a coordinator that comes back: ${heldAs(branch, own) ?? 'nothing'}`,
     `listed: ${isListedMoving.map((moving) => (moving ? 'left out' : 'told')).join(', later ')}`,
   ];
 }

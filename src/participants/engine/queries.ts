@@ -101,12 +101,15 @@ export function preparedEvidence(state: State, meant: Evidence): Evidence | unde
 }
 
 /**
- * Whether a coordinator that comes back is told of a held branch. Not while a call of its earlier life is finishing it: it may be committed
+ * What a coordinator that comes back is told of the branch. Nothing while a call of its earlier life is finishing it: it may be committed
  * in one phase before the coordinator hears of it, and look like nobody's until then. Nor if its commit in one phase had no answer: whether
  * it is still prepared, only its engine's list tells.
  */
-export function isToldAsHeld({ state, calls }: Branch, own: Evidence): boolean {
-  return !isAtWork(calls, own) && state.kind !== 'prepared-told-one-phase';
+export function heldAs({ state, calls }: Branch, own: Evidence): 'open' | 'prepared' | undefined {
+  if (isAtWork(calls, own) || state.kind === 'prepared-told-one-phase') {
+    return undefined;
+  }
+  return state.kind === 'prepared' ? 'prepared' : isUnprepared(state) ? 'open' : undefined;
 }
 
 /**

@@ -26,7 +26,7 @@ import { stepUnknown } from './unknown.ts';
  *   once, and what is queued later waits for it, too. Turns with `queue: 'opening'` have a queue for each such opening.
  * - Statements: `statementRefusal` (queries.ts) tells before each whether the branch takes it, and `endedReason` before and behind its
  *   execution whether the branch has ended meanwhile. Which number comes next is the driver's.
- * - Time is only what events bring: `vote-taken` and `not-listed` carry a clock's reading of the same clock.
+ * - Time is only what events bring (D10): `vote-taken` and `not-listed` carry readings of one monotonic clock.
  *
  * An event that can only be a bug of the driver fails an assertion: it must not go on guessing.
  */

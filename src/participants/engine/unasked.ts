@@ -11,7 +11,7 @@ import type { BranchIn, RolledBack, Unasked } from './state.ts';
 export function stepUnasked(branch: BranchIn<Unasked>, event: BranchEvent): Step {
   switch (event.kind) {
     case 'last-statement':
-      return takesStatements(branch.state) ? takeVote(branch, { kind: 'last-statement' }) : ignore(branch);
+      return branch.state.kind === 'active' ? takeVote(branch, { kind: 'last-statement' }) : ignore(branch);
     case 'vote-wanted':
       return takeVote(branch, voteTaking(branch.state));
     case 'session-answered':
@@ -39,10 +39,6 @@ export function stepUnasked(branch: BranchIn<Unasked>, event: BranchEvent): Step
     case 'list-failed':
       return ignore(branch);
   }
-}
-
-export function takesStatements({ kind }: Unasked): boolean {
-  return kind === 'active';
 }
 
 /** Its session is ended under whatever it does; what still has to be done for that runs on behind the branch's end. */

@@ -6,7 +6,7 @@ import { toWireEvidence } from '../../../wire/evidence.ts';
 import { openingEvidence } from '../../../xa/evidence.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { LogIdentity } from '../../../xa/xid.ts';
-import { isToldAsHeld, preparedEvidence } from '../../engine/queries.ts';
+import { heldAs, preparedEvidence } from '../../engine/queries.ts';
 import type { Branches } from './branches.ts';
 
 /** Branches listed to a coordinator that comes back; reconciliation tells it of further prepared ones. */
@@ -21,17 +21,21 @@ export function heldBranches(branches: Branches): WireBranch[] {
   const open: WireBranch[] = [];
   const prepared: WireBranch[] = [];
   for (const { xid, key, opening } of branches.all()) {
-    const known = branches.known(key);
-    const own = openingEvidence(opening);
-    const evidence = preparedEvidence(known.state, own);
-    if (!isToldAsHeld(known, own)) {
-      continue;
-    }
     const { gtrid, bqual } = xid;
-    if (evidence !== undefined) {
-      prepared.push({ gtrid, bqual, vote: 'VOTE_PREPARED', evidence: toWireEvidence(evidence) });
-    } else {
-      open.push({ gtrid, bqual, vote: 'VOTE_UNSPECIFIED', evidence: { opening } });
+    const own = openingEvidence(opening);
+    const known = branches.known(key);
+    switch (heldAs(known, own)) {
+      case 'open':
+        open.push({ gtrid, bqual, vote: 'VOTE_UNSPECIFIED', evidence: toWireEvidence(own) });
+        break;
+      case 'prepared':
+        prepared.push({
+          ...{ gtrid, bqual, vote: 'VOTE_PREPARED' },
+          evidence: toWireEvidence(preparedEvidence(known.state, own) ?? own),
+        });
+        break;
+      case undefined:
+        break;
     }
   }
   return [...open, ...prepared].slice(0, HELD_MAX);
