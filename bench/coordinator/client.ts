@@ -2,7 +2,7 @@
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { Lease } from '../../src/gen/concordat/v1/Lease.ts';
 import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { formatGtrid, type Gtrid, type LogIdentity, parseLogIdentity } from '../../src/xa/xid.ts';
 import type { Dial, Line } from './line.ts';
 
@@ -50,7 +50,7 @@ export function openClient(dial: Dial<ServerMessage, ClientMessage>, options: Cl
       onRefused(new Error(`the coordinator refused: ${message.error.message}`));
     }
   });
-  line.say({ id: HELLO_ID, hello: { protocolVersion: PROTOCOL_VERSION, application: 'bench', client: '' } });
+  line.say({ id: HELLO_ID, hello: { ...PROTOCOL, application: 'bench', client: '' } });
   return {
     begin() {
       if (identity === undefined || left === 0) {

@@ -2,7 +2,7 @@
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { FinishVerb } from '../../src/gen/concordat/v1/FinishVerb.ts';
 import type { ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import type { Dial } from './line.ts';
 
 export interface ParticipantOptions {
@@ -74,7 +74,7 @@ export function attachParticipant(
   };
   line.say({
     hello: {
-      ...{ protocolVersion: PROTOCOL_VERSION, resource, instance: resource, kind: 'PARTICIPANT_KIND_SIDECAR' },
+      ...{ ...PROTOCOL, resource, instance: resource, kind: 'PARTICIPANT_KIND_SIDECAR' },
       ...{ engine: 'memory', engineVersion: '1', engineIdentity: resource, address: '127.0.0.1:1' },
       ...{ warnings: [], held: [], logs: [] },
     } as NonNullable<ParticipantMessage['hello']>,

@@ -11,7 +11,8 @@ import type { Log } from '../log/log.ts';
 import { wire } from '../wire/proto.ts';
 import { toStatus } from '../wire/status.ts';
 import { type UnaryParts, unary } from '../wire/unary.ts';
-import { PROTOCOL_VERSION, productVersion } from '../wire/version.ts';
+import { PROTOCOL } from '../wire/protocol.ts';
+import { productVersion } from '../wire/version.ts';
 import type { ApplicationApi, Reply } from './applications/application-api.ts';
 import type { ClientSessions } from './applications/client-session.ts';
 import type { Driver } from './driver/driver.ts';
@@ -140,7 +141,7 @@ function logStatus({ log, transactions, copy, alarms }: ServicesParts): GetLogSt
     forcedWrites,
     unfinishedDecisions: transactions.all().filter(({ state }) => state.kind === 'committing').length,
     version: productVersion(),
-    protocolVersion: PROTOCOL_VERSION,
+    protocolVersion: PROTOCOL.protocolHighest,
     refusal: copy.refusal?.message ?? '',
     alarms: [...alarms()],
   };

@@ -1,10 +1,7 @@
-// Which Concordat this is, and which protocol it speaks: both sides of every connection tell and compare them.
+// Which Concordat this is.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-/** The session protocol, as in SessionHello and AttachHello. It rises only when an older peer would misread a newer one. */
-export const PROTOCOL_VERSION = 4;
 
 let version: string | undefined;
 

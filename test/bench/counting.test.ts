@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Messages } from '../../bench/counting/messages.ts';
 import { RoundTrips } from '../../bench/counting/round-trips.ts';
 import { openTap } from '../../bench/counting/tap.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { openSystem } from '../coordinator/fixture.ts';
 import { TestSession } from '../coordinator/test-session.ts';
 
@@ -64,7 +64,7 @@ describe('messages', () => {
     await using system = await openSystem();
     await using tap = await openTap(port(system.address), () => messages.meter());
     await using session = new TestSession(tap.address);
-    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION, application: 'test' } });
+    await session.ask({ hello: { ...PROTOCOL, application: 'test' } });
     // Hello, and its welcome.
     expect(messages.count).toBe(2);
     const [first, second] = [session.gtrid(), session.gtrid()];

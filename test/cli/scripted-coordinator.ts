@@ -6,7 +6,7 @@ import type { ResourceInfo } from '../../src/gen/concordat/v1/ResourceInfo.ts';
 import type { TransactionInfo } from '../../src/gen/concordat/v1/TransactionInfo.ts';
 import { wire } from '../../src/wire/proto.ts';
 import { toStatus } from '../../src/wire/status.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 
 export type Handler = (request: Record<string, unknown>) => object | Promise<object>;
 
@@ -109,7 +109,7 @@ export function logStatus(fields: GetLogStatusResponse = {}): GetLogStatusRespon
     flushLane: 'inline',
     forcedWrites: 2_100,
     version: '0.1.0',
-    protocolVersion: PROTOCOL_VERSION,
+    protocolVersion: PROTOCOL.protocolHighest,
     ...fields,
   };
 }

@@ -1,4 +1,5 @@
 // A coordinator that says what a test tells it to, over real gRPC: the client's half of every conversation can be seen.
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { ClientMessage__Output as ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { Error as WireError } from '../../src/gen/concordat/v1/Error.ts';
@@ -26,6 +27,7 @@ export const IDENTITY = 'abcdefghij';
 export class ScriptedCoordinator {
   readonly port: number;
   epoch = 1;
+  protocol = PROTOCOL.protocolHighest;
   leaseSize = 1_000;
   entries: ResourceEntry[] = [];
   /** Everything the client said, in order, over all sessions. */
@@ -107,6 +109,7 @@ export class ScriptedCoordinator {
       case 'hello':
         return {
           welcome: {
+            protocol: this.protocol,
             logIdentity: IDENTITY,
             epoch: this.epoch,
             lease: this.#lease(),

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { type Concordat, ConcordatError, connect } from '../../src/client/index.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { IDENTITY, refusal, startCoordinator } from './scripted-coordinator.ts';
 import { startResource } from './scripted-resource.ts';
@@ -52,6 +52,13 @@ test('another protocol version is refused at once, not after the time to connect
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
+test('a coordinator that has chosen a protocol of its own is refused, and it is said what to upgrade', async () => {
+  await using coordinator = await startCoordinator();
+  coordinator.protocol = 0;
+  const error = await caught(connect(coordinator.address, { connectTimeoutMs: 20_000 }));
+  expect(error).toMatchObject({ code: 'PROTOCOL', message: expect.stringContaining('upgrade the coordinator') });
+});
+
 test('an abort ends the wait for the first connection with its own reason', async () => {
   await using coordinator = await startCoordinator();
   coordinator.on('hello', () => undefined);
@@ -76,7 +83,7 @@ test('a coordinator that shuts down is waited for', async () => {
   expect(refused).toBe(2);
   expect(coordinator.heard('hello').at(-1)).toMatchObject({
     application: 'billing',
-    protocolVersion: PROTOCOL_VERSION,
+    ...PROTOCOL,
   });
   await concordat.transaction(() => undefined);
 });

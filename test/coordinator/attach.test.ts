@@ -1,7 +1,7 @@
 // How participants attach: registration, the engine's identity, epochs, silence, and coming back.
 
 import { describe, expect, it } from 'vitest';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { TestClock } from './test-clock.ts';
@@ -81,7 +81,7 @@ describe('registration', () => {
 
 describe('a hello', () => {
   const malformed = {
-    'of another protocol': { protocolVersion: 9 },
+    'of another protocol': { protocolLowest: 9, protocolHighest: 9 },
     'with a malformed resource': { resource: 'Orders' },
     'without an instance': { instance: '' },
     'with a malformed instance': { instance: 'A B' },
@@ -104,7 +104,7 @@ describe('a hello', () => {
   it('must come first, and once', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
-    orders.send({ hello: { protocolVersion: PROTOCOL_VERSION, resource: 'orders', instance: 'again' } });
+    orders.send({ hello: { ...PROTOCOL, resource: 'orders', instance: 'again' } });
     expect((await orders.hears('refused')).reason).toBe('PROTOCOL');
     await system.detached(orders);
   });

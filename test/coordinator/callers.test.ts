@@ -1,7 +1,7 @@
 // Request ids are a caller's own: nobody is given what another one has begun under the same id (security X18).
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { openSystem, type System } from './fixture.ts';
 import { TestSession } from './test-session.ts';
 import { openApi, refusal } from './unary.ts';
@@ -14,7 +14,7 @@ function as(token: string): { metadata: Metadata } {
 
 async function session(system: System, client: string): Promise<TestSession> {
   const opened = new TestSession(system.address);
-  await opened.ask({ hello: { protocolVersion: PROTOCOL_VERSION, application: 'test', client } });
+  await opened.ask({ hello: { ...PROTOCOL, application: 'test', client } });
   return opened;
 }
 
@@ -79,7 +79,7 @@ describe('one request id of two callers', () => {
   it('with a token that is none ends the session’s hello, and nothing is begun', async () => {
     await using system = await openSystem();
     await using odd = new TestSession(system.address);
-    const hello = { protocolVersion: PROTOCOL_VERSION, application: 'test', client: 'x'.repeat(65) };
+    const hello = { ...PROTOCOL, application: 'test', client: 'x'.repeat(65) };
     expect((await odd.ask({ hello })).error?.reason).toBe('FIELD_INVALID');
   });
 });

@@ -11,7 +11,7 @@ import type { Log } from '../../src/log/log.ts';
 import type { LogRecord, LogRecordKind } from '../../src/log/record.ts';
 import { MemoryDisk, type WriteFate } from '../../src/testing/log/memory-disk.ts';
 import { openMemoryLog } from '../../src/testing/log/memory-log.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ParticipantSettings, ScriptedParticipant } from './scripted-participant.ts';
 import { TestSession } from './test-session.ts';
@@ -131,7 +131,7 @@ export class System implements AsyncDisposable {
   async session(): Promise<TestSession> {
     const session = new TestSession(this.address);
     this.#closing.push(session);
-    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION, application: 'test' } });
+    await session.ask({ hello: { ...PROTOCOL, application: 'test' } });
     return session;
   }
 

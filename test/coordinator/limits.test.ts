@@ -3,7 +3,7 @@ import { Client, credentials, Metadata, type MethodDefinition, type StatusObject
 import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { wire } from '../../src/wire/proto.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { HEALTH_WATCHES_MAX, PARTICIPANTS_MAX, SESSIONS_MAX } from '../../src/xa/limits.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -160,7 +160,7 @@ describe('LIMIT_SESSIONS', () => {
       const beside = sessions.at(-1);
       const session = new TestSession(system.address, beside !== undefined && n % STREAMS !== 0 ? { beside } : {});
       sessions.push(stack.use(session));
-      session.send({ id: 1, hello: { protocolVersion: PROTOCOL_VERSION } });
+      session.send({ id: 1, hello: { ...PROTOCOL } });
     }
     await eventually('all are welcomed', () => sessions.every((session) => session.received.length > 0));
     const beyond = stack.use(new TestSession(system.address));
@@ -168,7 +168,7 @@ describe('LIMIT_SESSIONS', () => {
     sessions[0]?.cut();
     await eventually('there is room again', async () => {
       await using next = new TestSession(system.address);
-      next.send({ id: 1, hello: { protocolVersion: PROTOCOL_VERSION } });
+      next.send({ id: 1, hello: { ...PROTOCOL } });
       await eventually('an answer', () => next.status !== undefined || next.received.length > 0);
       return next.heard('welcome').length > 0;
     });

@@ -1,6 +1,6 @@
 // What operators see around the transactions: the resources, and the log with its backup.
 import { describe, expect, it } from 'vitest';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { COMMITTED, stuck } from './stuck.ts';
@@ -72,7 +72,7 @@ describe('the log', () => {
       logIdentity: identity,
       epoch: String(epoch),
       unfinishedDecisions: '1',
-      protocolVersion: PROTOCOL_VERSION,
+      protocolVersion: PROTOCOL.protocolHighest,
     });
     const { lastSequence } = await system.api.backup({ path: 'copy' });
     expect(Number(lastSequence)).toBe(system.log.status().lastSequence);

@@ -14,7 +14,7 @@ import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, formatGtrid, type ResourceName } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -136,7 +136,7 @@ describe('a log that cannot be written', () => {
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const { gtrid, branches } = await transaction(served, accounts, orders);
     const session = closing.use(new TestSession(served.address));
-    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION } });
+    await session.ask({ hello: { ...PROTOCOL } });
     const streamed = session.gtrid();
     session.send({ id: session.id(), begin: { gtrid: streamed } });
     // Somebody else holds the database: every flush fails from now on.
@@ -187,7 +187,7 @@ describe('ten thousand', () => {
     const served = await serve();
     const [accounts, orders] = [await participant(served, 'accounts'), await participant(served, 'orders')];
     const session = closing.use(new TestSession(served.address));
-    await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION } });
+    await session.ask({ hello: { ...PROTOCOL } });
     for (let lease = 0; lease < 10; lease += 1) {
       if (lease > 0) {
         await session.ask({ lease: {} });

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import { messageType } from '../../src/wire/proto.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { openSystem, type System } from './fixture.ts';
 import { field, framed, RawClient } from './raw.ts';
 
@@ -91,7 +91,7 @@ describe('messages', () => {
     await using raw = new RawClient(system.address);
     const { gtrid } = await system.api.begin({});
     const type = messageType<ClientMessage>('concordat.v1.ClientMessage');
-    const hello = type.serialize({ id: 1, hello: { protocolVersion: PROTOCOL_VERSION } });
+    const hello = type.serialize({ id: 1, hello: { ...PROTOCOL } });
     const both = Buffer.concat([type.serialize({ id: 2, rollback: { gtrid } }), type.serialize({ commit: { gtrid } })]);
     const body = framed(Buffer.concat([field(1, hello), field(1, both)]));
     expect((await raw.call({ path: '/concordat.v1.TransactionService/Session', body })).status).toBe(0);

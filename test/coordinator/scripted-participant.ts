@@ -12,7 +12,7 @@ import type { ParticipantServiceClient } from '../../src/gen/concordat/v1/Partic
 import type { PrepareBranch__Output as PrepareBranch } from '../../src/gen/concordat/v1/PrepareBranch.ts';
 import type { Ready } from '../../src/gen/concordat/v1/Ready.ts';
 import { wire } from '../../src/wire/proto.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 
 type Body = NonNullable<CoordinatorMessage['body']>;
@@ -93,7 +93,7 @@ export class ScriptedParticipant implements AsyncDisposable {
     });
     this.send({
       hello: {
-        protocolVersion: PROTOCOL_VERSION,
+        ...PROTOCOL,
         resource,
         instance: this.instance,
         kind: 'PARTICIPANT_KIND_SIDECAR',

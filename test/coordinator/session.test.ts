@@ -1,7 +1,7 @@
 // A client's session: pipelined verbs, leased ids, and what becomes of its transactions when it ends.
 
 import { describe, expect, it } from 'vitest';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
@@ -70,12 +70,23 @@ describe('a session', () => {
     await using system = await openSystem();
     await using session = new TestSession(system.address);
     expect((await session.ask({ lease: {} })).error).toMatchObject({ reason: 'PROTOCOL', code: 9 });
-    const next = PROTOCOL_VERSION + 1;
-    const hello = await session.ask({ hello: { protocolVersion: next } });
+    const { protocolHighest } = PROTOCOL;
+    const [next, last] = [protocolHighest + 1, protocolHighest + 3];
+    const hello = await session.ask({ hello: { protocolLowest: next, protocolHighest: last } });
     expect(hello.error).toMatchObject({ reason: 'PROTOCOL' });
-    expect(hello.error?.message).toContain(`speaks protocol ${PROTOCOL_VERSION}, the client ${next}`);
+    expect(hello.error?.message).toContain(
+      `speaks protocol ${protocolHighest}, the client protocols ${next} to ${last}: upgrade the coordinator`,
+    );
     expect((await session.ask({})).error).toMatchObject({ reason: 'PROTOCOL' });
     expect(system.coordinator.transactions.liveCount).toBe(0);
+  });
+
+  it('speaks the highest protocol that the client speaks as well, and says which', async () => {
+    await using system = await openSystem();
+    await using session = new TestSession(system.address);
+    const { protocolHighest } = PROTOCOL;
+    const hello = { protocolLowest: protocolHighest, protocolHighest: protocolHighest + 9 };
+    expect((await session.ask({ hello })).welcome?.protocol).toBe(protocolHighest);
   });
 
   it('ends with LIMIT_FRAME when a frame carries too many messages, and does none of them', async () => {

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import type { AttachRequest } from '../../src/gen/concordat/v1/AttachRequest.ts';
 import type { SessionRequest } from '../../src/gen/concordat/v1/SessionRequest.ts';
 import { messageType } from '../../src/wire/proto.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { field, framed } from '../coordinator/raw.ts';
 import { type Attack, holdOn, open, repeat, send, type Target } from './target.ts';
 
@@ -22,7 +22,7 @@ function session(...messages: NonNullable<SessionRequest['messages']>): Uint8Arr
   return framed(FRAME.serialize({ messages }));
 }
 
-const GREETING = session({ id: 1, hello: { protocolVersion: PROTOCOL_VERSION, application: 'flood' } });
+const GREETING = session({ id: 1, hello: { ...PROTOCOL, application: 'flood' } });
 
 function report(...messages: NonNullable<AttachRequest['messages']>): Uint8Array {
   return framed(REPORT.serialize({ messages }));
@@ -31,7 +31,7 @@ function report(...messages: NonNullable<AttachRequest['messages']>): Uint8Array
 function hello(resource: string, instance: string, text = ''): Uint8Array {
   return report({
     hello: {
-      ...{ protocolVersion: PROTOCOL_VERSION, resource, instance, kind: 'PARTICIPANT_KIND_SIDECAR' },
+      ...{ ...PROTOCOL, resource, instance, kind: 'PARTICIPANT_KIND_SIDECAR' },
       ...{
         engine: 'flood',
         engineVersion: '1',

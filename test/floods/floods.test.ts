@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/dev/engines/port.ts';
 import { Program } from '../../src/dev/program.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { ScriptedParticipant } from '../coordinator/scripted-participant.ts';
 import { TestSession } from '../coordinator/test-session.ts';
 import { BYTE_ATTACKS } from './attacks-bytes.ts';
@@ -60,7 +60,7 @@ describe('beside a flood honest clients are served, and none is refused', () => 
         await program.event('participant-attached', (line) => line['instance'] === instance);
       }
       const session = closing.use(new TestSession(address));
-      await session.ask({ hello: { protocolVersion: PROTOCOL_VERSION, application: 'honest' } });
+      await session.ask({ hello: { ...PROTOCOL, application: 'honest' } });
       const { logIdentity, epoch } = session.welcome;
       const round = async (milliseconds: number): Promise<readonly Measured[]> => {
         const end = performance.now() + milliseconds;

@@ -1,7 +1,7 @@
 // Honest clients beside a flood: how long a transaction takes, of one that is connected and of one that comes.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { ScriptedParticipant } from '../coordinator/scripted-participant.ts';
 import { TestSession } from '../coordinator/test-session.ts';
 import { eventually } from '../support/eventually.ts';
@@ -58,7 +58,7 @@ export function coming(address: string, isOver: () => boolean): Promise<Measured
   return measure(isOver, async () => {
     await using session = new TestSession(address);
     const hello = session.id();
-    session.send({ id: hello, hello: { protocolVersion: PROTOCOL_VERSION, application: 'honest' } });
+    session.send({ id: hello, hello: { ...PROTOCOL, application: 'honest' } });
     await session.answer(hello, PATIENCE_MS);
     const gtrid = session.gtrid();
     session.send({ id: session.id(), begin: { gtrid } });

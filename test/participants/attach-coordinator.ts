@@ -1,4 +1,5 @@
 // The coordinator's half of the attach stream, over real gRPC, saying what a test tells it to.
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { AttachRequest__Output as AttachRequest } from '../../src/gen/concordat/v1/AttachRequest.ts';
 import type { AttachResponse } from '../../src/gen/concordat/v1/AttachResponse.ts';
@@ -70,7 +71,8 @@ export class AttachCoordinator implements AsyncDisposable {
 
   welcome(): CoordinatorMessage {
     const { identity, epoch, token: lifeToken, heartbeatIntervalMs, reconcileIntervalMs } = this;
-    return { welcome: { logIdentity: identity, epoch, heartbeatIntervalMs, reconcileIntervalMs, lifeToken } };
+    const protocol = PROTOCOL.protocolHighest;
+    return { welcome: { protocol, logIdentity: identity, epoch, heartbeatIntervalMs, reconcileIntervalMs, lifeToken } };
   }
 
   refuseWith(error: CoordinatorError): void {

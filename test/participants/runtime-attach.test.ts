@@ -1,7 +1,7 @@
 // The attach stream: hello, epoch, ready; heartbeats, refusals, and a coordinator or a database that is away.
 import { describe, expect, it } from 'vitest';
 import { MemoryEngine, type MemoryTransaction } from '../../src/testing/engine/engine.ts';
-import { PROTOCOL_VERSION } from '../../src/wire/version.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { CoordinatorError, type ErrorCode } from '../../src/xa/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -15,7 +15,7 @@ describe('attaching', () => {
     const { runtime, session } = await fixture.attach();
     expect(session.heard('hello')).toEqual([
       {
-        protocolVersion: PROTOCOL_VERSION,
+        ...PROTOCOL,
         resource: ACCOUNTS,
         instance: runtime.instance,
         kind: 'PARTICIPANT_KIND_SIDECAR',
@@ -90,6 +90,17 @@ describe('attaching', () => {
       clock.advance(1_000);
       return runtime.status.ready;
     });
+  });
+
+  it('does not take part where the coordinator has chosen another protocol, and tries again', async () => {
+    const refusals: string[] = [];
+    await using fixture = await openFixture({ onRefused: ({ message }) => void refusals.push(message) });
+    fixture.coordinator.greet = (session) =>
+      session.send({ welcome: { ...fixture.coordinator.welcome().welcome, protocol: 9 } });
+    fixture.start();
+    await eventually('refused twice', () => refusals.length >= 2);
+    expect(refusals[0]).toContain('upgrade the participant');
+    expect(fixture.coordinator.sessions[0]?.heard('ready')).toEqual([]);
   });
 
   it.each<ErrorCode>(['RESOURCE_IDENTITY', 'LIMIT_SESSIONS'])('tries again when it is refused: %s', async (code) => {

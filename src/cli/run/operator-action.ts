@@ -2,7 +2,8 @@
 import { hostname, userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { systemRandom } from '../../lib/random.ts';
-import { PROTOCOL_VERSION, productVersion } from '../../wire/version.ts';
+import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
+import { productVersion } from '../../wire/version.ts';
 import { EXIT } from '../../xa/errors.ts';
 import { OPERATOR_REASON_CHARS_MIN, REASON_CHARS_MAX, REQUEST_ID_BYTES_MAX } from '../../xa/limits.ts';
 import type { Console } from '../show/console.ts';
@@ -77,10 +78,10 @@ export function operatorName(): string {
  */
 export async function requireKnownProtocol(admin: AdminClient): Promise<void> {
   const { version, protocolVersion } = await admin.call('GetLogStatus', {});
-  if (protocolVersion !== 0 && protocolVersion !== PROTOCOL_VERSION) {
+  if (protocolVersion !== 0 && !isSpoken(protocolVersion)) {
     throw new CliError({
       reason: 'PROTOCOL',
-      message: `The coordinator (${version}) speaks protocol ${protocolVersion}, this command (${productVersion()}) protocol ${PROTOCOL_VERSION}: nothing was changed.`,
+      message: `The coordinator (${version}) speaks protocol ${protocolVersion}, this command (${productVersion()}) protocol ${PROTOCOL.protocolHighest}: nothing was changed.`,
       advice: "Use the command of the coordinator's version for changes. Commands that only look still work.",
       exit: EXIT.conflict,
     });

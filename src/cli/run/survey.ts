@@ -1,11 +1,12 @@
 // What `status` and `doctor` both ask: health, log, resources and every transaction that is open or heuristic.
-import { PROTOCOL_VERSION, productVersion } from '../../wire/version.ts';
 import { type LogView, viewLog } from '../show/log-view.ts';
 import { type ResourceView, viewResource } from '../show/resource-view.ts';
 import { isHeuristic, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
 import type { AdminClient, Health } from './admin-client.ts';
 import { fetchResources } from './resources.ts';
 import { fetchTransactions } from './transactions.ts';
+import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
+import { productVersion } from '../../wire/version.ts';
 
 /** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
 export const IN_DOUBT_PATIENCE_MS = 60_000;
@@ -55,11 +56,11 @@ export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
 /** A sentence when the two sides may not understand each other (faults B70); undefined: they do. */
 export function versionProblem(log: LogView): string | undefined {
   const { protocolVersion, coordinatorVersion } = log;
-  if (protocolVersion === PROTOCOL_VERSION) {
+  if (isSpoken(protocolVersion)) {
     return undefined;
   }
-  const sides = `The coordinator is ${coordinatorVersion ?? 'of an unknown version'} and speaks protocol ${protocolVersion}; this command is ${productVersion()} and speaks protocol ${PROTOCOL_VERSION}.`;
-  return protocolVersion > PROTOCOL_VERSION
+  const sides = `The coordinator is ${coordinatorVersion ?? 'of an unknown version'} and speaks protocol ${protocolVersion}; this command is ${productVersion()} and speaks protocol ${PROTOCOL.protocolHighest}.`;
+  return protocolVersion > PROTOCOL.protocolHighest
     ? `${sides} Looking works, but newer states may show as unknown: upgrade this command.`
     : `${sides} Looking works, but calls that the coordinator does not know are refused: upgrade it, or use its own command.`;
 }

@@ -11,7 +11,7 @@ import type { TransactionServiceClient } from '../../gen/concordat/v1/Transactio
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { atMost, type WaitBounds, within } from '../../lib/wait.ts';
 import { type FrameWeights, FrameWriter } from '../../wire/frames.ts';
-import { PROTOCOL_VERSION } from '../../wire/version.ts';
+import { PROTOCOL, requireProtocol } from '../../wire/protocol.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { LIST_ENTRIES_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
@@ -92,7 +92,7 @@ export class CoordinatorLink {
   /** Greets, and waits for the welcome. @throws {CoordinatorError} or the signal's reason; the link is closed then. */
   async greet(application: string, client: string, bounds: WaitBounds): Promise<Welcome> {
     try {
-      const answer = this.request({ hello: { protocolVersion: PROTOCOL_VERSION, application, client } });
+      const answer = this.request({ hello: { ...PROTOCOL, application, client } });
       const late = (): CoordinatorError =>
         new CoordinatorError('CONNECTION_LOST', 'The coordinator took the connection and did not answer.');
       const { welcome } = await within(answer, bounds, late);
@@ -100,6 +100,7 @@ export class CoordinatorLink {
       if (!welcome || identity === undefined) {
         throw new CoordinatorError('PROTOCOL', 'The peer did not answer like a Concordat coordinator.');
       }
+      requireProtocol('client', welcome.protocol ?? 0);
       this.#lease = new GtridLease(identity, Number(welcome.epoch));
       if (welcome.lease) {
         this.#lease.add(welcome.lease);

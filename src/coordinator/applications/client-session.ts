@@ -12,7 +12,8 @@ import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
 import { checkFrame, noHello } from '../../wire/request.ts';
 import { logged, toStatus, toWireError } from '../../wire/status.ts';
-import { PROTOCOL_VERSION, productVersion } from '../../wire/version.ts';
+import { agreedProtocol } from '../../wire/protocol.ts';
+import { productVersion } from '../../wire/version.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { HELLO_MAX_MS, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
@@ -220,20 +221,15 @@ class ClientSession implements Owner, Guest {
     }
   }
 
-  #greet(id: number, { protocolVersion, client }: SessionHello): void {
+  #greet(id: number, hello: SessionHello): void {
     const { identity, epoch, directory, defaultTimeoutMs } = this.#parts;
-    if (protocolVersion !== PROTOCOL_VERSION) {
-      throw new CoordinatorError(
-        'PROTOCOL',
-        `this coordinator speaks protocol ${PROTOCOL_VERSION}, the client ${protocolVersion}`,
-      );
-    }
+    const protocol = agreedProtocol('client', hello);
     this.#parts.driver.ensureUsable(); // A refused log gives no id out.
     if (!this.#greeted) {
       this.#places.seat(this);
     }
     this.#greeting.cancel();
-    this.#caller = callerOfSession(client);
+    this.#caller = callerOfSession(hello.client);
     this.#greeted = true;
     const pages = [...directoryPages(directory)];
     const resources = pages.pop() ?? null;
@@ -250,6 +246,7 @@ class ClientSession implements Owner, Guest {
         defaultTimeoutMs,
         timeoutMaxMs: TRANSACTION_TIMEOUT_MAX_MS,
         version: productVersion(),
+        protocol,
       },
     });
   }

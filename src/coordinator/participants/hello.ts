@@ -2,7 +2,7 @@
 import type { AttachHello__Output as AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
 import type { Ready__Output as Ready } from '../../gen/concordat/v1/Ready.ts';
 import type { RecoveredLog } from '../../log/log.ts';
-import { PROTOCOL_VERSION } from '../../wire/version.ts';
+import { agreedProtocol } from '../../wire/protocol.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX } from '../../xa/limits.ts';
 import { EPOCH_LEAP_MAX, LIFE_TOKEN_LENGTH } from '../../xa/xid.ts';
@@ -18,12 +18,7 @@ const WARNINGS_MAX = 50;
 
 /** @throws {CoordinatorError} PROTOCOL, FIELD_INVALID */
 export function decodeHello(hello: AttachHello): Introduction {
-  if (hello.protocolVersion !== PROTOCOL_VERSION) {
-    throw new CoordinatorError(
-      'PROTOCOL',
-      `this coordinator speaks protocol ${PROTOCOL_VERSION}, the participant ${hello.protocolVersion}`,
-    );
-  }
+  agreedProtocol('participant', hello);
   const instance = decodeInstance(hello.instance);
   if (instance === '') {
     throw invalid('instance', 'must not be empty');

@@ -1,4 +1,5 @@
 // One attached participant: greets, checks, carries calls to it and brings its answers in. It takes part from `ready` on.
+import { agreedProtocol } from '../../wire/protocol.ts';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { AttachHello__Output as AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
 import type { AttachRequest__Output as AttachRequest } from '../../gen/concordat/v1/AttachRequest.ts';
@@ -196,6 +197,7 @@ export class ParticipantSession implements Guest {
     this.#phase = { kind: 'readying', hello, link };
     this.#out.send({
       welcome: {
+        protocol: agreedProtocol('participant', hello),
         logIdentity: identity,
         epoch,
         heartbeatIntervalMs: HEARTBEAT_MS,

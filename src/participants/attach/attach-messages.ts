@@ -10,6 +10,7 @@ import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessa
 import type { Reason as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import type { Vote as WireVote } from '../../gen/concordat/v1/Vote.ts';
 import { fromWireEvidence, toWireEvidence } from '../../wire/evidence.ts';
+import { requireProtocol } from '../../wire/protocol.ts';
 import { fromWireError } from '../../wire/status.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { type EvidenceRow, parseOpening } from '../../xa/evidence.ts';
@@ -108,6 +109,11 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
 }
 
 function decodeWelcome(welcome: NonNullable<CoordinatorMessage__Output['welcome']>): Command {
+  try {
+    requireProtocol('participant', welcome.protocol);
+  } catch (error) {
+    return { kind: 'refused', error: error as CoordinatorError };
+  }
   const identity = parseLogIdentity(welcome.logIdentity);
   const epoch = Number(welcome.epoch);
   if (identity === undefined || !Number.isSafeInteger(epoch) || epoch < 0 || epoch > EPOCH_MAX) {

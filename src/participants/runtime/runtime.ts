@@ -2,7 +2,7 @@
 
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import { atMost } from '../../lib/wait.ts';
-import { PROTOCOL_VERSION } from '../../wire/version.ts';
+import { PROTOCOL } from '../../wire/protocol.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Opening } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
@@ -199,7 +199,7 @@ export class ParticipantRuntime implements AsyncDisposable {
   #introduction() {
     const { resource, kind, address } = this.#options;
     const wireKind = kind === 'sidecar' ? 'PARTICIPANT_KIND_SIDECAR' : 'PARTICIPANT_KIND_EMBEDDED';
-    return { protocolVersion: PROTOCOL_VERSION, resource, instance: this.instance, kind: wireKind, address } as const;
+    return { ...PROTOCOL, resource, instance: this.instance, kind: wireKind, address } as const;
   }
 
   readonly #onReady = (welcome: Welcome): void => {
