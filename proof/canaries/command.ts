@@ -24,7 +24,7 @@ something else, has not caught it. The same proofs run once where nothing is pla
   --help
 
 Exit code 0: every canary was caught, and nothing was found where nothing was planted. 1: not so. 2: these options make no sense.
-A canary that is out of date, because the source at its place has changed, is not caught: mend it in proof/canaries.`;
+A canary that is out of date, because the source at its place has changed, is not caught: fix it in proof/canaries.`;
 
 const KINDS = { only: 'text', list: 'flag', lanes: 'number', json: 'flag', help: 'flag' } as const;
 

@@ -11,7 +11,7 @@ export interface Protocol {
   readonly step: (state: State, event: Event) => Step<State>;
   /** Instead of production's recovery: what a restart makes of the records of the transaction. */
   readonly recovered?: (gtrid: Gtrid, records: readonly LogRecord[]) => Step<State> | undefined;
-  /** What becomes of a transaction that `Strays` takes in: production takes it as it is. */
+  /** What becomes of a transaction that `Reports` takes in: production takes it as it is. */
   readonly admitted: (admission: Admission) => Admission;
   /** What is done when the log could not be forced. Production has no answer to that: the process stops. */
   readonly forceFailed?: (state: State) => Step<State> | undefined;

@@ -48,7 +48,7 @@ export interface DiskFaultsReport {
   readonly refusedStarts: number;
   readonly lost: number;
   readonly invented: number;
-  /** The mended disk's log did not start. */
+  /** The fixed disk's log did not start. */
   readonly refused: number;
   /** It crashed, hung, gave a wrong code or acknowledged after a failure. */
   readonly misbehaved: number;

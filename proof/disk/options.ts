@@ -23,5 +23,5 @@ export function readOptions<Name extends string>(
   }
 }
 
-/** What the person at the keyboard has to mend: one sentence, exit code 2. */
+/** What the person at the keyboard has to fix: one sentence, exit code 2. */
 export class UsageError extends Error {}

@@ -1,4 +1,4 @@
-// What goes wrong, how often, and how it is mended; at the end of the safety phase all of it is.
+// What goes wrong, how often, and how it is fixed; at the end of the safety phase all of it is.
 import { parseRow } from '../../src/xa/evidence.ts';
 
 import type { Chance } from './chance.ts';
@@ -18,7 +18,7 @@ const AIMED_WITHIN_MS = 50;
 export class Faults {
   readonly #system: System;
   readonly #chance: Chance;
-  /** Mends what is broken just now; each mends once. */
+  /** Fixes what is broken just now; each fixes once. */
   readonly #open = new Set<() => void>();
   #backup: Backup | undefined;
   readonly #copies: Copies | undefined;
@@ -52,8 +52,8 @@ export class Faults {
   /** No more faults, and none of them lasts. */
   end(): void {
     this.#isOver = true;
-    for (const mend of [...this.#open]) {
-      mend();
+    for (const fix of [...this.#open]) {
+      fix();
     }
   }
 
@@ -220,10 +220,10 @@ export class Faults {
     }
   }
 
-  #lasting(forMs: number, mend: () => void): void {
+  #lasting(forMs: number, fix: () => void): void {
     const once = (): void => {
       if (this.#open.delete(once)) {
-        mend();
+        fix();
       }
     };
     this.#open.add(once);

@@ -58,7 +58,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'doctor',
-    summary: 'check everything and say how to mend what is wrong',
+    summary: 'check everything and say how to fix what is wrong',
     group: OPERATORS,
     load: async () => (await import('./commands/doctor.ts')).defineDoctor,
   },

@@ -14,7 +14,7 @@ export const CATALOGUE = {
   FIELD_INVALID: {
     status: 'INVALID_ARGUMENT',
     retry: 'no',
-    advice: 'A field is malformed; the message names it and its grammar. Mend the request.',
+    advice: 'A field is malformed; the message names it and its grammar. Fix the request.',
   },
   TXN_NOT_FOUND: {
     status: 'NOT_FOUND',
@@ -98,7 +98,7 @@ export const CATALOGUE = {
     status: 'DATA_LOSS',
     retry: 'no',
     advice:
-      'Branches ended against the decision, with evidence. Look with `concordat tx explain`, mend the data, then `concordat tx forget`.',
+      'Branches ended against the decision, with evidence. Look with `concordat tx explain`, fix the data, then `concordat tx forget`.',
   },
   RESULTS_LOST: {
     status: 'DATA_LOSS',
@@ -192,7 +192,7 @@ export const CATALOGUE = {
   PREFLIGHT_FAILED: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
-    advice: 'The database cannot take part; the message names the setting and the mend.',
+    advice: 'The database cannot take part; the message names the setting and the fix.',
   },
   RESOURCE_IDENTITY: {
     status: 'PERMISSION_DENIED',
@@ -221,7 +221,7 @@ export const CATALOGUE = {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
-      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed; or the database has last served a life that is older than the 1,000 that the log remembers. The log of the participant has the statement that mends it, if the coordinator is yours.',
+      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed; or the database has last served a life that is older than the 1,000 that the log remembers. The log of the participant has the statement that fixes it, if the coordinator is yours.',
   },
   RESOURCE_KNOWS_OTHER_LOG: {
     status: 'FAILED_PRECONDITION',

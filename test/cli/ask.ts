@@ -51,7 +51,7 @@ export const DAMAGED = transaction({
     },
   ],
 });
-/** The answers of a coordinator that has both, and of databases that have something to mend. */
+/** The answers of a coordinator that has both, and of databases that have something to fix. */
 export const NEEDY: Readonly<Record<string, Handler>> = {
   ListTransactions: () => ({ transactions: [STUCK, DAMAGED], nextPageToken: '' }),
   ListResources: () => ({

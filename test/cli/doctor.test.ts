@@ -16,7 +16,7 @@ describe('doctor', () => {
     const { exit, stdout } = await ask(['doctor'], {
       ListResources: () => ({ resources: [resource(), resource({ name: 'ledger' })] }),
     });
-    expect(stdout).toMatch(/^! resources: accounts and ledger are the same database\n {4}mend: /m);
+    expect(stdout).toMatch(/^! resources: accounts and ledger are the same database\n {4}fix: /m);
     expect(exit).toBe(0);
   });
 
@@ -39,7 +39,7 @@ describe('doctor', () => {
       },
     });
     expect(stdout).toMatch(/✗ resource accounts, database: the sidecar of accounts does not answer/);
-    expect(stdout).toMatch(/✓ resource orders, database: nothing to mend/);
+    expect(stdout).toMatch(/✓ resource orders, database: nothing to fix/);
     expect(exit).toBe(6);
   });
 

@@ -182,7 +182,7 @@ describe('concordat participant', () => {
     return path;
   }
 
-  it('at a database that cannot take part ends with 2, each finding and its mend', async () => {
+  it('at a database that cannot take part ends with 2, each finding and its fix', async () => {
     const args = ['participant', '--resource', 'accounts', '--url-file', urlFile(unfit.server.url)];
     const { exit, stderr } = await runCli([...args, '--coordinator', '127.0.0.1:1']);
     expect(stderr).toMatch(/^Error PREFLIGHT_FAILED: max_prepared_transactions: /m);

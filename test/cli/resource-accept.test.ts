@@ -32,7 +32,7 @@ const PENDING: Readonly<Record<string, Handler>> = {
     formerIdentity: FORMER,
     engineIdentity: SUCCESSOR,
     pending: [
-      { gtrid: ID, bqual: 'accounts', state: 'TRANSACTION_STATE_COMMITTING', mend: `concordat tx resolve ${ID} …` },
+      { gtrid: ID, bqual: 'accounts', state: 'TRANSACTION_STATE_COMMITTING', fix: `concordat tx resolve ${ID} …` },
     ],
     pendingCount: 3,
     effects: EFFECTS,

@@ -5,8 +5,8 @@ import type { GetLogStatusResponse } from '../../src/gen/concordat/v1/GetLogStat
 import type { ResourceInfo } from '../../src/gen/concordat/v1/ResourceInfo.ts';
 import type { TransactionInfo } from '../../src/gen/concordat/v1/TransactionInfo.ts';
 import { wire } from '../../src/wire/proto.ts';
-import { toStatus } from '../../src/wire/status.ts';
 import { PROTOCOL } from '../../src/wire/protocol.ts';
+import { toStatus } from '../../src/wire/status.ts';
 
 export type Handler = (request: Record<string, unknown>) => object | Promise<object>;
 

@@ -47,13 +47,13 @@ describe('an alarm of the coordinator', () => {
     ['OTHER_LOG_BRANCHES', 7, 'SERVING'],
     ['QUARANTINED', 7, 'SERVING'],
   ] as const)('%s ends with %d, and says what to do (field R5 P11)', async (code, exit, health) => {
-    const alarms = [{ code, message: 'orders is not well', mend: 'do this' }];
+    const alarms = [{ code, message: 'orders is not well', fix: 'do this' }];
     const GetLogStatus: Handler = () => ({ ...logStatus(), alarms });
     const answer = await ask(['status'], { GetLogStatus }, { health });
     expect(answer.exit).toBe(exit);
     expect(answer.stderr).toContain(`${code}: orders is not well. Next: do this`);
     const doctor = await ask(['doctor'], { GetLogStatus }, { health });
-    expect(doctor.stdout).toContain('mend: do this');
+    expect(doctor.stdout).toContain('fix: do this');
     expect(doctor.exit).not.toBe(0);
   });
 
@@ -83,7 +83,7 @@ describe('a database that refuses its participant', () => {
     expect(stderr).toContain(`The database of accounts refuses its participant 127.0.0.1:9001: ${REASON}`);
   });
 
-  it('is shown by resource list, and by doctor with the mend (field P19)', async () => {
+  it('is shown by resource list, and by doctor with the fix (field P19)', async () => {
     const list = await ask(['resource', 'list'], { ListResources });
     expect(list.stdout).toContain('127.0.0.1:9001 REFUSED');
     expect(list.stderr).toContain(REASON);

@@ -1,5 +1,5 @@
 // A coordinator that says what a test tells it to, over real gRPC: the client's half of every conversation can be seen.
-import { PROTOCOL } from '../../src/wire/protocol.ts';
+
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { ClientMessage__Output as ClientMessage } from '../../src/gen/concordat/v1/ClientMessage.ts';
 import type { Error as WireError } from '../../src/gen/concordat/v1/Error.ts';
@@ -8,6 +8,7 @@ import type { ServerMessage } from '../../src/gen/concordat/v1/ServerMessage.ts'
 import type { SessionRequest__Output as SessionRequest } from '../../src/gen/concordat/v1/SessionRequest.ts';
 import type { SessionResponse } from '../../src/gen/concordat/v1/SessionResponse.ts';
 import { wire } from '../../src/wire/proto.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 
 type Verb = NonNullable<ClientMessage['body']>;
 /** What to answer: a body, an error, or nothing at all. */

@@ -9,7 +9,7 @@ import { TestClock } from './test-clock.ts';
 import { refusal } from './unary.ts';
 
 const reason = { code: 'BRANCH_VOTED_NO', message: 'rolled back by hand' };
-const act = { reason: 'the data was mended', operator: 'anna' };
+const act = { reason: 'the data was fixed', operator: 'anna' };
 
 /** Decided, and `accounts` has not answered to its commit. */
 async function decided(system: System): Promise<{ gtrid: string; accounts: ScriptedParticipant }> {

@@ -7,7 +7,7 @@ import { refusal } from './unary.ts';
 
 describe('heuristic outcomes', () => {
   const reason = { code: 'BRANCH_VOTED_NO', message: 'rolled back by hand' };
-  const act = { reason: 'the data was mended', operator: 'anna' };
+  const act = { reason: 'the data was fixed', operator: 'anna' };
 
   /** A commit of which `orders` proves a rollback. */
   async function mixed(system: System): Promise<string> {

@@ -76,7 +76,7 @@ describe('a branch that does not end', () => {
     expect(explanation.join('\n')).toContain('permission denied');
   });
 
-  it('for a minute is a warning with the mend, and again after ten', async () => {
+  it('for a minute is a warning with the fix, and again after ten', async () => {
     const clock = new TestClock(20);
     await using system = await openSystem({ clock });
     const { gtrid, accounts } = await committing(system, () => ({

@@ -88,8 +88,8 @@ describe('a successor', () => {
     const dry = await system.api.accept({ resource: 'orders', dryRun: true });
     expect(dry.pendingCount).toBe(2);
     expect(dry.pending).toMatchObject([
-      { gtrid, bqual: 'orders', state: 'TRANSACTION_STATE_COMMITTING', mend: expect.stringContaining('--committed') },
-      { gtrid: open, bqual: 'orders', state: 'TRANSACTION_STATE_ACTIVE', mend: expect.stringContaining('--rollback') },
+      { gtrid, bqual: 'orders', state: 'TRANSACTION_STATE_COMMITTING', fix: expect.stringContaining('--committed') },
+      { gtrid: open, bqual: 'orders', state: 'TRANSACTION_STATE_ACTIVE', fix: expect.stringContaining('--rollback') },
     ]);
     const { code, message } = await refusal(system.api.accept({ ...SAID, requestId: 'r1' }));
     expect(code).toBe('RESOURCE_PENDING');

@@ -173,7 +173,7 @@ describe.skipIf(skipWithoutStrace)('a log under strace', () => {
     expect(files.slice(files.indexOf('log.db') + 1).filter((name) => name === 'log.db-wal').length).toBeGreaterThan(1);
   });
 
-  test('a disk that syncs nothing refuses the start, and the log is whole when it is mended (faults F27)', async () => {
+  test('a disk that syncs nothing refuses the start, and the log is whole when it is fixed (faults F27)', async () => {
     await makeLog();
     const strace = ['-o', trace, '-P', `${directory}/log.db-wal`, '-P', `${directory}/log.db`];
     const { code, told } = await run('failing', {

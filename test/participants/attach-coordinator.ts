@@ -1,11 +1,12 @@
 // The coordinator's half of the attach stream, over real gRPC, saying what a test tells it to.
-import { PROTOCOL } from '../../src/wire/protocol.ts';
+
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { AttachRequest__Output as AttachRequest } from '../../src/gen/concordat/v1/AttachRequest.ts';
 import type { AttachResponse } from '../../src/gen/concordat/v1/AttachResponse.ts';
 import type { CoordinatorMessage } from '../../src/gen/concordat/v1/CoordinatorMessage.ts';
 import type { ParticipantMessage__Output as ParticipantMessage } from '../../src/gen/concordat/v1/ParticipantMessage.ts';
 import { wire } from '../../src/wire/proto.ts';
+import { PROTOCOL } from '../../src/wire/protocol.ts';
 import { toWireError } from '../../src/wire/status.ts';
 import type { CoordinatorError } from '../../src/xa/errors.ts';
 import { type LogIdentity, parseLogIdentity } from '../../src/xa/xid.ts';

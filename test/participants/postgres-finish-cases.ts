@@ -13,7 +13,7 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
   describe(`${name} as itself`, () => {
     const { harness, manager } = usePostgres(server);
 
-    it('a branch of another database is not done, and the reason names the mend (faults F77, conformance L11)', async () => {
+    it('a branch of another database is not done, and the reason names the fix (faults F77, conformance L11)', async () => {
       const { xid, evidence } = await givenPrepared(harness(), manager());
       await harness().raw('create database other');
       await using other = harness().openWith(elsewhere(server(), 'other'));
@@ -27,7 +27,7 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
       expect(await manager().commit(xid, evidence)).toEqual({ kind: 'done' });
     });
 
-    it('a branch of another role is not done, and the reason names the mend; SET ROLE owns what it prepares (faults F77, conformance L12)', async () => {
+    it('a branch of another role is not done, and the reason names the fix; SET ROLE owns what it prepares (faults F77, conformance L12)', async () => {
       await harness().raw(`create role worker nologin`);
       await harness().raw(`create role clerk login password 'clerk' in role worker`);
       await harness().raw(`create role stranger login password 'stranger'`);

@@ -1,4 +1,4 @@
-// What preflight finds at PostgreSQL, each with the mend that it names, on servers that are set up wrongly on purpose.
+// What preflight finds at PostgreSQL, each with the fix that it names, on servers that are set up wrongly on purpose.
 
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -65,7 +65,7 @@ describe('a server with two prepared-transaction slots', () => {
     await rawQuery(engine.server.url, 'drop schema concordat cascade');
   });
 
-  it('a role that may not create the epoch table is refused with the statements that mend it', async () => {
+  it('a role that may not create the epoch table is refused with the statements that fix it', async () => {
     const { url, port, database } = engine.server;
     await rawQuery(url, `create role plain login password 'plain'`);
     await using plain = open(`postgresql://plain:plain@127.0.0.1:${port}/${database}`);
@@ -148,7 +148,7 @@ describe('a server with two prepared-transaction slots', () => {
     expect(await admin.rollback(xid, evidence)).toEqual({ kind: 'done' });
   });
 
-  it('a role whose transactions are all read-only is refused, with the mend (field P19)', async () => {
+  it('a role whose transactions are all read-only is refused, with the fix (field P19)', async () => {
     const { url, port, database } = engine.server;
     await rawQuery(url, `create role "Only Reads" superuser login password 'r'`);
     await rawQuery(url, 'alter role "Only Reads" set default_transaction_read_only = on');

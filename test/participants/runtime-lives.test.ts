@@ -204,7 +204,7 @@ describe('another life of the coordinator', () => {
     expect(fixture.log.named('epoch-stale')[0]?.['message']).toContain('a copy of the log');
   });
 
-  it('an epoch that leaps ends no branch and is not recorded, and the log line says how to mend it (security X8)', async () => {
+  it('an epoch that leaps ends no branch and is not recorded, and the log line says how to fix it (security X8)', async () => {
     await using fixture = await openFixture();
     const { runtime, session } = await fixture.attach();
     const xid = fixture.xid();

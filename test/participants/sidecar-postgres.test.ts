@@ -223,7 +223,7 @@ describe('a sidecar of PostgreSQL', () => {
 describe('a PostgreSQL that cannot take part', () => {
   const pg = useEngine('postgresql-18', { settings: { max_prepared_transactions: '0' } });
 
-  it('ends the sidecar with the setting and the mend', async () => {
+  it('ends the sidecar with the setting and the fix', async () => {
     await using coordinator = await startAttachCoordinator();
     await using started = await startSidecar(coordinator, { url: pg.server.url });
     expect(await started.sidecar.ended).toBe(EXIT.usage);

@@ -42,7 +42,7 @@ describe('health', () => {
 });
 
 describe('the start', () => {
-  it('ends with every fatal finding and its mend when the database cannot take part', async () => {
+  it('ends with every fatal finding and its fix when the database cannot take part', async () => {
     await using coordinator = await startAttachCoordinator();
     const findings = [
       { fatal: true, check: 'slots', message: 'There are none.', fix: 'Raise them.' },
@@ -101,7 +101,7 @@ describe('the start', () => {
     },
   );
 
-  it('goes on trying when it is refused for what can be mended, or after it took part once', async () => {
+  it('goes on trying when it is refused for what can be fixed, or after it took part once', async () => {
     await using coordinator = await startAttachCoordinator();
     coordinator.refuseWith(new CoordinatorError('LIMIT_SESSIONS', 'full'));
     await using started = await startSidecar(coordinator);

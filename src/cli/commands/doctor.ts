@@ -1,4 +1,4 @@
-// `concordat doctor`: every check in a row, with the mend beside what fails.
+// `concordat doctor`: every check in a row, with the fix beside what fails.
 import type { Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
 import type { AdminClient } from '../run/admin-client.ts';
@@ -12,7 +12,7 @@ import { type ResourceView, viewFinding } from '../show/resource-view.ts';
 export function defineDoctor(doctor: Command): void {
   doctor
     .description(
-      'Check Node, the coordinator, its log, every resource and what is stuck, and say how to mend what is wrong. Ends with the exit code of the first check that failed; warnings do not fail.',
+      'Check Node, the coordinator, its log, every resource and what is stuck, and say how to fix what is wrong. Ends with the exit code of the first check that failed; warnings do not fail.',
     )
     .addHelpText('after', '\nExample:\n  $ concordat doctor\n');
   onRun<object>(doctor, (context) => runDoctor(context));
@@ -24,15 +24,15 @@ async function runDoctor(context: Context): Promise<number> {
   const tell = (check: Check): void => {
     checks.push(check);
     console.print(`${console.marks[MARKS[check.result]]} ${check.name}: ${printable(check.finding)}\n`);
-    if (check.mend !== '') {
-      console.print(`    mend: ${printable(check.mend)}\n`);
+    if (check.fix !== '') {
+      console.print(`    fix: ${printable(check.fix)}\n`);
     }
   };
   tell(runtimeCheck());
   using admin = await context.openAdmin();
   try {
     const survey = await surveyCoordinator(admin);
-    tell({ name: 'coordinator', result: 'ok', finding: `answers at ${admin.address}`, mend: '', exit: EXIT.ok });
+    tell({ name: 'coordinator', result: 'ok', finding: `answers at ${admin.address}`, fix: '', exit: EXIT.ok });
     for (const check of surveyChecks(survey)) {
       tell(check);
     }
@@ -43,12 +43,12 @@ async function runDoctor(context: Context): Promise<number> {
     }
   } catch (error) {
     const { message, advice, exit } = toFailure(error);
-    tell({ name: 'coordinator', result: 'failed', finding: message, mend: advice, exit });
+    tell({ name: 'coordinator', result: 'failed', finding: message, fix: advice, exit });
   }
   const exit = checks.find((check) => check.result === 'failed')?.exit ?? EXIT.ok;
   console.document('doctor', {
     ok: exit === EXIT.ok,
-    checks: checks.map(({ name, result, finding, mend }) => ({ name, result, finding, mend })),
+    checks: checks.map(({ name, result, finding, fix }) => ({ name, result, finding, fix })),
   });
   return exit;
 }
@@ -61,17 +61,17 @@ async function preflightChecks(admin: AdminClient, resource: ResourceView): Prom
   try {
     const findings = (await admin.call('ScanResource', { resource: resource.name })).findings.map(viewFinding);
     if (findings.length === 0) {
-      return [{ name, result: 'ok', finding: 'nothing to mend', mend: '', exit: EXIT.ok }];
+      return [{ name, result: 'ok', finding: 'nothing to fix', fix: '', exit: EXIT.ok }];
     }
     return findings.map((finding) => ({
       name,
       result: finding.fatal ? 'failed' : 'warning',
       finding: `${finding.check}: ${finding.message}`,
-      mend: finding.fix,
+      fix: finding.fix,
       exit: EXIT.conflict,
     }));
   } catch (error) {
     const { message, advice, exit } = toFailure(error);
-    return [{ name, result: 'failed', finding: message, mend: advice, exit }];
+    return [{ name, result: 'failed', finding: message, fix: advice, exit }];
   }
 }

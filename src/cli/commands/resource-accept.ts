@@ -19,7 +19,7 @@ interface PendingView {
   readonly id: string;
   readonly bqual: string;
   readonly state: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** On the screen; the JSON document has as many as the coordinator tells. */
@@ -56,8 +56,8 @@ export async function acceptResource(context: Context, name: string, options: Ac
   return EXIT.ok;
 }
 
-function viewPending({ gtrid, bqual, state, mend }: PendingBranch__Output): PendingView {
-  return { id: gtrid, bqual, state: enumWord('TRANSACTION_STATE_', state) ?? 'unknown', mend };
+function viewPending({ gtrid, bqual, state, fix }: PendingBranch__Output): PendingView {
+  return { id: gtrid, bqual, state: enumWord('TRANSACTION_STATE_', state) ?? 'unknown', fix };
 }
 
 function pendingError(name: string, pending: readonly PendingView[], count: number): CliError {
@@ -66,7 +66,7 @@ function pendingError(name: string, pending: readonly PendingView[], count: numb
     reason: 'RESOURCE_PENDING',
     message: `${count} ${count === 1 ? 'branch is' : 'branches are'} pending at the former database of ${name}, which only that database can finish:`,
     details: [
-      ...shown.map(({ id, bqual, state, mend }) => `${id} ${bqual} (${state}): ${mend}`),
+      ...shown.map(({ id, bqual, state, fix }) => `${id} ${bqual} (${state}): ${fix}`),
       ...(count > shown.length ? [`and ${count - shown.length} more: concordat tx list`] : []),
     ],
     advice: 'Nothing was changed. Settle them, then repeat the command.',

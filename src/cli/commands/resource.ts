@@ -69,7 +69,7 @@ Examples:
 
   const check = resource
     .command('check')
-    .summary('check a database now, with the mend for each finding')
+    .summary('check a database now, with the fix for each finding')
     .description('Let the participant check its database now. Exit 4 when something would stop it from taking part.')
     .addArgument(nameArgument())
     .addHelpText('after', '\nExample:\n  $ concordat resource check accounts\n');
@@ -109,7 +109,7 @@ async function listResources(context: Context): Promise<number> {
     }
     const refused = refusal(resource);
     if (refused !== undefined) {
-      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);
+      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.fix}`);
     }
     for (const warning of new Set(resource.participants.flatMap((participant) => participant.warnings))) {
       console.note(`${resource.name}: ${warning}`);
@@ -125,13 +125,13 @@ async function checkResource(context: Context, name: string): Promise<number> {
   const fatal = findings.some((finding) => finding.fatal);
   console.document('resource-check', { resource: name, ok: !fatal, findings });
   if (findings.length === 0) {
-    console.print(`${console.marks.good} ${printable(name)}: nothing to mend\n`);
+    console.print(`${console.marks.good} ${printable(name)}: nothing to fix\n`);
   }
   for (const finding of findings) {
     const mark = finding.fatal ? console.marks.bad : console.marks.warning;
     console.print(`${mark} ${printable(finding.check)}: ${printable(finding.message)}\n`);
     if (finding.fix !== '') {
-      console.print(`    mend: ${printable(finding.fix)}\n`);
+      console.print(`    fix: ${printable(finding.fix)}\n`);
     }
   }
   return fatal ? EXIT.conflict : EXIT.ok;

@@ -42,8 +42,8 @@ async function showStatus(context: Context): Promise<number> {
   if (problem !== undefined) {
     console.warn(problem);
   }
-  for (const { code, message, mend } of log.alarms) {
-    console.warn(`${code}: ${message}. Next: ${mend}`);
+  for (const { code, message, fix } of log.alarms) {
+    console.warn(`${code}: ${message}. Next: ${fix}`);
   }
   const { layout } = console;
   console.print(
@@ -72,7 +72,7 @@ async function showStatus(context: Context): Promise<number> {
     }
     const refused = refusal(resource);
     if (refused !== undefined) {
-      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.mend}`);
+      console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.fix}`);
     }
   }
   const urgent = [...new Set([...heuristic, ...overdue])].slice(0, SHOWN_MAX);

@@ -1,4 +1,4 @@
-// `concordat tx forget`: shows the effects, asks, then drops a heuristic outcome whose data has been mended.
+// `concordat tx forget`: shows the effects, asks, then drops a heuristic outcome whose data has been fixed.
 import { EXIT } from '../../xa/errors.ts';
 import type { Context } from '../run/globals.ts';
 import {

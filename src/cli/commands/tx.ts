@@ -141,9 +141,9 @@ Examples:
 function defineForget(tx: Command): void {
   const forget = tx
     .command('forget')
-    .summary('drop a heuristic outcome after its data is mended')
+    .summary('drop a heuristic outcome after its data is fixed')
     .description(
-      'Drop a heuristic outcome from the list, after its data is mended. Shows the effects first and asks for the last six characters of the id. Without a terminal and without --yes: exit 10.',
+      'Drop a heuristic outcome from the list, after its data is fixed. Shows the effects first and asks for the last six characters of the id. Without a terminal and without --yes: exit 10.',
     )
     .addArgument(idArgument());
   addConfirmationOptions(forget).addHelpText(

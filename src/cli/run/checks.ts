@@ -1,4 +1,4 @@
-// The checks of `concordat doctor` that follow from one survey. Pure: a survey in, findings with their mends out.
+// The checks of `concordat doctor` that follow from one survey. Pure: a survey in, findings with their fixes out.
 
 import { EXIT } from '../../xa/errors.ts';
 import { quarantinedText } from '../../xa/quarantined.ts';
@@ -13,7 +13,7 @@ export interface Check {
   readonly result: 'ok' | 'warning' | 'failed';
   readonly finding: string;
   /** What to do; empty when there is nothing to do. */
-  readonly mend: string;
+  readonly fix: string;
   /** The exit code when it failed. */
   readonly exit: ExitCode;
 }
@@ -28,7 +28,7 @@ const FLUSH_SLOW_MICROS = 50_000;
 const REFUSED_PATIENCE_MS = 60_000;
 
 function ok(name: string, finding: string): Check {
-  return { name, result: 'ok', finding, mend: '', exit: EXIT.ok };
+  return { name, result: 'ok', finding, fix: '', exit: EXIT.ok };
 }
 
 export function runtimeCheck(version: string = process.versions.node): Check {
@@ -40,7 +40,7 @@ export function runtimeCheck(version: string = process.versions.node): Check {
         name: 'node',
         result: 'failed',
         finding: `${version} is too old`,
-        mend: `Install Node ${NODE_FLOOR.join('.')} or later.`,
+        fix: `Install Node ${NODE_FLOOR.join('.')} or later.`,
         exit: EXIT.unexpected,
       };
 }
@@ -66,7 +66,7 @@ function healthCheck({ health }: Survey): Check {
     name: 'health',
     result: notServing ? 'failed' : 'warning',
     finding: notServing ? 'not serving: it recovers, drains or has lost its log' : 'the coordinator does not tell',
-    mend: notServing ? 'Wait for the end of recovery or start it again; its log lines say which.' : '',
+    fix: notServing ? 'Wait for the end of recovery or start it again; its log lines say which.' : '',
     exit: EXIT.unavailable,
   };
 }
@@ -75,7 +75,7 @@ function versionCheck({ log }: Survey): Check {
   const problem = versionProblem(log);
   return problem === undefined
     ? ok('version', `${log.coordinatorVersion ?? 'unknown'}, protocol ${log.protocolVersion}`)
-    : { name: 'version', result: 'warning', finding: problem, mend: 'Upgrade the older side.', exit: EXIT.conflict };
+    : { name: 'version', result: 'warning', finding: problem, fix: 'Upgrade the older side.', exit: EXIT.conflict };
 }
 
 function alarmChecks({ log }: Survey): readonly Check[] {
@@ -83,7 +83,7 @@ function alarmChecks({ log }: Survey): readonly Check[] {
     name: alarm.code,
     result: 'failed',
     finding: alarm.message,
-    mend: alarm.mend,
+    fix: alarm.fix,
     exit: exitOfAlarm(alarm),
   }));
 }
@@ -98,7 +98,7 @@ function logChecks({ log }: Survey): readonly Check[] {
           name: 'log room',
           result: 'failed',
           finding: room,
-          mend: `Free space on the volume of ${log.path}: below its reserve the coordinator refuses new transactions.`,
+          fix: `Free space on the volume of ${log.path}: below its reserve the coordinator refuses new transactions.`,
           exit: EXIT.conflict,
         },
     log.flushMicros < FLUSH_SLOW_MICROS
@@ -107,7 +107,7 @@ function logChecks({ log }: Survey): readonly Check[] {
           name: 'log flush',
           result: 'warning',
           finding: flush,
-          mend: 'Move the data directory to a faster disk: every commit waits for one flush.',
+          fix: 'Move the data directory to a faster disk: every commit waits for one flush.',
           exit: EXIT.conflict,
         },
   ];
@@ -115,8 +115,8 @@ function logChecks({ log }: Survey): readonly Check[] {
 
 function resourceChecks({ resources }: Survey): readonly Check[] {
   if (resources.length === 0) {
-    const mend = 'Start a sidecar for each database: concordat participant --help';
-    return [{ name: 'resources', result: 'warning', finding: 'none is registered', mend, exit: EXIT.conflict }];
+    const fix = 'Start a sidecar for each database: concordat participant --help';
+    return [{ name: 'resources', result: 'warning', finding: 'none is registered', fix, exit: EXIT.conflict }];
   }
   const checks: Check[] = [];
   for (const view of resources) {
@@ -129,29 +129,29 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
       checks.push({ name, result: isOld ? 'warning' : 'failed', ...refused, exit: EXIT.notAllowed });
     }
     if (participants.length === 0) {
-      const mend = `Start its sidecar: concordat participant --resource ${resource} --url-file <file>`;
-      checks.push({ name, result: 'failed', finding: 'no participant is attached', mend, exit: EXIT.unavailable });
+      const fix = `Start its sidecar: concordat participant --resource ${resource} --url-file <file>`;
+      checks.push({ name, result: 'failed', finding: 'no participant is attached', fix, exit: EXIT.unavailable });
     } else {
       checks.push(ok(name, `${engine} ${engineVersion}, ${participants.length} attached`));
     }
     for (const finding of troubles(view)) {
-      const mend = `Mend what the database says; the participant tries again by itself. To ask it now: concordat resource check ${resource}`;
-      checks.push({ name, result: 'failed', finding, mend, exit: EXIT.unavailable });
+      const fix = `Fix what the database says; the participant tries again by itself. To ask it now: concordat resource check ${resource}`;
+      checks.push({ name, result: 'failed', finding, fix, exit: EXIT.unavailable });
     }
     if (quarantinedBranches > 0) {
       checks.push({
         name,
         result: 'failed',
         finding: `${quarantinedText(quarantinedBranches)} branches are of a newer epoch than this log knows: the log may be an old copy`,
-        mend: 'Stop the coordinator and find the newest log; see docs/operations.md before anything else.',
+        fix: 'Stop the coordinator and find the newest log; see docs/operations.md before anything else.',
         exit: EXIT.logDamaged,
       });
     }
   }
   for (const names of sharedDatabases(resources)) {
     const finding = `${names.join(' and ')} are the same database`;
-    const mend = 'Keep one name: a transaction over both may wait for itself.';
-    checks.push({ name: 'resources', result: 'warning', finding, mend, exit: EXIT.conflict });
+    const fix = 'Keep one name: a transaction over both may wait for itself.';
+    checks.push({ name: 'resources', result: 'warning', finding, fix, exit: EXIT.conflict });
   }
   return checks;
 }
@@ -165,7 +165,7 @@ function inDoubtCheck({ inDoubt, overdue }: Survey): Check {
         name: 'in doubt',
         result: 'failed',
         finding: `${finding}; ${overdue.length} for more than ${formatDuration(IN_DOUBT_PATIENCE_MS)}`,
-        mend: `concordat tx explain ${first.id}`,
+        fix: `concordat tx explain ${first.id}`,
         exit: EXIT.inDoubt,
       };
 }
@@ -178,7 +178,7 @@ function heuristicCheck({ heuristic }: Survey): Check {
         name: 'heuristic outcomes',
         result: 'failed',
         finding: `${heuristic.length} wait for an operator`,
-        mend: `concordat tx explain ${first.id}, mend the data, then concordat tx forget ${first.id}`,
+        fix: `concordat tx explain ${first.id}, fix the data, then concordat tx forget ${first.id}`,
         exit: EXIT.heuristic,
       };
 }

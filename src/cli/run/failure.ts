@@ -37,7 +37,7 @@ export function usageError(message: string, advice = 'Add --help to the command 
 
 /** Settings that cannot be used: exit 2. */
 export function configError(message: string, details: readonly string[] = []): CliError {
-  const advice = 'Mend the setting; `concordat config show --origin` tells where each value comes from.';
+  const advice = 'Fix the setting; `concordat config show --origin` tells where each value comes from.';
   return new CliError({ reason: 'CONFIG_INVALID', message, details, advice, exit: EXIT.usage });
 }
 

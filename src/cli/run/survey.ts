@@ -1,12 +1,13 @@
 // What `status` and `doctor` both ask: health, log, resources and every transaction that is open or heuristic.
+
+import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
+import { productVersion } from '../../wire/version.ts';
 import { type LogView, viewLog } from '../show/log-view.ts';
 import { type ResourceView, viewResource } from '../show/resource-view.ts';
 import { isHeuristic, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
 import type { AdminClient, Health } from './admin-client.ts';
 import { fetchResources } from './resources.ts';
 import { fetchTransactions } from './transactions.ts';
-import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
-import { productVersion } from '../../wire/version.ts';
 
 /** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
 export const IN_DOUBT_PATIENCE_MS = 60_000;

@@ -24,7 +24,7 @@ export interface LogView {
 interface AlarmView {
   readonly code: string;
   readonly message: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export function viewLog(status: GetLogStatusResponse__Output): LogView {
@@ -42,7 +42,7 @@ export function viewLog(status: GetLogStatusResponse__Output): LogView {
     forcedWrites: Number(status.forcedWrites),
     coordinatorVersion: status.version === '' ? null : status.version,
     protocolVersion: status.protocolVersion,
-    alarms: status.alarms.map(({ code, message, mend }) => ({ code, message, mend })),
+    alarms: status.alarms.map(({ code, message, fix }) => ({ code, message, fix })),
   };
 }
 

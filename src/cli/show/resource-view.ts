@@ -88,11 +88,7 @@ export function troubles({ name, participants }: ResourceView): readonly string[
 }
 
 /** Who asks for the resource and why it may not have it, with what to do; undefined: nobody was refused. */
-export function refusal({
-  name,
-  engineIdentity,
-  refused,
-}: ResourceView): { finding: string; mend: string } | undefined {
+export function refusal({ name, engineIdentity, refused }: ResourceView): { finding: string; fix: string } | undefined {
   if (refused === null) {
     return undefined;
   }
@@ -101,12 +97,12 @@ export function refusal({
   if (refused.engineIdentity === engineIdentity) {
     return {
       finding: `${who} was refused ${ago}: it is at a copy of the database (both are ${engineIdentity})`,
-      mend: `stop the participant of the database that is not to be ${name}; see "A database was upgraded, restored or moved" in docs/operations.md`,
+      fix: `stop the participant of the database that is not to be ${name}; see "A database was upgraded, restored or moved" in docs/operations.md`,
     };
   }
   return {
     finding: `${who} was refused ${ago}: it is at ${refused.engineIdentity}, and ${name} is ${engineIdentity}`,
-    mend:
+    fix:
       `point it at the right server; or, if that database has taken the place of the former one: ` +
       `concordat resource accept ${name} --reason '…' --dry-run`,
   };

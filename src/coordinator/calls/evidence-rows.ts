@@ -16,10 +16,10 @@ const KEPT_MS = 60_000;
 /** Rows whose time ends within the same second go together. */
 const KEPT_STEP_MS = 1_000;
 
-export class Evidence {
+export class EvidenceRows {
   readonly #directory: Directory;
   readonly #clock: Clock;
-  readonly #mayGo: (row: EvidenceRow) => boolean;
+  readonly #isAccountedFor: (row: EvidenceRow) => boolean;
   /** Finished records appended lazily before the n-th forced append started: durable when that one is. */
   #unproven: EvidenceRow[] = [];
   #inFlight: EvidenceRow[][] = [];
@@ -31,11 +31,11 @@ export class Evidence {
   #timer: Timer | undefined;
   #closed = false;
 
-  /** @param mayGo whether nothing will be asked of the row any more. */
-  constructor(directory: Directory, clock: Clock, mayGo: (row: EvidenceRow) => boolean) {
+  /** @param isAccountedFor whether nothing will be asked of the row any more. */
+  constructor(directory: Directory, clock: Clock, isAccountedFor: (row: EvidenceRow) => boolean) {
     this.#directory = directory;
     this.#clock = clock;
-    this.#mayGo = mayGo;
+    this.#isAccountedFor = isAccountedFor;
   }
 
   /** The finished record of these branches was appended lazily. */
@@ -73,7 +73,7 @@ export class Evidence {
 
   /** An engine still keeps the row: it goes after a while in which it can be asked for, if nothing will be asked of it then. */
   seen(row: EvidenceRow): void {
-    if (this.#mayGo(row)) {
+    if (this.#isAccountedFor(row)) {
       this.forgetLater(row);
     }
   }
@@ -133,7 +133,7 @@ export class Evidence {
   #forgetOldest(): void {
     for (const row of this.#kept.shift()?.rows ?? []) {
       this.#keptNames.delete(formatRow(row));
-      if (this.#mayGo(row)) {
+      if (this.#isAccountedFor(row)) {
         this.forget(row);
       }
     }

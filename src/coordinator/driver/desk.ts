@@ -6,7 +6,7 @@ import { ORPHANS_MAX } from '../../xa/limits.ts';
 import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Calls } from '../calls/calls.ts';
 import type { Link } from '../calls/directory.ts';
-import type { Evidence } from '../calls/evidence-rows.ts';
+import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import type { UnreachedBranches } from '../calls/unreached.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import { isOwnDamage } from '../engine/rolling-back.ts';
@@ -23,7 +23,7 @@ export interface DeskParts {
   readonly transactions: Registry;
   readonly calls: Calls;
   readonly unreached: UnreachedBranches;
-  readonly evidence: Evidence;
+  readonly evidence: EvidenceRows;
   readonly logger: Logger;
   readonly apply: (transaction: Transaction, event: Event) => void;
 }

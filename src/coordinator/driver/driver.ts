@@ -8,7 +8,7 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { Calls } from '../calls/calls.ts';
 import type { Directory } from '../calls/directory.ts';
-import { Evidence } from '../calls/evidence-rows.ts';
+import { EvidenceRows } from '../calls/evidence-rows.ts';
 import { UnreachedBranches } from '../calls/unreached.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import { isHeuristic, type State } from '../engine/state.ts';
@@ -43,7 +43,7 @@ export class Driver {
   readonly failed: Promise<Error>;
   readonly #failed = Promise.withResolvers<Error>();
   readonly #calls: Calls;
-  readonly #evidence: Evidence;
+  readonly #evidence: EvidenceRows;
   readonly #unreached: UnreachedBranches;
   readonly #clock: Clock;
   readonly #effects: Effects;
@@ -62,7 +62,7 @@ export class Driver {
     this.#clock = clock;
     this.#logger = logger;
     const transactions = new Registry(parts.outcomesMax);
-    const evidence = new Evidence(directory, clock, (row) => isAccountedFor(row, log, transactions));
+    const evidence = new EvidenceRows(directory, clock, (row) => isAccountedFor(row, log, transactions));
     const calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
     const unreached = new UnreachedBranches(calls);
     this.transactions = transactions;

@@ -5,7 +5,7 @@ import type { Logger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import type { Calls } from '../calls/calls.ts';
-import type { Evidence } from '../calls/evidence-rows.ts';
+import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import type { Timers } from './timers.ts';
 import type { Transaction } from './transaction.ts';
@@ -14,7 +14,7 @@ import type { Unfinished } from './unfinished.ts';
 interface EffectsParts {
   readonly log: Log;
   readonly calls: Calls;
-  readonly evidence: Evidence;
+  readonly evidence: EvidenceRows;
   readonly timers: Timers;
   readonly unfinished: Unfinished;
   readonly logger: Logger;

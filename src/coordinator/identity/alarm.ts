@@ -4,5 +4,5 @@ export interface Alarm {
   /** Of the catalogue, or a word of its own: OTHER_LOG_BRANCHES, QUARANTINED. */
   readonly code: string;
   readonly message: string;
-  readonly mend: string;
+  readonly fix: string;
 }

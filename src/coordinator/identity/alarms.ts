@@ -19,7 +19,7 @@ const TOLD_MAX = 5;
 export function alarmsOf({ copy, others, quarantine, directory }: AlarmsParts): readonly Alarm[] {
   const { refusal } = copy;
   return [
-    ...(refusal === undefined ? [] : [{ code: refusal.code, message: refusal.message, mend: refusal.entry.advice }]),
+    ...(refusal === undefined ? [] : [{ code: refusal.code, message: refusal.message, fix: refusal.entry.advice }]),
     ...others.alarms(),
     ...directory.all().flatMap(({ name }) => {
       const kept = quarantine.at(name);
@@ -30,7 +30,7 @@ export function alarmsOf({ copy, others, quarantine, directory }: AlarmsParts): 
             {
               code: 'QUARANTINED',
               message: `${name}: ${quarantinedText(quarantine.countAt(name))} prepared ${kept.length === 1 ? 'branch' : 'branches'} of which this log cannot tell what was decided: ${names}. They hold their locks`,
-              mend: 'concordat tx explain <id>, look what its other databases show, then concordat tx resolve <id> --commit or --rollback',
+              fix: 'concordat tx explain <id>, look what its other databases show, then concordat tx resolve <id> --commit or --rollback',
             },
           ];
     }),

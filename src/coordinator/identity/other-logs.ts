@@ -101,8 +101,8 @@ export class OtherLogs {
       entry.oldestMs = Math.max(entry.oldestMs, Number(ageMs));
     }
     return [...left].map(([identity, { names, oldestMs }]) => {
-      const { message, mend } = leftAlarm(resource, identity, names, names.length);
-      return { fatal: oldestMs >= PREPARED_PATIENCE_MS, check: 'other-log', message, fix: mend };
+      const { message, fix } = leftAlarm(resource, identity, names, names.length);
+      return { fatal: oldestMs >= PREPARED_PATIENCE_MS, check: 'other-log', message, fix: fix };
     });
   }
 
@@ -115,7 +115,7 @@ export class OtherLogs {
     const refused = [...this.#refused.values()].filter(({ at }) => now - at < REFUSED_MS);
     const prepared = [...this.#prepared].filter(([, { heardAt }]) => now - heardAt < HEARD_MS);
     return [
-      ...refused.map(({ error }) => ({ code: error.code, message: error.message, mend: error.entry.advice })),
+      ...refused.map(({ error }) => ({ code: error.code, message: error.message, fix: error.entry.advice })),
       ...prepared.flatMap(([resource, { logs }]) =>
         logs
           .filter(({ oldestMs }) => oldestMs >= PREPARED_PATIENCE_MS)
@@ -131,7 +131,7 @@ function leftAlarm(resource: ResourceName, identity: LogIdentity, branches: read
   return {
     code: 'OTHER_LOG_BRANCHES',
     message: `${resource}: ${count} prepared ${count === 1 ? 'branch' : 'branches'} of another log of Concordat (${identity}): ${names}. They hold their locks, and this coordinator never ends them`,
-    mend: `start the coordinator of the log ${identity}; if that log is lost, see "A log is lost" in docs/operations.md and end them by hand`,
+    fix: `start the coordinator of the log ${identity}; if that log is lost, see "A log is lost" in docs/operations.md and end them by hand`,
   };
 }
 

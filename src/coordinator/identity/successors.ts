@@ -28,7 +28,7 @@ interface PendingWork {
   readonly gtrid: Gtrid;
   readonly bqual: Bqual;
   readonly state: State;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export interface Acceptance {
@@ -174,7 +174,7 @@ export class Successors {
       .flatMap(({ gtrid, state }) =>
         openBranches(state)
           .filter((bqual) => resourceOf(bqual) === resource)
-          .map((bqual) => ({ gtrid, bqual, state, mend: mendOf(gtrid, bqual, state) })),
+          .map((bqual) => ({ gtrid, bqual, state, fix: fixOf(gtrid, bqual, state) })),
       );
   }
 
@@ -226,7 +226,7 @@ function openBranches(state: State): readonly Bqual[] {
 
 const OPEN: ReadonlySet<string> = new Set(['pending', 'unproven', 'recording-damage']);
 
-function mendOf(gtrid: Gtrid, bqual: Bqual, state: State): string {
+function fixOf(gtrid: Gtrid, bqual: Bqual, state: State): string {
   switch (state.kind) {
     case 'active':
     case 'preparing':
@@ -244,7 +244,7 @@ function mendOf(gtrid: Gtrid, bqual: Bqual, state: State): string {
 function pendingError(resource: ResourceName, pending: readonly PendingWork[]): CoordinatorError {
   const named = pending
     .slice(0, NAMED_MAX)
-    .map(({ gtrid, bqual, state, mend }) => `${gtrid} ${bqual} (${state.kind}): ${mend}`);
+    .map(({ gtrid, bqual, state, fix }) => `${gtrid} ${bqual} (${state.kind}): ${fix}`);
   const more = pending.length > NAMED_MAX ? `; and ${pending.length - NAMED_MAX} more` : '';
   const message = `${pending.length} branches are pending at the former database of ${resource}: ${named.join('; ')}${more}`;
   return new CoordinatorError('RESOURCE_PENDING', message);

@@ -53,7 +53,7 @@ export function explain(transaction: Transaction, directory: Directory, now: num
           .filter(({ status }) => status.kind !== 'proven')
           .map((branch) => waiting(branch, transaction, directory, now)),
         ...(state.outcome === 'mixed' || state.outcome === 'hazard'
-          ? [`Mend the data, then run: concordat tx forget ${transaction.gtrid} --reason '…'`]
+          ? [`Fix the data, then run: concordat tx forget ${transaction.gtrid} --reason '…'`]
           : []),
       ];
     default:

@@ -1,5 +1,5 @@
 // One attached participant: greets, checks, carries calls to it and brings its answers in. It takes part from `ready` on.
-import { agreedProtocol } from '../../wire/protocol.ts';
+
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { AttachHello__Output as AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
 import type { AttachRequest__Output as AttachRequest } from '../../gen/concordat/v1/AttachRequest.ts';
@@ -13,6 +13,7 @@ import { Pulse } from '../../lib/pulse.ts';
 import type { Log } from '../../log/log.ts';
 import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
+import { agreedProtocol } from '../../wire/protocol.ts';
 import { checkFrame, noHello } from '../../wire/request.ts';
 import { logged, toCoordinatorError, toStatus, toWireError } from '../../wire/status.ts';
 import { CoordinatorError } from '../../xa/errors.ts';

@@ -64,7 +64,7 @@ export class AbsentTransactions {
   }
 
   /** How a transaction that was only taken in for a prepared branch is to hear the answer to a call. */
-  judged(gtrid: Gtrid, state: State, answer: Answer): FinishResult {
+  withoutFalseDamage(gtrid: Gtrid, state: State, answer: Answer): FinishResult {
     const { transactions, logger } = this.#parts;
     const { bqual, result } = answer;
     const conclusion = judgeAnswer(state, answer, this.#traces(gtrid));

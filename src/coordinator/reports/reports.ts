@@ -61,7 +61,7 @@ export class Reports {
     } else if (presumedIn(state) === undefined) {
       desk.hear(gtrid, answer);
     } else {
-      desk.hear(gtrid, { ...answer, result: absent.judged(gtrid, state, answer) });
+      desk.hear(gtrid, { ...answer, result: absent.withoutFalseDamage(gtrid, state, answer) });
     }
   }
 }

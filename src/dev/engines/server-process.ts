@@ -57,7 +57,7 @@ export async function openServer(program: EngineProgram, port: number | undefine
       await server.start();
       return server;
     } catch (error) {
-      // Somebody may take a free port between our look and the server's bind. Only our own choice can be mended.
+      // Somebody may take a free port between our look and the server's bind. Only our own choice can be fixed.
       if (port !== undefined || !(error instanceof PortTakenError) || tries === PORT_TRIES_MAX) {
         throw error;
       }

@@ -29,7 +29,7 @@ export function refusalText(
     return (
       `the coordinator says that it runs epoch ${life.epoch} of the log ${life.identity}, and the database knows epoch ${recorded.epoch}: ` +
       `a leap of more than ${EPOCH_LEAP_MAX} is not believed. Next: compare with \`concordat log status\`; if it is your coordinator, ` +
-      `let an administrator run: ${mendOf(engine, life)}`
+      `let an administrator run: ${fixOf(engine, life)}`
     );
   }
   return recorded.epoch === life.epoch
@@ -37,7 +37,7 @@ export function refusalText(
     : `the database has served epoch ${recorded.epoch} of the log ${life.identity}: this coordinator runs epoch ${life.epoch}, on an older copy of the log`;
 }
 
-function mendOf(
+function fixOf(
   engine: string,
   { identity, epoch }: { readonly identity: LogIdentity; readonly epoch: number },
 ): string {

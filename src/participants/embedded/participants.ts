@@ -101,7 +101,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
     if (opening === undefined) {
       opening = this.#attach(name, connection, request.url);
       this.#participants.set(name, opening);
-      // The next enlisting tries again: a wrong setting may have been mended.
+      // The next enlisting tries again: a wrong setting may have been fixed.
       opening.catch(() => this.#participants.delete(name));
     }
     const { clock, connectTimeoutMs: timeoutMs } = this.#settings;

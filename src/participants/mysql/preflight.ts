@@ -1,4 +1,4 @@
-// Everything at the server that would break later, found when the participant starts: each with its reason and its mend.
+// Everything at the server that would break later, found when the participant starts: each with its reason and its fix.
 import type { PreflightFinding } from '../resource-manager.ts';
 import { missingColumns, missingTables } from './finish/bookkeeping.ts';
 import type { Control } from './finish/control.ts';

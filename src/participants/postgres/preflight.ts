@@ -1,4 +1,4 @@
-// What would break later, found at registration: each finding with its reason and the command that mends it.
+// What would break later, found at registration: each finding with its reason and the command that fixes it.
 import type { PreflightFinding } from '../resource-manager.ts';
 import type { Pooler } from './pooler.ts';
 import { type Control, query } from './session/query.ts';

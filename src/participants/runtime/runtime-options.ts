@@ -20,7 +20,7 @@ export interface RuntimeOptions {
   readonly logger: Logger;
   readonly maxBranches?: number;
   readonly onStatus?: (status: RuntimeStatus) => void;
-  /** The coordinator refused the attachment; it is tried again, since most reasons can be mended, unless the caller disposes. */
+  /** The coordinator refused the attachment; it is tried again, since most reasons can be fixed, unless the caller disposes. */
   readonly onRefused?: (error: CoordinatorError, context: { readonly wasReady: boolean }) => void;
 }
 

@@ -48,7 +48,7 @@ export interface Sidecar extends AsyncDisposable {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** Reasons that no retry mends: the sidecar was pointed at the wrong database, the wrong name or the wrong version. */
+/** Reasons that no retry fixes: the sidecar was pointed at the wrong database, the wrong name or the wrong version. */
 const HOPELESS: readonly ErrorCode[] = ['RESOURCE_IDENTITY', 'PROTOCOL', 'NOT_OWNER'];
 /** Every address of this machine to listen on, and none that anybody could dial. */
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];

@@ -63,7 +63,7 @@ export interface ContractHarness extends AsyncDisposable {
     add(key: string, amount: bigint): Statement;
     /** One row, the integer as first column; no row for an unknown key. */
     get(key: string): Statement;
-    /** Always fails at the engine, for a reason that a repetition does not mend. */
+    /** Always fails at the engine, for a reason that a repetition does not fix. */
     readonly failing: Statement;
     /** Runs for 20 seconds unless it is ended. */
     readonly slow: Statement;

@@ -51,7 +51,7 @@ export function lostReason(error: unknown): Reason {
   return unavailable(isPgError(error) ? error : undefined, error);
 }
 
-/** Why a connection could not be made. A wrong password or role does not mend itself. */
+/** Why a connection could not be made. A wrong password or role does not fix itself. */
 export function connectReason(error: unknown): Reason {
   const known = isPgError(error) ? error : undefined;
   const permanent = known !== undefined && /^(28|3D|42|22)/.test(known.code);
