@@ -1,6 +1,6 @@
 // Evidence as messages have it: absent where there is none.
 import type { Evidence__Output as ReadEvidence, Evidence as WireEvidence } from '../gen/concordat/v1/Evidence.ts';
-import { type Evidence, NO_EVIDENCE, openingEvidence, parseOpening, rowEvidence } from '../xa/evidence.ts';
+import { type Evidence, formatEvidence, NO_EVIDENCE, openingEvidence, parseOpening, rowEvidence } from '../xa/evidence.ts';
 
 export function toWireEvidence(evidence: Evidence): WireEvidence | null {
   switch (evidence.kind) {
@@ -14,10 +14,15 @@ export function toWireEvidence(evidence: Evidence): WireEvidence | null {
 }
 
 /** Undefined: not in the grammar, or of a kind that only a newer protocol has: nothing may be concluded from it. */
-export function fromWireEvidence(wire: ReadEvidence | null): Evidence | undefined {
-  if (wire === null) {
+export function fromWireEvidence(wire: WireEvidence | null | undefined): Evidence | undefined {
+  if (wire === null || wire === undefined) {
     return NO_EVIDENCE;
   }
   const opening = parseOpening(wire.row ?? wire.opening ?? '');
   return opening === undefined ? undefined : wire.row === undefined ? openingEvidence(opening) : rowEvidence(opening);
+}
+
+/** For people; empty: there is none that this version knows. */
+export function wireEvidenceText(wire: WireEvidence | null | undefined): string {
+  return formatEvidence(fromWireEvidence(wire) ?? NO_EVIDENCE);
 }

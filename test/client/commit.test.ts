@@ -121,7 +121,7 @@ test.each([
   const error = await caught(concordat.transaction(() => 1));
   expect(error).toBeInstanceOf(HeuristicOutcomeError);
   expect(error).toMatchObject({ outcome: word, code: 'HEURISTIC_OUTCOME', retryable: false });
-  expect((error as HeuristicOutcomeError).branches[0]?.message).toContain('xid8:77');
+  expect((error as HeuristicOutcomeError).branches[0]?.message).toContain('row:x77aaaaaaaaa');
 });
 
 test('commit while statements are unanswered is refused, nothing is sent, and the transaction can go on', async () => {

@@ -3,8 +3,7 @@
 import type { BranchInfo__Output } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Reason__Output } from '../../gen/concordat/v1/Reason.ts';
 import type { TransactionInfo__Output } from '../../gen/concordat/v1/TransactionInfo.ts';
-import { fromWireEvidence } from '../../wire/evidence.ts';
-import { formatEvidence, NO_EVIDENCE } from '../../xa/evidence.ts';
+import { wireEvidenceText } from '../../wire/evidence.ts';
 import { formatDuration } from './duration.ts';
 import type { Tone } from './paint.ts';
 import type { Column } from './table.ts';
@@ -74,7 +73,7 @@ function viewBranch(branch: BranchInfo__Output): BranchView {
     resource: branch.resource,
     state: enumWord('BRANCH_STATE_', branch.state) ?? 'unknown',
     instance: branch.instance === '' ? null : branch.instance,
-    evidence: formatEvidence(fromWireEvidence(branch.evidence) ?? NO_EVIDENCE) || null,
+    evidence: wireEvidenceText(branch.evidence) || null,
     reason: viewReason(branch.reason),
     attempts: branch.attempts,
     nextAttemptInMs: branch.nextAttemptInMs === 0 ? null : branch.nextAttemptInMs,

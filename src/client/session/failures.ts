@@ -1,4 +1,5 @@
 // From what the wire says to the errors that applications see: one place, so that no other error class reaches them.
+import { wireEvidenceText } from '../../wire/evidence.ts';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { BranchInfo__Output as WireBranch } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
@@ -106,7 +107,7 @@ export function branchCauses(branches: readonly WireBranch[]): BranchCause[] {
       bqual: branch.bqual,
       resource: branch.resource,
       code: branch.reason?.code ?? '',
-      message: branch.reason?.message ?? 'the branch ended against the decision',
+      message: branch.reason?.message ?? `the branch ended against the decision (${wireEvidenceText(branch.evidence)})`,
       sqlstate: branch.reason?.sqlstate || undefined,
       errno: branch.reason?.errno || undefined,
       retryable: branch.reason?.retryable ?? false,
