@@ -200,7 +200,7 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/calls/calls.ts',
-        find: 'const isFresh = this.#clock.now() - known.since < DOUBLE_MS;',
+        find: 'const isFresh = this.#clock.now() - known.since < CALL_DOUBLED_MS;',
         put: 'const isFresh = false;',
       },
     ],

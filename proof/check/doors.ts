@@ -2,7 +2,7 @@
 // from what participants report and from rows that their engines still keep.
 
 import { recover } from '../../src/coordinator/driver/recovery.ts';
-import type { Transaction } from '../../src/coordinator/driver/transaction.ts';
+import type { HeldTransaction } from '../../src/coordinator/driver/transaction.ts';
 import { judgeAnswer, judgeReport, judgeRow, type ReportFacts } from '../../src/coordinator/engine/absent.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { BranchReport } from '../../src/coordinator/engine/reports.ts';
@@ -42,9 +42,13 @@ export function started(unfinished: readonly LogRecord[]): {
   const admitted = new Map<Gtrid, Admission>();
   const unreadable = new Set<Gtrid>();
   const driver = {
-    admit: (gtrid: Gtrid, state: State, { effects = [] }: { readonly effects?: readonly Effect[] }): Transaction => {
+    admit: (
+      gtrid: Gtrid,
+      state: State,
+      { effects = [] }: { readonly effects?: readonly Effect[] },
+    ): HeldTransaction => {
       admitted.set(gtrid, { state, effects });
-      return { operatorAction: false } as Transaction;
+      return { operatorAction: false } as HeldTransaction;
     },
   };
   const log = { recovered: { unfinished, resources: [] } } as unknown as Log;

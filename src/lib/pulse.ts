@@ -1,8 +1,8 @@
 // Heartbeats of a stream: sends one each interval, and notices a peer that has fallen silent. Both ends of a stream have one.
 import type { Clock, Timer } from './clock.ts';
 
-/** Intervals without a word after which the stream is dead. */
-const SILENT_INTERVALS_MAX = 3;
+/** A stream is dead at the end of the interval after so many without a word. */
+export const SILENT_INTERVALS_MAX = 3;
 
 interface PulseOptions {
   readonly clock: Clock;

@@ -1,6 +1,13 @@
 // Evidence as messages have it: absent where there is none.
-import type { Evidence__Output as ReadEvidence, Evidence as WireEvidence } from '../gen/concordat/v1/Evidence.ts';
-import { type Evidence, formatEvidence, NO_EVIDENCE, openingEvidence, parseOpening, rowEvidence } from '../xa/evidence.ts';
+import type { Evidence as WireEvidence } from '../gen/concordat/v1/Evidence.ts';
+import {
+  type Evidence,
+  formatEvidence,
+  NO_EVIDENCE,
+  openingEvidence,
+  parseOpening,
+  rowEvidence,
+} from '../xa/evidence.ts';
 
 export function toWireEvidence(evidence: Evidence): WireEvidence | null {
   switch (evidence.kind) {

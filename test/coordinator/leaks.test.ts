@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Calls } from '../../src/coordinator/calls/calls.ts';
 import { Directory } from '../../src/coordinator/calls/directory.ts';
 import { Leases } from '../../src/coordinator/driver/leases.ts';
-import type { Transaction } from '../../src/coordinator/driver/transaction.ts';
+import type { HeldTransaction } from '../../src/coordinator/driver/transaction.ts';
 import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { type Bqual, type Gtrid, gtridParts, type LogIdentity } from '../../src/xa/xid.ts';
 import { eventually } from '../support/eventually.ts';
@@ -70,7 +70,7 @@ describe('a completed transaction', () => {
     const gtrid = session.gtrid() as Gtrid;
     session.send({ id: session.id(), begin: { gtrid } });
     await session.ask({ commit: { gtrid } });
-    const transaction = system.coordinator.transactions.find(gtrid) as Transaction;
+    const transaction = system.coordinator.transactions.find(gtrid) as HeldTransaction;
     expect(transaction.state.kind).toBe('completed');
     expect(transaction.owner).toBeUndefined();
     expect(transaction.waiters).toEqual([]);

@@ -1,10 +1,11 @@
 // From what the wire says to the errors that applications see: one place, so that no other error class reaches them.
-import { wireEvidenceText } from '../../wire/evidence.ts';
+
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { BranchInfo__Output as WireBranch } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Error__Output as WireError } from '../../gen/concordat/v1/Error.ts';
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import { EngineError } from '../../participants/resource-manager.ts';
+import { wireEvidenceText } from '../../wire/evidence.ts';
 import { fromServiceError, isRetryable } from '../../wire/status.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import {

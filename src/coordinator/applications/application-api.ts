@@ -14,7 +14,7 @@ import type { SetRollbackOnlyResponse } from '../../gen/concordat/v1/SetRollback
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../../xa/errors.ts';
 import { notFoundError } from '../driver/answers.ts';
-import { type Owner, Transaction } from '../driver/transaction.ts';
+import { HeldTransaction, type Owner } from '../driver/transaction.ts';
 import type { Caller } from '../edge/callers.ts';
 import { endedBranches, wireBranches, wireEnded, wireOutcome, wireState, wireTransaction } from '../edge/describe.ts';
 import {
@@ -126,7 +126,7 @@ export class ApplicationApi {
   async getTransaction(request: GetTransactionRequest, asker?: Owner): Promise<GetTransactionResponse> {
     const gtrid = decodeGtrid(request.gtrid);
     const found = await this.#operations.find(gtrid, decodeClaimed(request.branches), asker);
-    if (found instanceof Transaction) {
+    if (found instanceof HeldTransaction) {
       return { transaction: wireTransaction(found, this.#now()) };
     }
     switch (found.kind) {

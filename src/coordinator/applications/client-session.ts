@@ -22,7 +22,7 @@ import { reasonOf } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import type { Registry } from '../driver/registry.ts';
-import type { Owner, Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction, Owner } from '../driver/transaction.ts';
 import { type Caller, callerOfSession } from '../edge/callers.ts';
 import { wireReason } from '../edge/describe.ts';
 import { TO_CLIENT } from '../edge/frame-weights.ts';
@@ -118,7 +118,7 @@ class ClientSession implements Owner, Guest {
   }
 
   /** Called by the driver when a transaction was rolled back that its client still works in. */
-  ended(transaction: Transaction): void {
+  ended(transaction: HeldTransaction): void {
     const reason = wireReason(reasonOf(transaction.state));
     this.#out.send({ ended: { gtrid: transaction.gtrid, outcome: 'OUTCOME_ROLLED_BACK', reason } });
   }

@@ -4,7 +4,7 @@ import type { ResourceEntry } from '../../gen/concordat/v1/ResourceEntry.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { DIRECTORY_NEWS_MS, DIRECTORY_PAGE_MAX } from '../../xa/limits.ts';
 import type { ResourceName } from '../../xa/xid.ts';
-import type { Directory, Resource } from '../calls/directory.ts';
+import type { Directory, KnownResource } from '../calls/directory.ts';
 
 /** The whole directory; at least one page, which may be empty. */
 export function directoryPages(directory: Directory): readonly ResourceDirectory[] {
@@ -55,7 +55,7 @@ function pages(entries: readonly ResourceEntry[]): readonly ResourceDirectory[] 
   return result;
 }
 
-function entryOf(directory: Directory, { name, engine, engineIdentity }: Resource): ResourceEntry {
+function entryOf(directory: Directory, { name, engine, engineIdentity }: KnownResource): ResourceEntry {
   const sidecar = directory.sidecarOf(name);
   return { name, engine, engineIdentity, address: sidecar?.address ?? '', instance: sidecar?.instance ?? '' };
 }

@@ -11,7 +11,7 @@ import {
   rolledBackError,
   unknownOutcomeError,
 } from '../driver/answers.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 import type { ClaimedBranch } from '../engine/event.ts';
 import type { Found } from '../engine/question.ts';
 import { type Committed, committedIn, difference } from '../engine/scope.ts';
@@ -23,19 +23,19 @@ export type End =
       readonly kind: 'ended';
       readonly outcome: Outcome;
       /** Undefined: it is not held any more, and `branches` are the names of those that were committed, as far as they are known. */
-      readonly transaction: Transaction | undefined;
+      readonly transaction: HeldTransaction | undefined;
       readonly branches: readonly Bqual[];
     }
   | { readonly kind: 'failed'; readonly error: CoordinatorError };
 
 /** What was asked for, and of which branches. */
-export interface Asked {
+export interface AskedEnd {
   readonly wanted: 'committed' | 'rolled-back';
   readonly claimed: readonly ClaimedBranch[];
 }
 
 /** Of a transaction that is held: what its state stands for now. */
-export function endOf(transaction: Transaction, asked: Asked): End {
+export function endOf(transaction: HeldTransaction, asked: AskedEnd): End {
   const { gtrid, state } = transaction;
   const outcome = outcomeOf(state);
   if (outcome === undefined) {
@@ -55,7 +55,7 @@ export function endOf(transaction: Transaction, asked: Asked): End {
 }
 
 /** Of one that is not held any more: what could be found out about it. */
-export function endOfFound(gtrid: Gtrid, found: Found, asked: Asked): End {
+export function endOfFound(gtrid: Gtrid, found: Found, asked: AskedEnd): End {
   switch (found.kind) {
     case 'not-found':
       return { kind: 'failed', error: notFoundError(gtrid) };
@@ -85,7 +85,7 @@ export function endOfFound(gtrid: Gtrid, found: Found, asked: Asked): End {
 
 /** Somebody merely asks, and names branches that are not part of the commit. */
 export function otherThanHeld(
-  { gtrid, state }: Transaction,
+  { gtrid, state }: HeldTransaction,
   claimed: readonly ClaimedBranch[],
 ): CoordinatorError | undefined {
   return otherThan(gtrid, outcomeOf(state), committedOf(state), { wanted: undefined, claimed });
@@ -110,7 +110,7 @@ function otherThan(
   gtrid: Gtrid,
   outcome: Outcome | undefined,
   committed: Committed | undefined,
-  { wanted, claimed }: { readonly wanted: Asked['wanted'] | undefined; readonly claimed: readonly ClaimedBranch[] },
+  { wanted, claimed }: { readonly wanted: AskedEnd['wanted'] | undefined; readonly claimed: readonly ClaimedBranch[] },
 ): CoordinatorError | undefined {
   if (outcome === undefined || outcome === 'rolled-back' || committed === undefined) {
     return undefined;

@@ -18,13 +18,13 @@ import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import { lookUp } from '../driver/lookup.ts';
 import type { Registry } from '../driver/registry.ts';
-import type { Holder, Owner, Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction, Holder, Owner } from '../driver/transaction.ts';
 import { invalid } from '../edge/requests.ts';
 import type { ClaimedBranch, Event } from '../engine/event.ts';
 import type { Found } from '../engine/question.ts';
 import { openTransaction, presumedIn } from '../engine/state.ts';
 import { Admission } from './admission.ts';
-import { type Asked, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
+import { type AskedEnd, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
 
 interface Enlisted {
   readonly bqual: Bqual;
@@ -181,7 +181,7 @@ export class Operations {
    * The transaction if it is held in memory, else what can be told of it.
    * @throws {CoordinatorError} BRANCHES_DIFFER: it is committed, and not with every branch that the asker names.
    */
-  async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[], asker?: Owner): Promise<Transaction | Found> {
+  async find(gtrid: Gtrid, claimed: readonly ClaimedBranch[], asker?: Owner): Promise<HeldTransaction | Found> {
     const held = this.#parts.transactions.findKnown(gtrid);
     if (held !== undefined) {
       throwIf(otherThanHeld(held, claimed));
@@ -202,7 +202,7 @@ export class Operations {
     return await lookUp(this.#parts, gtrid, claimed);
   }
 
-  #end(gtrid: Gtrid, level: Acknowledgement, done: (end: End) => void, asked: Asked, event: Event): void {
+  #end(gtrid: Gtrid, level: Acknowledgement, done: (end: End) => void, asked: AskedEnd, event: Event): void {
     const { driver, transactions } = this.#parts;
     const transaction = transactions.findKnown(gtrid);
     if (transaction === undefined) {
@@ -253,13 +253,13 @@ function throwIf(error: CoordinatorError | undefined): void {
   }
 }
 
-function instanceOf(transaction: Transaction, bqual: Bqual): string {
+function instanceOf(transaction: HeldTransaction, bqual: Bqual): string {
   const { state } = transaction;
   return state.kind === 'active' ? (state.branches.find((branch) => branch.bqual === bqual)?.instance ?? '') : '';
 }
 
 /** The first free qualifier `<resource>.<n>`: joined services get branches of their own at a resource that has some already. */
-function nextBranch(transaction: Transaction, resource: ResourceName): Bqual {
+function nextBranch(transaction: HeldTransaction, resource: ResourceName): Bqual {
   const taken = new Set(
     transaction.state.kind === 'active' ? transaction.state.branches.map(({ bqual }) => bqual) : [],
   );

@@ -8,7 +8,7 @@ import type { Link } from './directory.ts';
 
 type CallVerb = Verb | 'prepare';
 
-export interface CallName {
+export interface OpenCallName {
   readonly gtrid: Gtrid;
   readonly bqual: Bqual;
   readonly verb: CallVerb;
@@ -21,7 +21,7 @@ export function openingCalled(verb: CallVerb, evidence: Evidence, instance: stri
   return verb !== 'rollback' ? '' : (openingOf(evidence) ?? `@${instance}`);
 }
 
-export interface Call extends CallName {
+export interface OpenCall extends OpenCallName {
   readonly resource: ResourceName;
   readonly instance: string;
   /** Of a commit in one phase it is learned while the call is under way; until then nobody commits. */
@@ -36,7 +36,7 @@ export interface Call extends CallName {
   since: number;
 }
 
-function nameOf({ verb, gtrid, bqual, opening }: CallName): string {
+function nameOf({ verb, gtrid, bqual, opening }: OpenCallName): string {
   return `${verb}:${gtrid}:${bqual}:${opening}`;
 }
 
@@ -44,7 +44,7 @@ function nameOf({ verb, gtrid, bqual, opening }: CallName): string {
 const STRAGGLERS_MAX = 10_000;
 
 export class CallTable {
-  readonly #byResource = new Map<ResourceName, Map<string, Call>>();
+  readonly #byResource = new Map<ResourceName, Map<string, OpenCall>>();
   /** Of calls that are over: who was asked as well, and may answer yet. */
   readonly #stragglers = new FifoMap<string, Set<string>>(STRAGGLERS_MAX);
 
@@ -57,12 +57,12 @@ export class CallTable {
     return this.#byResource.get(resource)?.size ?? 0;
   }
 
-  get(name: CallName): Call | undefined {
+  get(name: OpenCallName): OpenCall | undefined {
     return this.#byResource.get(resourceOf(name.bqual))?.get(nameOf(name));
   }
 
   /** In place of one of the same name. */
-  set(call: Call): void {
+  set(call: OpenCall): void {
     let calls = this.#byResource.get(call.resource);
     if (calls === undefined) {
       calls = new Map();
@@ -71,7 +71,7 @@ export class CallTable {
     calls.set(nameOf(call), call);
   }
 
-  delete(name: CallName): void {
+  delete(name: OpenCallName): void {
     const resource = resourceOf(name.bqual);
     const calls = this.#byResource.get(resource);
     if (calls?.delete(nameOf(name)) && calls.size === 0) {
@@ -80,12 +80,12 @@ export class CallTable {
   }
 
   /** Who may answer a call of this name yet, though it is over. */
-  stragglers(name: CallName): ReadonlySet<string> | undefined {
+  stragglers(name: OpenCallName): ReadonlySet<string> | undefined {
     return this.#stragglers.get(nameOf(name));
   }
 
   /** The call is over. Others that were asked may answer yet. */
-  end(call: Call): void {
+  end(call: OpenCall): void {
     this.delete(call);
     if (call.verb === 'rollback' && call.evidence.kind === 'none') {
       for (const instance of call.asked) {
@@ -100,11 +100,11 @@ export class CallTable {
   }
 
   /** A copy: what is done with one of them may change the table. */
-  of(resource: ResourceName): Call[] {
+  of(resource: ResourceName): OpenCall[] {
     return [...(this.#byResource.get(resource)?.values() ?? [])];
   }
 
-  all(): Call[] {
+  all(): OpenCall[] {
     return [...this.#byResource.values()].flatMap((calls) => [...calls.values()]);
   }
 

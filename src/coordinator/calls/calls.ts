@@ -1,24 +1,16 @@
 // Calls to participants that are not answered yet: where each was sent, and what becomes of it when that participant goes.
 // Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
+
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
 import { NO_EVIDENCE } from '../../xa/evidence.ts';
+import { ASKED_VOTE_MS, CALL_ANSWER_MS, CALL_DOUBLED_MS, REROUTE_MS, UNTOLD_MS } from '../../xa/times.ts';
 import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Effect, Event } from '../engine/event.ts';
-import { type Call, type CallName, CallTable, openingCalled } from './call-table.ts';
+import { CallTable, type OpenCall, type OpenCallName, openingCalled } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 
-/** A call without an answer for so long is asked again: the answer may have been lost. Participants take repeats as one. */
-const CALL_TIMEOUT_MS = 10_000;
-/** A call without an answer for so long is also given to another instance that says that it can carry it out. */
-const DOUBLE_MS = 3_000;
-/** A participant whose stream broke may come back with its branches; after this another instance is asked. */
-const REROUTE_MS = 1_000;
-/** A branch that nobody could be told to commit in one phase was not committed: so long its caller is kept waiting for a participant. */
-const UNTOLD_MS = 15_000;
-/** A vote that its client has asked for is asked for from here after this: the client's word, or the vote, may be lost. */
-const ASKED_MS = 500;
 const TICK_MS = 250;
 
 /** What an answer tells of its call. */
@@ -65,12 +57,12 @@ export class Calls {
       }
       // Only now it is known who holds the branch, and nobody else must be told.
     } else if (known?.link !== undefined) {
-      const isFresh = this.#clock.now() - known.since < DOUBLE_MS;
+      const isFresh = this.#clock.now() - known.since < CALL_DOUBLED_MS;
       if (known.instance === target.instance || isFresh) {
         return;
       }
     }
-    const call: Call = {
+    const call: OpenCall = {
       ...name,
       resource: resourceOf(target.bqual),
       instance: target.instance,
@@ -111,7 +103,7 @@ export class Calls {
   }
 
   /** A call for whichever opening, told to another instance than the one that opened it. */
-  #askedOf(instance: string, { gtrid, bqual, verb }: CallName): Call | undefined {
+  #askedOf(instance: string, { gtrid, bqual, verb }: OpenCallName): OpenCall | undefined {
     return this.#table.of(resourceOf(bqual)).find((call) => {
       return call.gtrid === gtrid && call.bqual === bqual && call.verb === verb && call.asked.has(instance);
     });
@@ -164,7 +156,7 @@ export class Calls {
     this.#table.clear();
   }
 
-  #route(call: Call): void {
+  #route(call: OpenCall): void {
     const link = this.#ownLink(call) ?? this.#substitute(call);
     if (link !== undefined) {
       this.#send(call, link);
@@ -174,12 +166,12 @@ export class Calls {
     }
   }
 
-  #ownLink({ instance, resource }: Call): Link | undefined {
+  #ownLink({ instance, resource }: OpenCall): Link | undefined {
     return instance === '' ? undefined : this.#directory.linkOf(resource, instance);
   }
 
   /** Another instance for a call whose own is not attached: at once where that is harmless, later where its own may return. */
-  #substitute(call: Call): Link | undefined {
+  #substitute(call: OpenCall): Link | undefined {
     const ownMayReturn = call.instance !== '' && this.#clock.now() - call.since < REROUTE_MS;
     switch (call.verb) {
       case 'commit':
@@ -200,14 +192,14 @@ export class Calls {
   }
 
   /** Nobody can be told to commit, as it looks from here: what that means is for the engine to say. */
-  #untold(call: Call, code: ErrorCode, message: string): void {
+  #untold(call: OpenCall, code: ErrorCode, message: string): void {
     const { gtrid, bqual, instance } = call;
     this.#table.end(call);
     const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
     this.#emit(gtrid, { kind: 'one-phase-untold', bqual, instance, reason });
   }
 
-  #send(call: Call, link: Link): void {
+  #send(call: OpenCall, link: Link): void {
     call.link = link;
     call.isAskedByClient = false;
     call.asked.add(link.instance);
@@ -220,7 +212,7 @@ export class Calls {
     }
   }
 
-  #conclude(call: Call, result: FinishResult): void {
+  #conclude(call: OpenCall, result: FinishResult): void {
     if (call.verb === 'prepare') {
       return;
     }
@@ -240,7 +232,7 @@ export class Calls {
         } else if (waitedMs >= REROUTE_MS) {
           this.#route(call);
         }
-      } else if (waitedMs >= (call.isAskedByClient ? ASKED_MS : CALL_TIMEOUT_MS)) {
+      } else if (waitedMs >= (call.isAskedByClient ? ASKED_VOTE_MS : CALL_ANSWER_MS)) {
         if (call.verb === 'prepare') {
           this.#send(call, call.link);
         } else {

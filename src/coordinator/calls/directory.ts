@@ -57,19 +57,19 @@ export type TokenAnswer =
 export type Scan = Pick<ScanResult__Output, 'branches' | 'findings'>;
 
 /** A participant that wanted to speak for a resource and is at another database. */
-export interface Refused {
+export interface RefusedAttachment {
   readonly link: Link;
   /** Monotonic milliseconds. */
   readonly at: number;
   readonly message: string;
 }
 
-export interface Resource {
+export interface KnownResource {
   readonly name: ResourceName;
   readonly engine: string;
   readonly engineIdentity: string;
   /** The newest participant that was refused since one took part for the last time. */
-  readonly refused: Refused | undefined;
+  readonly refused: RefusedAttachment | undefined;
   /** Attached now, the newest last. */
   readonly links: readonly Link[];
 }
@@ -78,7 +78,7 @@ interface MutableResource {
   readonly name: ResourceName;
   engine: string;
   engineIdentity: string;
-  refused: Refused | undefined;
+  refused: RefusedAttachment | undefined;
   /** A successor is being written to the log: until then the resource is neither the one nor the other. */
   isChanging: boolean;
   links: Link[];
@@ -142,7 +142,7 @@ export class Directory {
     }
   }
 
-  noteRefused(refused: Refused): void {
+  noteRefused(refused: RefusedAttachment): void {
     const resource = this.#resources.get(refused.link.resource);
     if (resource !== undefined) {
       resource.refused = refused;
@@ -230,11 +230,11 @@ export class Directory {
     }
   }
 
-  get(name: ResourceName): Resource | undefined {
+  get(name: ResourceName): KnownResource | undefined {
     return this.#resources.get(name);
   }
 
-  all(): readonly Resource[] {
+  all(): readonly KnownResource[] {
     return [...this.#resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

@@ -12,7 +12,7 @@ import type { Effect, Event } from '../engine/event.ts';
 import { isOwnDamage } from '../engine/rolling-back.ts';
 import { step } from '../engine/step.ts';
 import type { Registry } from './registry.ts';
-import type { Transaction } from './transaction.ts';
+import type { HeldTransaction } from './transaction.ts';
 
 /** Who is heard: an instance of a resource's participant. */
 export type Speaker = Pick<Link, 'resource' | 'instance'>;
@@ -25,7 +25,7 @@ export interface DeskParts {
   readonly unreached: UnreachedBranches;
   readonly evidence: EvidenceRows;
   readonly logger: Logger;
-  readonly apply: (transaction: Transaction, event: Event) => void;
+  readonly apply: (transaction: HeldTransaction, event: Event) => void;
 }
 
 export class Desk {

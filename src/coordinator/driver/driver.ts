@@ -19,9 +19,9 @@ import { Effects } from './effects.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
 import { isAccountedFor } from './traces.ts';
-import { type Admission, Transaction, type Waiter } from './transaction.ts';
+import { type AdmitOptions, HeldTransaction, type Waiter } from './transaction.ts';
 import { Unfinished } from './unfinished.ts';
-import { Waiting } from './waiting.ts';
+import { EndWaits } from './waiting.ts';
 
 interface DriverParts {
   readonly log: Log;
@@ -48,10 +48,10 @@ export class Driver {
   readonly #clock: Clock;
   readonly #effects: Effects;
   readonly #timers: Timers;
-  readonly #waiting: Waiting;
+  readonly #waiting: EndWaits;
   readonly #unfinished: Unfinished;
   readonly #logger: Logger;
-  readonly #queue: { readonly transaction: Transaction; readonly event: Event }[] = [];
+  readonly #queue: { readonly transaction: HeldTransaction; readonly event: Event }[] = [];
   #draining = false;
   #closed = false;
   #failure: CoordinatorError | undefined;
@@ -69,7 +69,7 @@ export class Driver {
     this.#evidence = evidence;
     this.#calls = calls;
     this.#unreached = unreached;
-    const apply = (transaction: Transaction, event: Event): void => this.apply(transaction, event);
+    const apply = (transaction: HeldTransaction, event: Event): void => this.apply(transaction, event);
     this.#timers = new Timers({
       clock,
       random,
@@ -80,7 +80,7 @@ export class Driver {
       },
     });
     this.desk = new Desk({ transactions, calls, unreached, evidence, logger, apply });
-    this.#waiting = new Waiting(this.#timers, clock);
+    this.#waiting = new EndWaits(this.#timers, clock);
     this.#unfinished = new Unfinished({ transactions, directory, clock, logger });
     this.#effects = new Effects({
       log,
@@ -104,10 +104,10 @@ export class Driver {
   }
 
   /** Takes in a transaction: begun, found in the log, or found prepared. */
-  admit(gtrid: Gtrid, state: State, options: Admission): Transaction {
+  admit(gtrid: Gtrid, state: State, options: AdmitOptions): HeldTransaction {
     const now = this.#clock.now();
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
-    const transaction = new Transaction(gtrid, state, options.owner, now, deadlineAt);
+    const transaction = new HeldTransaction(gtrid, state, options.owner, now, deadlineAt);
     transaction.holder = options.holder ?? options.owner;
     this.transactions.add(transaction);
     if (options.timeoutMs !== undefined) {
@@ -122,14 +122,14 @@ export class Driver {
   }
 
   /** A later `Begin` tells the time limit of a transaction that a participant's report had admitted. */
-  setTimeLimit(transaction: Transaction, timeoutMs: number): void {
+  setTimeLimit(transaction: HeldTransaction, timeoutMs: number): void {
     if (transaction.state.kind === 'active') {
       transaction.deadlineAt = transaction.openedAt + timeoutMs;
       this.#timers.deadline(transaction, transaction.deadlineAt - this.#clock.now());
     }
   }
 
-  apply(transaction: Transaction, event: Event): void {
+  apply(transaction: HeldTransaction, event: Event): void {
     if (this.#closed) {
       return; // A record may still become durable: the next start reads it.
     }
@@ -141,7 +141,7 @@ export class Driver {
    * Answers `waiter` as soon as the state allows; the request's own event is applied by the caller.
    * @throws {CoordinatorError} `OUTCOME_UNKNOWN` when the log has failed before.
    */
-  wait(transaction: Transaction, waiter: Waiter): void {
+  wait(transaction: HeldTransaction, waiter: Waiter): void {
     if (this.#failure !== undefined && outcomeOf(transaction.state) === undefined) {
       throw unknownOutcomeError(transaction.gtrid, 'the log failed; a restart reads the truth');
     }
@@ -149,12 +149,12 @@ export class Driver {
   }
 
   /** No answer any more: the request was refused. */
-  leave(transaction: Transaction, waiter: Waiter): void {
+  leave(transaction: HeldTransaction, waiter: Waiter): void {
     transaction.waiters = transaction.waiters.filter((other) => other !== waiter);
   }
 
   /** Applies the event and gives back what the engine refuses at once. */
-  request(transaction: Transaction, event: Event): Refusal | undefined {
+  request(transaction: HeldTransaction, event: Event): Refusal | undefined {
     if (this.#closed) {
       return undefined; // As with `apply`.
     }
@@ -165,7 +165,7 @@ export class Driver {
   }
 
   /** The next call of every branch that waits for a retry is made now. @returns how many. */
-  retryNow(transaction: Transaction): number {
+  retryNow(transaction: HeldTransaction): number {
     const due = [...transaction.retries.keys()];
     for (const bqual of due) {
       this.#timers.retryNow(transaction, bqual);
@@ -207,7 +207,7 @@ export class Driver {
     }
   }
 
-  #enter(transaction: Transaction, state: State, effects: readonly Effect[]): void {
+  #enter(transaction: HeldTransaction, state: State, effects: readonly Effect[]): void {
     const before = transaction.state;
     if (state !== before) {
       transaction.state = state;
@@ -221,7 +221,7 @@ export class Driver {
     this.#perform(transaction, effects);
   }
 
-  #changedKind(transaction: Transaction, before: State): void {
+  #changedKind(transaction: HeldTransaction, before: State): void {
     transaction.since = this.#clock.now();
     this.transactions.moved(transaction, before);
     this.#waiting.bound(transaction);
@@ -248,14 +248,14 @@ export class Driver {
     }
   }
 
-  #tellOwner(transaction: Transaction): void {
+  #tellOwner(transaction: HeldTransaction): void {
     if (!transaction.endRequested && outcomeOf(transaction.state) === 'rolled-back') {
       transaction.endRequested = true;
       transaction.owner?.ended(transaction);
     }
   }
 
-  #perform(transaction: Transaction, effects: readonly Effect[]): void {
+  #perform(transaction: HeldTransaction, effects: readonly Effect[]): void {
     for (const effect of effects) {
       this.#effects.perform(transaction, effect);
     }

@@ -8,7 +8,7 @@ import type { Calls } from '../calls/calls.ts';
 import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import type { Timers } from './timers.ts';
-import type { Transaction } from './transaction.ts';
+import type { HeldTransaction } from './transaction.ts';
 import type { Unfinished } from './unfinished.ts';
 
 interface EffectsParts {
@@ -18,8 +18,8 @@ interface EffectsParts {
   readonly timers: Timers;
   readonly unfinished: Unfinished;
   readonly logger: Logger;
-  readonly apply: (transaction: Transaction, event: Event) => void;
-  readonly answer: (transaction: Transaction, level: 'decided' | 'applied') => void;
+  readonly apply: (transaction: HeldTransaction, event: Event) => void;
+  readonly answer: (transaction: HeldTransaction, level: 'decided' | 'applied') => void;
   /** A record may or may not be durable: nothing may go on (D2). */
   readonly fail: (error: unknown) => void;
 }
@@ -34,7 +34,7 @@ export class Effects {
     this.#parts = parts;
   }
 
-  perform(transaction: Transaction, effect: Effect): void {
+  perform(transaction: HeldTransaction, effect: Effect): void {
     const { calls, timers, unfinished, answer } = this.#parts;
     switch (effect.kind) {
       case 'prepare':
@@ -71,7 +71,7 @@ export class Effects {
   }
 
   /** Once: what a participant repeats is no news. */
-  #alarm(transaction: Transaction, { bqual, message }: Extract<Effect, { kind: 'alarm' }>): void {
+  #alarm(transaction: HeldTransaction, { bqual, message }: Extract<Effect, { kind: 'alarm' }>): void {
     const { gtrid } = transaction;
     const alarms = transaction.alarms ?? new Set();
     transaction.alarms = alarms;
@@ -82,7 +82,7 @@ export class Effects {
     }
   }
 
-  #force(transaction: Transaction, record: LogRecord, then: Event): void {
+  #force(transaction: HeldTransaction, record: LogRecord, then: Event): void {
     const { log, evidence, apply, fail } = this.#parts;
     log.append([record], 'forced').then(() => {
       if (then.kind === 'decision-durable') {
@@ -94,7 +94,7 @@ export class Effects {
     evidence.forcedStarted();
   }
 
-  #finished(transaction: Transaction, record: LogRecord): void {
+  #finished(transaction: HeldTransaction, record: LogRecord): void {
     const { log, evidence, fail } = this.#parts;
     log.append([record], 'lazy').catch(fail);
     if (transaction.state.kind === 'completed') {

@@ -4,15 +4,15 @@ import type { Outcome } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { type Committed, committedIn } from '../engine/scope.ts';
 import { isHeuristic, presumedIn } from '../engine/state.ts';
-import type { Transaction } from './transaction.ts';
+import type { HeldTransaction } from './transaction.ts';
 
 /** States kept whole: late messages arrive within seconds, and at 5,000 transactions a second this holds the last ones. */
 const WHOLE_MAX = 10_000;
 
 export class Outcomes {
-  readonly #whole: FifoMap<Gtrid, Transaction>;
+  readonly #whole: FifoMap<Gtrid, HeldTransaction>;
   /** Heuristic ones that had to leave there: they stay listed until an operator forgets them. */
-  readonly #heuristic = new Map<Gtrid, Transaction>();
+  readonly #heuristic = new Map<Gtrid, HeldTransaction>();
   readonly #outcomes: FifoMap<Gtrid, Outcome>;
   /** The branches of commits that have no record: what the log says of the others needs no place here. */
   readonly #unlogged: FifoMap<Gtrid, Committed>;
@@ -28,7 +28,7 @@ export class Outcomes {
     this.#provenBy = new FifoMap(outcomesMax);
   }
 
-  add(transaction: Transaction, outcome: Outcome): void {
+  add(transaction: HeldTransaction, outcome: Outcome): void {
     const { gtrid, state } = transaction;
     const committed = state.kind === 'completed' && !state.logged ? committedIn(state) : undefined;
     if (committed !== undefined) {
@@ -74,7 +74,7 @@ export class Outcomes {
     }
   }
 
-  transaction(gtrid: Gtrid): Transaction | undefined {
+  transaction(gtrid: Gtrid): HeldTransaction | undefined {
     return this.#whole.get(gtrid) ?? this.#heuristic.get(gtrid);
   }
 
@@ -87,7 +87,7 @@ export class Outcomes {
     this.#heuristic.delete(gtrid);
   }
 
-  heuristic(): readonly Transaction[] {
+  heuristic(): readonly HeldTransaction[] {
     return [...this.#heuristic.values(), ...this.#whole.values()].filter(({ state }) => isHeuristic(state));
   }
 }

@@ -4,33 +4,33 @@ import type { Gtrid } from '../../xa/xid.ts';
 import { type Completed, presumedIn, type State } from '../engine/state.ts';
 import { outcomeOf } from './answers.ts';
 import { Outcomes } from './outcomes.ts';
-import type { Holder, Transaction } from './transaction.ts';
+import type { HeldTransaction, Holder } from './transaction.ts';
 
 export class Registry {
   readonly outcomes: Outcomes;
   /** Transactions whose records recovery could not understand: nothing is concluded about them, and their branches are left alone. */
   readonly unreadable = new Set<Gtrid>();
-  readonly #live = new Map<Gtrid, Transaction>();
+  readonly #live = new Map<Gtrid, HeldTransaction>();
   readonly #idleListeners = new Set<() => void>();
   #undecided = 0;
-  readonly #undecidedOf = new Map<Holder, Set<Transaction>>();
+  readonly #undecidedOf = new Map<Holder, Set<HeldTransaction>>();
   #orphans = 0;
 
   constructor(outcomesMax: number) {
     this.outcomes = new Outcomes(outcomesMax);
   }
 
-  live(gtrid: Gtrid): Transaction | undefined {
+  live(gtrid: Gtrid): HeldTransaction | undefined {
     return this.#live.get(gtrid);
   }
 
   /** Live, or completed and still held whole. */
-  find(gtrid: Gtrid): Transaction | undefined {
+  find(gtrid: Gtrid): HeldTransaction | undefined {
     return this.#live.get(gtrid) ?? this.outcomes.transaction(gtrid);
   }
 
   /** The same, if its state says how the transaction ends. */
-  findKnown(gtrid: Gtrid): Transaction | undefined {
+  findKnown(gtrid: Gtrid): HeldTransaction | undefined {
     const transaction = this.find(gtrid);
     const isOnlyBranch = transaction !== undefined && presumedIn(transaction.state) === 'branch';
     return isOnlyBranch && outcomeOf(transaction.state) === 'rolled-back' ? undefined : transaction;
@@ -51,7 +51,7 @@ export class Registry {
   }
 
   /** Those that a session, or a connection of unary callers, has begun and that may still end either way. A copy. */
-  undecidedOf(holder: Holder): readonly Transaction[] {
+  undecidedOf(holder: Holder): readonly HeldTransaction[] {
     return [...(this.#undecidedOf.get(holder) ?? [])];
   }
 
@@ -60,12 +60,12 @@ export class Registry {
   }
 
   /** Live ones. */
-  all(): readonly Transaction[] {
+  all(): readonly HeldTransaction[] {
     return [...this.#live.values()];
   }
 
   /** Completed ones with damage, or with an end that nobody proves: held until an operator forgets them. */
-  heuristic(): readonly Transaction[] {
+  heuristic(): readonly HeldTransaction[] {
     return this.outcomes.heuristic();
   }
 
@@ -74,7 +74,7 @@ export class Registry {
     this.outcomes.remove(gtrid);
   }
 
-  add(transaction: Transaction): void {
+  add(transaction: HeldTransaction): void {
     const { gtrid, state } = transaction;
     assert(!this.#live.has(gtrid), `${gtrid} is admitted once`);
     if (state.kind === 'completed') {
@@ -88,7 +88,7 @@ export class Registry {
   }
 
   /** The transaction has entered a state of another kind than `before`. */
-  moved(transaction: Transaction, before: State): void {
+  moved(transaction: HeldTransaction, before: State): void {
     const { gtrid, state } = transaction;
     this.#undecided += Number(isUndecided(state)) - Number(isUndecided(before));
     if (isUndecided(before) && !isUndecided(state)) {
@@ -117,7 +117,7 @@ export class Registry {
     });
   }
 
-  #note(transaction: Transaction): void {
+  #note(transaction: HeldTransaction): void {
     const { holder, state } = transaction;
     if (holder !== undefined && isUndecided(state)) {
       const own = this.#undecidedOf.get(holder) ?? new Set();
@@ -125,7 +125,7 @@ export class Registry {
     }
   }
 
-  #unnote(transaction: Transaction): void {
+  #unnote(transaction: HeldTransaction): void {
     const { holder } = transaction;
     if (holder !== undefined) {
       const own = this.#undecidedOf.get(holder);
@@ -137,7 +137,7 @@ export class Registry {
     }
   }
 
-  #completed(transaction: Transaction, { outcome, presumed }: Completed): void {
+  #completed(transaction: HeldTransaction, { outcome, presumed }: Completed): void {
     this.#live.delete(transaction.gtrid);
     this.#orphans -= Number(presumed !== undefined);
     this.outcomes.add(transaction, outcome);

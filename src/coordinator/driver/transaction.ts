@@ -7,20 +7,20 @@ import type { State } from '../engine/state.ts';
 /** Someone who waits for the end. Called once. */
 export interface Waiter {
   readonly level: 'decided' | 'applied';
-  readonly settle: (transaction: Transaction) => void;
+  readonly settle: (transaction: HeldTransaction) => void;
 }
 
 /** Whoever began the transaction and takes it along when it goes: a client session. Unary callers have none. */
 export interface Owner {
   /** The coordinator ended one of its transactions before the owner asked for an end. */
-  ended(transaction: Transaction): void;
+  ended(transaction: HeldTransaction): void;
 }
 
 /** Who holds the places of transactions that are not decided: a session, or the caller of unary calls. */
 export type Holder = Owner | string;
 
 /** How a transaction is taken in. */
-export interface Admission {
+export interface AdmitOptions {
   readonly owner?: Owner | undefined;
   readonly holder?: Holder | undefined;
   readonly timeoutMs?: number;
@@ -28,7 +28,7 @@ export interface Admission {
   readonly effects?: readonly Effect[];
 }
 
-export class Transaction {
+export class HeldTransaction {
   readonly gtrid: Gtrid;
   /** Undefined for unary callers, and once the transaction is completed. */
   owner: Owner | undefined;

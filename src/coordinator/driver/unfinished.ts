@@ -8,7 +8,7 @@ import type { Directory } from '../calls/directory.ts';
 import type { FinishingBranch, State } from '../engine/state.ts';
 import { fixFor, notAttached, otherDatabase, tellReason, vouch } from './fixes.ts';
 import type { Registry } from './registry.ts';
-import type { Transaction } from './transaction.ts';
+import type { HeldTransaction } from './transaction.ts';
 
 /** Recovery and retries end what they can reach within seconds. */
 const OVERDUE_MS = 60_000;
@@ -39,7 +39,7 @@ export class Unfinished {
   }
 
   /** The newest call did not end this branch: why is in its state. */
-  retried({ gtrid, state }: Transaction, bqual: Bqual): void {
+  retried({ gtrid, state }: HeldTransaction, bqual: Bqual): void {
     const branch = branchesOf(state).find((other) => other.bqual === bqual);
     const reason = branch && reasonOf(branch);
     if (branch === undefined || reason === undefined) {
@@ -104,7 +104,10 @@ export class Unfinished {
     }
   };
 
-  #tell(due: readonly { readonly transaction: Transaction; readonly branch: FinishingBranch }[], now: number): void {
+  #tell(
+    due: readonly { readonly transaction: HeldTransaction; readonly branch: FinishingBranch }[],
+    now: number,
+  ): void {
     const { directory, logger } = this.#parts;
     for (const [index, { transaction, branch }] of due.entries()) {
       this.#toldAt.set(nameOf(transaction, branch), now);
@@ -132,7 +135,11 @@ export class Unfinished {
 }
 
 /** Why the branch is open, and what to do about it. */
-export function whyOpen({ gtrid }: Pick<Transaction, 'gtrid'>, branch: FinishingBranch, directory: Directory): string {
+export function whyOpen(
+  { gtrid }: Pick<HeldTransaction, 'gtrid'>,
+  branch: FinishingBranch,
+  directory: Directory,
+): string {
   const { bqual, status } = branch;
   const resource = resourceOf(bqual);
   const reason = reasonOf(branch);
@@ -176,6 +183,6 @@ function isOpen({ status }: FinishingBranch): boolean {
   return status.kind === 'pending' || status.kind === 'unproven';
 }
 
-function nameOf({ gtrid }: Transaction, { bqual }: FinishingBranch): string {
+function nameOf({ gtrid }: HeldTransaction, { bqual }: FinishingBranch): string {
   return formatXid({ gtrid, bqual });
 }

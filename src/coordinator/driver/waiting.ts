@@ -1,19 +1,11 @@
 // Who waits for the end of a transaction, and how long at most: a participant or a log that is away keeps nobody waiting for ever.
+
 import type { Clock } from '../../lib/clock.ts';
+import { ANSWER_WAIT_MS, APPLIED_WAIT_MS, PREPARE_TIMEOUT_MS } from '../../xa/times.ts';
 import type { Timers } from './timers.ts';
-import type { Transaction, Waiter } from './transaction.ts';
+import type { HeldTransaction, Waiter } from './transaction.ts';
 
-/**
- * The prepare phase has its own bound: a transaction with a day's deadline must not hold locks for a dead participant that long. It
- * is over before the longest wait of a unary call, so that its caller hears of the rollback instead of a deadline.
- */
-const PREPARE_TIMEOUT_MS = 25_000;
-/** A caller who wants every branch finished waits no longer than this for one that is away; then it hears the decision (D11). */
-const APPLIED_WAIT_MS = 2_000;
-/** The longest wait for a log or a single branch that gives no answer. */
-const ANSWER_WAIT_MS = 20_000;
-
-export class Waiting {
+export class EndWaits {
   readonly #timers: Timers;
   readonly #clock: Clock;
 
@@ -23,7 +15,7 @@ export class Waiting {
   }
 
   /** Answers `waiter` as soon as the state allows, or when the bound of those who wait already has passed: it is not put off for them. */
-  add(transaction: Transaction, waiter: Waiter): void {
+  add(transaction: HeldTransaction, waiter: Waiter): void {
     transaction.waiters.push(waiter);
     if (transaction.timer === undefined) {
       this.bound(transaction);
@@ -31,7 +23,7 @@ export class Waiting {
   }
 
   /** Sets how long the state that the transaction has entered may take: until it is rolled back, or until callers hear what is known. */
-  bound(transaction: Transaction): void {
+  bound(transaction: HeldTransaction): void {
     switch (transaction.state.kind) {
       case 'preparing':
         this.#timers.deadline(transaction, Math.min(PREPARE_TIMEOUT_MS, transaction.deadlineAt - this.#clock.now()));
@@ -49,7 +41,7 @@ export class Waiting {
     }
   }
 
-  answer(transaction: Transaction, level: 'decided' | 'applied'): void {
+  answer(transaction: HeldTransaction, level: 'decided' | 'applied'): void {
     if (transaction.waiters.length === 0) {
       return;
     }

@@ -10,9 +10,9 @@ import { unreachable } from '../../lib/assert.ts';
 import { toWireEvidence } from '../../wire/evidence.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
-import type { Refused } from '../calls/directory.ts';
+import type { RefusedAttachment } from '../calls/directory.ts';
 import { outcomeOf, reasonOf } from '../driver/answers.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 import type { CommitScope, FinishingBranch, OpenBranch, State } from '../engine/state.ts';
 
 export function wireOutcome(outcome: Outcome | 'unknown' | 'expired' | undefined): WireOutcome {
@@ -67,7 +67,7 @@ export function wireReason(reason: Reason | undefined): WireReason | null {
 }
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
-export function wireTransaction(transaction: Transaction, now: number): WireTransaction {
+export function wireTransaction(transaction: HeldTransaction, now: number): WireTransaction {
   const { state, deadlineAt } = transaction;
   return {
     gtrid: transaction.gtrid,
@@ -119,7 +119,7 @@ function readOnly(scope: CommitScope | undefined): WireBranch[] {
   return (scope?.readOnly ?? []).map((bqual) => bare(bqual, 'BRANCH_STATE_READ_ONLY'));
 }
 
-export function wireBranches(transaction: Transaction, now: number): WireBranch[] {
+export function wireBranches(transaction: HeldTransaction, now: number): WireBranch[] {
   const { state } = transaction;
   switch (state.kind) {
     case 'active':
@@ -172,7 +172,7 @@ function finishingBranch(
   branch: FinishingBranch,
   open: WireBranch['state'],
   end: WireBranch['state'],
-  transaction: Transaction,
+  transaction: HeldTransaction,
   now: number,
 ): WireBranch {
   const { bqual, instance, evidence, status } = branch;
@@ -209,7 +209,7 @@ function damage(proof: string): WireReason {
 }
 
 /** @param now monotonic milliseconds. */
-export function wireRefused({ link, at, message }: Refused, now: number): WireRefused {
+export function wireRefused({ link, at, message }: RefusedAttachment, now: number): WireRefused {
   const { instance, kind, address, engine, engineVersion, engineIdentity } = link;
   return {
     ...{ instance, address, engine, engineVersion, engineIdentity, message },

@@ -4,7 +4,7 @@ import type { RecoveredLog } from '../../log/log.ts';
 import { LIVES_MAX } from '../../xa/limits.ts';
 import { type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
 
-export interface KnownLog {
+export interface LogAtEngine {
   readonly identity: LogIdentity;
   /** Of the newest life that was served; 0: none, there are only branches. */
   readonly epoch: number;
@@ -21,7 +21,7 @@ const BRANCHES_MAX = 100;
 const TOKEN = /^[a-z0-9]{0,16}$/;
 
 /** Total: what is not in the grammar is left out. */
-export function decodeLogs(logs: readonly WireKnownLog[]): readonly KnownLog[] {
+export function decodeLogs(logs: readonly WireKnownLog[]): readonly LogAtEngine[] {
   return logs.slice(0, LOGS_MAX).flatMap((log) => {
     const identity = parseLogIdentity(log.identity);
     const epoch = Number(log.epoch);

@@ -8,7 +8,7 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { EPOCH_LEAP_MAX, EPOCH_MAX, formatXid, type ResourceName } from '../../xa/xid.ts';
 import type { Directory, Link } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
-import { isForgottenLife, isOwnLife, type KnownLog } from './known-logs.ts';
+import { isForgottenLife, isOwnLife, type LogAtEngine } from './known-logs.ts';
 
 /** What an operator does about a refused log. */
 const ADOPT_ADVICE =
@@ -26,7 +26,7 @@ interface LogCopyParts {
 }
 
 type Refusal = Extract<LogRecord, { kind: 'life-refused' }>;
-type Served = Pick<KnownLog, 'epoch' | 'token'>;
+type Served = Pick<LogAtEngine, 'epoch' | 'token'>;
 
 interface Adoption {
   readonly operator: string;
@@ -60,7 +60,7 @@ function forgottenError(
 export class LogCopy {
   readonly #parts: LogCopyParts;
   /** What databases have told of this log since this start, while it is refused. */
-  readonly #heard = new Map<ResourceName, KnownLog | undefined>();
+  readonly #heard = new Map<ResourceName, LogAtEngine | undefined>();
   readonly #refusals: Refusal[];
   /** Called when the log is refused in this start. */
   onRefused: () => void = () => undefined;
@@ -80,7 +80,7 @@ export class LogCopy {
    * Judges what a participant's database has served of this log. The first foreign life makes the log refused, durably.
    * @throws {CoordinatorError} EPOCH_STALE
    */
-  judge({ resource }: Pick<Link, 'resource'>, logs: readonly KnownLog[]): void {
+  judge({ resource }: Pick<Link, 'resource'>, logs: readonly LogAtEngine[]): void {
     const { log } = this.#parts;
     const served = logs.find(({ identity }) => identity === log.recovered.identity);
     const { refusal } = this;
@@ -99,7 +99,7 @@ export class LogCopy {
   }
 
   /** Of resources that this log has not registered only some are remembered: their names are whatever somebody said. */
-  #hear(resource: ResourceName, served: KnownLog | undefined): void {
+  #hear(resource: ResourceName, served: LogAtEngine | undefined): void {
     const isKnown = this.#heard.has(resource) || this.#parts.directory.isRegistered(resource);
     if (isKnown || this.#heard.size < this.#parts.directory.all().length + STRANGERS_MAX) {
       this.#heard.set(resource, served);

@@ -8,7 +8,7 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { formatXid, gtridParts, type LogIdentity, parseGtrid, type ResourceName } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import type { Alarm } from './alarm.ts';
-import type { KnownLog } from './known-logs.ts';
+import type { LogAtEngine } from './known-logs.ts';
 
 /** What was not told for so long is over. */
 const HEARD_MS = 15_000;
@@ -31,7 +31,7 @@ interface OtherLogsParts {
 
 export class OtherLogs {
   readonly #parts: OtherLogsParts;
-  readonly #prepared = new Map<ResourceName, { readonly logs: readonly KnownLog[]; readonly heardAt: number }>();
+  readonly #prepared = new Map<ResourceName, { readonly logs: readonly LogAtEngine[]; readonly heardAt: number }>();
   /** Logs that the database of a resource has served. */
   readonly #known = new Map<ResourceName, ReadonlySet<LogIdentity>>();
   readonly #refused = new FifoMap<ResourceName, { readonly error: CoordinatorError; readonly at: number }>(REFUSED_MAX);
@@ -44,7 +44,7 @@ export class OtherLogs {
    * A database that this log has never served knows another log: this one may be new only because a volume is missing.
    * @throws {CoordinatorError} RESOURCE_KNOWS_OTHER_LOG
    */
-  check(resource: ResourceName, logs: readonly KnownLog[]): void {
+  check(resource: ResourceName, logs: readonly LogAtEngine[]): void {
     const { log, directory, beside, now } = this.#parts;
     const { identity } = log.recovered;
     const strangers = logs.filter((one) => one.identity !== identity && !beside.includes(one.identity));
@@ -63,13 +63,13 @@ export class OtherLogs {
   }
 
   /** What a participant has told of all logs at its database, at its hello. */
-  introduced(resource: ResourceName, logs: readonly KnownLog[]): void {
+  introduced(resource: ResourceName, logs: readonly LogAtEngine[]): void {
     this.#known.set(resource, new Set(logs.map(({ identity }) => identity)));
     this.heard(resource, logs);
   }
 
   /** What a participant has told of logs at its database. */
-  heard(resource: ResourceName, logs: readonly KnownLog[]): void {
+  heard(resource: ResourceName, logs: readonly LogAtEngine[]): void {
     const { log, now } = this.#parts;
     const { identity } = log.recovered;
     const prepared = logs.filter((one) => one.identity !== identity && one.prepared > 0);
@@ -135,7 +135,7 @@ function leftAlarm(resource: ResourceName, identity: LogIdentity, branches: read
   };
 }
 
-function describe({ identity, epoch, prepared }: KnownLog): string {
+function describe({ identity, epoch, prepared }: LogAtEngine): string {
   const life = epoch > 0 ? `up to epoch ${epoch}` : 'of which it holds branches';
   return `the log ${identity} (${life}, ${prepared} prepared ${prepared === 1 ? 'branch' : 'branches'})`;
 }

@@ -6,7 +6,7 @@ import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { quarantinedText } from '../../xa/quarantined.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
-import type { Directory, Resource } from '../calls/directory.ts';
+import type { Directory, KnownResource } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
 import { invalid } from '../edge/requests.ts';
@@ -31,7 +31,7 @@ interface PendingWork {
   readonly fix: string;
 }
 
-export interface Acceptance {
+export interface AcceptedSuccessor {
   readonly formerIdentity: string;
   readonly engineIdentity: string;
   /** Oldest first; empty unless it was a dry run. */
@@ -64,7 +64,7 @@ export class Successors {
    * @throws {CoordinatorError} RESOURCE_UNKNOWN; RESOURCE_IDENTITY: no other database asks for the name, or it has one of its own;
    *   RESOURCE_PENDING; RESOURCE_UNAVAILABLE: another acceptance is under way; LOG_FAILED.
    */
-  async accept(request: AcceptRequest): Promise<Acceptance> {
+  async accept(request: AcceptRequest): Promise<AcceptedSuccessor> {
     const { directory } = this.#parts;
     const resource = directory.get(request.resource);
     if (resource === undefined) {
@@ -101,7 +101,7 @@ export class Successors {
    */
   async forget(
     request: Omit<AcceptRequest, 'engineIdentity'>,
-  ): Promise<Pick<Acceptance, 'engineIdentity' | 'effects'>> {
+  ): Promise<Pick<AcceptedSuccessor, 'engineIdentity' | 'effects'>> {
     const { directory } = this.#parts;
     const resource = directory.get(request.resource);
     if (resource === undefined) {
@@ -126,7 +126,7 @@ export class Successors {
   }
 
   /** The log holds this action already. @throws {CoordinatorError} REQUEST_ID_REUSED */
-  #accepted({ resource, requestId, engineIdentity }: AcceptRequest): Acceptance | undefined {
+  #accepted({ resource, requestId, engineIdentity }: AcceptRequest): AcceptedSuccessor | undefined {
     const record =
       this.#newest.get(resource) ?? this.#parts.log.recovered.resources.find((one) => one.resource === resource);
     if (requestId === '' || record?.accepted?.requestId !== requestId) {
@@ -147,7 +147,7 @@ export class Successors {
   /** What this life has accepted, by resource. */
   readonly #newest = new Map<ResourceName, Extract<LogRecord, { kind: 'resource-registered' }>>();
 
-  #successor({ name, engineIdentity, refused }: Resource, wanted: string) {
+  #successor({ name, engineIdentity, refused }: KnownResource, wanted: string) {
     if (wanted !== '' && wanted === engineIdentity) {
       throw invalid('engine_identity', `is what ${name} is already: ${wanted}`);
     }
@@ -178,7 +178,7 @@ export class Successors {
       );
   }
 
-  #effects({ name, engineIdentity, links }: Resource, successor: string): readonly string[] {
+  #effects({ name, engineIdentity, links }: KnownResource, successor: string): readonly string[] {
     const quarantined = this.#parts.quarantine.countAt(name);
     return [
       `${name} is ${successor} from now on, and ${engineIdentity} no more; the log keeps who did it and why`,

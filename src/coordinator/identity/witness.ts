@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { Directory, Link, Resource, TokenAnswer } from '../calls/directory.ts';
+import type { Directory, KnownResource, Link, TokenAnswer } from '../calls/directory.ts';
 
 /** How often those that are attached show it again: a database may be split in two while its participants are connected. */
 const RECHECK_MS = 5_000;
@@ -96,12 +96,12 @@ export class Witness {
     });
   }
 
-  #shared(): readonly Resource[] {
+  #shared(): readonly KnownResource[] {
     return this.#parts.directory.all().filter(({ links }) => links.length > 1);
   }
 
   /** The one that is attached for the longest time writes, and the others read. Whoever cannot say just now is asked another time. */
-  async #recheck({ links: [oldest, ...others] }: Resource): Promise<void> {
+  async #recheck({ links: [oldest, ...others] }: KnownResource): Promise<void> {
     const token = this.#parts.random.base32(TOKEN_CHARS);
     if (oldest === undefined || (await oldest.showToken(token)).kind === 'failed') {
       return;

@@ -25,7 +25,7 @@ import { type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
-import { Transaction } from '../driver/transaction.ts';
+import { HeldTransaction } from '../driver/transaction.ts';
 import { wireBranches, wireEnded, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeBqual, decodeGtrid, decodeRequestId, decodeResource, decodeText, invalid } from '../edge/requests.ts';
 import type { Resolution } from '../engine/operator.ts';
@@ -48,7 +48,7 @@ interface AdminApiParts {
   readonly transactions: Registry;
   readonly directory: Directory;
   /** The transaction if it is held in memory, else what can be told of it. */
-  readonly find: (gtrid: Gtrid) => Promise<Transaction | Found>;
+  readonly find: (gtrid: Gtrid) => Promise<HeldTransaction | Found>;
   readonly resolutions: Resolutions;
   readonly successors: Successors;
   readonly quarantine: Quarantine;
@@ -77,7 +77,7 @@ export class AdminApi {
       return { transaction: wireEnded(gtrid, 'unknown'), observations: [], explanation: explainKept(gtrid, kept) };
     }
     const found = await find(gtrid);
-    if (found instanceof Transaction) {
+    if (found instanceof HeldTransaction) {
       const observations = request.probe ? await this.#probe(found) : [];
       const now = clock.now();
       return {
@@ -201,7 +201,7 @@ export class AdminApi {
   }
 
   /** Asks every branch's engine at once; one that does not answer is shown as such and holds up nobody (D11). */
-  #probe(transaction: Transaction): Promise<BranchObservation[]> {
+  #probe(transaction: HeldTransaction): Promise<BranchObservation[]> {
     const { directory, clock } = this.#parts;
     const branches = wireBranches(transaction, clock.now()).filter(({ state }) => state !== 'BRANCH_STATE_READ_ONLY');
     return Promise.all(

@@ -3,13 +3,13 @@ import { unreachable } from '../../lib/assert.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import { tellReason } from '../driver/fixes.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 import { whyOpen } from '../driver/unfinished.ts';
 import type { FinishingBranch } from '../engine/state.ts';
 import type { Quarantined } from '../reports/quarantine.ts';
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
-export function explain(transaction: Transaction, directory: Directory, now: number): readonly string[] {
+export function explain(transaction: HeldTransaction, directory: Directory, now: number): readonly string[] {
   const { state, deadlineAt } = transaction;
   const deadline = Number.isFinite(deadlineAt) ? ` Its deadline is in ${seconds(deadlineAt - now)}.` : '';
   switch (state.kind) {
@@ -70,7 +70,7 @@ export function explainKept(gtrid: Gtrid, kept: readonly Quarantined[]): string[
   ];
 }
 
-function waiting(branch: FinishingBranch, transaction: Transaction, directory: Directory, now: number): string {
+function waiting(branch: FinishingBranch, transaction: HeldTransaction, directory: Directory, now: number): string {
   const { bqual, status } = branch;
   switch (status.kind) {
     case 'proven':

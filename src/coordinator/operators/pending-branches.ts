@@ -1,6 +1,6 @@
 // Branches whose commit is decided and not proven yet, by resource: what operators watch.
 import { type ResourceName, resourceOf } from '../../xa/xid.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 
 export interface Pending {
   readonly count: number;
@@ -11,7 +11,7 @@ export interface Pending {
 const OPEN = new Set(['pending', 'unproven', 'recording-damage']);
 
 /** Of transactions that are told, that wait for a retry, or that wait for a participant that is away alike. */
-export function pendingBranches(transactions: readonly Transaction[]): ReadonlyMap<ResourceName, Pending> {
+export function pendingBranches(transactions: readonly HeldTransaction[]): ReadonlyMap<ResourceName, Pending> {
   const result = new Map<ResourceName, Pending>();
   for (const { state, openedAt } of transactions) {
     if (state.kind === 'committing') {

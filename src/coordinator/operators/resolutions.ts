@@ -9,7 +9,7 @@ import type { Directory } from '../calls/directory.ts';
 import { notFoundError, outcomeOf } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 import { type Judgement, judge, type Resolution } from '../engine/operator.ts';
 import type { LostDecisions } from '../reports/lost-decisions.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
@@ -148,7 +148,7 @@ export class Resolutions {
     return earlier !== undefined;
   }
 
-  async #carryOut(transaction: Transaction, request: OperatorRequest): Promise<void> {
+  async #carryOut(transaction: HeldTransaction, request: OperatorRequest): Promise<void> {
     const { driver, transactions, log } = this.#parts;
     const { gtrid, resolution, operator, reason } = request;
     // Whoever forgets a decision accounts for what is left of it: without this it would be told again after a restart (D7).
@@ -182,7 +182,7 @@ export class Resolutions {
     }
   }
 
-  #allowed(transaction: Transaction, resolution: Resolution): Extract<Judgement, { kind: 'allowed' }> {
+  #allowed(transaction: HeldTransaction, resolution: Resolution): Extract<Judgement, { kind: 'allowed' }> {
     const reachable = (bqual: Bqual): boolean => this.#parts.directory.sidecarOf(resourceOf(bqual)) !== undefined;
     const judgement = judge(transaction.state, resolution, reachable);
     if (judgement.kind === 'refused') {
@@ -214,7 +214,7 @@ function isThe(resolution: Resolution, record: LogRecord): boolean {
 }
 
 /** The log holds what an operator did, and its effect came too late: the transaction had moved while the record was written (D2). */
-function ensureEffect({ gtrid, state }: Transaction, resolution: Resolution): void {
+function ensureEffect({ gtrid, state }: HeldTransaction, resolution: Resolution): void {
   if (resolution.kind === 'rollback' && (outcomeOf(state) ?? 'committed') === 'committed') {
     throw new CoordinatorError(
       'RESOLUTION_CONTRADICTS',

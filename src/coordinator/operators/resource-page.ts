@@ -5,7 +5,7 @@ import type { ResourceInfo } from '../../gen/concordat/v1/ResourceInfo.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import type { Directory, Link, Resource } from '../calls/directory.ts';
+import type { Directory, KnownResource, Link } from '../calls/directory.ts';
 import type { Registry } from '../driver/registry.ts';
 import { wireReason, wireRefused } from '../edge/describe.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
@@ -61,7 +61,11 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
   return { resources, more: false };
 }
 
-function participantsOf({ links }: Resource, directory: Directory, now: number): [ParticipantInfo[], bytes: number] {
+function participantsOf(
+  { links }: KnownResource,
+  directory: Directory,
+  now: number,
+): [ParticipantInfo[], bytes: number] {
   let warningBytes = 0;
   let troubleBytes = 0;
   const participants = links.map((link) => {

@@ -1,7 +1,7 @@
 // Pages of a transaction list: filter, order, and a token that only fits the query that made it (faults B73, B74).
 import type { ListTransactionsRequest__Output as ListRequest } from '../../gen/concordat/v1/ListTransactionsRequest.ts';
 import type { TransactionInfo__Output as WireTransaction } from '../../gen/concordat/v1/TransactionInfo.ts';
-import type { Transaction } from '../driver/transaction.ts';
+import type { HeldTransaction } from '../driver/transaction.ts';
 import { wireBranches, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeResource, invalid } from '../edge/requests.ts';
 
@@ -16,7 +16,7 @@ const PAGE_MAX = 1_000;
 const PAGE_CHARS_MAX = 600_000;
 
 /** @throws {CoordinatorError} FIELD_INVALID */
-export function selectPage(all: readonly Transaction[], request: ListRequest, now: number): ListResponse {
+export function selectPage(all: readonly HeldTransaction[], request: ListRequest, now: number): ListResponse {
   if (request.pageSize < 0) {
     throw invalid('page_size', `must be 1 to ${PAGE_MAX}, or 0 for ${PAGE_DEFAULT}`);
   }

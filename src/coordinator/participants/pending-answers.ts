@@ -1,11 +1,11 @@
 // Questions to a participant that expect one answer each: an operator's scan, a probe of a branch.
+
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { QUESTION_MS } from '../../xa/times.ts';
 import { escaped } from '../edge/requests.ts';
 
-/** People and callers wait for these: a participant that is busy for longer is told of as such. */
-const ANSWER_MS = 8_000;
 const OPEN_MAX = 1_000;
 
 interface Pending {
@@ -33,9 +33,9 @@ export class PendingAnswers {
     const id = this.#nextId;
     this.#nextId += 1;
     return new Promise<Answer>((resolve, reject) => {
-      const timer = this.#clock.after(ANSWER_MS, () => {
+      const timer = this.#clock.after(QUESTION_MS, () => {
         this.#pending.delete(id);
-        reject(new CoordinatorError('RESOURCE_UNAVAILABLE', `the participant did not answer within ${ANSWER_MS} ms`));
+        reject(new CoordinatorError('RESOURCE_UNAVAILABLE', `the participant did not answer within ${QUESTION_MS} ms`));
       });
       this.#pending.set(id, { resolve, reject, timer });
       send(id);

@@ -18,6 +18,7 @@ import { checkFrame, noHello } from '../../wire/request.ts';
 import { logged, toCoordinatorError, toStatus, toWireError } from '../../wire/status.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { HELLO_MAX_MS } from '../../xa/limits.ts';
+import { HEARTBEAT_MS, RECONCILE_MS } from '../../xa/times.ts';
 import type { Directory, Link } from '../calls/directory.ts';
 import type { Desk } from '../driver/desk.ts';
 import { TO_PARTICIPANT } from '../edge/frame-weights.ts';
@@ -33,9 +34,6 @@ import { checkLife, decodeHello } from './hello.ts';
 import { openLink } from './link.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Phase } from './phase.ts';
-
-const HEARTBEAT_MS = 2_000;
-const RECONCILE_MS = 3_000;
 
 export interface ParticipantParts {
   readonly places: Places<ParticipantSession>;

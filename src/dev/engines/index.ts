@@ -2,5 +2,5 @@
 export type { EngineName, EngineOptions, EngineServer } from './engine-server.ts';
 export { startMariadb } from './mariadb.ts';
 export { startMysql } from './mysql.ts';
-export { type PostgresOptions, startPostgres } from './postgres.ts';
+export { type PostgresServerOptions, startPostgres } from './postgres.ts';
 export { EngineUnavailableError } from './unavailable.ts';

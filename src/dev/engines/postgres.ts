@@ -12,7 +12,7 @@ import { run } from './run.ts';
 import { type EngineProgram, openServer } from './server-process.ts';
 import { EngineUnavailableError } from './unavailable.ts';
 
-export interface PostgresOptions extends EngineOptions {
+export interface PostgresServerOptions extends EngineOptions {
   readonly version: 18 | 15;
 }
 
@@ -35,7 +35,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * Starts a PostgreSQL server on 127.0.0.1; every commit is durable (fsync on). User `postgres` is a superuser.
  * @throws {EngineUnavailableError} when this machine has no binaries of that version or no user to run them.
  */
-export async function startPostgres(options: PostgresOptions): Promise<EngineServer> {
+export async function startPostgres(options: PostgresServerOptions): Promise<EngineServer> {
   const account = await postgresAccount();
   const binaries = options.version === 18 ? await binaries18() : await binaries15();
   if (!(await canReach(account, binaries, 'read'))) {

@@ -1,7 +1,7 @@
 // Short-lived commands: run to the end, hand back what they printed, or fail with what they complained about.
 import { spawn } from 'node:child_process';
 
-export interface RunOptions {
+export interface CommandOptions {
   /** Whom to run as; absent: as ourselves. */
   readonly account?: { readonly uid: number; readonly gid: number } | undefined;
   /** Written to standard input, which is then closed. */
@@ -21,7 +21,7 @@ const COMPLAINT_CHARACTERS_MAX = 2_000;
  * Runs `file` and resolves with its standard output once it ended with exit code 0.
  * @throws {Error} with the command's last words, when it cannot start or ends otherwise.
  */
-export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export function run(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],

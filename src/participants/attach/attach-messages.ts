@@ -15,6 +15,7 @@ import { fromWireError } from '../../wire/status.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { type EvidenceRow, parseOpening } from '../../xa/evidence.ts';
 import { REASON_CHARS_MAX } from '../../xa/limits.ts';
+import { HEARTBEAT_MS, RECONCILE_MS } from '../../xa/times.ts';
 import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import { EPOCH_MAX, type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
 import type { Answer, CallName, FinishVerb } from '../engine/call.ts';
@@ -49,8 +50,6 @@ export type Command =
   /** Not in the grammar, or of a newer protocol: logged and left alone. */
   | { readonly kind: 'malformed'; readonly detail: string };
 
-const HEARTBEAT_DEFAULT_MS = 1_000;
-const RECONCILE_DEFAULT_MS = 5_000;
 const INTERVAL_MIN_MS = 10;
 const INTERVAL_MAX_MS = 60_000;
 /** What goes into a table of the database. */
@@ -119,8 +118,8 @@ function decodeWelcome(welcome: NonNullable<CoordinatorMessage__Output['welcome'
   if (identity === undefined || !Number.isSafeInteger(epoch) || epoch < 0 || epoch > EPOCH_MAX) {
     return malformed('welcome');
   }
-  const heartbeatMs = interval(welcome.heartbeatIntervalMs, HEARTBEAT_DEFAULT_MS);
-  const reconcileMs = interval(welcome.reconcileIntervalMs, RECONCILE_DEFAULT_MS);
+  const heartbeatMs = interval(welcome.heartbeatIntervalMs, HEARTBEAT_MS);
+  const reconcileMs = interval(welcome.reconcileIntervalMs, RECONCILE_MS);
   const token = welcome.lifeToken;
   if (!LIFE_TOKEN.test(token)) {
     return malformed('welcome');

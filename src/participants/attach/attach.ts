@@ -7,6 +7,7 @@ import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Timer } from '../../lib/clock.ts';
 import { Pulse } from '../../lib/pulse.ts';
 import { atMost } from '../../lib/wait.ts';
+import { WELCOME_WAIT_MS } from '../../xa/times.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
@@ -14,8 +15,6 @@ import type { AttachOptions, AttachState } from './attach-state.ts';
 import { refusalText, standingOf } from './served-life.ts';
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 } as const;
-/** From the dial to the welcome, and from a stale epoch to the coordinator's refusal. */
-const GREETING_MS = 10_000;
 /** How long the last words may take when the participant stops. */
 const FAREWELL_MS = 1_000;
 
@@ -85,7 +84,7 @@ export class Attach {
       this.#state = { kind: 'stale', link: state.link, pulse: state.pulse };
       // A row of an older version has no token, and none would mean that nothing is told.
       state.link.send({ ready: { epoch, lifeToken: recorded.token || 'none' } });
-      this.#timer = this.#options.clock.after(GREETING_MS, () => this.restart('the epoch is stale'));
+      this.#timer = this.#options.clock.after(WELCOME_WAIT_MS, () => this.restart('the epoch is stale'));
       if (state.kind === 'ready') {
         this.#options.onDetached();
       }
@@ -121,7 +120,7 @@ export class Attach {
     });
     this.#state = { kind: 'greeting', link, untold: [] };
     link.send({ hello: { ...hello, held: held() } });
-    this.#timer = this.#options.clock.after(GREETING_MS, () => this.restart('the coordinator does not answer'));
+    this.#timer = this.#options.clock.after(WELCOME_WAIT_MS, () => this.restart('the coordinator does not answer'));
   }
 
   #heard(generation: number, messages: readonly CoordinatorMessage__Output[]): void {

@@ -50,8 +50,6 @@ export interface BranchTools {
   rollbackPrepared(): Promise<FinishResult>;
 }
 
-/** An unanswered call of ours counts as lost after this time. */
-export const CALL_TIMEOUT_MS = 10_000;
 /** How long a rollback waits behind the application's running statement before it is cancelled. */
 export const OBEY_MS = 1_000;
 

@@ -1,7 +1,9 @@
 // The adapter of MySQL and MariaDB: sessions for branches, and connections of its own for phase two, evidence and recovery.
+
 import type { Clock } from '../../lib/clock.ts';
 import { type EvidenceRow, type Opening, rowEvidence } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
+import { ENGINE_CALL_MS, ENGINE_CONNECT_MS, LOCK_WAIT_MS } from '../../xa/times.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import {
@@ -43,10 +45,6 @@ import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './session/o
 import { openSessions, type Sessions } from './session/pool.ts';
 import { openSession } from './session/session.ts';
 import { type MarkerKey, recoverText, type Target } from './sql/texts.ts';
-
-const LOCK_TIMEOUT_MS = 10_000;
-const CALL_TIMEOUT_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 5_000;
 
 export interface MysqlOptions {
   /** `mysql://user:password@host:port/database` or the same with `mariadb:`, see `parseMysqlUrl`; or the parts of it. */
@@ -96,8 +94,8 @@ class MysqlResourceManager implements ResourceManager {
 
   constructor(options: MysqlOptions) {
     const address = typeof options.url === 'string' ? parseMysqlUrl(options.url) : options.url;
-    const { clock, instance, lockTimeoutMs = LOCK_TIMEOUT_MS, callTimeoutMs = CALL_TIMEOUT_MS } = options;
-    const connectTimeoutMs = Math.min(callTimeoutMs, CONNECT_TIMEOUT_MS);
+    const { clock, instance, lockTimeoutMs = LOCK_WAIT_MS, callTimeoutMs = ENGINE_CALL_MS } = options;
+    const connectTimeoutMs = Math.min(callTimeoutMs, ENGINE_CONNECT_MS);
     const connection = connectionOptions(address, { instance, connectTimeoutMs });
     this.#clock = clock;
     this.#detach = options.detach ?? false;

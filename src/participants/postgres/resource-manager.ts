@@ -1,4 +1,5 @@
 // The PostgreSQL adapter: branches in sessions of their own, phase two in a few control sessions, proof by evidence rows.
+
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
@@ -8,6 +9,7 @@ import {
   SIDECAR_BRANCHES_MAX,
   TRANSACTION_TIMEOUT_DEFAULT_MS,
 } from '../../xa/limits.ts';
+import { ENGINE_CALL_MS, ENGINE_CONNECT_MS, LOCK_WAIT_MS } from '../../xa/times.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import { noOpening, noProof } from '../reasons.ts';
@@ -62,9 +64,6 @@ export interface PostgresOptions {
 const OPEN_WAIT_MS = 1_000;
 /** Enough that phase-two calls share the engine's flushes, few enough to leave its connections to branches. */
 const CONTROL_SESSIONS_MAX = 8;
-const CONNECT_TIMEOUT_MS = 5_000;
-const LOCK_TIMEOUT_MS = 10_000;
-const CALL_TIMEOUT_MS = 10_000;
 
 /** Connects with the first call, not here. Disposing ends all sessions: what they had not prepared is rolled back. */
 export function openPostgresResourceManager(options: PostgresOptions): ResourceManager {
@@ -96,8 +95,8 @@ class PostgresResourceManager implements ResourceManager {
       },
       applicationName: `concordat ${options.instance}`,
       role: options.role,
-      lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
-      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, options.callTimeoutMs ?? CALL_TIMEOUT_MS),
+      lockTimeoutMs: options.lockTimeoutMs ?? LOCK_WAIT_MS,
+      connectTimeoutMs: Math.min(ENGINE_CONNECT_MS, options.callTimeoutMs ?? ENGINE_CALL_MS),
       clock: options.clock,
       startup: { refusesOptions: false },
     };
@@ -114,7 +113,7 @@ class PostgresResourceManager implements ResourceManager {
       return session;
     };
     this.#poolMax = options.poolMax ?? SIDECAR_BRANCHES_MAX;
-    this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
+    this.#callTimeoutMs = options.callTimeoutMs ?? ENGINE_CALL_MS;
     const { clock } = options;
     const onSilence = (): void => {
       this.#branches.dropIdle();

@@ -4,6 +4,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import { FifoMap } from '../../../lib/fifo-map.ts';
 import { pause } from '../../../lib/wait.ts';
 import { type EvidenceRow, formatRow, rowOf } from '../../../xa/evidence.ts';
+import { FINISH_TRY_MS } from '../../../xa/times.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { noOpening, noProof } from '../../reasons.ts';
@@ -18,8 +19,6 @@ import type { Pinned } from './pinned.ts';
 
 type Verb = 'commit' | 'rollback';
 
-/** How long one call goes on looking and trying before it answers `not-yet`. */
-const TRY_MS = 3_000;
 const RETRY_MS = 5;
 /**
  * MariaDB 10.11 lists a branch as free, and its owner's lock too, a moment before InnoDB lets go of it. What finishes it in that moment
@@ -166,7 +165,7 @@ export class Finisher {
 
   async #finishAnywhere(verb: Verb, row: EvidenceRow): Promise<FinishResult> {
     const { control, clock, engine } = this.#tools;
-    const deadline = clock.now() + TRY_MS;
+    const deadline = clock.now() + FINISH_TRY_MS;
     try {
       const known = await engine();
       const letsGo = known.kind === 'mysql' || this.#detached.get(formatRow(row)) === true;

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
-import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
+import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import { type MysqlConnection, statusOf } from '../protocol/driver.ts';
 import { type ServerError, STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import type { MysqlAddress } from '../session/options.ts';
@@ -43,7 +43,7 @@ export async function askMysql(
   connection: MysqlConnection,
   texts: readonly string[],
   clock: Clock,
-  timeoutMs = CALL_TIMEOUT_MS,
+  timeoutMs = ENGINE_CALL_MS,
   through: MysqlSender = (send) => send(),
 ): Promise<MysqlAnswer> {
   const isJoined = connection.config.multipleStatements === true;

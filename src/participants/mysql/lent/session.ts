@@ -2,11 +2,11 @@
 
 import { atMost } from '../../../lib/wait.ts';
 import type { EvidenceRow } from '../../../xa/evidence.ts';
+import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { FORMAT_ID } from '../../../xa/xid.ts';
 import {
   ASKED_TO_END,
-  CALL_TIMEOUT_MS,
   ENDED_BY_APPLICATION,
   LEFT_OPEN,
   type LentSessionParts,
@@ -106,7 +106,7 @@ export class LentMysqlSession {
   async takeOver(): Promise<Reason | undefined> {
     const { clock } = this.#parts;
     const idle = this.#gate?.idle() ?? Promise.resolve();
-    await atMost(idle, { clock, timeoutMs: CALL_TIMEOUT_MS });
+    await atMost(idle, { clock, timeoutMs: ENGINE_CALL_MS });
     this.#isTheirs = false;
     this.#closed ??= ASKED_TO_END;
     if (this.#mayHaveEnded) {
@@ -117,7 +117,7 @@ export class LentMysqlSession {
 
   /** Behind whatever the application has asked for. Never rejects. */
   ask(texts: readonly string[]): Promise<MysqlAnswer> {
-    return this.#ask(texts, CALL_TIMEOUT_MS);
+    return this.#ask(texts, ENGINE_CALL_MS);
   }
 
   #ask(texts: readonly string[], timeoutMs: number): Promise<MysqlAnswer> {

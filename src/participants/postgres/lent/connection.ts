@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
+import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
-import { CALL_TIMEOUT_MS } from '../../lent/application-branch.ts';
 import type { PgError } from '../protocol/batch.ts';
 import { isPgError, lostReason, statementReason } from '../protocol/errors.ts';
 
@@ -124,7 +124,7 @@ export async function askPg(
   client: PgClient,
   text: string,
   clock: Clock,
-  timeoutMs = CALL_TIMEOUT_MS,
+  timeoutMs = ENGINE_CALL_MS,
   through: PgSender = (send) => send(),
 ): Promise<PgAnswer> {
   try {

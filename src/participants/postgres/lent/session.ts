@@ -1,11 +1,11 @@
 // The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
 
 import { within } from '../../../lib/wait.ts';
+import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { formatXid } from '../../../xa/xid.ts';
 import {
   ASKED_TO_END,
-  CALL_TIMEOUT_MS,
   ENDED_BY_APPLICATION,
   LEFT_OPEN,
   type LentSessionParts,
@@ -131,7 +131,7 @@ export class LentPgSession {
     const answer = await this.#ask(
       `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${this.#tag}';` +
         `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
-      CALL_TIMEOUT_MS,
+      ENGINE_CALL_MS,
       () => this.#refuseOpen(),
     );
     const reason = failureOf(answer);
@@ -150,7 +150,7 @@ export class LentPgSession {
     const { connection, clock } = this.#parts;
     await within(
       whenIdle(connection, () => undefined),
-      { clock, timeoutMs: CALL_TIMEOUT_MS },
+      { clock, timeoutMs: ENGINE_CALL_MS },
       () => undefined,
     ).catch(() => undefined);
     this.#isTheirs = false;
@@ -171,7 +171,7 @@ export class LentPgSession {
 
   /** Behind whatever the application has asked for. Never rejects. */
   ask(text: string): Promise<PgAnswer> {
-    return this.#ask(text, CALL_TIMEOUT_MS);
+    return this.#ask(text, ENGINE_CALL_MS);
   }
 
   /** `first` runs in the turn in which the text is sent; what it throws is the answer. */
