@@ -57,7 +57,9 @@ export class Chooser {
   at(kind: Kind, branch: number, detail: number, change: (site: Site, world: World) => boolean): void {
     this.world.load(this.from);
     const site = this.world.siteOf(branch);
+    site.problem = undefined;
     if (change(site, this.world)) {
+      this.world.fail(site.problem);
       site.save(this.world.words, branch);
       this.visit(actionNumber(kind, branch, detail));
     }

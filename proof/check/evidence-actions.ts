@@ -1,7 +1,7 @@
 // What engines still prove of branches that nobody holds: it is asked for when a client asks, swept up, and deleted in the end.
 import type { Chooser } from './chooser.ts';
 import { claimedMask } from './judges.ts';
-import { Flag, Local, type Opening, Table } from './layout.ts';
+import { Flag, Local, type Opening } from './layout.ts';
 import { isRemembered, remember } from './telling.ts';
 import type { World } from './world.ts';
 
@@ -28,7 +28,7 @@ export function evidenceActions(chooser: Chooser, branch: number): void {
 /** Only one branch is named, so that the log's silence proves nothing: its engine is asked. The source is src/coordinator/driver/lookup.ts. */
 function look(chooser: Chooser, branch: number): void {
   chooser.at('looks', branch, 0, (site, world) => {
-    if (!isAsked(world, branch) || !site.isAttached || (site.table !== Table.absent && !site.isPrepared)) {
+    if (!isAsked(world, branch) || !site.isAttached || site.facts.isUnprepared) {
       return false;
     }
     const before = site.local;
@@ -51,7 +51,7 @@ function isAsked(world: World, branch: number): boolean {
 /** The participant reports its rows now and again. Those of branches in its table it keeps to itself. */
 function sweep(chooser: Chooser, branch: number, opening: Opening): void {
   chooser.at('swept', branch, 0, (site, world) => {
-    if (!site.isAttached || site.table !== Table.absent) {
+    if (!site.isAttached || site.facts.isUnprepared || site.facts.isPrepared) {
       return false;
     }
     const { isNoted, mayGo } = world.entrances.swept({ branch, opening }, world.coordinator, world.standing());

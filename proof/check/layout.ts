@@ -57,60 +57,33 @@ export const Flag = {
 
 /** The first word of a branch: the participant, its engine, and what the client and the coordinator know of it. */
 export const Local = {
-  table: bits(0, 3),
-  tombstone: bits(3, 3),
+  /** What the participant holds or remembers of the branch, as its number in `Participants`; 0: nothing. */
+  held: bits(0, 8),
   /** 0: the first instance of the participant, 1: the one that came after its crash. */
-  instance: bits(6, 1),
+  instance: bits(8, 1),
   /** The life of the coordinator that it has attached to. */
-  attached: bits(7, 2),
+  attached: bits(9, 2),
   /** How the work of the first opening stands at the engine, and that of the second, at the second instance. */
-  first: bits(9, 3),
-  second: bits(12, 3),
-  firstByHand: bits(15, 1),
-  secondByHand: bits(16, 1),
-  claim: bits(17, 3),
-  firstHeard: bits(20, 1),
-  secondHeard: bits(21, 1),
+  first: bits(11, 3),
+  second: bits(14, 3),
+  firstByHand: bits(17, 1),
+  secondByHand: bits(18, 1),
+  claim: bits(19, 3),
+  firstHeard: bits(22, 1),
+  secondHeard: bits(23, 1),
   /** The engine has forgotten how the branch ended: restored, or too long ago. */
-  evidenceLost: bits(22, 1),
+  evidenceLost: bits(24, 1),
   /** A one-phase call of the coordinator has no answer yet, and was sent. */
-  callOpen: bits(23, 1),
+  callOpen: bits(25, 1),
   /** The same, but its instance was gone before it could be sent. */
-  callUnsent: bits(24, 1),
-  enlisted: bits(25, 1),
+  callUnsent: bits(26, 1),
+  enlisted: bits(27, 1),
   /** The coordinator has heard of the branch, whichever opening it was. */
-  heard: bits(26, 1),
+  heard: bits(28, 1),
   /** The row that proves the branch's commit was deleted: the log accounts for it. */
-  markerGone: bits(27, 1),
+  markerGone: bits(29, 1),
   /** What the coordinator remembers of the transaction's end, it knows from this branch's engine alone. */
-  provenBy: bits(28, 1),
-} as const;
-
-/**
- * What the participant's own table says of the branch. `preparedTold`: it was told to commit in one phase, and heard no answer. `asked`: it
- * was asked for one phase by somebody who does not know its evidence, so that only what has written nothing may be committed. `announced`:
- * it has written, has said by what its commit can be proven, and waits to be asked with that; otherwise it is as active as before.
- */
-export const Table = {
-  absent: 0,
-  active: 1,
-  prepared: 2,
-  onePhase: 3,
-  preparedOnePhase: 4,
-  preparedTold: 5,
-  asked: 6,
-  announced: 7,
-} as const;
-
-/** How a branch that left the table is remembered by this instance. */
-export const Tombstone = {
-  none: 0,
-  no: 1,
-  readOnly: 2,
-  onePhaseDone: 3,
-  onePhaseOtherwise: 4,
-  onePhaseUnknown: 5,
-  told: 6,
+  provenBy: bits(30, 1),
 } as const;
 
 /** What the engine really holds of one opening. */

@@ -1,26 +1,27 @@
 // Everything that a participant may do by itself, by name: when it is possible, what it changes, and whether it needs a fault.
-import { Claim, Local, Table, Tombstone, Work } from './layout.ts';
-import { RESULT } from './mail.ts';
+import { Claim, Local, Work } from './layout.ts';
 import {
   announce,
   attach,
   attachInCall,
   crash,
+  dropVanished,
   endByHand,
   endOnePhase,
-  endPreparedOnePhase,
-  endPreparedUnheard,
-  isActive,
+  endPrepared,
   isAskedOnePhase,
+  isEndingPrepared,
+  isInCall,
   isInOnePhase,
   isRepeatedLast,
+  loseSession,
   mayCrash,
   mayFind,
   mayForget,
   mayOpen,
   mayPrepare,
+  mayVote,
   open,
-  prepare,
   refused,
   settleStray,
   takesStatements,
@@ -45,8 +46,6 @@ function fault(name: string, isPossible: Move['isPossible'], make: Move['make'])
   return { name, isFair: false, isPossible, make };
 }
 
-const DONE = RESULT['commit-one-phase'];
-
 /** What needs nobody's permission. Whether a vote was asked for, and how many faults there may be, is judged elsewhere. */
 export const MOVES = {
   open: fault('opens the branch for a first statement', mayOpen, open),
@@ -54,50 +53,47 @@ export const MOVES = {
   answer: fault(
     'answers the client’s first statement',
     (site) =>
-      (site.isPrepared || (isActive(site) && !isRepeatedLast(site))) &&
+      (site.isPrepared || (site.facts.isUnasked && !isRepeatedLast(site))) &&
       !site.isAsked &&
       site.get(Local.claim) === Claim.none,
     (site) => site.set(Local.claim, site.instance === 0 ? Claim.first : Claim.second),
   ),
-  prepare: fair('prepares and votes yes', mayPrepare, prepare),
-  readOnly: fair('ends the branch, which only read, and votes so', takesStatements, (site) =>
-    vote(site, 'readOnly', Work.readOnly),
+  prepare: fair('prepares and votes yes', mayPrepare, (site) => vote(site, 'yes', Work.prepared)),
+  readOnly: fair('ends the branch, which only read, and votes so', mayVote, (site) =>
+    vote(site, 'read-only', Work.readOnly),
   ),
-  no: fair('rolls the branch back by itself and votes no', isActive, refused),
-  noAnswer: fault('votes no since PREPARE has no answer; it may still be carried out', takesStatements, (site) =>
+  refused: fair('is refused by its engine, and votes no', mayVote, refused),
+  no: fair('loses its session, and votes no', (site) => site.facts.isUnasked, loseSession),
+  noAnswer: fault('votes no since PREPARE has no answer; it may still be carried out', mayVote, (site) =>
     vote(site, 'no', Work.stray),
   ),
-  onePhaseDone: fair('carries the one phase out', isInOnePhase, (site) =>
-    endOnePhase(site, Work.committed, Tombstone.onePhaseDone, DONE.done),
-  ),
+  onePhaseDone: fair('carries the one phase out', isInOnePhase, (site) => endOnePhase(site, Work.committed, 'done')),
   onePhaseReadOnly: fair('ends in one phase, and had only read', isAskedOnePhase, (site) =>
-    endOnePhase(site, Work.readOnly, Tombstone.onePhaseDone, DONE.done),
+    endOnePhase(site, Work.readOnly, 'done'),
   ),
   onePhaseRefused: fair(
     'is refused the one phase by its engine',
     (site) => isInOnePhase(site) || isAskedOnePhase(site),
-    (site) => endOnePhase(site, Work.rolledBack, Tombstone.onePhaseOtherwise, DONE['done-otherwise']),
+    (site) => endOnePhase(site, Work.rolledBack, 'done-otherwise'),
   ),
   onePhaseNoAnswer: fault(
     'has no answer to the COMMIT of one phase; it may still be carried out',
     isInOnePhase,
-    (site) => endOnePhase(site, Work.strayCommit, Tombstone.onePhaseUnknown, undefined),
+    (site) => endOnePhase(site, Work.strayCommit, 'unknown'),
   ),
   announce: fair('announces the evidence of its one phase', isAskedOnePhase, announce),
-  preparedOnePhase: fair(
-    'carries the one phase of its prepared branch out',
-    (site) => site.table === Table.preparedOnePhase,
-    endPreparedOnePhase,
+  preparedOnePhase: fair('carries the one phase of its prepared branch out', isEndingPrepared, (site) =>
+    endPrepared(site, true),
   ),
   preparedOnePhaseNoAnswer: fault(
     'carries the one phase of its prepared branch out and does not hear so',
-    (site) => site.table === Table.preparedOnePhase,
-    endPreparedUnheard,
+    isEndingPrepared,
+    (site) => endPrepared(site, false),
   ),
   crash: fault('dies and comes back as another instance', mayCrash, (site) => crash(site, false)),
   crashInCall: fault(
     'dies while its engine works on its last word, and comes back',
-    (site) => mayCrash(site) && (isActive(site) || isInOnePhase(site)),
+    (site) => mayCrash(site) && isInCall(site),
     (site) => crash(site, true),
   ),
   strayPrepares: fair(
@@ -123,7 +119,7 @@ export const MOVES = {
   attach: fair('attaches to the restarted coordinator', (site) => site.get(Local.attached) < site.life, attach),
   attachInCall: fault(
     'attaches to the restarted coordinator while its engine prepares',
-    (site) => isActive(site) && site.get(Local.attached) < site.life,
+    (site) => takesStatements(site) && site.get(Local.attached) < site.life,
     attachInCall,
   ),
   findFirst: fair(
@@ -139,7 +135,7 @@ export const MOVES = {
   dropVanished: fair(
     'misses its prepared branch in the list',
     (site) => site.isPrepared && site.work(site.instance) !== Work.prepared,
-    (site) => site.bury(Tombstone.told),
+    dropVanished,
   ),
   handCommits: fault(
     'has its prepared branch committed by hand',

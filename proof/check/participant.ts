@@ -1,7 +1,14 @@
-// What a participant and its engine do by themselves: branches are opened, vote, die, and are found again.
-// The source is src/participants: branches, branch-lives, reconciler, runtime.
-import { Claim, Local, OPENINGS, type Opening, Table, Tombstone, Work } from './layout.ts';
-import { ONE_PHASE_CALLS, REPORT, RESULT } from './mail.ts';
+// What a participant and its engine do by themselves: branches are opened, vote, die, and are found again. Production's engine says what
+// that makes of the branch (runtime.ts); here is what the engine's sessions and the processes do.
+import type { OnePhaseAnswer } from '../../src/participants/engine/call.ts';
+import { heldAs, isMoving } from '../../src/participants/engine/queries.ts';
+import { openingOf } from '../../src/xa/evidence.ts';
+import type { Vote } from '../../src/xa/vocabulary.ts';
+import { commitAtEngine } from './engine.ts';
+import { Claim, Local, OPENINGS, type Opening, Work } from './layout.ts';
+import { ONE_PHASE_CALLS } from './mail.ts';
+import { evidenceOf, PROOF, REASON } from './names.ts';
+import { happens, UNKNOWN_RESULT } from './runtime.ts';
 import type { Site } from './site.ts';
 
 /**
@@ -11,23 +18,22 @@ import type { Site } from './site.ts';
  */
 export function mayOpen(site: Site): boolean {
   const isPinned = site.get(Local.claim) !== Claim.none || (site.get(Local.enlisted) === 1 && site.isAsked);
-  const isNew = site.table === Table.absent && site.get(Local.tombstone) === Tombstone.none;
+  const isNew = site.facts.kind === 'unknown';
   return (
     isNew && (site.repeats || !isPinned) && site.get(Local.attached) === 0 && site.work(site.instance) === Work.none
   );
 }
 
-/** The branch is reported before its engine hears of it. */
 export function open(site: Site): void {
-  const { instance } = site;
-  site.report(REPORT.opened[instance]);
-  if (isLastAlready(site)) {
-    site.bury(Tombstone.no);
-    site.vote('no');
-    return;
+  const opening = openingOf(ownEvidence(site));
+  if (opening === undefined) {
+    throw new Error('every opening has a mark');
   }
-  site.setWork(instance, Work.active);
-  site.set(Local.table, Table.active);
+  happens(site, { kind: 'open', opening, oneShot: false, named: false });
+  if (isLastAlready(site)) {
+    site.setWork(site.instance, Work.none);
+    votes(site, { kind: 'rollback', reason: REASON });
+  }
 }
 
 /**
@@ -47,20 +53,18 @@ export function isRepeatedLast(site: Site): boolean {
   return site.instance === 1 && site.isByHand(0);
 }
 
-export function isActive(site: Site): boolean {
-  return takesStatements(site) || site.table === Table.asked || site.table === Table.announced;
-}
-
+/** Its engine was not asked for anything yet. */
 export function takesStatements(site: Site): boolean {
-  return site.table === Table.active;
+  return site.facts.kind === 'active';
 }
 
-export function isInOnePhase(site: Site): boolean {
-  return site.table === Table.onePhase;
+/** It can vote now: nobody need have asked, a last statement votes by itself. */
+export function mayVote(site: Site): boolean {
+  return takesStatements(site) || site.facts.kind === 'preparing-superseded';
 }
 
 export function mayPrepare(site: Site): boolean {
-  return takesStatements(site) && !isTaken(site);
+  return mayVote(site) && !isTaken(site);
 }
 
 /** While one opening is prepared, or its row is there, no other of the same name can write its row. */
@@ -68,80 +72,96 @@ function isTaken(site: Site): boolean {
   return site.prepared !== undefined || OPENINGS.some((opening) => site.hasRow(opening));
 }
 
-export function prepare(site: Site): void {
-  site.setWork(site.instance, Work.prepared);
-  site.set(Local.table, Table.prepared);
-  site.tell('yes', site.instance);
-}
-
 /** `work`: what becomes of it. */
-export function vote(site: Site, vote: 'no' | 'readOnly', work: number): void {
+export function vote(site: Site, vote: 'yes' | 'no' | 'read-only', work: number): void {
   site.setWork(site.instance, work);
-  site.bury(vote === 'no' ? Tombstone.no : Tombstone.readOnly);
-  site.vote(vote);
+  votes(
+    site,
+    vote === 'yes'
+      ? { kind: 'prepared', evidence: ownEvidence(site) }
+      : vote === 'no'
+        ? { kind: 'rollback', reason: REASON }
+        : { kind: 'read-only' },
+  );
 }
 
-export function isAskedOnePhase(site: Site): boolean {
-  return site.table === Table.asked;
-}
-
-/** It has written, so that its commit waits for somebody who knows its evidence. */
-export function announce(site: Site): void {
-  site.announce();
-  site.set(Local.table, Table.announced);
-}
-
-export function endOnePhase(site: Site, work: number, tombstone: number, result: number | undefined): void {
-  site.setWork(site.instance, work);
-  site.bury(tombstone);
-  if (result !== undefined) {
-    site.report(result);
+function votes(site: Site, vote: Vote): void {
+  if (takesStatements(site)) {
+    happens(site, { kind: 'last-statement' });
   }
+  happens(site, { kind: 'vote-taken', vote, damage: undefined, nowMs: 0 });
 }
 
 /** Its engine has rolled the branch back, which is no error everywhere: PostgreSQL answers PREPARE TRANSACTION with ROLLBACK. */
 export function refused(site: Site): void {
-  site.setWork(site.instance, Work.rolledBack);
-  if (site.participant.voteOfRefused === 'yes') {
-    site.set(Local.table, Table.prepared);
-    site.tell('yes', site.instance);
-  } else {
-    site.bury(Tombstone.no);
-    site.vote('no');
-  }
+  vote(site, site.participant.voteOfRefused, Work.rolledBack);
 }
 
-/** One phase of a branch that its last statement had prepared. */
-export function endPreparedOnePhase(site: Site): void {
-  const { instance } = site;
-  const results = RESULT['commit-one-phase'];
-  if (site.work(instance) === Work.prepared) {
-    site.setWork(instance, Work.committed);
-    site.report(results.done);
-  } else {
-    const proof = site.proof(site.heldEvidence); // Somebody has ended it by hand.
-    site.report(proof === 'committed' ? results.done : proof === 'none' ? results.unproven : results['done-otherwise']);
+/** The engine or the network has ended its session. */
+export function loseSession(site: Site): void {
+  site.setWork(site.instance, Work.rolledBack);
+  happens(site, { kind: 'session-lost', reason: REASON });
+}
+
+export function isInOnePhase(site: Site): boolean {
+  return site.facts.kind === 'committing-one-phase';
+}
+
+export function isAskedOnePhase(site: Site): boolean {
+  return site.facts.kind === 'asked';
+}
+
+/** It has written, so that its commit waits for somebody who knows its evidence. */
+export function announce(site: Site): void {
+  happens(site, { kind: 'session-answered', answer: { kind: 'has-written', evidence: ownEvidence(site) } });
+}
+
+export function endOnePhase(site: Site, work: number, answer: 'done' | 'done-otherwise' | 'unknown'): void {
+  site.setWork(site.instance, work);
+  happens(site, { kind: 'session-answered', answer: ANSWERS[answer] });
+}
+
+const ANSWERS: Readonly<Record<'done' | 'done-otherwise' | 'unknown', OnePhaseAnswer>> = {
+  done: { kind: 'done' },
+  'done-otherwise': { kind: 'done-otherwise', proof: PROOF },
+  unknown: UNKNOWN_RESULT,
+};
+
+/** One phase of a branch that its last statement had prepared is with the engine. */
+export function isEndingPrepared(site: Site): boolean {
+  return site.facts.runs === 'engine';
+}
+
+/** `isHeard`: otherwise the answer is lost, and the participant holds it as prepared again. */
+export function endPrepared(site: Site, isHeard: boolean): void {
+  const [call] = site.facts.branch.calls;
+  if (call === undefined) {
+    throw new Error('a call is with the engine');
   }
-  site.bury(Tombstone.told);
+  const result = commitAtEngine(site, site.heldEvidence);
+  const { verb, evidence } = call;
+  happens(site, { kind: 'finished', call: { verb, evidence }, result: isHeard ? result : UNKNOWN_RESULT });
 }
 
 /** A participant that has done nothing may die as often as it likes. */
 export function mayCrash(site: Site): boolean {
-  const isKnown = site.table !== Table.absent || site.get(Local.tombstone) !== Tombstone.none;
-  return site.instance === 0 && (isKnown || site.work(0) !== Work.none);
+  return site.instance === 0 && (site.facts.kind !== 'unknown' || site.work(0) !== Work.none);
+}
+
+/** Its session has something to do for the branch, which is not prepared. */
+export function isInCall(site: Site): boolean {
+  return site.facts.isUnprepared;
 }
 
 /** Kill -9. What its session was doing is undone; or it is carried out later, if the engine has it already. */
 export function crash(site: Site, leavesSession: boolean): void {
-  const { instance, table } = site;
-  if (isActive(site) || table === Table.onePhase) {
-    const stray = table === Table.onePhase ? Work.strayCommit : Work.stray;
-    site.setWork(instance, leavesSession ? stray : Work.rolledBack);
+  if (isInCall(site)) {
+    const stray = isInOnePhase(site) ? Work.strayCommit : Work.stray;
+    site.setWork(site.instance, leavesSession ? stray : Work.rolledBack);
   }
-  site.set(Local.table, Table.absent);
-  site.set(Local.tombstone, Tombstone.none);
+  site.held = 0;
   site.set(Local.instance, 1);
-  site.mail &= ~ONE_PHASE_CALLS; // They were on a stream that is gone.
+  site.drop(ONE_PHASE_CALLS); // They were on a stream that is gone.
   site.set(Local.attached, site.life);
 }
 
@@ -151,49 +171,32 @@ export function settleStray(site: Site, from: number, to: number): void {
   site.setWork(opening, to === Work.prepared && isTaken(site) ? Work.rolledBack : to);
 }
 
-/** Attaches to a restarted coordinator: says what it holds, and ends what an earlier life had not prepared. */
+/** Attaches to a restarted coordinator: says what it holds, and then hears that a newer life has begun. */
 export function attach(site: Site): void {
-  const { instance } = site;
   site.set(Local.attached, site.life);
-  switch (site.table) {
-    case Table.active:
-    case Table.announced:
-    case Table.asked:
-      site.report(REPORT.opened[instance]);
-      site.setWork(instance, Work.rolledBack);
-      site.bury(Tombstone.no);
-      break;
-    case Table.prepared:
-      site.tell('yes', instance);
-      site.bury(Tombstone.told);
-      break;
-    case Table.preparedTold:
-      site.bury(Tombstone.told);
-      break;
-    default:
-      break; // Nothing is said of what a call is finishing just now.
+  const held = heldAs(site.facts.branch, ownEvidence(site));
+  if (held === 'open') {
+    site.reportOpened();
+  } else if (held === 'prepared') {
+    site.tell('yes', site.instance);
   }
+  happens(site, { kind: 'newer-life', reason: REASON });
 }
 
 /** The same while its engine prepares the branch: that is not called back, and what comes of it is the new life's to find. */
 export function attachInCall(site: Site): void {
-  site.set(Local.attached, site.life);
-  site.report(REPORT.opened[site.instance]);
-  site.setWork(site.instance, Work.stray);
-  site.bury(Tombstone.told);
-}
-
-/** One phase of a prepared branch is carried out, and its answer is lost: the participant holds it as prepared again. */
-export function endPreparedUnheard(site: Site): void {
-  if (site.work(site.instance) === Work.prepared) {
-    site.setWork(site.instance, Work.committed);
-  }
-  site.set(Local.table, Table.preparedTold);
+  happens(site, { kind: 'last-statement' });
+  attach(site);
 }
 
 export function mayFind(site: Site, opening: Opening): boolean {
-  const isAtWork = site.table === Table.onePhase || site.table === Table.preparedOnePhase;
-  return site.work(opening) === Work.prepared && !isAtWork;
+  const listed = { evidence: evidenceOf(0, opening + 1), atMs: 1, reconcileMs: 1 };
+  return site.work(opening) === Work.prepared && !isMoving(site.facts.branch, listed);
+}
+
+/** A list of its engine that was begun after its vote does not have the branch. */
+export function dropVanished(site: Site): void {
+  happens(site, { kind: 'not-listed', listedMs: 1 });
 }
 
 export function endByHand(site: Site, opening: Opening, end: number): void {
@@ -203,4 +206,9 @@ export function endByHand(site: Site, opening: Opening, end: number): void {
 
 export function mayForget(site: Site): boolean {
   return site.get(Local.evidenceLost) === 0 && (site.hasWork(Work.committed) || site.hasWork(Work.rolledBack));
+}
+
+/** Of branch a everywhere: a participant knows nothing of other branches. */
+function ownEvidence(site: Site): ReturnType<typeof evidenceOf> {
+  return evidenceOf(0, site.heldEvidence);
 }

@@ -1,17 +1,27 @@
 // What can happen at one branch: moves of its participant, messages that arrive at either end, and calls that wait for an answer.
-import { carryOut, carryOutUnheard } from './calls.ts';
 import type { Chooser } from './chooser.ts';
 import { VERBS } from './events.ts';
 import { Flag, get, Local, set } from './layout.ts';
 import { CALL, CALLS, FROM_FIRST, MAIL, NEWS, PREPARE } from './mail.ts';
 import { MOVES, type Move, type MoveName } from './moves.ts';
 import { bqualOf, evidenceNumber, instanceNumber } from './names.ts';
+import { carryOut, carryOutUnheard } from './runtime.ts';
 import type { Site } from './site.ts';
 import { remember } from './telling.ts';
 import type { World } from './world.ts';
 
 const MOVE_NAMES = Object.keys(MOVES) as MoveName[];
 const MOVE_LIST: readonly Move[] = Object.values(MOVES);
+/** One for each action at a site, so that each is made once: `Site.once`. */
+const MADE = MOVE_LIST.map(({ make }) => (site: Site): boolean => {
+  make(site);
+  return true;
+});
+const HEARD_CALLS = MAIL.map((_, number) => (site: Site) => carryOut(site, number));
+const UNHEARD_CALLS = MAIL.map((_, number) => (site: Site) => carryOutUnheard(site, number));
+const CALLED = 100;
+const UNHEARD = 200;
+const nothing = (): boolean => false;
 const FIRST_ONE_PHASE = Math.min(...CALL['commit-one-phase']);
 const IS_COMMIT_DAMAGE = MAIL.map((mail) => mail === 'commit done-otherwise');
 const IS_ROLLBACK_DAMAGE = MAIL.map((mail) => mail === 'rollback done-otherwise');
@@ -30,9 +40,8 @@ function moves(chooser: Chooser, branch: number): void {
   for (let rest = mayBe; rest !== 0; rest &= rest - 1) {
     const index = lowest(rest);
     chooser.at('move', branch, index, (site) => {
-      MOVE_LIST[index]?.make(site);
       pay(index, world);
-      return true;
+      return site.once(index, MADE[index] ?? nothing);
     });
   }
 }
@@ -116,7 +125,7 @@ function unheard(chooser: Chooser, branch: number, number: number): void {
   if (!isFair && world.flagOf(from, Flag.answersLost) < world.configuration.lostAnswers) {
     chooser.at('call unheard', branch, number, (site) => {
       payAnswer(world);
-      return carryOutUnheard(site, number);
+      return site.once(UNHEARD + number, UNHEARD_CALLS[number] ?? nothing);
     });
   }
 }
@@ -125,7 +134,7 @@ function answer(site: Site, world: World, branch: number, number: number): boole
   if (number >= FIRST_ONE_PHASE && isRerouted(site, world, branch)) {
     site.mail &= ~FROM_FIRST; // Another instance is asked only when the stream of the first has ended.
   }
-  return carryOut(site, number);
+  return site.once(CALLED + number, HEARD_CALLS[number] ?? nothing);
 }
 
 /** The first instance was called to commit in one phase, and the second is asked for it. */

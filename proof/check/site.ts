@@ -1,22 +1,19 @@
 // One branch while it is being changed: its participant, its engine and its messages, unpacked from the two words.
 import type { Configuration } from './configuration.ts';
 import type { Participant } from './honesty.ts';
-import {
-  type Field,
-  FLAGS,
-  Flag,
-  get,
-  isByHand,
-  Local,
-  OPENINGS,
-  type Opening,
-  placeOf,
-  set,
-  Table,
-  Tombstone,
-  Work,
-} from './layout.ts';
+import { type Field, FLAGS, Flag, get, isByHand, Local, OPENINGS, type Opening, placeOf, set, Work } from './layout.ts';
 import { REPORT } from './mail.ts';
+import { type BranchFacts, Participants } from './participants.ts';
+
+/** What came of an action. */
+interface Made {
+  readonly before: number;
+  readonly local: number;
+  readonly added: number;
+  readonly dropped: number;
+  readonly problem: string | undefined;
+  readonly isDone: boolean;
+}
 
 /** What an engine has to say of an end. */
 export type Proof = 'committed' | 'rolled-back' | 'none';
@@ -32,14 +29,25 @@ export class Site {
   /** A first statement may be repeated although it was answered. */
   readonly repeats: boolean;
 
+  /** The last answer of the engine does not arrive. */
+  isUnheard = false;
+  /** What is wrong with what has just happened. */
+  problem: string | undefined;
+
   readonly participant: Participant;
+  readonly participants: Participants;
   /** Which moves are possible, by life and whether the client has asked, and then by `local`. */
   readonly possible: Map<number, number>[] = [];
+  /** What came of an action, by action, life and whether the client has asked, and then by `local`. */
+  readonly #made: Map<number, Made>[] = [];
+  /** Messages that are as good as lost by what has just happened. */
+  #dropped = 0;
 
   constructor(configuration: Configuration, participant: Participant) {
     this.sweeps = configuration.sweeps;
     this.repeats = configuration.repeats;
     this.participant = participant;
+    this.participants = new Participants(participant.step);
   }
 
   load(words: Int32Array, branch: number): this {
@@ -58,6 +66,46 @@ export class Site {
     words[place + 1] = this.mail;
   }
 
+  /**
+   * Carries out an action that looks at nothing but `local`, `life` and `isAsked`, once for each of their values; again from memory.
+   * @param action a number of its own. @returns what `make` returned.
+   */
+  once(action: number, make: (site: Site) => boolean): boolean {
+    const when = (action << 3) | (this.life << 1) | (this.isAsked ? 1 : 0);
+    const known = this.#made[when] ?? new Map<number, Made>();
+    this.#made[when] = known;
+    let made = known.get(this.local);
+    if (made === undefined) {
+      made = this.#make(make);
+      known.set(made.before, made);
+    }
+    this.local = made.local;
+    this.mail = (this.mail & ~made.dropped) | made.added;
+    this.problem = made.problem;
+    return made.isDone;
+  }
+
+  #make(make: (site: Site) => boolean): Made {
+    const { local: before, mail } = this;
+    this.mail = 0;
+    this.#dropped = 0;
+    this.problem = undefined;
+    const isDone = make(this);
+    const { local, mail: added, problem } = this;
+    this.mail = mail;
+    return { before, local, added, dropped: this.#dropped, problem, isDone };
+  }
+
+  fail(problem: string | undefined): void {
+    this.problem ??= problem;
+  }
+
+  /** Messages of this kind were on a stream that is gone. */
+  drop(mail: number): void {
+    this.#dropped |= mail;
+    this.mail &= ~mail;
+  }
+
   get(field: Field): number {
     return get(this.local, field);
   }
@@ -66,8 +114,16 @@ export class Site {
     this.local = set(this.local, field, value);
   }
 
-  get table(): number {
-    return get(this.local, Local.table);
+  get held(): number {
+    return get(this.local, Local.held);
+  }
+
+  set held(number: number) {
+    this.set(Local.held, number);
+  }
+
+  get facts(): BranchFacts {
+    return this.participants.facts(this.held);
   }
 
   /** The instance that lives now, and the opening that it may have made. */
@@ -111,7 +167,8 @@ export class Site {
 
   /** The participant holds the branch as prepared, and nothing runs. */
   get isPrepared(): boolean {
-    return this.table === Table.prepared || this.table === Table.preparedTold;
+    const { isPrepared, runs } = this.facts;
+    return isPrepared && runs === undefined;
   }
 
   /** Its engine keeps a row that proves a commit, which is swept. */
@@ -128,6 +185,10 @@ export class Site {
     if (this.isAttached) {
       this.mail |= 1 << message;
     }
+  }
+
+  reportOpened(): void {
+    this.report(REPORT.opened[this.instance]);
   }
 
   vote(vote: 'no' | 'readOnly'): void {
@@ -152,19 +213,6 @@ export class Site {
   /** What proves the end of its own opening. */
   get heldEvidence(): number {
     return this.instance === 0 ? 1 : 2;
-  }
-
-  /** What the participant holds is another opening than the one that is meant. */
-  holdsOther(evidence: number): boolean {
-    return this.table !== Table.absent && evidence !== 0 && evidence !== this.heldEvidence;
-  }
-
-  /** The participant's table lets go of the branch. What it remembers of it already, it keeps. */
-  bury(tombstone: number): void {
-    if (this.table !== Table.absent || this.get(Local.tombstone) === Tombstone.none) {
-      this.set(Local.tombstone, tombstone);
-    }
-    this.set(Local.table, Table.absent);
   }
 
   /** Sessions that serve nobody any more are ended, and what they had not finished is gone. */

@@ -3,6 +3,7 @@
 import { HONEST } from '../../proof/check/honesty.ts';
 import type { Effect, Step } from '../../src/coordinator/engine/event.ts';
 import type { Deciding, State } from '../../src/coordinator/engine/state.ts';
+import { step as branchStep } from '../../src/participants/engine/step.ts';
 import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { Reason } from '../../src/xa/vocabulary.ts';
 import { changed, misheard, type PlantedBug } from './check-planted-bug.ts';
@@ -20,6 +21,18 @@ function rolledBack(state: Deciding): Step<State> {
     effects: [...finishAll(state, 'rollback'), { kind: 'answer', level: 'decided' }],
   };
 }
+
+/** Asked to commit in one phase by somebody who does not know its evidence, it commits as if he did. */
+const heedless: typeof branchStep = (branch, event) => {
+  if (event.kind !== 'finish-wanted' || event.verb !== 'commit-one-phase') {
+    return branchStep(branch, event);
+  }
+  const { state } = branch;
+  const isKnown = state.kind === 'announced' || state.kind === 'prepared';
+  const after = branchStep(branch, isKnown ? { ...event, evidence: state.evidence } : event);
+  const { opening } = after.state.kind === 'asked' ? after.state : {};
+  return opening === undefined ? after : { ...after, state: { kind: 'committing-one-phase', opening } };
+};
 
 export const DECISION_BUGS: readonly PlantedBug[] = [
   {
@@ -162,7 +175,7 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
     name: 'a participant commits in one phase before anybody knows its evidence',
     branches: 1,
     world: 'crashes',
-    planted: { participant: { ...HONEST, waitsForEvidence: false } },
+    planted: { participant: { ...HONEST, step: heedless } },
     violates: /^D5/,
   },
   {

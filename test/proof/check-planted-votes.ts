@@ -1,10 +1,17 @@
 // Bugs of votes, of the coordinator that counts them and of the participant that gives them, that the checker must find.
 
 import { HONEST } from '../../proof/check/honesty.ts';
+import { evidenceOf } from '../../proof/check/names.ts';
 import type { OpenBranch, State } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
+import { step as branchStep } from '../../src/participants/engine/step.ts';
 import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import { changed, misheard, type PlantedBug } from './check-planted-bug.ts';
+
+const votesUnlisted: typeof branchStep = (branch, event) =>
+  event.kind === 'listed' && event.prepared.length === 0
+    ? { ...branch, effects: [{ kind: 'vote', vote: { kind: 'prepared', evidence: evidenceOf(0, 1) } }] }
+    : branchStep(branch, event);
 
 export const VOTE_BUGS: readonly PlantedBug[] = [
   {
@@ -98,7 +105,7 @@ export const VOTE_BUGS: readonly PlantedBug[] = [
     branches: 2,
     world: 'clients, crashes',
     deep: true,
-    planted: { participant: { ...HONEST, voteOfUnlisted: 'yes' } },
+    planted: { participant: { ...HONEST, step: votesUnlisted } },
     violates: /^D/,
   },
 ];
