@@ -1,6 +1,7 @@
 // Branches of MySQL and MariaDB (conformance M, faults F83): how they are opened, what may be done in them, and how they vote.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
+import { branchLock } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { NO_EVIDENCE, rowEvidence } from '../../src/xa/evidence.ts';
 import { BQUAL_BYTES_MAX, EPOCH_MAX, formatGtrid, GTRID_BYTES_MAX, SEQUENCE_MAX } from '../../src/xa/xid.ts';
@@ -130,6 +131,14 @@ export function mysqlBranchCases(name: string, server: () => EngineServer): void
         const branch = await manager.open(xid, OPTIONS);
         await branch.execute(harness.sql.add(key, 1n));
         const vote = state === 'prepared' ? await branch.prepare() : undefined;
+        if (!isMariadb() && state === 'prepared') {
+          // Its session is made as new behind the prepare, and until then still counts as the branch's.
+          const isFree = `select is_free_lock(${branchLock(xid)}) n`;
+          await until(
+            'the lock of the branch is free',
+            async () => Number((await harness.raw(isFree))[0]?.['n']) === 1,
+          );
+        }
         const again = await other.open(xid, OPTIONS);
         if (isMariadb() || state === 'at work') {
           const refused = await engineError(again.executeAndPrepare(harness.sql.put(freshKey(), 1n)));
