@@ -33,7 +33,7 @@ function scopeOf({ readOnly, unnamed }: CommitScope): CommitScope {
 
 /** In phase two any instance answers for a branch, so nobody asks which one had it. */
 function finishing(branch: FinishingBranch): FinishingBranch {
-  return { ...branch, instance: '', status: plain(branch.status, 0) };
+  return { ...branch, instance: undefined, status: plain(branch.status, 0) };
 }
 
 function plain(status: FinishStatus, attemptsMax: number): FinishStatus {

@@ -192,6 +192,6 @@ function claimedBranch(claim: number, branch: number): readonly ClaimedBranch[] 
     case Claim.second:
       return [{ bqual: bqualOf(branch), instance: instanceOf(branch, claim === Claim.first ? 0 : 1) }];
     default:
-      return [{ bqual: bqualOf(branch), instance: '' }];
+      return [{ bqual: bqualOf(branch), instance: undefined }];
   }
 }

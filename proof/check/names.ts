@@ -25,8 +25,8 @@ export function instanceOf(branch: number, instance: number): string {
 }
 
 /** The number of an instance: 0 or 1; -1: none is named. */
-export function instanceNumber(instance: string): number {
-  return instance === '' ? -1 : Number(instance.slice(2)) - 1;
+export function instanceNumber(instance: string | undefined): number {
+  return instance === undefined ? -1 : Number(instance.slice(2)) - 1;
 }
 
 /** `number`: 0 for none, 1 or 2 for the opening. */

@@ -125,7 +125,7 @@ describe('calls', () => {
       kind: 'finish',
       verb: 'commit',
       bqual,
-      instance: '',
+      instance: undefined,
       evidence: NO_EVIDENCE,
     });
     expect(clock.pending).toBe(0);

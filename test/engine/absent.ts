@@ -202,7 +202,7 @@ export function describeConclusion(conclusion: ReportConclusion): readonly strin
 }
 
 function describeTold({ verb, bqual, instance, evidence }: Extract<Effect, { kind: 'finish' }>): string {
-  return `${verb} ${bqual}@${instance || '?'}${after(evidence)}`;
+  return `${verb} ${bqual}@${instance ?? '?'}${after(evidence)}`;
 }
 
 function describeFound(found: Found): string {

@@ -174,7 +174,7 @@ function isUnique(state: State): boolean {
   return new Set(names).size === names.length;
 }
 
-/** The five fields that may be undefined are left out, as JSON does; any other one is a surprise. */
+/** The six fields that may be undefined are left out, as JSON does; any other one is a surprise. */
 function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.map(withoutUndefined);
@@ -183,7 +183,8 @@ function withoutUndefined(value: unknown): unknown {
     return value;
   }
   const entries = Object.entries(value).filter(
-    ([key, field]) => field !== undefined || !['vote', 'reason', 'rollbackOnly', 'scope', 'presumed'].includes(key),
+    ([key, field]) =>
+      field !== undefined || !['vote', 'reason', 'rollbackOnly', 'scope', 'presumed', 'instance'].includes(key),
   );
   return Object.fromEntries(entries.map(([key, field]) => [key, withoutUndefined(field)]));
 }

@@ -164,8 +164,8 @@ function status(status: FinishingBranch['status']): string {
   }
 }
 
-function at({ bqual, instance }: { readonly bqual: string; readonly instance: string }): string {
-  return `${bqual}@${instance || '?'}`;
+function at({ bqual, instance }: { readonly bqual: string; readonly instance: string | undefined }): string {
+  return `${bqual}@${instance ?? '?'}`;
 }
 
 function describeReason(reason: Reason): string {

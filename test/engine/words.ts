@@ -72,7 +72,7 @@ export function parseEvent(verb: string, words: Words): Event {
     case 'enlist':
       return { kind: 'enlist-requested', ...words.branch() };
     case 'opened':
-      return { kind: 'branch-opened', ...words.branch(), evidence: evidenceOf(words.optional()) };
+      return { kind: 'branch-opened', ...words.held(), evidence: evidenceOf(words.optional()) };
     case 'commit': {
       const requestId = words.may('as') ? words.next() : '';
       return { kind: 'commit-requested', claimed: words.branches(), requestId };
@@ -86,9 +86,9 @@ export function parseEvent(verb: string, words: Words): Event {
     case 'client-lost':
       return { kind: 'client-lost', reason: reason('CLIENT_LOST') };
     case 'vote':
-      return { kind: 'vote', ...words.branch(), vote: vote(words) };
+      return { kind: 'vote', ...words.held(), vote: vote(words) };
     case 'evidence':
-      return { kind: 'one-phase-evidence', ...words.branch(), evidence: evidenceOf(words.next()) };
+      return { kind: 'one-phase-evidence', ...words.held(), evidence: evidenceOf(words.next()) };
     case 'untold':
       return { kind: 'one-phase-untold', ...words.branch(), reason: reason('RESOURCE_UNAVAILABLE') };
     case 'result':
@@ -96,7 +96,7 @@ export function parseEvent(verb: string, words: Words): Event {
     case 'retry-due':
       return { kind: 'retry-due', bqual: words.branch().bqual };
     case 'found':
-      return { kind: 'branch-found', ...words.branch(), evidence: evidenceOf(words.optional()) };
+      return { kind: 'branch-found', ...words.held(), evidence: evidenceOf(words.optional()) };
     case 'operator-rollback':
       return { kind: 'operator-rollback', reason: reason('TXN_ROLLED_BACK') };
     case 'vouched': {
@@ -228,7 +228,16 @@ export class Words {
   branch(): ClaimedBranch {
     const [name = '', instance] = this.next().split('@');
     const parsed = bqual(name);
-    return { bqual: parsed, instance: instance === '?' ? '' : (instance ?? HOME[resourceOf(parsed)] ?? 'i9') };
+    return { bqual: parsed, instance: instance === '?' ? undefined : (instance ?? HOME[resourceOf(parsed)] ?? 'i9') };
+  }
+
+  /** Whoever speaks of a branch has a name. */
+  held(): { readonly bqual: Bqual; readonly instance: string } {
+    const { bqual, instance } = this.branch();
+    if (instance === undefined) {
+      throw new Error(`who speaks of ${bqual}?`);
+    }
+    return { bqual, instance };
   }
 
   branches(): readonly ClaimedBranch[] {

@@ -21,7 +21,7 @@ export const VOTE_BUGS: readonly PlantedBug[] = [
     planted: changed((_before, event, after) => {
       let { state, effects } = after;
       for (let missing = awaited(state); event.kind === 'vote' && missing !== undefined; missing = awaited(state)) {
-        const { bqual, instance } = missing;
+        const { bqual, instance = 'nobody' } = missing;
         const next = step(state, { kind: 'vote', bqual, instance, vote: { kind: 'prepared', evidence: NO_EVIDENCE } });
         state = next.state;
         effects = [...effects, ...next.effects];
@@ -86,7 +86,13 @@ export const VOTE_BUGS: readonly PlantedBug[] = [
         ? {
             state: after.state,
             effects: [
-              { kind: 'finish', verb: 'commit', bqual: event.bqual, instance: '', evidence: event.vote.evidence },
+              {
+                kind: 'finish',
+                verb: 'commit',
+                bqual: event.bqual,
+                instance: undefined,
+                evidence: event.vote.evidence,
+              },
             ],
           }
         : after,

@@ -17,13 +17,13 @@ export interface OpenCallName {
 }
 
 /** Rollbacks of two openings are two calls. One of which the evidence is not known is told apart by the instance that opened it. */
-export function openingCalled(verb: CallVerb, evidence: Evidence, instance: string): string {
-  return verb !== 'rollback' ? '' : (openingOf(evidence) ?? `@${instance}`);
+export function openingCalled(verb: CallVerb, evidence: Evidence, instance: string | undefined): string {
+  return verb !== 'rollback' ? '' : (openingOf(evidence) ?? `@${instance ?? ''}`);
 }
 
 export interface OpenCall extends OpenCallName {
   readonly resource: ResourceName;
-  readonly instance: string;
+  readonly instance: string | undefined;
   /** Of a commit in one phase it is learned while the call is under way; until then nobody commits. */
   evidence: Evidence;
   /** Where it is under way; undefined: it waits for a participant. */

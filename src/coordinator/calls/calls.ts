@@ -167,12 +167,12 @@ export class Calls {
   }
 
   #ownLink({ instance, resource }: OpenCall): Link | undefined {
-    return instance === '' ? undefined : this.#directory.linkOf(resource, instance);
+    return instance === undefined ? undefined : this.#directory.linkOf(resource, instance);
   }
 
   /** Another instance for a call whose own is not attached: at once where that is harmless, later where its own may return. */
   #substitute(call: OpenCall): Link | undefined {
-    const ownMayReturn = call.instance !== '' && this.#clock.now() - call.since < REROUTE_MS;
+    const ownMayReturn = call.instance !== undefined && this.#clock.now() - call.since < REROUTE_MS;
     switch (call.verb) {
       case 'commit':
       case 'rollback':
@@ -181,7 +181,7 @@ export class Calls {
         return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
       case 'commit-one-phase': {
         const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-        if (sidecar !== undefined && call.evidence.kind === 'none' && call.instance !== '') {
+        if (sidecar !== undefined && call.evidence.kind === 'none' && call.instance !== undefined) {
           // The instance is gone, and with it the branch's session.
           this.#untold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
           return undefined;
@@ -207,7 +207,7 @@ export class Calls {
     if (call.verb === 'prepare') {
       link.prepare(call.gtrid, call.bqual);
     } else {
-      const opener = call.verb === 'commit-one-phase' ? call.instance : '';
+      const opener = call.verb === 'commit-one-phase' ? call.instance : undefined;
       link.finish(call.gtrid, call.bqual, call.verb, call.evidence, opener);
     }
   }

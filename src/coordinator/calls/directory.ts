@@ -25,7 +25,7 @@ export interface Link {
     bqual: string,
     verb: 'commit' | 'rollback' | 'commit-one-phase',
     evidence: Evidence,
-    opener: string,
+    opener: string | undefined,
   ): void;
   /** Deletes evidence rows. */
   forget(rows: readonly EvidenceRow[]): void;

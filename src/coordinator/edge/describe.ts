@@ -160,7 +160,7 @@ function openBranch({ bqual, instance, vote }: OpenBranch): WireBranch {
         : vote.kind === 'prepared'
           ? 'BRANCH_STATE_PREPARED'
           : 'BRANCH_STATE_READ_ONLY',
-    instance,
+    instance: instance ?? '',
     evidence: vote?.kind === 'prepared' ? toWireEvidence(vote.evidence) : null,
     reason: null,
     attempts: 0,
@@ -180,7 +180,7 @@ function finishingBranch(
   const base = {
     bqual,
     resource: resourceOf(bqual),
-    instance,
+    instance: instance ?? '',
     evidence: toWireEvidence(evidence),
     reason: null,
     attempts: 0,

@@ -66,16 +66,16 @@ export function decodeClaimed(branches: readonly WireBranchRef[]): readonly Clai
   }
   const claimed = new Map<string, ClaimedBranch>();
   for (const branch of branches) {
-    const [bqual, instance] = [decodeBqual(branch.bqual), decodeInstance(branch.instance)];
+    const [bqual, instance] = [decodeBqual(branch.bqual), decodeInstance(branch.instance) || undefined];
     const known = claimed.get(bqual);
-    if (known !== undefined && known.instance !== '' && instance !== '' && known.instance !== instance) {
+    if (known !== undefined && known.instance !== undefined && instance !== undefined && known.instance !== instance) {
       throw invalid(
         'branches',
         `name ${bqual} at the two instances ${known.instance} and ${instance}: a branch has one`,
       );
     }
     const asked = branch.asked || known?.asked === true;
-    claimed.set(bqual, { bqual, instance: instance || (known?.instance ?? ''), asked });
+    claimed.set(bqual, { bqual, instance: instance ?? known?.instance, asked });
   }
   return [...claimed.values()];
 }

@@ -60,20 +60,28 @@ export function stepActive(state: Active, event: Event): Step<State> {
   }
 }
 
-function enlist(state: Active, bqual: Bqual, instance: string): Step<State> {
+function enlist(state: Active, bqual: Bqual, instance: string | undefined): Step<State> {
   const known = find(state.branches, bqual);
   if (known === undefined && state.branches.length >= BRANCHES_MAX) {
     return { state, effects: [{ kind: 'refuse-enlist', bqual, code: 'LIMIT_BRANCHES' }] };
   }
   // A repeated enlistment keeps the instance that already holds the branch.
-  const branches = claim(state.branches, [{ bqual, instance: known?.instance || instance }]);
+  const branches = claim(state.branches, [{ bqual, instance: known?.instance ?? instance }]);
   assert(branches !== undefined, 'an enlistment never contradicts its own branch');
   return { state: { ...state, branches }, effects: [] };
 }
 
 function opened(
   state: Active,
-  { bqual, instance, evidence }: { readonly bqual: Bqual; readonly instance: string; readonly evidence: Evidence },
+  {
+    bqual,
+    instance,
+    evidence,
+  }: {
+    readonly bqual: Bqual;
+    readonly instance: string | undefined;
+    readonly evidence: Evidence;
+  },
 ): Step<State> {
   const known = find(state.branches, bqual);
   if (known === undefined) {
@@ -94,7 +102,7 @@ function opened(
 function found(state: Active, event: Extract<Event, { kind: 'branch-found' }>): Step<State> {
   const known = find(state.branches, event.bqual);
   return known === undefined || areOfTwo(known.evidence, event.evidence)
-    ? opened(state, { ...event, instance: '' })
+    ? opened(state, { ...event, instance: undefined })
     : ignore(state);
 }
 

@@ -42,10 +42,10 @@ export function claim(
     const known = result[index];
     if (known === undefined) {
       result.push({ bqual, instance, evidence: NO_EVIDENCE, claimed: true, vote: undefined });
-    } else if (known.instance !== '' && instance !== '' && known.instance !== instance) {
+    } else if (known.instance !== undefined && instance !== undefined && known.instance !== instance) {
       return undefined;
     } else {
-      result[index] = { ...known, instance: known.instance === '' ? instance : known.instance, claimed: true };
+      result[index] = { ...known, instance: known.instance ?? instance, claimed: true };
     }
   }
   return result;
@@ -72,7 +72,7 @@ export function withVote(
   vote: YesVote,
 ): readonly OpenBranch[] | undefined {
   const branch = find(branches, voter.bqual);
-  if (branch === undefined || (branch.instance !== '' && branch.instance !== voter.instance)) {
+  if (branch === undefined || (branch.instance !== undefined && branch.instance !== voter.instance)) {
     return undefined;
   }
   const evidence = vote.kind === 'prepared' ? vote.evidence : branch.evidence;
@@ -83,8 +83,8 @@ export function withVote(
 }
 
 /** Whether a report is of another opening of a known branch: at another instance, or with another mark. */
-export function isSecond(known: OpenBranch, instance: string, evidence: Evidence): boolean {
-  const isElsewhere = known.instance !== '' && instance !== '' && known.instance !== instance;
+export function isSecond(known: OpenBranch, instance: string | undefined, evidence: Evidence): boolean {
+  const isElsewhere = known.instance !== undefined && instance !== undefined && known.instance !== instance;
   return isElsewhere || areOfTwo(known.evidence, evidence);
 }
 
@@ -92,10 +92,10 @@ export function isSecond(known: OpenBranch, instance: string, evidence: Evidence
 export function learned<S extends Extract<State, { kind: 'active' | 'preparing' }>>(
   state: S,
   known: OpenBranch,
-  instance: string,
+  instance: string | undefined,
   evidence: Evidence,
 ): Step<S> {
-  const branch = { ...known, instance: known.instance || instance, evidence: eitherEvidence(known.evidence, evidence) };
+  const branch = { ...known, instance: known.instance ?? instance, evidence: eitherEvidence(known.evidence, evidence) };
   return branch.instance === known.instance && isSameEvidence(branch.evidence, known.evidence)
     ? ignore(state)
     : { state: { ...state, branches: replace(state.branches, branch) }, effects: [] };

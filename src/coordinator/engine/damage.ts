@@ -54,10 +54,10 @@ export function alarm({ bqual }: { readonly bqual: Bqual }, message: string): Ef
   return { kind: 'alarm', bqual, message };
 }
 
-/** What a participant said of a branch before, as far as it is known; the instance is empty where it is not. */
+/** What a participant said of a branch before, as far as it is known. */
 interface Said {
   readonly bqual: Bqual;
-  readonly instance: string;
+  readonly instance: string | undefined;
   readonly vote: YesVote | undefined;
 }
 
@@ -65,7 +65,12 @@ type VoteEvent = Extract<Event, { kind: 'vote' }>;
 
 /** A vote that contradicts the one that the same instance gave before: it may have lost what it had promised. */
 export function contradiction(said: Said | undefined, { instance, vote }: VoteEvent): readonly Effect[] {
-  if (said?.vote === undefined || said.instance === '' || said.instance !== instance || isSameVote(said.vote, vote)) {
+  if (
+    said?.vote === undefined ||
+    said.instance === undefined ||
+    said.instance !== instance ||
+    isSameVote(said.vote, vote)
+  ) {
     return [];
   }
   return [alarm(said, `its participant has voted ${describe(said.vote)}, and now votes ${describe(vote)}`)];

@@ -6,14 +6,15 @@ import type { Bqual } from '../../xa/xid.ts';
 
 export interface ClaimedBranch {
   readonly bqual: Bqual;
-  readonly instance: string;
+  /** Undefined: the client does not know who holds it. */
+  readonly instance: string | undefined;
   /** The client has asked its participant for the vote already. */
   readonly asked?: boolean;
 }
 
 export type Event =
   /** The application asks for a branch by name; refused once a commit or rollback began. */
-  | { readonly kind: 'enlist-requested'; readonly bqual: Bqual; readonly instance: string }
+  | { readonly kind: 'enlist-requested'; readonly bqual: Bqual; readonly instance: string | undefined }
   /** A participant reports a branch that it has opened; its evidence tells which opening that is. */
   | { readonly kind: 'branch-opened'; readonly bqual: Bqual; readonly instance: string; readonly evidence: Evidence }
   | { readonly kind: 'commit-requested'; readonly claimed: readonly ClaimedBranch[]; readonly requestId: string }
@@ -38,7 +39,7 @@ export type Event =
       readonly kind: 'one-phase-untold';
       readonly bqual: Bqual;
       /** As in the call. */
-      readonly instance: string;
+      readonly instance: string | undefined;
       readonly reason: Reason;
     }
   | {
@@ -68,7 +69,7 @@ export type Effect =
   | {
       readonly kind: 'prepare';
       readonly bqual: Bqual;
-      readonly instance: string;
+      readonly instance: string | undefined;
       /** Somebody has asked already: only if the vote stays away it is asked for again. */
       readonly asked: boolean;
     }
@@ -76,7 +77,7 @@ export type Effect =
       readonly kind: 'finish';
       readonly verb: Verb;
       readonly bqual: Bqual;
-      readonly instance: string;
+      readonly instance: string | undefined;
       readonly evidence: Evidence;
     }
   /** Call the branch again after a backoff that grows with `attempts`, by a `retry-due` event. */

@@ -67,7 +67,8 @@ function isStray({ branch }: OnePhase, report: BranchReport): boolean {
   if (report.bqual !== branch.bqual || areOfTwo(branch.evidence, evidenceOf(report))) {
     return true;
   }
-  const isElsewhere = branch.instance !== '' && report.kind !== 'branch-found' && report.instance !== branch.instance;
+  const isElsewhere =
+    branch.instance !== undefined && report.kind !== 'branch-found' && report.instance !== branch.instance;
   return isElsewhere && evidenceOf(report).kind !== 'none';
 }
 
@@ -85,7 +86,7 @@ function told({ branch }: OnePhase, report: BranchReport): readonly Effect[] {
 
 /** Nobody knew who holds the branch, and its holder says so now: it is asked instead. */
 function opened(state: OnePhase, instance: string): Step<State> {
-  if (state.branch.instance !== '') {
+  if (state.branch.instance !== undefined) {
     return ignore(state);
   }
   const branch = { ...state.branch, instance };
@@ -98,7 +99,7 @@ function announced(
   { instance, evidence }: { readonly instance: string; readonly evidence: Evidence },
 ): Step<State> {
   const known = state.branch;
-  const isItsHolder = known.instance === '' || known.instance === instance;
+  const isItsHolder = known.instance === undefined || known.instance === instance;
   if (!isItsHolder) {
     return ignore(state);
   }
@@ -116,11 +117,11 @@ function announced(
  */
 function untold(
   state: OnePhase,
-  { instance, reason }: { readonly instance: string; readonly reason: Reason },
+  { instance, reason }: { readonly instance: string | undefined; readonly reason: Reason },
 ): Step<State> {
   const { bqual, evidence, status, instance: holder } = state.branch;
   assert(status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
-  if (holder !== '' && holder !== instance) {
+  if (holder !== undefined && holder !== instance) {
     return ignore(state); // By now it is known who holds it, and he is asked.
   }
   return evidence.kind === 'none'
@@ -130,8 +131,8 @@ function untold(
 
 function vote(state: OnePhase, event: Extract<Event, { kind: 'vote' }>): Step<State> {
   const { branch } = state;
-  const isAnothers = branch.instance !== '' && event.instance !== branch.instance;
-  if (isAnothers || (branch.instance === '' && event.vote.kind !== 'rollback')) {
+  const isAnothers = branch.instance !== undefined && event.instance !== branch.instance;
+  if (isAnothers || (branch.instance === undefined && event.vote.kind !== 'rollback')) {
     return ignore(state); // A second opening, which says nothing of the branch that is being committed (D5).
   }
   switch (event.vote.kind) {

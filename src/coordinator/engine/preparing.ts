@@ -8,7 +8,7 @@ import { contradiction } from './damage.ts';
 import type { Event, Step } from './event.ts';
 import { evidenceOf } from './reports.ts';
 import { readOnlyIn, refuseIfOther } from './scope.ts';
-import type { Preparing, State } from './state.ts';
+import type { OpenBranch, Preparing, State } from './state.ts';
 
 export function stepPreparing(state: Preparing, event: Event): Step<State> {
   switch (event.kind) {
@@ -74,10 +74,10 @@ function found(state: Preparing, event: Extract<Event, { kind: 'branch-found' }>
   if (known === undefined) {
     return opened(state, event);
   }
-  return areOfTwo(known.evidence, event.evidence) ? opened(state, { ...event, instance: '' }) : ignore(state);
+  return areOfTwo(known.evidence, event.evidence) ? opened(state, { ...event, instance: undefined }) : ignore(state);
 }
 
-function opened(state: Preparing, event: Extract<Event, { kind: 'branch-opened' | 'branch-found' }>): Step<State> {
+function opened(state: Preparing, event: Pick<OpenBranch, 'bqual' | 'instance' | 'evidence'>): Step<State> {
   const { bqual, instance, evidence } = event;
   const branch = find(state.branches, bqual);
   if (branch === undefined) {

@@ -50,7 +50,7 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: n
   const branches = decided.branches.map(
     ({ bqual, evidence }): FinishingBranch => ({
       bqual,
-      instance: '',
+      instance: undefined,
       evidence: areRowsSure ? evidence : withoutRow(evidence),
       // What an engine proved outweighs what an operator wrote meanwhile, in whichever order the two reached the log.
       status: damaged.get(bqual) ?? statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
@@ -74,7 +74,12 @@ function unproven(message: string): FinishStatus {
  * alone says what was decided (D2).
  */
 function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
-  const branches = [...damaged].map(([bqual, status]) => ({ bqual, instance: '', evidence: NO_EVIDENCE, status }));
+  const branches = [...damaged].map(([bqual, status]) => ({
+    bqual,
+    instance: undefined,
+    evidence: NO_EVIDENCE,
+    status,
+  }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
   const isMixed = branches.some(({ status }) => status.kind === 'damaged');
   return {
@@ -129,7 +134,7 @@ export function rolledBackByWord(gtrid: Gtrid, kept: readonly FoundBranch[]): St
  */
 export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): Completed {
   const branches = record.branches.map(({ bqual, evidence }): FinishingBranch => {
-    return { bqual, instance: '', evidence, status: { kind: 'proven' } };
+    return { bqual, instance: undefined, evidence, status: { kind: 'proven' } };
   });
   return {
     kind: 'completed',

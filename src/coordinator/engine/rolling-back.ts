@@ -117,7 +117,7 @@ export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string):
     return undefined;
   }
   const branch: FinishingBranch = {
-    ...(known ?? { bqual, instance: '', evidence: NO_EVIDENCE }),
+    ...(known ?? { bqual, instance: undefined, evidence: NO_EVIDENCE }),
     status: { kind: 'recording-damage', proof, was: 'open' },
   };
   const branches = known === undefined ? [...state.branches, branch] : replace(state.branches, branch);

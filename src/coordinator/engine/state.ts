@@ -17,8 +17,8 @@ export interface CommitScope {
 /** A branch before phase two. */
 export interface OpenBranch {
   readonly bqual: Bqual;
-  /** The participant instance that holds it; empty: not known, any instance of the resource may answer. */
-  readonly instance: string;
+  /** The participant instance that holds it; undefined: not known, any instance of the resource may answer. */
+  readonly instance: string | undefined;
   /** Of its opening, until it votes. */
   readonly evidence: Evidence;
   /** Named by `Enlist` or by the commit request, not only by its participant: the client knows of it (D3). */
@@ -48,7 +48,8 @@ export type FinishStatus =
 
 export interface FinishingBranch {
   readonly bqual: Bqual;
-  readonly instance: string;
+  /** As in `OpenBranch`. */
+  readonly instance: string | undefined;
   readonly evidence: Evidence;
   readonly status: FinishStatus;
 }

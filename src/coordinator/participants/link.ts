@@ -30,7 +30,9 @@ export function openLink(introduction: Introduction, { attachedAt, answers, send
     attachedAt,
     prepare: (gtrid, bqual) => send({ prepare: { gtrid, bqual } }),
     finish: (gtrid, bqual, verb, evidence, instance) =>
-      send({ finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence: toWireEvidence(evidence), instance } }),
+      send({
+        finish: { gtrid, bqual, verb: WIRE_VERB[verb], evidence: toWireEvidence(evidence), instance: instance ?? '' },
+      }),
     forget: (rows) => {
       const branches = rows.map(({ gtrid, bqual, opening }) => ({ gtrid, bqual, evidence: { row: opening } }));
       send({ forget: { branches } });

@@ -199,7 +199,7 @@ function call(world: World, pick: number, isTaken: boolean): void {
     }
     // Its own instance answers, or another one of the resource if that is gone; phase two may be told to any.
     const mayMove = next.kind === 'finish' && next.verb !== 'commit-one-phase' && pick % 7 === 0;
-    const isElsewhere = next.instance === '' || world.participants.isDead(next.instance) || mayMove;
+    const isElsewhere = next.instance === undefined || world.participants.isDead(next.instance) || mayMove;
     world.carryOut(next, isElsewhere ? `${next.bqual}-sidecar` : next.instance);
   }
 }

@@ -72,7 +72,7 @@ export class Participants {
   }
 
   /** What is said to a call at `instance`: by its participant; for `opener`, if that is gone, by the driver, which asks nobody else then. */
-  finish(bqual: Bqual, instance: string, verb: Verb, evidence: Evidence, opener: string): Event {
+  finish(bqual: Bqual, instance: string, verb: Verb, evidence: Evidence, opener: string | undefined): Event {
     const held = this.#at(bqual, instance);
     if (verb === 'commit-one-phase' && evidence.kind === 'none') {
       if (held?.status === 'prepared' || (held?.status === 'active' && held.wrote)) {

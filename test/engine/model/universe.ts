@@ -35,7 +35,7 @@ export function universe({ branches, stray, instances }: Bounds): readonly Event
 function requests(own: readonly Bqual[]): readonly Event[] {
   const lists: ClaimedBranch[][] = [[]];
   for (const bqual of own) {
-    lists.push(...lists.flatMap((list) => ['i1', ''].map((instance) => [...list, { bqual, instance }])));
+    lists.push(...lists.flatMap((list) => ['i1', undefined].map((instance) => [...list, { bqual, instance }])));
   }
   return lists.flatMap((claimed): Event[] => [
     { kind: 'commit-requested', claimed, requestId: 'r1' },
