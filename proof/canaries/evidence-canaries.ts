@@ -50,13 +50,13 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/mysql/lent/session.ts',
-        find: '      ...(database === undefined ? [] : [markerText(database, row)]),\n    ]);',
-        put: '    ]);',
+        find: '        ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),\n      ]);',
+        put: '      ]);',
       },
       {
         file: 'src/participants/mysql/lent/session.ts',
-        find: '      ...(characteristics.length === 0 ? [] : [',
-        put: '      ...(database === undefined ? [] : [markerText(database, row)]),\n      ...(characteristics.length === 0 ? [] : [',
+        find: ' AS UNSIGNED)`],',
+        put: ' AS UNSIGNED)`, ...(options.readOnly ? [] : [markerText(this.#engine.database, row)])],',
       },
     ],
     caughtBy: {

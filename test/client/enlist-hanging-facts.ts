@@ -12,7 +12,7 @@ export function hangingFacts(pair: UsedSystem): void {
     test(`released locks of a lent connection make its branch vote no (field R11; several texts at once: ${multipleStatements})`, async () => {
       const application = await startApplication(pair, { multipleStatements });
       const { concordat, accounts, orders } = application;
-      for (const names of multipleStatements ? [['accounts', 'orders'], ['orders']] : [['orders']]) {
+      for (const names of [['accounts', 'orders'], ['orders']]) {
         const error = await caught(
           concordat.transaction(async (tx) => {
             if (names.includes('accounts')) {

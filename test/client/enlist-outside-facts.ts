@@ -177,6 +177,23 @@ export function outsideFacts(pair: UsedSystem): void {
     expect({ deposit, count }).toEqual({ deposit: DEPOSIT, count: 1 });
   });
 
+  test('a single branch that was committed past every guard is told as committed, by its evidence row (field P12)', async () => {
+    const application = await startApplication(pair);
+    const { orders } = application;
+    const name = watchName(orders);
+    await application.concordat.transaction(async (tx) => {
+      await tx.enlist('orders', orders);
+      await orders.query(ORDER, [tx.gtrid]);
+      await pastMysqlGate(orders, async () => {
+        await orders.query(`xa end ${name()}`);
+        await orders.query(`xa commit ${name()} one phase`);
+      });
+    });
+    await expectFree(application);
+    const { orders: count } = await pair.system.shop.books();
+    expect(count).toBe(1);
+  });
+
   test('a deadlock on a lent connection is worth another attempt (field P19)', async () => {
     const application = await startApplication(pair);
     const { concordat, accounts, orders } = application;

@@ -1,6 +1,6 @@
 // MariaDB frees a prepared branch for other sessions a moment before InnoDB lets go of it: what is committed in that moment must not be lost.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/sql/texts.ts';
+import { endText, markerText, prepareText, startTexts } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { type EvidenceRow, rowEvidence } from '../../src/xa/evidence.ts';
 import { useEngine } from '../support/engines.ts';
@@ -28,7 +28,7 @@ describe('a branch whose session is just ending', () => {
   const left = async (key: string, row: EvidenceRow, marker: string) => {
     await using owner = await openHand(engine.server);
     const work = `update account set value = value - 10 where id = '${key}'`;
-    await owner.raw([startText(row, OPTIONS), work, marker, endText(row), prepareText(row)].join(';'));
+    await owner.raw([...startTexts(row, OPTIONS), work, marker, endText(row), prepareText(row)].join(';'));
   };
 
   it(`is committed where that was answered, ${WORKERS * ROUNDS} times`, { timeout: 120_000 }, async () => {

@@ -1,7 +1,7 @@
 // The second phase at MySQL and MariaDB (conformance M, faults F80): what makes a branch done, and what keeps its answer open.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
-import { endText, markerText, prepareText, startText } from '../../src/participants/mysql/sql/texts.ts';
+import { endText, markerText, prepareText, startTexts } from '../../src/participants/mysql/sql/texts.ts';
 import type { ResourceManager } from '../../src/participants/resource-manager.ts';
 import { NO_EVIDENCE, rowEvidence } from '../../src/xa/evidence.ts';
 import { errno, isWaiting } from './mysql-by-hand.ts';
@@ -80,7 +80,7 @@ export function mysqlFinishCases(name: string, server: () => EngineServer): void
       await whilePinned(async () => {
         await using hanging = await openHand(server());
         const work = `update account set value = 1 where id = '${key}'`;
-        const texts = [startText(row, OPTIONS), work, markerText('concordat', row), endText(row), prepareText(row)];
+        const texts = [...startTexts(row, OPTIONS), work, markerText('concordat', row), endText(row), prepareText(row)];
         await hanging.raw(['set session wait_timeout = 1', ...texts].join(';'));
         const results: string[] = [];
         await until('it is finished', async () => {

@@ -7,7 +7,7 @@ import { Cursor, readError, readOk } from '../../src/participants/mysql/protocol
 import { readDate, readTime } from '../../src/participants/mysql/protocol/temporal.ts';
 import { TYPE } from '../../src/participants/mysql/protocol/types.ts';
 import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/session/options.ts';
-import { branchLock, startText, xidLiteral } from '../../src/participants/mysql/sql/texts.ts';
+import { branchLock, startTexts, xidLiteral } from '../../src/participants/mysql/sql/texts.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
 import type { Opening } from '../../src/xa/evidence.ts';
 import { FORMAT_ID, parseXid, type Xid } from '../../src/xa/xid.ts';
@@ -40,8 +40,8 @@ describe('texts about a branch', () => {
   });
 
   it('the characteristics come directly before XA START', () => {
-    expect(startText(row, { isolation: 'default', readOnly: false })).toMatch(/^SELECT [^;]*;XA START /);
-    expect(startText(row, { isolation: 'serializable', readOnly: true })).toMatch(
+    expect(startTexts(row, { isolation: 'default', readOnly: false }).join(';')).toMatch(/^SELECT [^;]*;XA START /);
+    expect(startTexts(row, { isolation: 'serializable', readOnly: true }).join(';')).toMatch(
       /;SET TRANSACTION ISOLATION LEVEL SERIALIZABLE,READ ONLY;XA START /,
     );
   });

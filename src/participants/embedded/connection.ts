@@ -4,14 +4,16 @@ import type { Random } from '../../lib/random.ts';
 import type { Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch, BranchTools } from '../lent/application-branch.ts';
 import { MysqlApplicationBranch } from '../mysql/lent/branch.ts';
-import { askMysql, mysqlAddress } from '../mysql/lent/connection.ts';
+import { mysqlAddress, mysqlCell } from '../mysql/lent/connection.ts';
 import {
   lentAnswerProblem,
   lentDriverProblem,
   type MysqlConnection,
   mysqlConnection,
 } from '../mysql/protocol/driver.ts';
+import { type Engine, engineKind } from '../mysql/protocol/engine.ts';
 import { openMysqlResourceManager } from '../mysql/resource-manager.ts';
+import { identityText } from '../mysql/session/identity.ts';
 import { PostgresApplicationBranch } from '../postgres/lent/branch.ts';
 import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from '../postgres/lent/connection.ts';
 import { openPostgresResourceManager } from '../postgres/resource-manager.ts';
@@ -110,42 +112,31 @@ function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConn
 }
 
 function ofMysql(connection: MysqlConnection, { clock, random }: Ports): ApplicationConnection {
-  let database = '';
-  let isMariadb = false;
-  const cell = async (text: string): Promise<string | undefined> => {
-    const answer = await askMysql(connection, [text], clock);
-    const value = answer.kind === 'answered' ? answer.results[0]?.rows[0]?.[0] : undefined;
-    return value === undefined || value === null ? undefined : String(value);
-  };
+  const cell = (text: string) => mysqlCell(connection, text, clock);
+  let engine: Engine = { kind: 'mysql', version: '', database: '' };
   return {
     identify: async () => {
-      database = (await cell('SELECT DATABASE()')) ?? '';
-      refuse(database === '' ? undefined : await lentAnswerProblem(connection));
-      isMariadb = /mariadb/i.test((await cell('SELECT VERSION()')) ?? '');
-      const id = isMariadb
-        ? await cell("SELECT CONCAT(identity,':',@@GLOBAL.server_id) FROM concordat_identity")
-        : await cell('SELECT @@GLOBAL.server_uuid');
-      return id === undefined ? undefined : `${isMariadb ? 'mariadb' : 'mysql'}:${id}:${database}`;
+      const [version, database] = [await cell('SELECT VERSION()'), await cell('SELECT DATABASE()')];
+      if (version === undefined || database === undefined) {
+        return undefined;
+      }
+      refuse(await lentAnswerProblem(connection));
+      engine = { kind: engineKind(version), version, database };
+      return await cell(identityText(engine.kind));
     },
     ownerProblem: async () =>
       cannotFinish(
         await cell(MYSQL_OTHER_ACCOUNTS),
         'with the account of the connection, or grant its own CONNECTION ADMIN',
       ),
-    openManager: async (url) => {
-      const address = {
-        ...(url === undefined ? mysqlAddress(connection) : {}),
-        database: await cell('SELECT DATABASE()'),
-      };
-      return openMysqlResourceManager({
-        url: url ?? ({ ...address, database: address.database ?? '' } as ReturnType<typeof mysqlAddress>),
+    openManager: async (url) =>
+      openMysqlResourceManager({
+        url: url ?? { ...mysqlAddress(connection), database: (await cell('SELECT DATABASE()')) ?? '' },
         poolMax: POOL_MAX,
         clock,
         instance: `${EMBEDDED}${random.base32(12)}`,
         embedded: true,
-      });
-    },
-    openBranch: (xid, options, tools) =>
-      new MysqlApplicationBranch({ connection, xid, options, tools, clock }, { database, isMariadb }),
+      }),
+    openBranch: (xid, options, tools) => new MysqlApplicationBranch({ connection, xid, options, tools, clock }, engine),
   };
 }

@@ -83,7 +83,7 @@ class MysqlResourceManager implements ResourceManager {
   readonly #control: Control;
   readonly #isEmbedded: boolean;
   readonly #pool: Sessions;
-  readonly #pinned: Pinned;
+  readonly #pinned = new Pinned();
   readonly #finisher: Finisher;
   /** Branches that are open and not prepared, by name; with their openings. */
   readonly #active = new Map<string, Opening>();
@@ -129,7 +129,6 @@ class MysqlResourceManager implements ResourceManager {
         return session;
       },
     });
-    this.#pinned = new Pinned(this.#pool);
     this.#finisher = new Finisher({
       engine: () => this.#known(),
       control: this.#control,
@@ -199,16 +198,15 @@ class MysqlResourceManager implements ResourceManager {
     try {
       const engine = await this.#known();
       const session = await this.#pool.take();
-      const tools = {
-        engine,
-        control: this.#control,
-        clock: this.#clock,
-        pool: this.#pool,
-        rollback: (mine: EvidenceRow) => this.#finisher.rollback(mine, rowEvidence(mine.opening)),
-      };
       const row = { ...xid, opening: options.opening };
+      const association = new Association(row, options, session, {
+        engine,
+        pool: this.#pool,
+        rollback: (mine) => this.#finisher.rollback(mine, rowEvidence(mine.opening)),
+        fence: (mine) => this.#finisher.fence(mine, rowEvidence(mine.opening)),
+      });
       return new MysqlBranch(row, options, {
-        association: new Association(row, options, session, tools),
+        session: association,
         database: engine.database,
         pin: (prepared, itsSession) => this.#pinned.add(prepared, itsSession),
         detached: (prepared) => this.#finisher.detached(prepared),

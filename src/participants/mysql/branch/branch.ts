@@ -1,4 +1,4 @@
-// The BranchSession of MySQL and MariaDB: what a branch answers to prepare, one phase and rollback.
+// A branch of MySQL or MariaDB, in whichever session: what it answers to prepare, one phase and rollback.
 import { assert } from '../../../lib/assert.ts';
 import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
@@ -10,19 +10,28 @@ import {
   type Statement,
   type StatementResult,
 } from '../../resource-manager.ts';
-import { ERRNO, refusedError } from '../protocol/errors.ts';
+import { ERRNO } from '../protocol/errors.ts';
 import { type Answer, errorOf, isInTransaction } from '../protocol/exchange.ts';
-import type { Session } from '../session/session.ts';
+import type { MysqlSession, Ran } from '../session/port.ts';
+import { isLost } from '../session/session.ts';
 import { guardStatement } from '../sql/guard.ts';
-import { endText, finishText, guardedMarkerText, markerText, onePhaseText, prepareText } from '../sql/texts.ts';
-import type { Association } from './association.ts';
-import { lockReleased, refusal } from './work.ts';
+import {
+  endText,
+  finishText,
+  guardedMarkerText,
+  markerText,
+  onePhaseText,
+  prepareText,
+  proofText,
+} from '../sql/texts.ts';
+import { endRefused, refusal } from './work.ts';
 
-export interface BranchTools {
-  readonly association: Association;
+export interface MysqlBranchTools {
+  readonly session: MysqlSession;
+  /** Where the adapter's tables are: a statement of the branch may change the current database. */
   readonly database: string;
   /** The branch is prepared and its session can do nothing but finish it. */
-  readonly pin: (row: EvidenceRow, session: Session) => void;
+  readonly pin: (row: EvidenceRow, session: MysqlSession) => void;
   /** The branch is prepared, and the engine has let go of its session. */
   readonly detached: (row: EvidenceRow) => void;
   /** The branch is not active any more. */
@@ -32,25 +41,33 @@ export interface BranchTools {
 export class MysqlBranch implements BranchSession {
   readonly #row: EvidenceRow;
   readonly #readOnly: boolean;
-  readonly #tools: BranchTools;
+  readonly #tools: MysqlBranchTools;
   /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
   #doom: EngineError | undefined;
   #vote: Promise<Vote> | undefined;
   #finish: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
-  constructor(row: EvidenceRow, options: BranchOptions, tools: BranchTools) {
+  constructor(row: EvidenceRow, options: Pick<BranchOptions, 'readOnly'>, tools: MysqlBranchTools) {
     this.#row = row;
     this.#readOnly = options.readOnly;
     this.#tools = tools;
-    tools.association.whenLost((reason) => {
+    tools.session.whenLost((reason) => {
       this.#doom ??= new EngineError(reason, { sessionLost: true });
       this.#listener?.(reason);
     });
   }
 
+  /** Nothing that could prepare or commit it was asked for. */
+  get isActive(): boolean {
+    return this.#vote === undefined && this.#finish === undefined && this.#tools.session.state !== 'over';
+  }
+
   onLost(listener: (reason: Reason) => void): void {
     this.#listener = listener;
+    if (this.#doom?.sessionLost && this.isActive) {
+      listener(this.#doom.reason);
+    }
   }
 
   async execute(statement: Statement): Promise<StatementResult> {
@@ -63,7 +80,7 @@ export class MysqlBranch implements BranchSession {
       const result = await this.execute(statement);
       return { result, vote: await this.prepare() };
     }
-    const { result, tail } = await this.#run(statement, this.#prepareTexts(guardedMarkerText));
+    const { result, tail } = await this.#run(statement, this.#prepareTexts(guardedMarkerText).join(';'));
     if (errorOf(tail)?.errno === ERRNO.columnNull) {
       // The guard stopped the text: the statement changed nothing, or answered with rows. The branch is as it was.
       return { result, vote: await this.prepare() };
@@ -97,18 +114,19 @@ export class MysqlBranch implements BranchSession {
   }
 
   async rollback(): Promise<void> {
-    const { association } = this.#tools;
-    if (association.isBusy) {
+    const { session, ended } = this.#tools;
+    const rolledBack = refusal('BRANCH_STATE', 'the branch was rolled back');
+    if (session.isBusy) {
       // Whatever the session is doing must not end in a prepare: it is ended, and waited for.
-      await association.giveUp();
+      await session.giveUp();
     } else {
-      await association.abort();
+      await this.#abort(this.#doom ?? rolledBack);
     }
-    this.#doom ??= refusal('BRANCH_STATE', 'the branch was rolled back');
-    this.#tools.ended(this.#row);
+    this.#doom ??= rolledBack;
+    ended(this.#row);
   }
 
-  async #run(statement: Statement, tail: string | undefined): ReturnType<Association['run']> {
+  async #run(statement: Statement, tail: string | undefined): Promise<Ran> {
     if (this.#doom !== undefined) {
       throw this.#doom;
     }
@@ -116,7 +134,7 @@ export class MysqlBranch implements BranchSession {
       throw refusal('BRANCH_STATE', 'the branch is prepared or ended');
     }
     try {
-      return await this.#tools.association.run(statement, tail);
+      return await this.#tools.session.run(statement, tail);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -127,31 +145,32 @@ export class MysqlBranch implements BranchSession {
       if (await this.#endIfReadOnly('keep')) {
         return { kind: 'read-only' };
       }
-      return await this.#voteOn(await this.#tools.association.text(this.#prepareTexts(markerText)));
+      return await this.#voteOn(await this.#tools.session.say(this.#prepareTexts(markerText)));
     } catch (error) {
       return await this.#voteRollback(error);
     }
   }
 
-  #prepareTexts(marker: typeof markerText): string {
-    const { association, database } = this.#tools;
-    return [marker(database, this.#row, association.isMarked), endText(this.#row), prepareText(this.#row)].join(';');
+  #prepareTexts(write: typeof markerText): readonly string[] {
+    const { session, database } = this.#tools;
+    return [proofText(session.marker, database, this.#row, write), endText(this.#row), prepareText(this.#row)];
   }
 
-  /** The answer to marker, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
+  /** The answer to proof, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
   async #voteOn(answer: Answer): Promise<Vote> {
     const error = errorOf(answer);
     if (error !== undefined) {
-      return await this.#voteRollback(error.errno === ERRNO.columnNull ? lockReleased() : refusedError(error));
+      return await this.#voteRollback(endRefused(error));
     }
     assert(answer.length === 3, 'three statements were carried out');
-    const { association, pin, detached, ended } = this.#tools;
+    const { session, pin, detached, ended } = this.#tools;
     // A server that detaches the branch (MySQL's default) says here that the session has no transaction any more.
     if (isInTransaction(answer.at(-1))) {
-      pin(this.#row, association.keep());
+      session.keep();
+      pin(this.#row, session);
     } else {
       detached(this.#row);
-      association.release(answer);
+      session.release(answer);
     }
     ended(this.#row);
     return { kind: 'prepared', evidence: rowEvidence(this.#row.opening) };
@@ -160,39 +179,38 @@ export class MysqlBranch implements BranchSession {
   /** @throws {EngineError} damage: the branch was not rolled back. */
   async #voteRollback(error: unknown): Promise<Vote> {
     const failure = this.#fail(error);
-    const { reason } = failure;
     if (failure.damage !== undefined) {
       throw failure;
     }
-    await this.#tools.association.abort();
+    await this.#abort(failure);
     this.#tools.ended(this.#row);
-    return { kind: 'rollback', reason };
+    return { kind: 'rollback', reason: failure.reason };
   }
 
   async #commitOnePhase(): Promise<FinishResult> {
-    const { association, database, ended } = this.#tools;
+    const { session, database, ended } = this.#tools;
     let isSent = false;
     try {
       if (await this.#endIfReadOnly('end')) {
         return { kind: 'done' };
       }
       isSent = true;
-      const commit = association.onePhaseIsVolatile
+      const commit = session.onePhaseIsVolatile
         ? [prepareText(this.#row), finishText('commit', this.#row)]
         : [onePhaseText(this.#row)];
-      await this.#endWith([markerText(database, this.#row, association.isMarked), endText(this.#row), ...commit]);
+      await this.#endWith([proofText(session.marker, database, this.#row), endText(this.#row), ...commit]);
       return { kind: 'done' };
     } catch (error) {
-      const { reason, sessionLost } = this.#fail(error);
-      if (isSent && sessionLost) {
+      const failure = this.#fail(error);
+      if (isSent && failure.sessionLost) {
         // It may still be committed while we speak. The evidence tells, once the session has been fenced.
-        association.abandon();
+        session.abandon();
       }
-      const isProven = await association.abort();
+      const isProven = await this.#abort(failure);
       ended(this.#row);
-      return isSent && !isProven
-        ? { kind: 'unknown', reason }
-        : { kind: 'done-otherwise', proof: `the branch was rolled back: ${reason.message}` };
+      return (isSent || session.mayHaveEnded) && !isProven
+        ? { kind: 'unknown', reason: failure.reason }
+        : { kind: 'done-otherwise', proof: `the branch was rolled back: ${failure.message}` };
     }
   }
 
@@ -202,19 +220,21 @@ export class MysqlBranch implements BranchSession {
    * @throws {EngineError} the branch failed before, or fails now.
    */
   async #endIfReadOnly(locks: 'keep' | 'end'): Promise<boolean> {
-    const { association, ended } = this.#tools;
-    if (this.#doom !== undefined) {
-      throw this.#doom;
+    const { session, ended } = this.#tools;
+    const unsettled = await session.settle();
+    const doom = this.#doom ?? unsettled;
+    if (doom !== undefined) {
+      throw doom;
     }
-    if (association.state === 'over') {
+    if (session.state === 'over') {
       throw refusal('BRANCH_STATE', 'the branch is over');
     }
-    if (association.state === 'new') {
-      association.release([]);
+    if (session.state === 'new') {
+      session.release([]);
       ended(this.#row);
       return true;
     }
-    if ((locks === 'keep' && association.takesLocks) || (await association.hasWritten())) {
+    if ((locks === 'keep' && session.takesLocks) || (await session.hasWritten())) {
       return false;
     }
     await this.#endWith([endText(this.#row), onePhaseText(this.#row)]);
@@ -223,14 +243,44 @@ export class MysqlBranch implements BranchSession {
 
   /** @throws {EngineError} a text was refused, or the session was lost. */
   async #endWith(texts: readonly string[]): Promise<void> {
-    const { association, ended } = this.#tools;
-    const answer = await association.text(texts.join(';'));
+    const { session, ended } = this.#tools;
+    const answer = await session.say(texts, 'last');
     const error = errorOf(answer);
     if (error !== undefined) {
-      throw error.errno === ERRNO.columnNull ? lockReleased() : refusedError(error);
+      throw endRefused(error);
     }
-    association.release(answer);
+    session.release(answer);
     ended(this.#row);
+  }
+
+  /** Rolls the branch back in its session, or ends the session. Resolves with whether the engine confirmed it. Never rejects. */
+  async #abort(why: EngineError): Promise<boolean> {
+    const { session } = this.#tools;
+    if (session.state === 'over') {
+      return false;
+    }
+    if (session.state === 'new') {
+      session.release([]);
+      return true;
+    }
+    try {
+      const answer = await session.rollBack([endText(this.#row), finishText('rollback', this.#row)], why.reason);
+      const error = errorOf(answer);
+      if (error === undefined) {
+        session.release(answer);
+        return true;
+      }
+      if (error.errno === ERRNO.xaNotA) {
+        session.abandon(); // It has ended already. How is not known here.
+        return false;
+      }
+    } catch (error) {
+      if (!isLost(error)) {
+        throw error;
+      }
+    }
+    await session.giveUp();
+    return false;
   }
 
   /** @throws whatever is not an answer of the engine: a bug. */

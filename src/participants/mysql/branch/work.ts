@@ -2,9 +2,10 @@
 import { assert } from '../../../lib/assert.ts';
 import { PARAMETERS_MAX } from '../../../xa/limits.ts';
 import { EngineError, type Statement, type StatementResult } from '../../resource-manager.ts';
-import { ERRNO, refusedError } from '../protocol/errors.ts';
+import { ERRNO, refusedError, refusedReason } from '../protocol/errors.ts';
 import type { Answer, Request } from '../protocol/exchange.ts';
 import { executeFrame, ParameterError, queryFrame } from '../protocol/frames.ts';
+import type { ServerError } from '../protocol/packets.ts';
 import { typeName } from '../protocol/types.ts';
 import { isMisread } from '../protocol/values.ts';
 import type { Session } from '../session/session.ts';
@@ -91,10 +92,23 @@ export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
   };
 }
 
-/** The marker's text stopped, see `markerText`. */
-export function lockReleased(): EngineError {
-  const message =
-    'a statement of the branch released the lock by which others know that it lives (RELEASE_ALL_LOCKS, or a RELEASE_LOCK of its name): ' +
-    'it was rolled back. Next: release locks of your own by their names';
-  return refusal('STATEMENT_REFUSED', message);
+/** Why the end of a branch was refused, or what comes before it: a text that wants the branch's locks stops without them. */
+export function endRefused(error: ServerError): EngineError {
+  return error.errno === ERRNO.columnNull || error.errno === ERRNO.outOfRange
+    ? refusal('STATEMENT_REFUSED', LOCK_RELEASED)
+    : refusedError(error);
+}
+
+const LOCK_RELEASED =
+  'a statement of the branch released the lock by which others know that it lives (RELEASE_ALL_LOCKS, or a RELEASE_LOCK of its name): ' +
+  'it was rolled back. Next: release locks of your own by their names';
+
+/** The lock of its name is taken: the branch was opened before, and its session lives. */
+const TAKEN = 'another session works in this branch, or has prepared it';
+
+/** Why XA START was refused, or what comes before it. */
+export function startRefused(error: ServerError): EngineError {
+  const isTaken = error.errno === ERRNO.xaDupId || error.errno === ERRNO.outOfRange;
+  const reason = refusedReason(error, isTaken ? 'BRANCH_EXISTS' : 'STATEMENT_FAILED');
+  return new EngineError(isTaken ? { ...reason, message: TAKEN } : reason, { sessionLost: true });
 }

@@ -6,6 +6,7 @@ import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../../xa/
 import { EngineError, type EngineIdentity, type KnownLog, type RecordedLife } from '../../resource-manager.ts';
 import { type Engine, engineKind } from '../protocol/engine.ts';
 import { ERRNO } from '../protocol/errors.ts';
+import { identityText } from '../session/identity.ts';
 import {
   EPOCH_TABLE,
   IDENTITY_TABLE,
@@ -39,34 +40,26 @@ export async function readEngine(control: Control): Promise<Engine> {
   return { kind: engineKind(version), version, database };
 }
 
-/**
- * MySQL is known by its server_uuid, which a copy that is set up as the manual says does not share. MariaDB has nothing like
- * it that survives a move: a random row, and the server_id, in which a promoted replica differs from its primary.
- * @throws {EngineError}
- */
+/** Gives MariaDB its identity where it has none. @throws {EngineError} */
 export async function identify(control: Control, engine: Engine): Promise<EngineIdentity> {
-  const id = engine.kind === 'mysql' ? await serverUuid(control) : await mariadbIdentity(control, engine);
-  return { engine: engine.kind, version: engine.version, identity: `${engine.kind}:${id}:${engine.database}` };
+  if (engine.kind === 'mariadb') {
+    await giveIdentity(control, engine);
+  }
+  const { kind, version } = engine;
+  return { engine: kind, version, identity: await oneText(control, identityText(kind)) };
 }
 
-async function serverUuid(control: Control): Promise<string> {
-  return await oneText(control, 'SELECT @@GLOBAL.server_uuid');
-}
-
-async function mariadbIdentity(control: Control, engine: Engine): Promise<string> {
-  const read = `SELECT CONCAT(identity,':',@@GLOBAL.server_id) FROM ${table(engine, IDENTITY_TABLE)}`;
+async function giveIdentity(control: Control, engine: Engine): Promise<void> {
   if ((await missingTables(control, engine)).includes(IDENTITY_TABLE)) {
     await createTables(control, engine);
   }
-  const [rows] = await control.rows(read);
-  if (rows?.[0]?.[0]) {
-    return rows[0][0].toString('utf8');
+  const [rows] = await control.rows(`SELECT 1 FROM ${table(engine, IDENTITY_TABLE)}`);
+  if (rows?.length === 0) {
+    // Two participants may start at once: the first row stays, and both read it.
+    await control.rows(
+      `INSERT IGNORE INTO ${table(engine, IDENTITY_TABLE)} (only_row,identity) VALUES (1,'${systemRandom.base32(20)}')`,
+    );
   }
-  // Two participants may start at once: the first row stays, and both read it.
-  await control.rows(
-    `INSERT IGNORE INTO ${table(engine, IDENTITY_TABLE)} (only_row,identity) VALUES (1,'${systemRandom.base32(20)}')`,
-  );
-  return await oneText(control, read);
 }
 
 async function oneText(control: Control, sql: string): Promise<string> {

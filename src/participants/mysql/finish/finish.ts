@@ -152,15 +152,7 @@ export class Finisher {
   }
 
   async #finish(verb: Verb, row: EvidenceRow): Promise<FinishResult> {
-    const inSession = await this.#tools.pinned.finish(verb, row);
-    switch (inSession.kind) {
-      case 'done':
-        return { kind: 'done' };
-      case 'refused':
-        return { kind: 'not-yet', reason: refusedReason(inSession.error) };
-      case 'elsewhere':
-        return await this.#finishAnywhere(verb, row);
-    }
+    return (await this.#tools.pinned.finish(verb, row)) ?? (await this.#finishAnywhere(verb, row));
   }
 
   async #finishAnywhere(verb: Verb, row: EvidenceRow): Promise<FinishResult> {

@@ -1,9 +1,12 @@
-// The application's mysql2 connection, of either flavour, as far as a branch needs it: recognised by its shape, asked in texts.
+// The application's mysql2 connection, of either flavour, as far as a branch needs it: where it leads, and texts of ours on it.
 
 import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
 import { ENGINE_CALL_MS } from '../../../xa/times.ts';
+import { EngineError } from '../../resource-manager.ts';
 import { type MysqlConnection, statusOf } from '../protocol/driver.ts';
+import { lostReason } from '../protocol/errors.ts';
+import { type Answer, cellsOf, type Result } from '../protocol/exchange.ts';
 import { type ServerError, STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import type { MysqlAddress } from '../session/options.ts';
 
@@ -23,50 +26,46 @@ export function mysqlAddress({ config }: MysqlConnection): MysqlAddress {
   };
 }
 
-/** What a text answered: its rows, or the server's status bits after it. */
-export interface MysqlResult {
-  readonly rows: readonly (readonly unknown[])[];
-  readonly inTransaction: boolean;
-}
-
-export type MysqlAnswer =
-  | { readonly kind: 'answered'; readonly results: readonly MysqlResult[] }
-  /** One of the texts was refused; those before it were carried out, those behind it were not. */
-  | { readonly kind: 'failed'; readonly error: ServerError }
-  | { readonly kind: 'lost'; readonly error: Error };
-
 /** How a text of ours is sent past the gate of a lent connection. */
 export type MysqlSender = <T>(send: () => T) => T;
 
-/** The texts in order, behind whatever the application has asked for; in one round trip where the connection allows several. Never rejects. */
+/**
+ * The texts in order, behind whatever the application has asked for, in one round trip where the connection allows several. The first that
+ * is refused ends them and is the last result.
+ * @throws {EngineError} with `sessionLost`: no answer came, for so long or for ever.
+ */
 export async function askMysql(
   connection: MysqlConnection,
   texts: readonly string[],
   clock: Clock,
   timeoutMs = ENGINE_CALL_MS,
   through: MysqlSender = (send) => send(),
-): Promise<MysqlAnswer> {
+): Promise<Answer> {
   const isJoined = connection.config.multipleStatements === true;
-  const batches = isJoined ? [texts.join(';')] : texts;
-  const results: MysqlResult[] = [];
+  const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
+  const results: Result[] = [];
   try {
-    for (const sql of batches) {
-      const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
-      const answer = await within(
-        through(() => send(connection, sql)),
-        { clock, timeoutMs },
-        late,
-      );
+    for (const sql of isJoined ? [texts.join(';')] : texts) {
+      const sent = through(() => send(connection, sql));
+      const answer = await within(sent, { clock, timeoutMs }, late);
       const several = isJoined && texts.length > 1 && Array.isArray(answer);
       results.push(...(several ? (answer as unknown[]).map(toResult) : [toResult(answer)]));
     }
-    return { kind: 'answered', results };
+    return results;
   } catch (error) {
     const refused = toServerError(error);
-    return refused === undefined
-      ? { kind: 'lost', error: error instanceof Error ? error : new Error(String(error)) }
-      : { kind: 'failed', error: refused };
+    if (refused === undefined) {
+      const reason = lostReason(error instanceof Error ? error : undefined);
+      throw new EngineError(reason, { sessionLost: true, cause: error });
+    }
+    return [...results, { kind: 'error', error: refused }];
   }
+}
+
+/** The first cell that a text answers; undefined: none, NULL, or no answer. */
+export async function mysqlCell(connection: MysqlConnection, text: string, clock: Clock): Promise<string | undefined> {
+  const [result] = await askMysql(connection, [text], clock).catch(() => []);
+  return result === undefined ? undefined : (cellsOf(result)[0]?.[0]?.toString() ?? undefined);
 }
 
 function send(connection: MysqlConnection, sql: string): Promise<unknown> {
@@ -75,11 +74,20 @@ function send(connection: MysqlConnection, sql: string): Promise<unknown> {
   });
 }
 
-function toResult(result: unknown): MysqlResult {
+/** The status behind rows is not told by mysql2; rows that we ask for come from within a branch. */
+function toResult(result: unknown): Result {
   if (Array.isArray(result)) {
-    return { rows: result as unknown[][], inTransaction: true };
+    return {
+      kind: 'cells',
+      rows: (result as unknown[][]).map((row) => row.map(toCell)),
+      status: STATUS_IN_TRANSACTION,
+    };
   }
-  return { rows: [], inTransaction: ((statusOf(result) ?? 0) & STATUS_IN_TRANSACTION) !== 0 };
+  return { kind: 'ok', affectedRows: 0, insertId: 0n, status: statusOf(result) ?? 0, transactionState: undefined };
+}
+
+function toCell(value: unknown): Buffer | null {
+  return value === null ? null : Buffer.isBuffer(value) ? value : Buffer.from(String(value));
 }
 
 /** Undefined: not an answer of the server, or one that it says goodbye with. */

@@ -1,6 +1,6 @@
-// The loan of a MySQL or MariaDB connection: from XA START until the connection is the application's again, whatever happens to it.
+// The session of a branch in a connection that an application has lent, from XA START until the application has it again.
 
-import { atMost } from '../../../lib/wait.ts';
+import { atMost, within } from '../../../lib/wait.ts';
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
@@ -10,258 +10,282 @@ import {
   ENDED_BY_APPLICATION,
   LEFT_OPEN,
   type LentSessionParts,
+  notHere,
   OBEY_MS,
+  rolledBackWhy,
 } from '../../lent/application-branch.ts';
-import { Loan } from '../../lent/lending.ts';
-import { HeldRelease } from '../../lent/pool-release.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { lockReleased } from '../branch/work.ts';
+import { startRefused } from '../branch/work.ts';
 import type { MysqlConnection } from '../protocol/driver.ts';
-import { ERRNO, lostReason, refusedReason } from '../protocol/errors.ts';
-import { branchLock, endText, finishText, markerText, ownText, xidLiteral } from '../sql/texts.ts';
-import { askMysql, type MysqlAnswer } from './connection.ts';
-import { MysqlGate } from './gate.ts';
+import type { Engine } from '../protocol/engine.ts';
+import { ERRNO, lostReason } from '../protocol/errors.ts';
+import { type Answer, cellsOf, errorOf } from '../protocol/exchange.ts';
+import type { MysqlSession } from '../session/port.ts';
+import { branchLock, endText, finishText, idleSeconds, markerText, startTexts, xidLiteral } from '../sql/texts.ts';
+import { MysqlLoan } from './loan.ts';
 
-export class LentMysqlSession {
+/** The end of the branch was refused with one of these: the session does not have it any more, or has let go of its locks. */
+const ENDED_ELSEWHERE: readonly number[] = [ERRNO.xaNotA, ERRNO.xaRmFail, ERRNO.outOfRange];
+
+export class LentMysqlSession implements MysqlSession {
+  /** Written behind XA START, so that it can only be in the branch: whatever ends the branch takes the row along or leaves it as its proof. */
+  readonly marker = 'there';
+  /** No branch whose row is there only reads. */
+  readonly takesLocks = false;
+  readonly run = notHere;
   readonly #parts: LentSessionParts<MysqlConnection>;
-  readonly #onGone: (reason: Reason) => void;
-  readonly #loan: Loan;
-  #gate: MysqlGate | undefined;
-  #release: HeldRelease | undefined;
-  /** Why the application may send nothing more. */
-  #closed: string | undefined;
-  /** Between XA START and the first word of the branch's end the application alone speaks on the connection. */
-  #isTheirs = false;
-  #mayHaveEnded = false;
   readonly #row: EvidenceRow;
-  #isGone = false;
+  readonly #engine: Engine;
+  readonly #loan: MysqlLoan;
+  readonly #unlocked = Promise.withResolvers<void>();
+  #beginning: Promise<void> | undefined;
+  #state: MysqlSession['state'] = 'new';
+  #isVolatile = false;
+  /** Calls of ours that are under way. */
+  #busy = 0;
+  #mayHaveEnded = false;
+  #isAtWork = true;
+  /** Rolled back while the application was still at work, see `rollBack`. */
   #isParked = false;
-  #isReleased = false;
-  /** Settles when the lock that names the owner of the branch is let go of, as far as that was asked for. */
-  #unlocking: Promise<unknown> = Promise.resolve();
+  /** The branch's locks went with its last words. */
+  #isUnlocked = false;
+  #isBack = false;
   /** The application's own, in seconds; undefined: it was not changed, or may have been. */
   #waitTimeout: number | undefined;
 
-  /** `onGone`: the connection or the branch on it ended, not by us, or the branch can only be rolled back. @throws {TypeError} it is lent already. */
-  constructor(parts: LentSessionParts<MysqlConnection>, onGone: (reason: Reason) => void) {
+  /** @throws {TypeError} the connection is lent already. */
+  constructor(parts: LentSessionParts<MysqlConnection>, engine: Engine) {
     this.#parts = parts;
     this.#row = { ...parts.xid, opening: parts.options.opening };
-    this.#onGone = onGone;
-    this.#loan = new Loan(parts.connection);
+    this.#engine = engine;
+    this.#loan = new MysqlLoan(parts);
   }
 
-  get released(): Promise<void> {
-    return this.#loan.released;
+  get id(): number {
+    return this.#parts.connection.threadId;
   }
 
-  get unlocked(): Promise<void> {
-    return this.#loan.released.then(() => this.#unlocking).then(() => undefined);
+  get state(): MysqlSession['state'] {
+    return this.#state;
   }
 
-  /**
-   * @param database where the branch's evidence row is written, if it may write. Now and not at the end, so that it can only be in the
-   * branch: whatever ends the branch takes the row along or leaves it as its proof.
-   * @throws {EngineError} nothing is open, and the connection is given back.
-   */
-  async begin(database: string | undefined): Promise<void> {
-    const { options } = this.#parts;
-    const row = this.#row;
-    const { isolation, readOnly } = options;
-    const level = isolation === 'default' ? [] : [`ISOLATION LEVEL ${isolation.replace('-', ' ')}`];
-    const characteristics = [...level, ...(readOnly ? ['READ ONLY'] : [])];
-    this.#watch(true);
-    const answer = await this.ask([
-      // By this lock any participant finds the session and can end it.
-      ownText(row, '@@session.wait_timeout'),
-      // Who may not end it, another account, waits no longer than this for the server to do so when the application hangs.
-      `SET SESSION wait_timeout=CAST(LEAST(@@session.wait_timeout,${Math.max(1, Math.ceil(options.idleTimeoutMs / 1_000))}) AS UNSIGNED)`,
-      ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
-      `XA START ${xidLiteral(row)}`,
-      ...(database === undefined ? [] : [markerText(database, row)]),
-    ]);
-    this.#waitTimeout = answer.kind === 'answered' ? Number(answer.results[0]?.rows[0]?.[1]) : undefined;
-    const reason = failureOf(answer);
-    if (reason !== undefined) {
-      if (answer.kind === 'failed') {
-        // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
-        await this.ask([endText(row)]);
-        await this.ask([finishText('rollback', row)]);
-      }
-      await this.giveBack(answer.kind === 'lost');
-      throw new EngineError(reason, { sessionLost: this.#isGone });
-    }
-    this.#isTheirs = true;
+  get isBusy(): boolean {
+    return this.#state !== 'over' && this.#busy > 0;
   }
 
-  /** Something that got past the gate may have ended the branch. */
+  get onePhaseIsVolatile(): boolean {
+    return this.#isVolatile;
+  }
+
   get mayHaveEnded(): boolean {
     return this.#mayHaveEnded;
   }
 
-  noteEnded(): void {
-    this.#mayHaveEnded = true;
+  /** Resolves when the connection is the application's again. */
+  get released(): Promise<void> {
+    return this.#loan.released;
   }
 
-  /** The application's part is over: what is said on the connection now is ours. Resolves with why the branch can only be rolled back. */
-  async takeOver(): Promise<Reason | undefined> {
-    const { clock } = this.#parts;
-    const idle = this.#gate?.idle() ?? Promise.resolve();
-    await atMost(idle, { clock, timeoutMs: ENGINE_CALL_MS });
-    this.#isTheirs = false;
-    this.#closed ??= ASKED_TO_END;
-    if (this.#mayHaveEnded) {
-      return ENDED_BY_APPLICATION;
+  /** Resolves when the session has let go of the branch's locks, as far as that was asked for. */
+  get unlocked(): Promise<void> {
+    return this.#unlocked.promise;
+  }
+
+  whenLost(listener: ((reason: Reason) => void) | undefined): void {
+    this.#loan.listener = listener;
+    if (this.#loan.lost !== undefined) {
+      listener?.(this.#loan.lost);
     }
-    return (this.#gate?.depth ?? 0) > 0 ? LEFT_OPEN : undefined;
   }
 
-  /** Behind whatever the application has asked for. Never rejects. */
-  ask(texts: readonly string[]): Promise<MysqlAnswer> {
-    return this.#ask(texts, ENGINE_CALL_MS);
+  /** @throws {EngineError} nothing is open, and the connection is given back. */
+  begin(): Promise<void> {
+    this.#beginning ??= this.#begin();
+    return this.#beginning;
   }
 
-  #ask(texts: readonly string[], timeoutMs: number): Promise<MysqlAnswer> {
-    const { connection, clock } = this.#parts;
-    return askMysql(connection, texts, clock, timeoutMs, (send) =>
-      this.#gate === undefined ? send() : this.#gate.asOurs(send),
-    );
-  }
-
-  /** The same for the last words of a branch; where that costs no round trip, the branch's lock goes with them. Never rejects. */
-  async askLast(texts: readonly string[]): Promise<MysqlAnswer> {
-    const { connection } = this.#parts;
-    if (connection.config.multipleStatements !== true) {
-      return await this.ask(texts);
+  async #begin(): Promise<void> {
+    const { options } = this.#parts;
+    const row = this.#row;
+    this.#state = 'started';
+    const start = startTexts(row, options, {
+      tell: ['@@session.wait_timeout', '@@GLOBAL.log_bin'],
+      // Who may not end the session, another account, waits no longer than this for the server to do so when the application hangs.
+      set: [`SET SESSION wait_timeout=CAST(LEAST(@@session.wait_timeout,${idleSeconds(options)}) AS UNSIGNED)`],
+    });
+    let error: EngineError | undefined;
+    try {
+      const answer = await this.#loan.ask([
+        ...start,
+        ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),
+      ]);
+      const [, waitTimeout, binlog] = answer.flatMap(cellsOf)[0]?.map((cell) => cell?.toString()) ?? [];
+      this.#waitTimeout = waitTimeout === undefined ? undefined : Number(waitTimeout);
+      this.#isVolatile = this.#engine.kind === 'mariadb' && binlog !== '0';
+      const refused = errorOf(answer);
+      if (refused !== undefined) {
+        error = startRefused(refused);
+        // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
+        await this.#loan.ask([endText(row)]);
+        await this.#loan.ask([finishText('rollback', row)]);
+        this.#leave();
+      }
+    } catch (lost) {
+      error ??= lost as EngineError;
+      await this.giveUp();
     }
-    const answer = await this.ask([...texts, ...this.#releaseTexts()]);
-    this.#isReleased = answer.kind === 'answered';
-    return answer;
+    if (error !== undefined) {
+      throw error;
+    }
+    this.#loan.onLeft = () => this.#left();
   }
 
   /**
-   * Rolled back, and the locks are free; but until `giveBack` the connection is in a branch in which nothing can be written, so that
-   * nothing that the application still sends is committed: it is refused here already, with `why`. Never rejects.
+   * Whether a connection that is not the participant's own has written can only be asked for dearly (0.5 to 1.5 ms measured at MariaDB),
+   * so it counts as written unless the engine was told to allow no writes.
    */
-  async park(why: string): Promise<void> {
-    const { tools, connection } = this.#parts;
-    this.#isTheirs = false;
-    this.#closed = why;
-    if (this.#isGone) {
-      return;
-    }
-    if (await this.#ended()) {
-      const texts = [
-        finishText('rollback', this.#row),
-        releaseText(this.#row),
-        'SET TRANSACTION READ ONLY',
-        `XA START ${placeholderLiteral(this.#row)}`,
-      ];
-      // Asked for all at once: nothing of the application comes in between. The branch may have ended by itself, that fails nothing here.
-      const answers = await Promise.all(texts.map((text) => this.ask([text])));
-      if (answers.at(-1)?.kind === 'answered') {
-        this.#isParked = true;
-        return;
+  async hasWritten(): Promise<boolean> {
+    return !this.#parts.options.readOnly;
+  }
+
+  async settle(): Promise<EngineError | undefined> {
+    const { gate } = this.#loan;
+    this.#busy += 1;
+    await atMost(gate.idle(), { clock: this.#parts.clock, timeoutMs: ENGINE_CALL_MS });
+    this.#busy -= 1;
+    this.#close(ASKED_TO_END);
+    const reason = this.#mayHaveEnded ? ENDED_BY_APPLICATION : gate.depth > 0 ? LEFT_OPEN : undefined;
+    return reason === undefined ? undefined : new EngineError(reason, { sessionLost: false });
+  }
+
+  /** Where that costs no round trip, the branch's locks go with its last words. */
+  async say(texts: readonly string[], place?: 'last'): Promise<Answer> {
+    const isLast = place === 'last' && this.#parts.connection.config.multipleStatements === true;
+    this.#busy += 1;
+    try {
+      const answer = await this.#loan.ask(isLast ? [...texts, ...this.#freeTexts()] : texts);
+      if (this.#loan.isSilent) {
+        throw new EngineError(lostReason(undefined), { sessionLost: true }); // It is being ended: too late for an answer.
       }
+      const error = errorOf(answer);
+      this.#isUnlocked = isLast && error === undefined;
+      this.#mayHaveEnded ||= error !== undefined && ENDED_ELSEWHERE.includes(error.errno);
+      return answer.slice(0, texts.length);
+    } finally {
+      this.#busy -= 1;
     }
-    await tools.fence().catch(() => undefined);
-    connection.destroy();
   }
 
-  /** The connection is the application's again, rolled back first if the branch may be open. Never rejects. */
-  async giveBack(rollBack: boolean): Promise<void> {
-    const { tools, connection } = this.#parts;
-    this.#isTheirs = false;
-    if (this.#isParked && !this.#isGone) {
-      await this.ask([`XA END ${placeholderLiteral(this.#row)}`]);
-      await this.ask([`XA ROLLBACK ${placeholderLiteral(this.#row)}`]);
-    } else if (rollBack && !this.#isGone && !(await this.#rolledBack())) {
-      // A statement of the application runs, for instance in a queue for a lock: the session is ended under it.
+  /**
+   * The locks are free then; but while the application is at work its connection goes into a branch in which nothing can be written, so
+   * that nothing that it still sends is committed: it is refused before that, with `why`.
+   */
+  async rollBack([end, rollback]: readonly [string, string], why: Reason): Promise<Answer> {
+    await this.#beginning?.catch(() => undefined);
+    if (this.#state === 'over') {
+      return [];
+    }
+    this.#close(this.#isAtWork ? rolledBackWhy(why) : ASKED_TO_END);
+    // A statement of the application may run, for instance in a queue for a lock, and this stands behind it: not for long.
+    await this.#loan.ask([end], OBEY_MS);
+    this.#isParked = this.#isAtWork;
+    const park = [freeText(this.#row), 'SET TRANSACTION READ ONLY', `XA START ${placeholderLiteral(this.#row)}`];
+    // Asked for all at once: nothing of the application comes in between. The branch may have ended by itself, that fails nothing here.
+    const [answer, ...parking] = [rollback, ...(this.#isParked ? park : [])].map((text) => this.#loan.ask([text]));
+    if (this.#isParked) {
+      void this.#park(parking);
+    }
+    return (await answer) ?? [];
+  }
+
+  async #park(parking: readonly Promise<Answer>[]): Promise<void> {
+    const answers = await Promise.all(parking).catch(() => undefined);
+    if (answers?.every((answer) => errorOf(answer) === undefined)) {
+      this.#unlocked.resolve();
+    } else {
+      await this.giveUp();
+    }
+  }
+
+  /** The application has asked for the end and sends nothing more. */
+  endWork(): void {
+    this.#isAtWork = false;
+    if (this.#isParked && this.#state === 'over') {
+      this.#handBack();
+    }
+  }
+
+  keep(): void {
+    this.#state = 'over';
+  }
+
+  release(): void {
+    this.#leave();
+  }
+
+  abandon(): void {
+    if (this.#loan.isSilent && this.#loan.lost === undefined) {
+      void this.giveUp();
+    } else {
+      this.#leave();
+    }
+  }
+
+  async giveUp(): Promise<void> {
+    const { tools, connection, clock } = this.#parts;
+    this.#state = 'over';
+    this.#close(ASKED_TO_END);
+    this.#loan.isSilent = true;
+    if (this.#loan.lost === undefined) {
       await tools.fence().catch(() => connection.destroy());
+      // By the server's end the application's statements hear of it. A session that has let go of the locks was not found by them.
+      const limit = { clock, timeoutMs: OBEY_MS };
+      await within(this.#loan.died, limit, () => undefined).catch(() => connection.destroy());
     }
-    if (!this.#isGone && !this.#isReleased) {
-      // Ahead of anything that the application asks next, and nothing waits for it unless the engine is asked what became of the branch.
-      this.#unlocking = Promise.all(this.#releaseTexts().map((text) => this.ask([text])));
-      await (this.#mayHaveEnded ? this.#unlocking : undefined);
+    this.#handBack();
+  }
+
+  #leave(): void {
+    this.#state = 'over';
+    if (!this.#isParked || !this.#isAtWork) {
+      this.#handBack();
     }
-    this.#watch(false);
-    this.#loan.end();
-    this.#release?.end();
   }
 
-  #releaseTexts(): readonly string[] {
-    const restored = this.#waitTimeout === undefined ? [] : [`SET SESSION wait_timeout=${this.#waitTimeout}`];
-    return [...restored, releaseText(this.#row)];
-  }
-
-  /** False: a statement of the application runs, and what we asked for stands behind it. */
-  async #ended(): Promise<boolean> {
-    // After a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK.
-    return (await this.#ask([endText(this.#row)], OBEY_MS)).kind !== 'lost';
-  }
-
-  async #rolledBack(): Promise<boolean> {
-    if (!(await this.#ended())) {
-      return false;
-    }
-    const answer = await this.ask([finishText('rollback', this.#row)]);
-    // XAER_NOTA: the branch has ended by itself.
-    return answer.kind === 'answered' || (answer.kind === 'failed' && answer.error.errno === ERRNO.xaNotA);
-  }
-
-  #watch(on: boolean): void {
-    const verb = on ? 'on' : 'off';
-    this.#parts.connection[verb]('error', this.#gone);
-    this.#parts.connection[verb]('end', this.#gone);
-    if (!on) {
-      this.#gate?.remove();
+  /** What is left to say stands ahead of anything that the application asks next. */
+  #handBack(): void {
+    if (this.#isBack) {
       return;
     }
-    this.#release = HeldRelease.ofMysql(this.#parts.connection, this.#parts.connection._pool);
-    this.#gate = new MysqlGate(this.#parts.connection, {
-      onDoomed: (message) => this.#onGone({ ...ENDED_BY_APPLICATION, message }),
-      onLeft: () => this.#left(),
-      onError: () => undefined,
-      closed: () => this.#closed,
-    });
+    this.#isBack = true;
+    const placeholder = placeholderLiteral(this.#row);
+    const parked = this.#isParked ? [`XA END ${placeholder}`, `XA ROLLBACK ${placeholder}`] : [];
+    const isSaid = this.#isUnlocked || this.#loan.isSilent || this.#beginning === undefined;
+    const words = isSaid ? [] : [...parked, ...this.#freeTexts()];
+    void Promise.allSettled(words.map((text) => this.#loan.ask([text]))).then(() => this.#unlocked.resolve());
+    this.#loan.end();
   }
 
-  /** Something that got past the gate has ended the branch: what the application sends next would be committed by itself. */
+  #freeTexts(): readonly string[] {
+    const restored = this.#waitTimeout === undefined ? [] : [`SET SESSION wait_timeout=${this.#waitTimeout}`];
+    return [...restored, freeText(this.#row)];
+  }
+
+  /** What is said on the connection from now on is ours. */
+  #close(why: string): void {
+    this.#loan.onLeft = undefined;
+    this.#loan.closed ??= why;
+  }
+
+  /** What the application sends next would be committed by itself. */
   #left(): void {
-    if (this.#isTheirs) {
-      this.#isTheirs = false;
-      this.#mayHaveEnded = true;
-      this.#closed ??= ENDED_BY_APPLICATION.message;
-      this.#onGone(ENDED_BY_APPLICATION);
-    }
-  }
-
-  readonly #gone = (error?: Error): void => {
-    if (!this.#isGone) {
-      this.#isGone = true;
-      this.#onGone(lostReason(error));
-    }
-  };
-}
-
-export function failureOf(answer: MysqlAnswer): Reason | undefined {
-  switch (answer.kind) {
-    case 'answered':
-      return undefined;
-    case 'failed':
-      return refusedReason(answer.error);
-    case 'lost':
-      return lostReason(answer.error);
+    this.#mayHaveEnded = true;
+    this.#close(ENDED_BY_APPLICATION.message);
+    this.#loan.listener?.(ENDED_BY_APPLICATION);
   }
 }
 
-/** Why the end of a branch was refused. */
-export function endFailure(answer: MysqlAnswer): Reason | undefined {
-  return answer.kind === 'failed' && answer.error.errno === ERRNO.outOfRange
-    ? lockReleased().reason
-    : failureOf(answer);
-}
-
-function releaseText(row: EvidenceRow): string {
+function freeText(row: EvidenceRow): string {
   const { gtrid, bqual } = row;
   return `DO RELEASE_LOCK(${branchLock(row)}),RELEASE_LOCK(${branchLock({ gtrid, bqual })})`;
 }

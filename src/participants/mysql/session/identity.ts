@@ -1,5 +1,6 @@
 // Which server a connection leads to: asked of each one that is opened, before anything else is done on it.
 import { EngineError, otherEngine } from '../../resource-manager.ts';
+import type { EngineKind } from '../protocol/engine.ts';
 import { ERRNO, refusedError } from '../protocol/errors.ts';
 import { type Answer, errorOf } from '../protocol/exchange.ts';
 import { IDENTITY_TABLE } from '../sql/tables.ts';
@@ -7,9 +8,13 @@ import { IDENTITY_TABLE } from '../sql/tables.ts';
 /** The server is one that cannot know this text: MariaDB has no server_uuid, and another database no row of ours. */
 const STRANGE: readonly number[] = [ERRNO.unknownSystemVariable, ERRNO.noSuchTable];
 
-/** Answers one cell: what `identify` would say. Of the engine that is expected, which tells the two servers apart, too. */
-function identityText(expected: string): string {
-  return expected.startsWith('mysql:')
+/**
+ * Answers who the database is, and the server's version. MySQL is known by its server_uuid, which a copy that is set up as the manual says
+ * does not share. MariaDB has nothing like it that survives a move: a random row, and the server_id, in which a promoted replica differs
+ * from its primary.
+ */
+export function identityText(kind: EngineKind): string {
+  return kind === 'mysql'
     ? "SELECT CONCAT('mysql:',@@GLOBAL.server_uuid,':',DATABASE()),VERSION()"
     : `SELECT CONCAT('mariadb:',identity,':',@@GLOBAL.server_id,':',DATABASE()),VERSION() FROM ${IDENTITY_TABLE}`;
 }
@@ -32,7 +37,8 @@ export async function checkAgainst(
 
 async function checkIdentity(ask: (sql: string) => Promise<Answer>, expected: string): Promise<void> {
   // A read of a table begins a transaction where `autocommit` is off, and XA START is refused inside of one.
-  const answer = await ask(`${identityText(expected)};ROLLBACK`);
+  // In the words of the engine that is expected, which tells the two servers apart, too.
+  const answer = await ask(`${identityText(expected.startsWith('mysql:') ? 'mysql' : 'mariadb')};ROLLBACK`);
   const error = errorOf(answer);
   if (error !== undefined && !STRANGE.includes(error.errno)) {
     const { reason } = refusedError(error, 'ENGINE_UNAVAILABLE');

@@ -66,10 +66,7 @@ export async function within<T>(wire: Wire, limit: Patience, work: () => Promise
 export class Session {
   readonly wire: Wire;
   readonly statements: Statements;
-  /**
-   * MariaDB with its binary log acknowledges `XA COMMIT … ONE PHASE` before the engine's part of it is durable: after a crash
-   * such a branch is back as prepared, and would be rolled back as one that nobody decided. Seen with 10.11.18.
-   */
+  /** See `MysqlSession`. */
   readonly onePhaseIsVolatile: boolean;
   readonly #settings: SessionSettings;
   /** What it said of itself when it was opened. */

@@ -86,18 +86,31 @@ export function ownText(row: EvidenceRow, ...more: readonly string[]): string {
   return `SELECT ${[`EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`, ...more].join(',')}`;
 }
 
-/** Opens a branch: its owner's locks, its characteristics, XA START. */
-export function startText(row: EvidenceRow, options: Pick<BranchOptions, 'isolation' | 'readOnly'>): string {
+/** After so many seconds the server ends a session whose branch is idle. */
+export function idleSeconds({ idleTimeoutMs }: Pick<BranchOptions, 'idleTimeoutMs'>): number {
+  return Math.max(1, Math.ceil(idleTimeoutMs / 1_000));
+}
+
+/**
+ * Opens a branch: its owner's locks, its characteristics, XA START.
+ * @param lent for a session that has a state of its own: what it tells with its locks, and what is set before the branch begins.
+ */
+export function startTexts(
+  row: EvidenceRow,
+  options: Pick<BranchOptions, 'isolation' | 'readOnly'>,
+  lent: { readonly tell: readonly string[]; readonly set: readonly string[] } = { tell: [], set: [] },
+): readonly string[] {
   const characteristics = [
     ...(options.isolation === 'default' ? [] : [ISOLATION[options.isolation]]),
     ...(options.readOnly ? ['READ ONLY'] : []),
   ];
   return [
-    ownText(row),
+    ownText(row, ...lent.tell),
+    ...lent.set,
     // For the next transaction only; nothing that could be taken for it may come in between.
     ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
     `XA START ${xidLiteral(row)}`,
-  ].join(';');
+  ];
 }
 
 /**
@@ -134,8 +147,8 @@ function insertMarker(database: string, row: EvidenceRow, condition: string, isT
 const CANARY = 'concordat_call';
 
 /** Before a procedure, which may end the branch: its row, which tells how the branch ended, and a savepoint, which tells whether it did. */
-export function beforeCallText(marker: string | undefined): string {
-  return [...(marker === undefined ? [] : [marker]), `SAVEPOINT ${CANARY}`].join(';');
+export function beforeCallTexts(marker: string | undefined): readonly string[] {
+  return [...(marker === undefined ? [] : [marker]), `SAVEPOINT ${CANARY}`];
 }
 
 /** Refused unless the branch is the one that the procedure began in; MariaDB lets a savepoint go, but reads nothing, once it has ended. */
@@ -147,12 +160,15 @@ export function endText(row: EvidenceRow): string {
   return `XA END ${xidLiteral(row)}`;
 }
 
+/** The evidence row of a branch: `there` shares its end, whatever that is; `perhaps`, since the branch may be back before it. */
+export type MarkerState = 'none' | 'perhaps' | 'there';
+
 /**
- * The same of a branch whose row was written before: refused (1690) unless the session still holds both locks, see `markerText`. Needed
- * for one phase; a branch that is prepared waits for the coordinator's word, which has heard the proof.
+ * In front of the end: refused (1048, 1690) unless the session holds both locks, see `markerText`; then the row is there. One that shares the
+ * branch's end is not written again: if something has ended the branch unseen, it would be committed by itself.
  */
-export function ownEndTexts(row: EvidenceRow): readonly string[] {
-  return [`SELECT EXP(IF(${holdsLock(row)},0,1000))`, endText(row)];
+export function proofText(marker: MarkerState, database: string, row: EvidenceRow, write = markerText): string {
+  return marker === 'there' ? `SELECT EXP(IF(${holdsLock(row)},0,1000))` : write(database, row, marker === 'perhaps');
 }
 
 export function prepareText(row: EvidenceRow): string {
