@@ -11,7 +11,6 @@ const ENGINES = ['coordinator/engine', 'participants/engine'];
 /** Names with two meanings that are being worked on: each goes from this list when it has one. */
 const OPEN_WORK: readonly string[] = [
   'Branch',
-  'BranchTools',
   'Branches',
   'Column',
   'Failure',

@@ -9,7 +9,7 @@ import { TYPE } from '../../src/participants/mysql/protocol/types.ts';
 import { connectionOptions, parseMysqlUrl } from '../../src/participants/mysql/session/options.ts';
 import { branchLock, startTexts, xidLiteral } from '../../src/participants/mysql/sql/texts.ts';
 import { CoordinatorError } from '../../src/xa/errors.ts';
-import type { Opening } from '../../src/xa/evidence.ts';
+import { NO_EVIDENCE, type Opening, rowEvidence } from '../../src/xa/evidence.ts';
 import { FORMAT_ID, parseXid, type Xid } from '../../src/xa/xid.ts';
 
 const COLUMN = { name: 'c', type: TYPE.DATETIME, charset: 63, unsigned: false, decimals: 6, json: false };
@@ -59,7 +59,10 @@ describe('XA RECOVER (faults B51)', () => {
       kind,
       row(FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts:abcdefghijkl'), kind),
     );
-    expect(ours).toMatchObject({ xid: xidOf('aaaaaaaaaa.1.z:accounts'), evidence: 'row:abcdefghijkl' });
+    expect(ours).toMatchObject({
+      xid: xidOf('aaaaaaaaaa.1.z:accounts'),
+      evidence: rowEvidence('abcdefghijkl' as Opening),
+    });
     const strangers: [number, Buffer, Buffer][] = [
       [1, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts:abcdefghijkl')],
       [FORMAT_ID, Buffer.from('aaaaaaaaaa.1.z'), Buffer.from('accounts')],
@@ -71,7 +74,7 @@ describe('XA RECOVER (faults B51)', () => {
     ];
     for (const [formatId, gtrid, bqual] of strangers) {
       const stranger = readRecoverRow(kind, row(formatId, gtrid, bqual, kind));
-      expect(stranger).toMatchObject({ xid: undefined, evidence: '' });
+      expect(stranger).toMatchObject({ xid: undefined, evidence: NO_EVIDENCE });
       expect(stranger.raw).toBe(`X'${gtrid.toString('hex')}',X'${bqual.toString('hex')}',${formatId}`);
     }
   });
