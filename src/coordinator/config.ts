@@ -75,7 +75,7 @@ export const coordinatorConfigSchema = z
       })
       .default(''),
     acceptWithoutHighWater: flagSetting(
-      'For one start: accept a log whose high-water file is lost, although nobody can tell whether its end is missing too.',
+      'For one start: accept a log whose high-water file is lost, although it cannot be known whether its end is missing, too.',
     ).default(false),
   })
   .superRefine((config, context) => {

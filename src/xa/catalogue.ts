@@ -29,17 +29,17 @@ export const CATALOGUE = {
   BRANCH_EXISTS: {
     status: 'ALREADY_EXISTS',
     retry: 'no',
-    advice: 'The transaction has that branch at another resource. Choose another branch qualifier.',
+    advice: 'The transaction already has that branch at another resource. Choose another branch qualifier.',
   },
   TXN_STATE: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
-    advice: 'The transaction is past the state that the request needs; the message says where it stands.',
+    advice: 'The transaction is no longer in a state in which this can be done; the message says where it stands.',
   },
   TXN_DECIDED: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
-    advice: 'The decision is durable and cannot be turned; the outcome is in the details.',
+    advice: 'The decision is durable and cannot be changed; the outcome is in the details.',
   },
   RESOURCE_UNKNOWN: {
     status: 'FAILED_PRECONDITION',
@@ -50,13 +50,13 @@ export const CATALOGUE = {
     status: 'UNAVAILABLE',
     retry: 'same-call',
     advice:
-      "The resource's participant is not attached just now. Try again; check its sidecar with `concordat resource list`.",
+      'No participant of the resource is attached at the moment. Try again; look at its sidecar with `concordat resource list`.',
   },
   BRANCHES_DIFFER: {
     status: 'ABORTED',
     retry: 'new-transaction',
     advice:
-      'The commit request names other branches than the transaction has. Outcome rolled-back: it was rolled back; commit only after every statement was answered. Outcome unknown: it is being committed, or is committed, with the branches that the message names; look at each before you run anything again.',
+      'The commit request names other branches than the transaction has. If the outcome is rolled-back, everything was rolled back: commit only after every statement was answered. If the outcome is unknown, the branches that the message names are being committed, or are committed: look at each of them before you run anything again.',
   },
   BRANCH_VOTED_NO: {
     status: 'ABORTED',
@@ -87,7 +87,7 @@ export const CATALOGUE = {
   OUTCOME_UNKNOWN: {
     status: 'UNKNOWN',
     retry: 'ask-outcome',
-    advice: 'The outcome cannot be told now. Ask GetTransaction with the id, and conclude nothing until it answers.',
+    advice: 'The outcome is not known now. Ask GetTransaction with the id, and assume nothing until it answers.',
   },
   OUTCOME_EXPIRED: {
     status: 'NOT_FOUND',
@@ -98,13 +98,13 @@ export const CATALOGUE = {
     status: 'DATA_LOSS',
     retry: 'no',
     advice:
-      'Branches ended against the decision, with evidence. Look with `concordat tx explain`, fix the data, then `concordat tx forget`.',
+      'Some branches ended against the decision, and the evidence is recorded. Look with `concordat tx explain`, fix the data, then run `concordat tx forget`.',
   },
   RESULTS_LOST: {
     status: 'DATA_LOSS',
     retry: 'no',
     advice:
-      'The transaction is committed, and answers of its statements did not arrive. Do not run it again; read anew.',
+      'The transaction is committed, but answers of its statements did not arrive. Do not run it again; read the data anew.',
   },
   LIMIT_TRANSACTIONS: {
     status: 'RESOURCE_EXHAUSTED',
@@ -125,7 +125,7 @@ export const CATALOGUE = {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'same-call',
     advice:
-      'As many resources are registered as may be. Look with `concordat resource list`, and let go of what is not yours: `concordat resource forget NAME`.',
+      'The coordinator has as many resources as it may register. Look with `concordat resource list`, and remove what is not yours: `concordat resource forget NAME`.',
   },
   LIMIT_METADATA: { status: 'RESOURCE_EXHAUSTED', retry: 'no', advice: 'The call metadata is too large. Send less.' },
   LIMIT_FRAME: {
@@ -137,24 +137,28 @@ export const CATALOGUE = {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'same-call',
     advice:
-      "The coordinator's disk is low: new transactions are refused while open ones finish. Free space on the log's volume.",
+      'The volume of the log is almost full: new transactions are refused, so that open ones can finish. Free space on it.',
   },
-  LIMIT_BACKUPS: { status: 'RESOURCE_EXHAUSTED', retry: 'same-call', advice: 'A backup is being made. Await its end.' },
+  LIMIT_BACKUPS: {
+    status: 'RESOURCE_EXHAUSTED',
+    retry: 'same-call',
+    advice: 'A backup is being made. Wait until it ends.',
+  },
   LIMIT_CONNECTIONS: {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'same-call',
     advice:
-      'The sidecar holds as many open branches as it may. Wait, or raise --max-branches and the limits of the database.',
+      'The sidecar has as many open branches as it may hold. Wait, or raise --max-branches and the limits of the database.',
   },
   LIMIT_RESULT: {
     status: 'RESOURCE_EXHAUSTED',
     retry: 'no',
-    advice: 'The statement returns more rows or bytes than a branch may answer. Add a LIMIT or read it in pages.',
+    advice: 'The statement returns more rows or bytes than one answer may have. Add a LIMIT, or read in pages.',
   },
   DRAINING: {
     status: 'UNAVAILABLE',
     retry: 'same-call',
-    advice: 'The coordinator is shutting down and takes no new transactions. Try again at the one that follows.',
+    advice: 'The coordinator is shutting down and takes no new transactions. Try again after its restart.',
   },
   STATEMENT_FAILED: {
     status: 'ABORTED',
@@ -176,7 +180,7 @@ export const CATALOGUE = {
   BRANCH_BUSY: {
     status: 'FAILED_PRECONDITION',
     retry: 'same-call',
-    advice: 'A statement of that branch is still running. Await each statement before the next.',
+    advice: 'A statement of that branch is still running. Wait for each answer before you send the next statement.',
   },
   STATEMENT_REFUSED: {
     status: 'INVALID_ARGUMENT',
@@ -192,7 +196,7 @@ export const CATALOGUE = {
   PREFLIGHT_FAILED: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
-    advice: 'The database cannot take part; the message names the setting and the fix.',
+    advice: 'The database cannot take part; the message names what is wrong and how to fix it.',
   },
   RESOURCE_IDENTITY: {
     status: 'PERMISSION_DENIED',
@@ -215,13 +219,13 @@ export const CATALOGUE = {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
-      'The database has served a life of this log that this copy does not know: nothing is decided by it, at no start. Find the newest log; if it is lost, look with `concordat log adopt --dry-run`.',
+      'The database has served a life of this log that this copy does not know: this is an old copy, and the coordinator decides nothing with it, however often it is started. Find the newest log; if it is lost, see what this copy lacks with `concordat log adopt --dry-run`.',
   },
   EPOCH_LEAP: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
     advice:
-      'The epoch of the coordinator is more than 10,000 above what the database knows, and is not believed; or the database has last served a life that is older than the 1,000 that the log remembers. The log of the participant has the statement that fixes it, if the coordinator is yours.',
+      'The epoch of the coordinator is more than 10,000 above the one that the database knows, which is not believed; or the database last served a life that is older than the 1,000 that the log remembers. If the coordinator is yours, the log of the participant has the statement that fixes this.',
   },
   RESOURCE_KNOWS_OTHER_LOG: {
     status: 'FAILED_PRECONDITION',
@@ -237,7 +241,7 @@ export const CATALOGUE = {
   RESOLUTION_CONTRADICTS: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',
-    advice: 'The resolution contradicts a durable decision. A decided commit is never turned.',
+    advice: 'The resolution contradicts a durable decision. A decided commit never changes.',
   },
   VERSION_CONFLICT: {
     status: 'ABORTED',
@@ -248,7 +252,7 @@ export const CATALOGUE = {
     status: 'UNKNOWN',
     retry: 'ask-outcome',
     advice:
-      'The log could not be written, or may not have been. The coordinator stops; after its restart ask for the outcome.',
+      'The log could not be written, or it is not known whether it was. The coordinator stops; ask for the outcome after its restart.',
   },
   LOG_DAMAGED: {
     status: 'DATA_LOSS',

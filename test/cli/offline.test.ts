@@ -20,7 +20,7 @@ describe('log verify', () => {
     writeFileSync(join(directory, 'log.db'), 'hello');
     const table = await runCli(['log', 'verify', '--data-dir', directory]);
     expect(table.stdout).toContain('could not be read');
-    expect(table.stderr).toMatch(/^Error LOG_FOREIGN: .*no SQLite database.*\n[\s\S]*Next: .*data directory/);
+    expect(table.stderr).toMatch(/^Error LOG_FOREIGN: .*not an SQLite database.*\n[\s\S]*Next: .*data directory/);
     expect(table.exit).toBe(9);
     const json = await runCli(['log', 'verify', '--data-dir', directory, '--output', 'json']);
     expect(JSON.parse(json.stdout)).toMatchObject({

@@ -15,7 +15,7 @@ it('a squatted name and engine are let go, durably and on record, and the right 
   expect((await right.hears('refused')).reason).toBe('RESOURCE_IDENTITY');
   const shown = await system.api.forgetResource({ ...ACT, resource: 'orders', dryRun: true });
   expect(shown.engineIdentity).toBe('engine-of-a-stranger');
-  expect(shown.effects.join(' ')).toContain('1 participants are sent away');
+  expect(shown.effects.join(' ')).toContain('1 participants are disconnected');
   expect((await system.api.resources({})).resources).toHaveLength(1);
   await system.api.forgetResource({ ...ACT, resource: 'orders' });
   expect((await squatter.hears('refused')).message).toContain('has let the name orders go');

@@ -142,7 +142,7 @@ describe('a copy of a log', () => {
       await system.dial('orders', known).hears('refused');
       const { effects } = await system.api.adoptLog({ ...WORDS, requestId: 'a', dryRun: true });
       expect(effects.join('\n')).toContain(`${gtrid}:orders`);
-      expect(effects.join('\n')).toContain('accounts: has not told');
+      expect(effects.join('\n')).toContain('accounts: has not said');
       expect((await refusal(system.api.adoptLog({ ...WORDS, requestId: 'a' }))).message).toContain('accounts');
       await system.dial('accounts', served(life)).hears('refused');
       await system.api.adoptLog({ ...WORDS, requestId: 'a' });

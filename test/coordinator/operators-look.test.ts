@@ -89,11 +89,13 @@ describe('an explanation', () => {
     accounts.send({ vote: { gtrid, bqual: 'accounts', vote: 'VOTE_PREPARED' } });
     await orders.hears('finish');
     expect(await text(gtrid)).toMatch(
-      /durable and is never turned[\s\S]*orders: its participant has been told; the answer is awaited/,
+      /durable and never changes[\s\S]*orders: its participant has been told; the answer is awaited/,
     );
     orders.cut();
     await system.detached(orders);
-    expect(await text(gtrid)).toMatch(/orders: no participant of orders is attached; it is told as soon as one is/);
+    expect(await text(gtrid)).toMatch(
+      /orders: no participant of orders is attached; the branch is told as soon as one is/,
+    );
     await committing;
     await system.api.resolve({ ...ROLLED_BACK, gtrid });
     expect(await text(gtrid)).toMatch(
@@ -113,10 +115,10 @@ describe('an explanation', () => {
     const { gtrid } = await system.transaction(orders);
     void system.api.commit({ gtrid }).catch(() => undefined);
     await orders.hears('finish');
-    expect(await text(gtrid)).toMatch(/orders was asked to commit; it will not before/);
+    expect(await text(gtrid)).toMatch(/orders was asked to commit; it does so only after/);
     orders.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'x7aaaaaaaaaa' } } });
     await orders.hears('finish', 2);
-    expect(await text(gtrid)).toMatch(/orders was told to commit; the engine's answer is the outcome/);
+    expect(await text(gtrid)).toMatch(/orders was told to commit. The engine's answer is the outcome/);
   });
 
   it('asks every engine what it shows now, and one that does not answer holds up nobody', async () => {

@@ -123,7 +123,7 @@ it('a log that was lost: five starts of its backup are refused, an empty directo
     'both databases have told',
     async () => {
       const { stdout } = await ask('log', 'adopt', '--dry-run');
-      return stdout.includes('has not told') ? undefined : stdout;
+      return stdout.includes('has not said') ? undefined : stdout;
     },
     30_000,
   );

@@ -32,9 +32,9 @@ describe('a foreign or newer file', () => {
 
   test.each([
     ['no bytes at all', Buffer.alloc(0), /the file is empty/],
-    ['one byte', Buffer.from('x'), /no SQLite database/],
-    ['random bytes', randomBytes(50_000), /no SQLite database/],
-    ['text', Buffer.from('not a log, but long enough to be mistaken for one\n'.repeat(50)), /no SQLite database/],
+    ['one byte', Buffer.from('x'), /not an SQLite database/],
+    ['random bytes', randomBytes(50_000), /not an SQLite database/],
+    ['text', Buffer.from('not a log, but long enough to be mistaken for one\n'.repeat(50)), /not an SQLite database/],
   ])('is refused and left as it is: %s (faults B75)', async (_, bytes, message) => {
     const directory = join(logs.root, `foreign-${bytes.length}`);
     await mkdir(directory);

@@ -10,7 +10,7 @@ import type { AdoptOptions } from './log-adopt.ts';
 import type { VerifyOptions } from './log-verify.ts';
 
 export function defineLog(log: Command): void {
-  log.description("Look at the coordinator's log, copy it, and take a copy for it.");
+  log.description("Show the coordinator's log, check it, copy it, or accept a copy in its place.");
   const status = log
     .command('status')
     .summary('size, room and flush time of the live log')
@@ -33,12 +33,12 @@ export function defineLog(log: Command): void {
 
   const adopt = log
     .command('adopt')
-    .summary('take an old copy of the log for the log, with the list of what it lacks')
+    .summary('accept an old copy as the log, with a list of what it lacks')
     .description(
-      'Take the copy of a log that the databases refuse (EPOCH_STALE) for the log, because the newest one is lost. Shows first what the copy lacks, as far as the participants tell, and asks for the last six characters of the identity. Nothing is presumed of what it lacks: you settle each prepared branch with `concordat tx resolve`. The coordinator stops then; start it again. Without a terminal and without --yes: exit 10.',
+      'Accept a copy of the log that the databases refuse (EPOCH_STALE), because the newest log is lost. First shows what the copy lacks, as far as the participants know, and asks for the last six characters of the identity. Nothing is presumed about what it lacks: you settle each prepared branch with `concordat tx resolve`. The coordinator stops then; start it again. Without a terminal and without --yes: exit 10.',
     )
     .option('--reason <text>', 'why: 10 to 1,000 printable characters, kept in the log')
-    .option('--incomplete', 'although databases of the log have not told what they know: they are gone')
+    .option('--incomplete', 'even if databases of the log have not said what they know, because they are gone')
     .option('--yes', 'do not ask; for scripts')
     .option('--dry-run', 'show what the copy lacks and change nothing')
     .addHelpText(

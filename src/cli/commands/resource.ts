@@ -49,9 +49,9 @@ Examples:
 
   const forget = resource
     .command('forget')
-    .summary('let go of a name that was registered by mistake or by a stranger')
+    .summary('remove a name that was registered by mistake or by a stranger')
     .description(
-      'Let a resource’s name and its engine’s identity go, so that another database can have the name, or this one another name. Only while nothing is pending there (exit 4). Shows the effects first and asks for the name. Without a terminal and without --yes: exit 10.',
+      'Remove a resource’s name and its engine’s identity, so that another database can have the name, or this one another name. Only while nothing is pending there (exit 4). Shows the effects first and asks for the name. Without a terminal and without --yes: exit 10.',
     )
     .addArgument(nameArgument());
   addConfirmationOptions(forget).addHelpText(

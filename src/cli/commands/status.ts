@@ -85,7 +85,7 @@ async function showStatus(context: Context): Promise<number> {
 
 const HEALTH_WORDS: Readonly<Record<Health, string>> = {
   serving: 'serving',
-  'not-serving': 'NOT serving: it recovers or drains',
+  'not-serving': 'NOT serving: it is recovering or draining',
   unknown: 'answers, health unknown',
 };
 const HEALTH_TONES: Readonly<Record<Health, Tone>> = { serving: 'good', 'not-serving': 'bad', unknown: 'warning' };

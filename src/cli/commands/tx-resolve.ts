@@ -41,7 +41,7 @@ function chosenResolution(options: ResolveOptions): Chosen {
     return { resolution: committed ? 'RESOLUTION_BRANCH_COMMITTED' : 'RESOLUTION_BRANCH_ROLLED_BACK', bqual: branch };
   }
   throw usageError(
-    'Say exactly one of: --rollback; --commit; --branch B --committed; --branch B --rolled-back.',
+    'Give exactly one of: --rollback; --commit; --branch B --committed; --branch B --rolled-back.',
     'Look first, with `concordat tx explain`: only it tells which of them is true.',
   );
 }

@@ -35,7 +35,7 @@ export function parseStrictJson(text: string): JsonResult {
 /** Editors write these marks, and none of them shows them. */
 function encodingProblem(text: string): string | undefined {
   if (text.startsWith('\ufeff')) {
-    return 'it begins with a byte order mark (BOM), which JSON has not: save it as UTF-8 without BOM';
+    return 'it begins with a byte order mark (BOM), which JSON does not allow: save it as UTF-8 without BOM';
   }
   return text.startsWith('\ufffd\ufffd') || text.includes('\0')
     ? 'it is not UTF-8 text, perhaps UTF-16: save it as UTF-8 without BOM'

@@ -151,7 +151,7 @@ function inOurWords(error: ServiceError, options: { readonly address: string; re
         {
           reason: 'NOT_AUTHENTICATED',
           message: `${address} refuses you: ${error.details}`,
-          advice: 'Ask whoever runs what stands between you and the coordinator.',
+          advice: 'Ask the people who run the proxy or firewall between you and the coordinator.',
           exit: EXIT.notAllowed,
         },
         error,

@@ -65,7 +65,9 @@ function healthCheck({ health }: Survey): Check {
   return {
     name: 'health',
     result: notServing ? 'failed' : 'warning',
-    finding: notServing ? 'not serving: it recovers, drains or has lost its log' : 'the coordinator does not tell',
+    finding: notServing
+      ? 'not serving: it is recovering, draining, or has lost its log'
+      : 'the coordinator does not say',
     fix: notServing ? 'Wait for the end of recovery or start it again; its log lines say which.' : '',
     exit: EXIT.unavailable,
   };
@@ -135,7 +137,7 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
       checks.push(ok(name, `${engine} ${engineVersion}, ${participants.length} attached`));
     }
     for (const finding of troubles(view)) {
-      const fix = `Fix what the database says; the participant tries again by itself. To ask it now: concordat resource check ${resource}`;
+      const fix = `Fix what the database complains about; the participant tries again by itself. To check at once: concordat resource check ${resource}`;
       checks.push({ name, result: 'failed', finding, fix, exit: EXIT.unavailable });
     }
     if (quarantinedBranches > 0) {

@@ -118,7 +118,10 @@ export async function confirm(console: Console, proposal: Proposal, options: Act
     return;
   }
   if (!console.interactive) {
-    throw unconfirmed('This needs a confirmation, and there is no terminal to ask at. It would do:', proposal.effects);
+    throw unconfirmed(
+      'This needs a confirmation, and there is no terminal to ask at. This would happen:',
+      proposal.effects,
+    );
   }
   const { id, effects } = proposal;
   const wanted = proposal.typed === 'id' ? id : id.slice(-CONFIRMATION_CHARS);

@@ -14,7 +14,7 @@ export interface LogView {
   readonly flushMicros: number;
   readonly flushLane: string;
   readonly forcedWrites: number;
-  /** Null: the coordinator does not tell. */
+  /** Null: the coordinator does not say. */
   readonly coordinatorVersion: string | null;
   readonly protocolVersion: number;
   /** What a person must know of the coordinator as a whole, with what to do. */

@@ -149,7 +149,7 @@ export class ResultsLostError extends ConcordatError {
       readonly cause: unknown;
     },
   ) {
-    const message = `The transaction ${gtrid} is committed, and answers of its statements are lost. Do not run it again.`;
+    const message = `The transaction ${gtrid} is committed, but answers of its statements are lost. Do not run it again.`;
     super(message, { code: 'RESULTS_LOST', retryable: false, cause: details.cause });
     this.gtrid = gtrid;
     this.results = details.results;

@@ -94,7 +94,7 @@ export class CoordinatorLink {
     try {
       const answer = this.request({ hello: { ...PROTOCOL, application, client } });
       const late = (): CoordinatorError =>
-        new CoordinatorError('CONNECTION_LOST', 'The coordinator took the connection and did not answer.');
+        new CoordinatorError('CONNECTION_LOST', 'The coordinator accepted the connection and did not answer.');
       const { welcome } = await within(answer, bounds, late);
       const identity = parseLogIdentity(welcome?.logIdentity ?? '');
       if (!welcome || identity === undefined) {

@@ -48,7 +48,7 @@ export function writeJson(value: object, what: string): string {
     }
     if (typeof part === 'number') {
       if (!Number.isFinite(part)) {
-        throw new TypeError(`${what} holds ${part}, which JSON has not`);
+        throw new TypeError(`${what} holds ${part}, which JSON does not have`);
       }
       return Object.is(part, -0) ? rawJSON('-0') : part;
     }

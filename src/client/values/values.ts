@@ -112,7 +112,7 @@ export function checkArrays(sql: string, parameters: readonly Parameter[], engin
     const value = parameters[position - 1];
     if (Array.isArray(value)) {
       throw new TypeError(
-        `parameter ${position} is an array in a list of IN, of which MySQL and MariaDB would find nothing; write one ? for each of its ${value.length} values`,
+        `parameter ${position} is an array in a list of IN, in which MySQL and MariaDB would find nothing; write one ? for each of its ${value.length} values`,
       );
     }
   }

@@ -162,6 +162,6 @@ function otherBranches(gtrid: string, what: string, cause: unknown): HeuristicOu
 }
 
 function unknownOutcome(gtrid: string, branches: readonly BranchIdentity[], cause: unknown): OutcomeUnknownError {
-  const message = `The outcome of ${gtrid} is not known yet. Conclude nothing: ask again with outcome('${gtrid}'), or with concordat tx show ${gtrid}.`;
+  const message = `The outcome of ${gtrid} is not known yet. Assume nothing: ask again with outcome('${gtrid}'), or with concordat tx show ${gtrid}.`;
   return new OutcomeUnknownError(message, { gtrid, branches, cause });
 }

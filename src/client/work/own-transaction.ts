@@ -227,7 +227,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   #overdue(): TransactionRolledBackError {
-    const message = 'The transaction was rolled back: its time is over, and the coordinator has not been heard.';
+    const message = 'The transaction was rolled back: its time is over, and the coordinator did not answer.';
     return new TransactionRolledBackError(message, { code: 'TXN_TIMEOUT', retryable: true, gtrid: this.gtrid });
   }
 

@@ -126,7 +126,10 @@ export class Operations {
     const holder = instanceOf(transaction, bqual);
     const link = (holder === '' ? undefined : directory.linkOf(resource, holder)) ?? directory.sidecarOf(resource);
     if (link === undefined) {
-      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the participant of ${resource} is not attached just now`);
+      throw new CoordinatorError(
+        'RESOURCE_UNAVAILABLE',
+        `the participant of ${resource} is not attached at the moment`,
+      );
     }
     const refused = driver.request(transaction, { kind: 'enlist-requested', bqual, instance: link.instance });
     if (refused?.kind === 'refuse-enlist') {

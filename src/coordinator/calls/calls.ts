@@ -236,7 +236,7 @@ export class Calls {
         if (call.verb === 'prepare') {
           this.#send(call, call.link);
         } else {
-          this.#conclude(call, unknown('the participant has not answered in time'));
+          this.#conclude(call, unknown('the participant did not answer in time'));
         }
       }
     }

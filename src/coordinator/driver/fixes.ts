@@ -28,7 +28,7 @@ const BY_ERRNO: Readonly<Record<number, string>> = {
 export function fixFor(gtrid: Gtrid, bqual: Bqual, reason: Reason): string {
   const { code, sqlstate = '', errno = 0 } = reason;
   const known = BY_SQLSTATE.find(([pattern]) => pattern.test(sqlstate))?.[1] ?? BY_ERRNO[errno];
-  const retry = `it is told again by itself, or at once with concordat tx retry ${gtrid}`;
+  const retry = `the coordinator repeats the call by itself; for a call at once run concordat tx retry ${gtrid}`;
   if (known !== undefined) {
     return `Next: ${known}; ${retry}.`;
   }

@@ -116,7 +116,7 @@ export class Unfinished {
         const { bqual } = branch;
         const decision = state.kind === 'committing' ? 'commit' : 'roll back';
         const seconds = Math.floor((now - since) / 1_000);
-        const message = `told to ${decision} for ${seconds} s, and has not: ${whyOpen(transaction, branch, directory)}`;
+        const message = `was told to ${decision} ${seconds} s ago and has not done it: ${whyOpen(transaction, branch, directory)}`;
         logger.warn({
           evt: 'branch-overdue',
           txn: gtrid,
@@ -152,7 +152,7 @@ export function whyOpen(
     if (refused !== undefined) {
       return `no participant of ${resource} is attached; one is refused: ${sentence(refused.message)} ${last}${otherDatabase(resource)}`;
     }
-    return `no participant of ${resource} is attached; it is told as soon as one is. ${last}${notAttached(bqual)}`;
+    return `no participant of ${resource} is attached; the branch is told as soon as one is. ${last}${notAttached(bqual)}`;
   }
   return reason === undefined
     ? 'its participant has been told; the answer is awaited.'

@@ -93,7 +93,7 @@ export function judgeReport(gtrid: Gtrid, report: BranchReport, facts: ReportFac
     // It may have been decided, in records that this log has not. What becomes of it is known elsewhere, if at all (D7).
     return {
       kind: 'kept',
-      why: 'the branch is of a life of which decisions may be missing: the log was restored. Next: look what its other databases show, then concordat tx resolve',
+      why: 'decisions of the life of this branch may be missing, since the log was restored. Next: look at what its other databases show, then run concordat tx resolve',
     };
   }
   if (remembered !== undefined && remembered !== 'rolled-back') {

@@ -73,7 +73,7 @@ function isStray({ branch }: OnePhase, report: BranchReport): boolean {
 }
 
 function changed(before: Evidence, now: Evidence): string {
-  return `its participant has announced the evidence ${formatEvidence(before)}, and now tells ${formatEvidence(now)}`;
+  return `its participant has announced the evidence ${formatEvidence(before)}, and now announces ${formatEvidence(now)}`;
 }
 
 /** Its holder votes with other evidence than it has announced: people hear of it. */

@@ -69,7 +69,7 @@ export function judgeLost(
     kind: 'allowed',
     word: resolution,
     effects: [
-      `the decision on ${gtrid} is not in this log: on your word it is taken as ${isCommit ? 'committed' : 'rolled back'}`,
+      `the decision on ${gtrid} is not in this log: on your word it counts as ${isCommit ? 'committed' : 'rolled back'}`,
       ...kept.map((bqual) => `${verb} the prepared branch ${bqual}`),
       `${verb} every other branch of it that turns up later. What its other databases show now should agree: look first`,
     ],
@@ -90,7 +90,7 @@ function judgeRollback(state: State): Judgement {
     case 'deciding':
     case 'committing':
       // D2: this is the promise that the whole product stands on.
-      return refused('RESOLUTION_CONTRADICTS', `the decision to commit ${state.gtrid} is made and is never turned`);
+      return refused('RESOLUTION_CONTRADICTS', `the decision to commit ${state.gtrid} is made and never changes`);
     case 'one-phase':
       return refused('TXN_STATE', `the only branch of ${state.gtrid} was asked to commit; its engine decides`);
     case 'rolling-back':

@@ -30,7 +30,7 @@ export function alarmsOf({ copy, others, quarantine, directory }: AlarmsParts): 
             {
               code: 'QUARANTINED',
               message: `${name}: ${quarantinedText(quarantine.countAt(name))} prepared ${kept.length === 1 ? 'branch' : 'branches'} of which this log cannot tell what was decided: ${names}. They hold their locks`,
-              fix: 'concordat tx explain <id>, look what its other databases show, then concordat tx resolve <id> --commit or --rollback',
+              fix: 'concordat tx explain <id>, look at what its other databases show, then run concordat tx resolve <id> --commit or --rollback',
             },
           ];
     }),

@@ -53,7 +53,7 @@ function forgottenError(
 ): CoordinatorError {
   return new CoordinatorError(
     'EPOCH_LEAP',
-    `the database of ${resource} has last served epoch ${epoch} of the log ${identity}, which is older than the ${lives?.length} lives that this log remembers, so that nobody can tell whether it was one of them. Next: if no copy of this log was ever started, let an administrator take the token of that life away (at PostgreSQL: update concordat.epoch set token = '' where identity = '${identity}'; at MySQL and MariaDB the same in concordat_epoch)`,
+    `the database of ${resource} has last served epoch ${epoch} of the log ${identity}, which is older than the ${lives?.length} lives that this log remembers, so that it cannot be known whether it was one of them. Next: if no copy of this log was ever started, let an administrator take the token of that life away (at PostgreSQL: update concordat.epoch set token = '' where identity = '${identity}'; at MySQL and MariaDB the same in concordat_epoch)`,
   );
 }
 
@@ -149,7 +149,7 @@ export class LogCopy {
     if (silent.length > 0 && !incomplete) {
       throw new CoordinatorError(
         'TXN_STATE',
-        `${silent.join(', ')} ${silent.length === 1 ? 'has' : 'have'} not told what this copy lacks; start the participants and look again, or say --incomplete if these databases are gone`,
+        `${silent.join(', ')} ${silent.length === 1 ? 'has' : 'have'} not said what this copy lacks; start the participants and look again, or give --incomplete if these databases are gone`,
       );
     }
     if (lostTo >= EPOCH_MAX) {
@@ -177,13 +177,13 @@ export class LogCopy {
       const unknown = (known?.branches ?? []).filter(({ gtrid }) => log.outcome(gtrid).kind !== 'decided');
       if (!this.#heard.has(resource)) {
         lines.push(
-          `${name}: has not told what it knows since this start${refusal ? `; it refused this copy with epoch ${refusal.epoch}` : ''}.`,
+          `${name}: has not said what it knows since this start${refusal ? `; it refused this copy with epoch ${refusal.epoch}` : ''}.`,
         );
       } else {
         const names = unknown.map((xid) => formatXid(xid)).join(', ');
         const branches = unknown.length === 0 ? 'no prepared branch' : `${unknown.length} prepared branches`;
         lines.push(
-          `${name}: has served epoch ${known?.epoch ?? 0}, and holds ${branches} that this copy has no decision of${names && `: ${names}`}.`,
+          `${name}: has served epoch ${known?.epoch ?? 0}, and holds ${branches} for which this copy has no decision${names && `: ${names}`}.`,
         );
       }
     }

@@ -114,8 +114,8 @@ export class Successors {
     const { name, engineIdentity, links } = resource;
     const effects = [
       `${name} is no resource any more, and ${engineIdentity} has no name; the log keeps who did it and why`,
-      ...(links.length === 0 ? [] : [`${links.length} participants are sent away: ${links.map(wordOf).join(', ')}`]),
-      `whoever attaches first gets the name, so stop what must not: the sidecar of the right database registers it again`,
+      ...(links.length === 0 ? [] : [`${links.length} participants are disconnected: ${links.map(wordOf).join(', ')}`]),
+      `the first participant that attaches gets the name: stop those that must not have it; the sidecar of the right database registers the name again`,
       `what its database still holds prepared is not touched any more: look there for branches of ${name}`,
     ];
     if (!request.dryRun) {

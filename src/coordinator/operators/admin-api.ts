@@ -144,7 +144,7 @@ export class AdminApi {
     }
     const sidecar = directory.sidecarOf(name);
     if (sidecar === undefined) {
-      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the sidecar of ${name} is not attached just now`);
+      throw new CoordinatorError('RESOURCE_UNAVAILABLE', `the sidecar of ${name} is not attached at the moment`);
     }
     const { branches, findings } = await sidecar.scan();
     return { branches, findings: [...findings, ...others.findings(name, branches)] };

@@ -30,15 +30,15 @@ export function explain(transaction: HeldTransaction, directory: Directory, now:
     case 'one-phase':
       return [
         state.branch.evidence.kind === 'none'
-          ? `Its only branch ${state.branch.bqual} was asked to commit; it will not before its participant has announced what proves the commit.`
-          : `Its only branch ${state.branch.bqual} was told to commit; the engine's answer is the outcome, and is being asked for.`,
+          ? `Its only branch ${state.branch.bqual} was asked to commit; it does so only after its participant has announced what will prove the commit.`
+          : `Its only branch ${state.branch.bqual} was told to commit. The engine's answer is the outcome; the coordinator is asking for it.`,
         waiting(state.branch, transaction, directory, now),
       ];
     case 'deciding':
       return ['Every vote is yes, and the decision to commit is being written to the log. It may be durable already.'];
     case 'committing':
       return [
-        'The decision to commit is durable and is never turned.',
+        'The decision to commit is durable and never changes.',
         ...state.branches.map((branch) => waiting(branch, transaction, directory, now)),
       ];
     case 'rolling-back':
@@ -66,7 +66,7 @@ export function explainKept(gtrid: Gtrid, kept: readonly Quarantined[]): string[
   return [
     'Its decision may be missing in this log, which was restored, or is not the one that the database has served: nothing is presumed of it.',
     `Kept as they were found prepared: ${kept.map(({ bqual }) => bqual).join(', ')}. They hold their locks.`,
-    `Look what its other databases show and what its client was told, then run: concordat tx resolve ${gtrid} --commit|--rollback --reason '…'`,
+    `Look at what its other databases show and what its client was told, then run: concordat tx resolve ${gtrid} --commit|--rollback --reason '…'`,
   ];
 }
 

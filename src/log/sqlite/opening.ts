@@ -57,7 +57,7 @@ export async function beginLife(settings: OpeningSettings): Promise<OpenedLog> {
   const { image } = inspection;
   if (mark === undefined && image.life.epoch > 0 && !settings.acceptWithoutHighWater) {
     throw damaged(
-      `${files.highWater} is missing or unreadable, so that nobody can tell whether the log is complete; restore it, or restore a backup with its own high-water file`,
+      `${files.highWater} is missing or unreadable, so that it cannot be known whether the log is complete; restore it, or restore a backup with its own high-water file`,
     );
   }
   const replayed = await replay(image);

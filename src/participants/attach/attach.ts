@@ -76,7 +76,7 @@ export class Attach {
   refuse(life: Welcome, recorded: RecordedLife): void {
     const state = this.#state;
     if (standingOf(life, recorded) === 'moved') {
-      this.restart('the database was told of another life of the log meanwhile');
+      this.restart('the database has recorded another life of the log meanwhile');
     } else if (state.kind === 'ready' || state.kind === 'raising' || state.kind === 'comparing') {
       const evt = standingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
       const { epoch } = recorded;

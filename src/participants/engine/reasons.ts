@@ -4,7 +4,7 @@ import type { Reason } from '../../xa/vocabulary.ts';
 /** D3: prepared now, the branch could be committed with some of its statements missing. */
 export const INCOMPLETE: Reason = {
   code: 'BRANCH_STATE',
-  message: 'the last statement of the branch had not come when its vote was wanted',
+  message: 'the last statement of the branch had not arrived when its vote was asked for',
   retryable: true,
 };
 

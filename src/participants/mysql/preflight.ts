@@ -64,7 +64,7 @@ const CHECKS: readonly Check[] = [
       ? undefined
       : fatal(
           'version',
-          `${engine.version} may lose prepared branches: when their session ends, or in a crash`,
+          `${engine.version} may lose prepared branches when their session ends, or in a crash`,
           `upgrade ${engine.kind} to ${floor.join('.')} or later`,
         );
   },
@@ -138,7 +138,7 @@ const CHECKS: readonly Check[] = [
       : undefined,
   ({ settings }) =>
     settings.get('replicate_do_db') || settings.get('replicate_ignore_db')
-      ? warning('replicate_do_db', 'XA does not go together with replication filters', 'replicate the whole server')
+      ? warning('replicate_do_db', 'XA does not work with replication filters', 'replicate the whole server')
       : undefined,
 ];
 

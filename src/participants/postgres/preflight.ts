@@ -168,7 +168,7 @@ function roleFindings(facts: Facts): readonly PreflightFinding[] {
     findings.push({
       fatal: true,
       check: 'evidence',
-      message: `the table ${BRANCH_TABLE} ${facts.unreliable}: a branch that was committed could be told as not committed`,
+      message: `the table ${BRANCH_TABLE} ${facts.unreliable}: a branch that was committed could be reported as not committed`,
       fix: `make it a table as \`concordat participant --print-sql postgresql\` has it: look at \\d+ ${BRANCH_TABLE}, then alter table ${BRANCH_TABLE} set logged, disable row level security, or drop the trigger or rule`,
     });
   }

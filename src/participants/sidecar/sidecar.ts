@@ -70,7 +70,8 @@ export async function openSidecar(
   const resource = parseResourceName(config.resource);
   const listen = parseAddress(config.listen);
   if (resource === undefined || typeof listen === 'string') {
-    const what = resource === undefined ? `resource ${config.resource} is no name` : `listen ${String(listen)}`;
+    const what =
+      resource === undefined ? `resource ${config.resource} is not a valid name` : `listen ${String(listen)}`;
     throw new CoordinatorError('CONFIG_INVALID', what);
   }
   const rm = ports.openEngine?.() ?? (await openEngine(config, ports));

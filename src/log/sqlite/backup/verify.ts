@@ -107,5 +107,5 @@ function historyProblems(path: string, image: LogImage): readonly Problem[] {
 }
 
 function markProblem(path: string, mark: 'missing' | 'damaged'): Problem {
-  return { code: 'LOG_DAMAGED', message: `${path} is ${mark}: nobody can tell whether the log is complete` };
+  return { code: 'LOG_DAMAGED', message: `${path} is ${mark}: it cannot be known whether the log is complete` };
 }

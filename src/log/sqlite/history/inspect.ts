@@ -94,7 +94,7 @@ function checkFileHeader(path: string): void {
   if (length < header.length || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
     throw new Refused(
       'LOG_FOREIGN',
-      `the file is no SQLite database (${length < 100 ? `${length} bytes` : 'other content'})`,
+      `the file is not an SQLite database (${length < 100 ? `${length} bytes` : 'other content'})`,
     );
   }
   checkMarks(header.readUInt32BE(68), header.readUInt32BE(60));

@@ -22,7 +22,7 @@ export interface MysqlGateListener {
 /** They leave the transaction as it is, or end the connection, which is noticed otherwise. */
 const HARMLESS = new Set(['Ping', 'CloseStatement', 'Quit']);
 const SEVERAL_FAILED =
-  'a text with transaction control of its own failed on its way, and how much of it was done cannot be told';
+  'a text with transaction control of its own failed on its way, and it is not known how much of it was done';
 
 export class MysqlGate {
   readonly #connection: MysqlConnection;

@@ -72,7 +72,7 @@ export class Fences {
         };
       default: {
         const why = stuck?.message ?? (typeof standing === 'object' ? standing.reason.message : 'it is prepared');
-        const message = `the answer to COMMIT was lost, and how it ended cannot be told now: ${why}`;
+        const message = `the answer to COMMIT was lost, and it is not known now how it ended: ${why}`;
         return { kind: 'unknown', reason: { code: 'OUTCOME_UNKNOWN', message, retryable: true } };
       }
     }
