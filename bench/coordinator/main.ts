@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCore } from '../../src/coordinator/core.ts';
-import type { Logger } from '../../src/lib/logger.ts';
+import type { EventLogger } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
@@ -26,7 +26,11 @@ Commits per second of the coordinator alone: real sessions, driver and log with 
   --help`;
 
 const silent = (): void => undefined;
-const QUIET: Logger = { ...{ debug: silent, info: silent, warn: silent }, error: console.error, fatal: console.error };
+const QUIET: EventLogger = {
+  ...{ debug: silent, info: silent, warn: silent },
+  error: console.error,
+  fatal: console.error,
+};
 
 const { values } = parseArgs({
   options: {

@@ -7,7 +7,7 @@ import { judgeAnswer, judgeReport, judgeRow, type ReportFacts } from '../../src/
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { BranchReport } from '../../src/coordinator/engine/reports.ts';
 import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
-import type { Logger } from '../../src/lib/logger.ts';
+import type { EventLogger } from '../../src/lib/logger.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import { openingOf } from '../../src/xa/evidence.ts';
@@ -142,6 +142,6 @@ function foreign(epoch: number): readonly Gtrid[] {
   return ['zzzzzzzzzz.1.1', 'abcdefghii.1.1', `${IDENTITY}.${epoch + 1}.1`] as Gtrid[];
 }
 
-const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
+const SILENT: EventLogger = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
 
 function ignore(): void {}

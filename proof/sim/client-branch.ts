@@ -1,6 +1,6 @@
 // One branch of a client's transaction: statements that go to its site one after the other, and may be lost or repeated on the way.
 import type { BranchIdentity } from '../../src/client/public/errors.ts';
-import type { Failure, Work, WorkBranch } from '../../src/client/work/work.ts';
+import type { Work, WorkBranch, WorkFailure } from '../../src/client/work/work.ts';
 import { parseBqual, parseGtrid, type Xid } from '../../src/xa/xid.ts';
 import type { Attempt } from './attempt.ts';
 import type { Embedded } from './embedded.ts';
@@ -26,7 +26,7 @@ export class ClientBranch implements WorkBranch {
   readonly #parts: ClientBranchParts;
   #identity: BranchIdentity | undefined;
   #stop: ((error: unknown) => void) | undefined;
-  #failure: Failure | undefined;
+  #failure: WorkFailure | undefined;
 
   constructor(parts: ClientBranchParts) {
     this.#parts = parts;
@@ -54,7 +54,7 @@ export class ClientBranch implements WorkBranch {
     return true;
   }
 
-  stop(failure: Failure): void {
+  stop(failure: WorkFailure): void {
     this.#failure ??= failure;
     this.#stop?.(failure.error);
   }

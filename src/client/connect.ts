@@ -9,7 +9,7 @@ import {
   checkMilliseconds,
   OUTCOME_TIMEOUT_DEFAULT_MS,
 } from './public/options.ts';
-import { CoordinatorSession, type SessionSettings } from './session/coordinator-session.ts';
+import { type ClientSettings, CoordinatorSession } from './session/coordinator-session.ts';
 import { ResourceLinks } from './session/resource-links.ts';
 import { Embedding } from './work/embedding.ts';
 
@@ -32,7 +32,7 @@ export async function connect(
   checkMilliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs);
   options.signal?.throwIfAborted();
   const links = new ResourceLinks(options.logger);
-  const settings: SessionSettings = {
+  const settings: ClientSettings = {
     address,
     application: options.application ?? '',
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT_MS,

@@ -1,7 +1,7 @@
 // What of a coordinator is not its transport: the driver and everything that serves over it, recovered. gRPC stands before it in the
 // server, a simulated network in the simulator.
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { PARTICIPANTS_MAX } from '../xa/limits.ts';
@@ -33,7 +33,7 @@ interface CoreOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly defaultTimeoutMs: number;
   readonly openTransactionsMax: number;
   readonly outcomesMax: number;

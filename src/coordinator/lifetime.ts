@@ -3,7 +3,7 @@
 import type { Server } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import { atMost } from '../lib/wait.ts';
 import type { ClientSessions } from './applications/client-session.ts';
 import type { Operations } from './applications/operations.ts';
@@ -25,7 +25,7 @@ interface LifetimeParts {
   readonly operations: Operations;
   readonly sessions: ClientSessions;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly drainGraceMs: number;
 }
 

@@ -6,7 +6,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { parseAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import { openSqliteLog } from '../log/sqlite/sqlite-log.ts';
 import { cannotListen } from '../wire/bind.ts';
@@ -28,7 +28,7 @@ interface CoordinatorProgram extends AsyncDisposable {
 /** @throws {CoordinatorError} LOG_LOCKED, LOG_DAMAGED, LOG_FOREIGN, LOG_NEWER, CONFIG_INVALID: nothing was started. */
 export async function runCoordinator(
   config: CoordinatorConfig,
-  parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
+  parts: { readonly clock: Clock; readonly random: Random; readonly logger: EventLogger },
 ): Promise<CoordinatorProgram> {
   const { clock, random, logger } = parts;
   const log = await openSqliteLog({

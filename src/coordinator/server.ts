@@ -3,7 +3,7 @@
 import { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { bind } from '../wire/bind.ts';
@@ -20,7 +20,7 @@ interface CoordinatorOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   /** `host:port`; port 0 takes any free one. */
   readonly listen: string;
   readonly defaultTimeoutMs: number;

@@ -5,7 +5,7 @@ export type LogFields = Readonly<Record<string, unknown>> & {
   readonly evt: string;
 };
 
-export interface Logger {
+export interface EventLogger {
   debug(fields: LogFields): void;
   info(fields: LogFields): void;
   warn(fields: LogFields): void;

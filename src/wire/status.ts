@@ -1,7 +1,7 @@
 // CoordinatorError <-> gRPC status: one mapping, with google.rpc.Status details in the trailer.
 import { Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import { CATALOGUE, CoordinatorError, type ErrorCode, isErrorCode, STATUS } from '../xa/errors.ts';
 import { messageType } from './proto.ts';
 
@@ -33,7 +33,7 @@ export function toCoordinatorError(error: unknown): CoordinatorError {
 }
 
 /** A bug says nothing of its inside to the caller, and everything to the log. */
-export function logged(logger: Logger, where: string, error: unknown): CoordinatorError {
+export function logged(logger: EventLogger, where: string, error: unknown): CoordinatorError {
   const known = toCoordinatorError(error);
   if (known.code === 'INTERNAL') {
     logger.error({ evt: 'handler-failed', where, err: error });

@@ -1,7 +1,7 @@
 // What stands between the network and every handler of one call: limits on metadata and waiting, and one mapping of errors.
 import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/logger.ts';
+import type { EventLogger } from '../lib/logger.ts';
 import { CoordinatorError } from '../xa/errors.ts';
 import { UNARY_DEADLINE_MAX_MS } from '../xa/limits.ts';
 import { checkMetadata } from './metadata.ts';
@@ -10,7 +10,7 @@ import { logged, toStatus } from './status.ts';
 
 export interface UnaryParts {
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 /** Who calls. */

@@ -4,7 +4,7 @@ import { openConsole, type Streams } from '../../src/cli/show/console.ts';
 import { formatBytes, formatDuration, formatMicros, parseDurationMs } from '../../src/cli/show/duration.ts';
 import { printable, printableJson } from '../../src/cli/show/escape.ts';
 import { ansi, plain } from '../../src/cli/show/paint.ts';
-import { type Column, renderFields, renderTable } from '../../src/cli/show/table.ts';
+import { renderFields, renderTable, type TableColumn } from '../../src/cli/show/table.ts';
 
 describe('durations', () => {
   it.each([
@@ -80,7 +80,7 @@ interface Row {
   readonly id: string;
   readonly count: number;
 }
-const COLUMNS: readonly Column<Row>[] = [
+const COLUMNS: readonly TableColumn<Row>[] = [
   { header: 'ID', value: (row) => row.id },
   {
     header: 'COUNT',

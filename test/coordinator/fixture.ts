@@ -4,7 +4,7 @@ import { type Coordinator, startCoordinator } from '../../src/coordinator/server
 import type { BranchRef } from '../../src/gen/concordat/v1/BranchRef.ts';
 import type { TransactionInfo__Output as TransactionInfo } from '../../src/gen/concordat/v1/TransactionInfo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
-import type { LogFields, Logger } from '../../src/lib/logger.ts';
+import type { EventLogger, LogFields } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
@@ -29,7 +29,7 @@ export interface SystemOptions {
 }
 
 /** Events in the order they were logged. */
-export class EventList implements Logger {
+export class EventList implements EventLogger {
   readonly events: LogFields[] = [];
   readonly debug = (fields: LogFields): void => void this.events.push(fields);
   readonly info = this.debug;

@@ -9,19 +9,7 @@ const SRC = resolve(import.meta.dirname, '../../src');
 const ENGINES = ['coordinator/engine', 'participants/engine'];
 
 /** Names with two meanings that are being worked on: each goes from this list when it has one. */
-const OPEN_WORK: readonly string[] = [
-  'Branch',
-  'Branches',
-  'Column',
-  'Failure',
-  'Logger',
-  'PoolOptions',
-  'RunOptions',
-  'SessionSettings',
-  'SessionsOptions',
-  'Statements',
-  'Step',
-];
+const OPEN_WORK: readonly string[] = ['PoolOptions', 'RunOptions', 'Step'];
 
 /** By name: the folders that export it, the two engines as one. */
 function exported(): Map<string, Set<string>> {

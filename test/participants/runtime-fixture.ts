@@ -1,7 +1,7 @@
 // A participant runtime on a memory engine, attached over real gRPC to a coordinator that the test plays.
 
 import type { Clock } from '../../src/lib/clock.ts';
-import type { LogFields, Logger } from '../../src/lib/logger.ts';
+import type { EventLogger, LogFields } from '../../src/lib/logger.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { dialGrpc } from '../../src/participants/attach/grpc-dial.ts';
@@ -36,7 +36,7 @@ export function resourceName(text: string): ResourceName {
 export const ACCOUNTS = resourceName('accounts');
 
 /** Events in the order they were logged. */
-export class EventList implements Logger {
+export class EventList implements EventLogger {
   readonly events: LogFields[] = [];
   readonly debug = (): void => undefined;
   readonly info = (fields: LogFields): void => void this.events.push(fields);

@@ -9,7 +9,7 @@ import { maskSecret } from '../config/secrets.ts';
 import { settingsOf } from '../config/settings.ts';
 import { describeOrigin } from '../config/sources.ts';
 import { type Context, onRun } from '../run/globals.ts';
-import { type Column, renderTable } from '../show/table.ts';
+import { renderTable, type TableColumn } from '../show/table.ts';
 
 interface ConfigOptions {
   readonly config?: string;
@@ -91,12 +91,12 @@ function showConfig({ console }: Context, program: Program, loaded: Loaded<unkno
   return EXIT.ok;
 }
 
-const COLUMNS: readonly Column<Resolved>[] = [
+const COLUMNS: readonly TableColumn<Resolved>[] = [
   { header: 'SETTING', value: (each) => each.setting.key },
   { header: 'VALUE', value: (each) => String(shownValue(each) ?? '-') },
 ];
 
-const ORIGIN_COLUMNS: readonly Column<Resolved>[] = [
+const ORIGIN_COLUMNS: readonly TableColumn<Resolved>[] = [
   { header: 'FROM', value: originOf },
   { header: 'OVERRIDES', value: (each) => each.overridden.map(describeOrigin).join(', ') || '-' },
 ];

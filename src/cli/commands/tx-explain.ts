@@ -4,7 +4,7 @@ import type { Context } from '../run/globals.ts';
 import { formatDuration } from '../show/duration.ts';
 import { printable } from '../show/escape.ts';
 import type { Tone } from '../show/paint.ts';
-import { type Column, renderFields, renderTable } from '../show/table.ts';
+import { renderFields, renderTable, type TableColumn } from '../show/table.ts';
 import {
   type BranchView,
   describeReason,
@@ -68,7 +68,7 @@ export async function explainTransaction(context: Context, id: string): Promise<
   return exitOfTransaction(transaction);
 }
 
-const COLUMNS: readonly Column<Line>[] = [
+const COLUMNS: readonly TableColumn<Line>[] = [
   { header: 'BRANCH', value: ({ branch }) => branch.bqual },
   { header: 'STATE', value: ({ branch }) => branch.state, tone: ({ branch }) => toneOf(branch.state) },
   { header: 'ENGINE SHOWS NOW', value: ({ seen }) => shown(seen), tone: ({ seen }) => shownTone(seen) },

@@ -4,7 +4,7 @@ import { JSON_VERSION, type OutputFormat } from '../show/console.ts';
 import { printable, printableJson } from '../show/escape.ts';
 import { type ExitCode, exitOf } from './exit-codes.ts';
 
-export interface Failure {
+export interface CommandFailure {
   /** From the error catalogue, or one of the command line's own: USAGE, CONFIRMATION_MISSING, NOT_AUTHENTICATED. */
   readonly reason: string;
   readonly message: string;
@@ -19,10 +19,10 @@ export interface Failure {
 /** An error that only the command line knows, or that it can advise on better than the catalogue. */
 export class CliError extends Error {
   override readonly name = 'CliError';
-  readonly failure: Failure;
+  readonly failure: CommandFailure;
 
   constructor(
-    failure: Omit<Failure, 'details' | 'metadata'> & Partial<Pick<Failure, 'details' | 'metadata'>>,
+    failure: Omit<CommandFailure, 'details' | 'metadata'> & Partial<Pick<CommandFailure, 'details' | 'metadata'>>,
     cause?: unknown,
   ) {
     super(failure.message, cause === undefined ? undefined : { cause });
@@ -41,7 +41,7 @@ export function configError(message: string, details: readonly string[] = []): C
   return new CliError({ reason: 'CONFIG_INVALID', message, details, advice, exit: EXIT.usage });
 }
 
-export function toFailure(error: unknown): Failure {
+export function toFailure(error: unknown): CommandFailure {
   if (error instanceof CliError) {
     return error.failure;
   }
@@ -63,7 +63,7 @@ export function toFailure(error: unknown): Failure {
  * What goes to standard error, with the final newline: as JSON one document on one line, whatever belongs to it.
  * @param stack for who reports a bug; not printed where it is empty.
  */
-export function renderFailure(failure: Failure, output: OutputFormat, stack: readonly string[] = []): string {
+export function renderFailure(failure: CommandFailure, output: OutputFormat, stack: readonly string[] = []): string {
   if (output === 'json') {
     const { exit, ...rest } = failure;
     return `${printableJson({ version: JSON_VERSION, kind: 'error', ...rest, exitCode: exit, ...(stack.length === 0 ? {} : { stack }) }, 0)}\n`;

@@ -6,7 +6,7 @@ import type { ResourceInfo__Output } from '../../gen/concordat/v1/ResourceInfo.t
 import type { ScannedBranch__Output } from '../../gen/concordat/v1/ScannedBranch.ts';
 import { quarantinedText } from '../../xa/quarantined.ts';
 import { formatDuration } from './duration.ts';
-import type { Column } from './table.ts';
+import type { TableColumn } from './table.ts';
 import { describeReason, enumWord, type ReasonView, viewReason } from './transaction-view.ts';
 
 interface ParticipantView {
@@ -112,7 +112,7 @@ function attached({ address, kind, trouble }: ParticipantView): string {
   return `${address ?? kind}${trouble === null ? '' : ' REFUSED'}`;
 }
 
-export const RESOURCE_COLUMNS: readonly Column<ResourceView>[] = [
+export const RESOURCE_COLUMNS: readonly TableColumn<ResourceView>[] = [
   { header: 'RESOURCE', value: (row) => row.name },
   { header: 'ENGINE', value: (row) => `${row.engine} ${row.engineVersion}`.trim() || '-' },
   {
@@ -180,7 +180,7 @@ export function viewPrepared(branch: ScannedBranch__Output): PreparedView {
   };
 }
 
-export const PREPARED_COLUMNS: readonly Column<PreparedView>[] = [
+export const PREPARED_COLUMNS: readonly TableColumn<PreparedView>[] = [
   { header: 'OURS', value: (row) => (row.ours ? 'yes' : 'no') },
   { header: 'TRANSACTION', value: (row) => row.id ?? '-' },
   { header: 'BRANCH', value: (row) => row.bqual ?? '-' },

@@ -2,7 +2,7 @@
 import { printable } from './escape.ts';
 import type { Paint, Tone } from './paint.ts';
 
-export interface Column<Row> {
+export interface TableColumn<Row> {
   readonly header: string;
   /** Any text; it is made printable here. */
   readonly value: (row: Row) => string;
@@ -19,7 +19,7 @@ export interface Layout {
 const GAP = '  ';
 
 /** Lines, each ending in a newline. An empty table has its header only. */
-export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], layout: Layout): string {
+export function renderTable<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[], layout: Layout): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
   const widths = columns.map((column, index) =>
     Math.max(column.header.length, ...cells.map((line) => length(line[index] ?? ''))),
@@ -40,7 +40,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
   return `${lines.join('\n')}\n`;
 }
 
-function renderRecords<Row>(columns: readonly Column<Row>[], rows: readonly Row[], layout: Layout): string {
+function renderRecords<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[], layout: Layout): string {
   const records = rows.map((row) =>
     renderFields(
       columns.map((column) => [column.header, column.value(row), column.tone?.(row)] as const),

@@ -6,7 +6,7 @@ import type { TransactionInfo__Output } from '../../gen/concordat/v1/Transaction
 import { wireEvidenceText } from '../../wire/evidence.ts';
 import { formatDuration } from './duration.ts';
 import type { Tone } from './paint.ts';
-import type { Column } from './table.ts';
+import type { TableColumn } from './table.ts';
 
 export interface ReasonView {
   readonly code: string;
@@ -128,7 +128,7 @@ export function toneOf(word: string | null): Tone | undefined {
   return word === null ? undefined : TONES[word];
 }
 
-export const TRANSACTION_COLUMNS: readonly Column<TransactionView>[] = [
+export const TRANSACTION_COLUMNS: readonly TableColumn<TransactionView>[] = [
   { header: 'TRANSACTION', value: (row) => row.id },
   { header: 'STATE', value: (row) => row.state, tone: (row) => toneOf(row.state) },
   { header: 'OUTCOME', value: (row) => row.outcome ?? '-', tone: (row) => toneOf(row.outcome) },
@@ -136,7 +136,7 @@ export const TRANSACTION_COLUMNS: readonly Column<TransactionView>[] = [
   { header: 'BRANCHES', value: (row) => row.branches.map((branch) => branch.bqual).join(' ') || '-' },
 ];
 
-export const BRANCH_COLUMNS: readonly Column<BranchView>[] = [
+export const BRANCH_COLUMNS: readonly TableColumn<BranchView>[] = [
   { header: 'BRANCH', value: (row) => row.bqual },
   { header: 'RESOURCE', value: (row) => row.resource },
   { header: 'STATE', value: (row) => row.state, tone: (row) => toneOf(row.state) },

@@ -14,7 +14,7 @@ import { COORDINATOR_CHANNEL, channelCredentials } from './channel.ts';
 import { CoordinatorLink } from './coordinator-link.ts';
 import { toClientError } from './failures.ts';
 
-export interface SessionSettings {
+export interface ClientSettings {
   readonly address: string;
   readonly application: string;
   readonly connectTimeoutMs: number;
@@ -39,7 +39,7 @@ const RECONNECT: Backoff = { firstMs: 50, maxMs: 2_000 };
 const TOKEN_CHARS = 26;
 
 export class CoordinatorSession {
-  readonly settings: SessionSettings;
+  readonly settings: ClientSettings;
   readonly #client: TransactionServiceClient;
   /** Who we are over all sessions: request ids are ours alone. */
   readonly #token: string;
@@ -49,7 +49,7 @@ export class CoordinatorSession {
   #directory = new Map<string, ResourceEntry>();
   #failure: unknown;
 
-  constructor(settings: SessionSettings) {
+  constructor(settings: ClientSettings) {
     this.settings = settings;
     this.#token = settings.random.base32(TOKEN_CHARS);
     this.#client =

@@ -11,7 +11,7 @@ import { lostStatement } from '../session/failures.ts';
 import type { ResourceLink } from '../session/resource-link.ts';
 import type { Parameter } from '../values/values.ts';
 import { resultOf, StatementNumbers, statementRequest } from './statement-request.ts';
-import type { Failure, Work, WorkBranch } from './work.ts';
+import type { Work, WorkBranch, WorkFailure } from './work.ts';
 
 /** Where a branch is to live. */
 export interface Placement {
@@ -35,7 +35,7 @@ interface BranchSettings {
   readonly place: () => Placement | Promise<Placement>;
 }
 
-export class Branch implements Resource, WorkBranch {
+export class SidecarBranch implements Resource, WorkBranch {
   readonly name: string;
   readonly #settings: BranchSettings;
   readonly #numbers: StatementNumbers;
@@ -98,7 +98,7 @@ export class Branch implements Resource, WorkBranch {
     return true;
   }
 
-  stop(failure: Failure): void {
+  stop(failure: WorkFailure): void {
     for (const id of this.#running.keys()) {
       this.#placement?.link.abandon(id);
     }

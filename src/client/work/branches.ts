@@ -5,7 +5,7 @@ import type { BranchStart } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import type { ResourceLinks } from '../session/resource-links.ts';
-import { Branch, type Placement } from './branch.ts';
+import { type Placement, SidecarBranch } from './branch.ts';
 import type { Embedding } from './embedding.ts';
 import type { Work } from './work.ts';
 
@@ -21,12 +21,12 @@ export interface ClientParts {
 const SIDECAR_WAIT_MS = 10_000;
 
 /** The sidecar branches of one transaction, by resource, made when they are first named. */
-export class Branches {
+export class WorkBranches {
   readonly #parts: ClientParts;
   readonly #work: Work;
   readonly #start: BranchStart;
   readonly #place: (resource: string) => Placement | Promise<Placement>;
-  readonly #byResource = new Map<string, Branch>();
+  readonly #byResource = new Map<string, SidecarBranch>();
 
   constructor(
     parts: ClientParts,
@@ -43,7 +43,7 @@ export class Branches {
   get(resource: string): Resource {
     let branch = this.#byResource.get(resource);
     if (branch === undefined) {
-      branch = new Branch({
+      branch = new SidecarBranch({
         resource,
         work: this.#work,
         start: this.#start,

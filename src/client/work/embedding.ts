@@ -2,14 +2,14 @@
 
 import type { LogFields } from '../../lib/logger.ts';
 import type { EmbeddedParticipants } from '../../participants/embedded/participants.ts';
-import type { SessionSettings } from '../session/coordinator-session.ts';
+import type { ClientSettings } from '../session/coordinator-session.ts';
 
 /** Belongs to one client. */
 export class Embedding {
-  readonly #settings: SessionSettings;
+  readonly #settings: ClientSettings;
   #participants: Promise<EmbeddedParticipants> | undefined;
 
-  constructor(settings: SessionSettings) {
+  constructor(settings: ClientSettings) {
     this.#settings = settings;
   }
 

@@ -9,7 +9,7 @@ import type { Resource } from '../public/resource.ts';
 import type { TransactionWork } from '../public/transaction.ts';
 import { toClientError } from '../session/failures.ts';
 import type { Placement } from './branch.ts';
-import { Branches, type ClientParts } from './branches.ts';
+import { type ClientParts, WorkBranches } from './branches.ts';
 import { printable } from './printable.ts';
 import { Work } from './work.ts';
 
@@ -18,7 +18,7 @@ export class JoinedTransaction implements TransactionWork {
   readonly gtrid: Gtrid;
   readonly #parts: ClientParts;
   readonly #work: Work;
-  readonly #branches: Branches;
+  readonly #branches: WorkBranches;
   #enlisted = 0;
 
   constructor(parts: ClientParts, gtrid: Gtrid, options: JoinOptions) {
@@ -27,7 +27,7 @@ export class JoinedTransaction implements TransactionWork {
     // The beginner may never hear of a statement that failed here, and must not commit without it.
     const onFailure = (error: unknown): void => this.#forbidCommit(error);
     this.#work = new Work(gtrid, parts.session.settings.clock, { signal: options.signal, onFailure });
-    this.#branches = new Branches(parts, this.#work, options, (name) => this.#enlist(name));
+    this.#branches = new WorkBranches(parts, this.#work, options, (name) => this.#enlist(name));
   }
 
   get context(): string {

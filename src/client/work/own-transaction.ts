@@ -10,7 +10,7 @@ import type { CommitResult, EnlistedConnection, EnlistOptions, Transaction } fro
 import type { LinkedTransaction } from '../session/coordinator-link.ts';
 import type { Connection } from '../session/coordinator-session.ts';
 import { endedOutside, type RefusedError, rolledBackByReason, toClientError } from '../session/failures.ts';
-import { Branches, type ClientParts, placeBranch, Qualifiers } from './branches.ts';
+import { type ClientParts, placeBranch, Qualifiers, WorkBranches } from './branches.ts';
 import { commitTransaction, rollbackTransaction } from './ending.ts';
 import { EnlistedConnections } from './enlisted.ts';
 import { printable } from './printable.ts';
@@ -28,7 +28,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   readonly #connection: Connection;
   readonly #options: TransactionOptions;
   readonly #work: Work;
-  readonly #branches: Branches;
+  readonly #branches: WorkBranches;
   readonly #enlisted: EnlistedConnections;
   readonly #qualifiers = new Qualifiers();
   readonly #beginId: number;
@@ -53,7 +53,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     this.#beginId = connection.link.begin(gtrid, timeoutMs, this);
     this.#work = new Work(gtrid, clock, { signal: options.signal });
     this.#work.limit(timeoutMs || connection.welcome.defaultTimeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
-    this.#branches = new Branches(parts, this.#work, options, (name) =>
+    this.#branches = new WorkBranches(parts, this.#work, options, (name) =>
       placeBranch(parts, this.#work, name, this.#qualifiers.next(name)),
     );
     this.#enlisted = new EnlistedConnections(parts, gtrid, this.#work);

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { BranchIdentity } from '../public/errors.ts';
 
 /** Why the work goes no further. Wrapped, because anything may be thrown; made when it is looked at, because mostly nobody does. */
-export interface Failure {
+export interface WorkFailure {
   readonly error: unknown;
 }
 
@@ -16,7 +16,7 @@ export interface WorkBranch {
   /** Asks the participant for the branch's vote, which goes to the coordinator. False: it could not be asked. */
   askForVote(): boolean;
   /** The work failed or ended: reject what is unanswered. */
-  stop(failure: Failure): void;
+  stop(failure: WorkFailure): void;
 }
 
 /** Belongs to one transaction object. */
@@ -30,7 +30,7 @@ export class Work {
   #overdue: { readonly graceMs: number; readonly late: () => unknown } | undefined;
   #unanswered = 0;
   #deadline = Number.POSITIVE_INFINITY;
-  #failure: Failure | undefined;
+  #failure: WorkFailure | undefined;
 
   constructor(
     gtrid: string,
@@ -60,7 +60,7 @@ export class Work {
   }
 
   /** The first thing that went wrong. */
-  get failure(): Failure | undefined {
+  get failure(): WorkFailure | undefined {
     if (this.#failure === undefined && this.#signal?.aborted === true) {
       this.fail(this.#signal.reason);
     }
@@ -120,7 +120,7 @@ export class Work {
 
   /** The transaction is over, or its end was asked for: later statements are refused with what `late` makes. Idempotent. */
   finish(late: () => unknown): void {
-    const failure: Failure = {
+    const failure: WorkFailure = {
       get error() {
         return late();
       },
@@ -153,7 +153,7 @@ export class Work {
 
   readonly #onAbort = (): void => this.fail(this.#signal?.reason);
 
-  #stop(failure: Failure): void {
+  #stop(failure: WorkFailure): void {
     this.#unwatch();
     for (const branch of this.#branches) {
       branch.stop(failure);

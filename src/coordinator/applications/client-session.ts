@@ -7,7 +7,7 @@ import type { SessionHello__Output as SessionHello } from '../../gen/concordat/v
 import type { SessionRequest__Output as SessionRequest } from '../../gen/concordat/v1/SessionRequest.ts';
 import type { SessionResponse } from '../../gen/concordat/v1/SessionResponse.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
 import { agreedProtocol } from '../../wire/protocol.ts';
@@ -40,7 +40,7 @@ interface SessionParts {
   readonly epoch: number;
   readonly defaultTimeoutMs: number;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 type Stream = ServerDuplexStream<SessionRequest, SessionResponse>;

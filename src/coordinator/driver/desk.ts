@@ -1,6 +1,6 @@
 // Where participants are heard and told, whatever transaction it is about: what they say reaches the one that is held, answers count from
 // whoever was asked, and calls wait here for whoever is away.
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { EvidenceRow } from '../../xa/evidence.ts';
 import { ORPHANS_MAX } from '../../xa/limits.ts';
 import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
@@ -24,7 +24,7 @@ export interface DeskParts {
   readonly calls: Calls;
   readonly unreached: UnreachedBranches;
   readonly evidence: EvidenceRows;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly apply: (transaction: HeldTransaction, event: Event) => void;
 }
 

@@ -1,7 +1,7 @@
 // The driver: takes events to the engine and carries out what it asks for. Everything that happens to a transaction, from a
 // client, a participant, a timer, the log or recovery, goes through `apply`.
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Log } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -28,7 +28,7 @@ interface DriverParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly directory: Directory;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly outcomesMax: number;
 }
 
@@ -50,7 +50,7 @@ export class Driver {
   readonly #timers: Timers;
   readonly #waiting: EndWaits;
   readonly #unfinished: Unfinished;
-  readonly #logger: Logger;
+  readonly #logger: EventLogger;
   readonly #queue: { readonly transaction: HeldTransaction; readonly event: Event }[] = [];
   #draining = false;
   #closed = false;

@@ -1,7 +1,7 @@
 // Carries out what the engine asks for: calls to participants, records for the log, retries, answers, alarms.
 import { unreachable } from '../../lib/assert.ts';
 import { failpoint } from '../../lib/failpoint.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import type { Calls } from '../calls/calls.ts';
@@ -17,7 +17,7 @@ interface EffectsParts {
   readonly evidence: EvidenceRows;
   readonly timers: Timers;
   readonly unfinished: Unfinished;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly apply: (transaction: HeldTransaction, event: Event) => void;
   readonly answer: (transaction: HeldTransaction, level: 'decided' | 'applied') => void;
   /** A record may or may not be durable: nothing may go on (D2). */

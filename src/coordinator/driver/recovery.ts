@@ -1,6 +1,6 @@
 // Recovery at start: what the log holds open enters through the driver's one door, and waits there for its participants.
 
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import type { Gtrid } from '../../xa/xid.ts';
@@ -14,7 +14,7 @@ export interface RecoveryParts {
   /** Takes the transactions whose records contradict each other. */
   readonly unreadable: Set<Gtrid>;
   readonly directory: Pick<Directory, 'register'>;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 /** Records that contradict each other are left alone, so that the rest recovers (faults F91). */

@@ -1,7 +1,7 @@
 // Branches that are told how to end and do not: each reason is told to people once, and a branch that stays open for a minute is told
 // again and again, with what to do about it (D12).
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, formatXid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
@@ -25,7 +25,7 @@ export interface UnfinishedParts {
   readonly transactions: Registry;
   readonly directory: Directory;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 export class Unfinished {

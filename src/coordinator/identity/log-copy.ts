@@ -1,7 +1,7 @@
 // A log that is not the one which the databases have served: an old copy, or one beside the original. It is refused, durably, until a
 // person adopts it with the list of what it lacks before them (D7, D8).
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log, RecoveredLog } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -22,7 +22,7 @@ interface LogCopyParts {
   readonly driver: Driver;
   readonly directory: Directory;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 type Refusal = Extract<LogRecord, { kind: 'life-refused' }>;

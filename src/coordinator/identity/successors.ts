@@ -1,6 +1,6 @@
 // Another database in the place of a resource's former one: accepted by an operator, by name, when nothing is pending at the former.
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -46,7 +46,7 @@ interface SuccessorsParts {
   readonly quarantine: Quarantine;
   readonly log: Log;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 /** Named in the message of a refusal; the dry run tells all. */

@@ -1,7 +1,7 @@
 // Whether the participants of a resource see one database: what one of them writes there, the others must read. The engine's identity
 // does not tell that, since a byte copy, and a standby that was promoted while its primary lives on, have the same.
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Directory, KnownResource, Link, TokenAnswer } from '../calls/directory.ts';
@@ -14,7 +14,7 @@ interface WitnessParts {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 export class Witness {

@@ -1,6 +1,6 @@
 // What operators do to transactions: judged by the engine, written to the log before the effect, shown before it is done.
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -33,7 +33,7 @@ interface ResolutionsParts {
   readonly quarantine: Quarantine;
   readonly lost: LostDecisions;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 type Action = Extract<LogRecord, { kind: 'operator-action' }>['action'];

@@ -1,13 +1,13 @@
 // What a sidecar says of its database with each heartbeat: people see it where they see that the sidecar is attached.
 import type { Reason__Output as WireReason } from '../../gen/concordat/v1/Reason.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Directory, Link } from '../calls/directory.ts';
 import { tellReason } from '../driver/fixes.ts';
 import { decodeTrouble } from './messages.ts';
 
 interface EngineTroubleParts {
   readonly directory: Directory;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 /** Notes why the database refuses the sidecar, or that it answers; one line for each change. Before it is attached that is nobody's business. */

@@ -8,7 +8,7 @@ import type { CoordinatorMessage } from '../../gen/concordat/v1/CoordinatorMessa
 import type { ParticipantMessage__Output as ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Ready__Output as Ready } from '../../gen/concordat/v1/Ready.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { Pulse } from '../../lib/pulse.ts';
 import type { Log } from '../../log/log.ts';
 import { FrameWriter } from '../../wire/frames.ts';
@@ -45,7 +45,7 @@ export interface ParticipantParts {
   readonly reports: Reports;
   readonly log: Log;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 export type AttachStream = ServerDuplexStream<AttachRequest, AttachResponse>;

@@ -1,6 +1,6 @@
 // What becomes of what participants tell of transactions that are not held: overtaken Begins, orphans of an earlier life, late messages,
 // rows that are left. What to conclude is in engine/absent.ts; here the facts are gathered, and what is concluded is carried out.
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import { parseRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX, ORPHANS_MAX } from '../../xa/limits.ts';
@@ -27,7 +27,7 @@ export interface AbsentParts {
   readonly transactions: Registry;
   readonly leases: Leases;
   readonly log: Log;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly quarantine: Quarantine;
   readonly defaultTimeoutMs: number;
   /** Whether a transaction may still be begun: not while draining, not beyond the limits. */

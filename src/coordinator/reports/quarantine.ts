@@ -1,7 +1,7 @@
 // Branches that are not touched, because this log does not know their life, or not wholly: the wrong log, or an old copy of it (D8).
 import type { Clock } from '../../lib/clock.ts';
 import { DistinctCount } from '../../lib/distinct-count.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { QUARANTINED_NAMED_MAX } from '../../xa/quarantined.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid, type ResourceName, type Xid } from '../../xa/xid.ts';
@@ -34,10 +34,10 @@ interface Beyond {
 
 export class Quarantine {
   readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #logger: EventLogger;
   readonly #resources = new Map<ResourceName, Listed>();
 
-  constructor(clock: Clock, logger: Logger) {
+  constructor(clock: Clock, logger: EventLogger) {
     this.#clock = clock;
     this.#logger = logger;
   }

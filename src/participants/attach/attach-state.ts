@@ -3,7 +3,7 @@ import type { AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
 import type { HeldBranch } from '../../gen/concordat/v1/HeldBranch.ts';
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Pulse } from '../../lib/pulse.ts';
 import type { Random } from '../../lib/random.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
@@ -17,7 +17,7 @@ export interface AttachOptions {
   readonly dial: DialCoordinator;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly engine: EngineWatch;
   /** What this participant and its engine are. @throws {EngineError} the engine cannot be asked. */
   readonly introduce: () => Promise<AttachHello>;

@@ -1,6 +1,6 @@
 // What the participant knows of its engine: who it is, what would break later, and whether it answers.
 import type { AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { reasonOf } from '../reasons.ts';
 import { isOtherEngine, otherEngine, type ResourceManager } from '../resource-manager.ts';
@@ -9,7 +9,7 @@ import type { KnownLogs } from './known-logs.ts';
 interface EngineWatchOptions {
   readonly rm: ResourceManager;
   readonly logs: KnownLogs;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly onAnswers: (answers: boolean) => void;
   /** Another database answers at the address: what the coordinator was told is not true any more. */
   readonly onOtherEngine: (why: string) => void;

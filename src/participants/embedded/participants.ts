@@ -1,7 +1,7 @@
 // The participants inside this process: one for each resource that the application enlists connections of, attached when first needed.
 
 import type { Clock } from '../../lib/clock.ts';
-import type { LogFields, Logger } from '../../lib/logger.ts';
+import type { EventLogger, LogFields } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import { within } from '../../lib/wait.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -27,7 +27,7 @@ export interface EmbeddedSettings {
   readonly address: string;
   /** How long a participant may take to attach. */
   readonly connectTimeoutMs: number;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -144,7 +144,7 @@ export class EmbeddedParticipants implements AsyncDisposable {
     }
   }
 
-  #logger(onProblem: (message: string) => void): Logger {
+  #logger(onProblem: (message: string) => void): EventLogger {
     const { logger } = this.#settings;
     const problem = (fields: LogFields): void => {
       onProblem(String(fields['message'] ?? fields.evt));

@@ -1,7 +1,7 @@
 // The coordinator's commands, each to the one that carries it out, after a look at whether the branch is ours to touch.
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { formatXid, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
 import { type Command, resultMessage, toWireReason, voteMessage, type Welcome } from '../attach/attach-messages.ts';
@@ -17,7 +17,7 @@ export interface CommandsOptions {
   readonly resource: ResourceName;
   readonly rm: ResourceManager;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly branches: Branches;
   readonly tokens: Tokens;
   readonly report: (message: ParticipantMessage) => void;

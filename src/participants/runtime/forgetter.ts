@@ -1,6 +1,6 @@
 // Evidence that the coordinator has accounted for: deleted in batches, and left to the next sweep of markers when that fails.
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { EvidenceRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
 import { reasonOf } from '../reasons.ts';
@@ -9,7 +9,7 @@ import type { ResourceManager } from '../resource-manager.ts';
 export interface ForgetterOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 const COLLECT_MS = 1_000;

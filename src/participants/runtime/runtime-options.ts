@@ -1,6 +1,6 @@
 // What a participant runtime is given, and what it tells of itself.
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import type { ResourceName } from '../../xa/xid.ts';
@@ -17,7 +17,7 @@ export interface RuntimeOptions {
   readonly dial: DialCoordinator;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly maxBranches?: number;
   readonly onStatus?: (status: RuntimeStatus) => void;
   /** The coordinator refused the attachment; it is tried again, since most reasons can be fixed, unless the caller disposes. */

@@ -3,7 +3,7 @@
 import { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { atMost } from '../../lib/wait.ts';
 import { bind } from '../../wire/bind.ts';
 import { addHealth } from '../../wire/health.ts';
@@ -28,7 +28,7 @@ export interface Seat {
 
 export interface ServerPorts {
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
 }
 
 /** grpc-js has no limits of its own on any of these. A stream lives as long as its application; only idle connections end. */

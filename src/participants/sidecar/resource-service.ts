@@ -3,7 +3,7 @@ import type { ExecuteRequest__Output } from '../../gen/concordat/v1/ExecuteReque
 import type { ExecuteResponse } from '../../gen/concordat/v1/ExecuteResponse.ts';
 import type { PrepareRequest__Output } from '../../gen/concordat/v1/PrepareRequest.ts';
 import type { ResourceServiceHandlers } from '../../gen/concordat/v1/ResourceService.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { type UnaryParts, unary } from '../../wire/unary.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
@@ -39,7 +39,7 @@ export class ResourceService {
     };
   }
 
-  get logger(): Logger {
+  get logger(): EventLogger {
     return this.#options.logger;
   }
 

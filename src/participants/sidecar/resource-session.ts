@@ -7,7 +7,7 @@ import type { ResourceCall__Output } from '../../gen/concordat/v1/ResourceCall.t
 import type { ResourceReply } from '../../gen/concordat/v1/ResourceReply.ts';
 import type { ResourceSessionRequest__Output } from '../../gen/concordat/v1/ResourceSessionRequest.ts';
 import type { ResourceSessionResponse } from '../../gen/concordat/v1/ResourceSessionResponse.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import { FrameWriter } from '../../wire/frames.ts';
 import { checkMetadata } from '../../wire/metadata.ts';
 import { QueueBudget } from '../../wire/queue-budget.ts';
@@ -25,7 +25,7 @@ export interface Weighed<T> {
 }
 
 interface ResourceCalls {
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   execute(request: ExecuteRequest__Output): Promise<Weighed<ExecuteResponse>>;
   /** Never throws. */
   prepare(request: PrepareRequest__Output): void;

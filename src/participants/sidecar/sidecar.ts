@@ -3,7 +3,7 @@
 import { formatAddress, parseAddress } from '../../lib/address.ts';
 import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Logger } from '../../lib/logger.ts';
+import type { EventLogger } from '../../lib/logger.ts';
 import type { Random } from '../../lib/random.ts';
 import { atMost } from '../../lib/wait.ts';
 import { CoordinatorError, type ErrorCode, EXIT } from '../../xa/errors.ts';
@@ -26,7 +26,7 @@ export type SidecarConfig = Pick<
 export interface SidecarPorts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   /** Opens another engine than the URL's; for tests. */
   readonly openEngine?: () => ResourceManager;
 }

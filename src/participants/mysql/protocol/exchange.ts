@@ -4,7 +4,7 @@ import { unreachable } from '../../../lib/assert.ts';
 import type { SqlValue } from '../../resource-manager.ts';
 import { queryFrame } from './frames.ts';
 import {
-  type Column,
+  type ColumnDefinition,
   Cursor,
   eofStatus,
   isEof,
@@ -36,7 +36,7 @@ export type Result =
   | { readonly kind: 'cells'; readonly rows: Cells; readonly status: number }
   | {
       readonly kind: 'values';
-      readonly columns: readonly Column[];
+      readonly columns: readonly ColumnDefinition[];
       readonly rows: readonly (readonly SqlValue[])[];
       readonly status: number;
     }
@@ -76,7 +76,7 @@ type State = { readonly kind: 'head' } | { readonly kind: 'skip'; left: number }
 
 interface Rows {
   readonly kind: 'columns' | 'rows';
-  readonly columns: Column[];
+  readonly columns: ColumnDefinition[];
   readonly cells: (readonly (Buffer | null)[])[];
   readonly values: (readonly SqlValue[])[];
 }

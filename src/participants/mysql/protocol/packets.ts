@@ -24,7 +24,7 @@ export interface ServerError {
   readonly message: string;
 }
 
-export interface Column {
+export interface ColumnDefinition {
   readonly name: string;
   readonly type: number;
   /** 63: binary, not text. */
@@ -138,7 +138,7 @@ export function readOk(payload: Buffer): OkPacket {
 }
 
 /** `extended`: MariaDB's metadata follow the names, because the client asked for them when it connected. */
-export function readColumn(payload: Buffer, extended: boolean): Column {
+export function readColumn(payload: Buffer, extended: boolean): ColumnDefinition {
   const cursor = new Cursor(payload);
   for (let skipped = 0; skipped < 4; skipped += 1) {
     cursor.chunk();

@@ -20,7 +20,7 @@ export type Preparation =
   | { readonly kind: 'prepared'; readonly statement: PreparedStatement }
   | Extract<Result, { kind: 'error' }>;
 
-export class Statements {
+export class PreparedStatements {
   readonly #wire: Wire;
   /** Least recently used first. */
   readonly #cached = new Map<string, PreparedStatement>();

@@ -1,11 +1,11 @@
 // Dates and times of the binary protocol, written as the server writes them in text: nothing passes through a JavaScript Date.
-import type { Column, Cursor } from './packets.ts';
+import type { ColumnDefinition, Cursor } from './packets.ts';
 import { TYPE } from './types.ts';
 
 /** The fraction has as many digits as the value needs. */
 const NOT_FIXED = 31;
 
-export function readDate(cursor: Cursor, column: Column): string {
+export function readDate(cursor: Cursor, column: ColumnDefinition): string {
   const length = cursor.uint(1);
   const end = cursor.offset + length;
   const [year, month, day] = length >= 4 ? [cursor.uint(2), cursor.uint(1), cursor.uint(1)] : [0, 0, 0];
@@ -16,7 +16,7 @@ export function readDate(cursor: Cursor, column: Column): string {
   return column.type === TYPE.DATE ? date : `${date} ${clock(hour, minute, second, micros, column)}`;
 }
 
-export function readTime(cursor: Cursor, column: Column): string {
+export function readTime(cursor: Cursor, column: ColumnDefinition): string {
   const length = cursor.uint(1);
   const end = cursor.offset + length;
   const negative = length >= 8 && cursor.uint(1) === 1;
@@ -27,7 +27,7 @@ export function readTime(cursor: Cursor, column: Column): string {
   return `${negative ? '-' : ''}${clock(days * 24 + hour, minute, second, micros, column)}`;
 }
 
-function clock(hour: number, minute: number, second: number, micros: number, column: Column): string {
+function clock(hour: number, minute: number, second: number, micros: number, column: ColumnDefinition): string {
   const digits = column.decimals === NOT_FIXED ? (micros === 0 ? 0 : 6) : Math.min(column.decimals, 6);
   const fraction = digits === 0 ? '' : `.${pad(micros, 6).slice(0, digits)}`;
   return `${pad(hour)}:${pad(minute)}:${pad(second)}${fraction}`;

@@ -1,6 +1,6 @@
 // Rows as the server sends them, turned into typed values without loss: binary rows of prepared statements, text rows of the rest.
 import type { SqlValue } from '../../resource-manager.ts';
-import { type Column, Cursor } from './packets.ts';
+import { type ColumnDefinition, Cursor } from './packets.ts';
 import { readDate, readTime } from './temporal.ts';
 import { TYPE } from './types.ts';
 
@@ -8,7 +8,7 @@ const BINARY_CHARSET = 63;
 const NULL: SqlValue = { kind: 'null' };
 
 /** A row of a prepared statement. */
-export function readBinaryRow(payload: Buffer, columns: readonly Column[]): readonly SqlValue[] {
+export function readBinaryRow(payload: Buffer, columns: readonly ColumnDefinition[]): readonly SqlValue[] {
   // A zero byte, then one bit for each column, offset by two, that says whether it is NULL.
   const nullBytes = (columns.length + 9) >> 3;
   const cursor = new Cursor(payload, 1 + nullBytes);
@@ -19,7 +19,7 @@ export function readBinaryRow(payload: Buffer, columns: readonly Column[]): read
   });
 }
 
-function readBinary(cursor: Cursor, column: Column): SqlValue {
+function readBinary(cursor: Cursor, column: ColumnDefinition): SqlValue {
   const { bytes, offset } = cursor;
   switch (column.type) {
     case TYPE.TINY:
@@ -56,14 +56,14 @@ function readBinary(cursor: Cursor, column: Column): SqlValue {
 }
 
 /** A row of a statement that cannot be prepared. */
-export function readTextRow(payload: Buffer, columns: readonly Column[]): readonly SqlValue[] {
+export function readTextRow(payload: Buffer, columns: readonly ColumnDefinition[]): readonly SqlValue[] {
   return readCells(payload, columns.length).map((cell, i) => {
     const column = columns[i];
     return cell === null || column === undefined ? NULL : readText(cell, column);
   });
 }
 
-function readText(cell: Buffer, column: Column): SqlValue {
+function readText(cell: Buffer, column: ColumnDefinition): SqlValue {
   switch (column.type) {
     case TYPE.TINY:
     case TYPE.SHORT:
@@ -86,7 +86,7 @@ function readText(cell: Buffer, column: Column): SqlValue {
 }
 
 /** What both protocols send as bytes with a length. */
-function readChunk(chunk: Buffer, column: Column): SqlValue {
+function readChunk(chunk: Buffer, column: ColumnDefinition): SqlValue {
   switch (column.type) {
     case TYPE.DECIMAL:
     case TYPE.NEWDECIMAL:
@@ -123,7 +123,7 @@ const UTF8MB4: readonly (readonly [first: number, last: number])[] = [
 ];
 
 /** A text that would be read as UTF-8, and is sent in another character set: a routine has changed that of the session's results. */
-export function isMisread({ type, charset }: Column): boolean {
+export function isMisread({ type, charset }: ColumnDefinition): boolean {
   return (
     TEXTS.has(type) &&
     charset !== BINARY_CHARSET &&

@@ -7,7 +7,7 @@ import { EngineError } from '../../resource-manager.ts';
 import { refusedError } from '../protocol/errors.ts';
 import { type Answer, errorOf, type Request, textRequest } from '../protocol/exchange.ts';
 import { resetFrame } from '../protocol/frames.ts';
-import { Statements } from '../protocol/statements.ts';
+import { PreparedStatements } from '../protocol/statements.ts';
 import { connectWire, type Wire } from '../protocol/wire.ts';
 import {
   type FreshSettings,
@@ -28,10 +28,10 @@ export interface Patience {
   readonly onSilence: (wire: Wire) => void;
 }
 
-export interface SessionSettings extends FreshSettings, Patience {}
+export interface MysqlSessionSettings extends FreshSettings, Patience {}
 
 /** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting or does not keep it. */
-export async function openSession(options: ConnectionOptions, settings: SessionSettings): Promise<Session> {
+export async function openSession(options: ConnectionOptions, settings: MysqlSessionSettings): Promise<Session> {
   const wire = await connectWire(options);
   try {
     const reset: Request = { frame: resetFrame(), answer: 'cells' };
@@ -65,10 +65,10 @@ export async function within<T>(wire: Wire, limit: Patience, work: () => Promise
 /** Used by one branch at a time. */
 export class Session {
   readonly wire: Wire;
-  readonly statements: Statements;
+  readonly statements: PreparedStatements;
   /** See `MysqlSession`. */
   readonly onePhaseIsVolatile: boolean;
-  readonly #settings: SessionSettings;
+  readonly #settings: MysqlSessionSettings;
   /** What it said of itself when it was opened. */
   readonly #origin: Origin;
   #isUsed = false;
@@ -77,12 +77,16 @@ export class Session {
   /** For whoever uses the session now. */
   whenLost: ((reason: Reason) => void) | undefined;
 
-  constructor(wire: Wire, settings: SessionSettings, found: { readonly origin: Origin; readonly hasBinlog: boolean }) {
+  constructor(
+    wire: Wire,
+    settings: MysqlSessionSettings,
+    found: { readonly origin: Origin; readonly hasBinlog: boolean },
+  ) {
     this.wire = wire;
     this.onePhaseIsVolatile = found.hasBinlog && settings.engine === 'mariadb';
     this.#settings = settings;
     this.#origin = found.origin;
-    this.statements = new Statements(wire);
+    this.statements = new PreparedStatements(wire);
     wire.onLost((reason) => this.whenLost?.(reason));
   }
 

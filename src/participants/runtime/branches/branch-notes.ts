@@ -1,9 +1,9 @@
 // What the log hears of a branch.
 import { unreachable } from '../../../lib/assert.ts';
-import type { Logger } from '../../../lib/logger.ts';
+import type { EventLogger } from '../../../lib/logger.ts';
 import type { Note } from '../../engine/effect.ts';
 
-export function logNote(logger: Logger, branch: string, note: Note): void {
+export function logNote(logger: EventLogger, branch: string, note: Note): void {
   switch (note.kind) {
     case 'commit-of-unprepared':
       logger.error({ evt: note.kind, branch, state: note.state });

@@ -3,7 +3,7 @@
 import type { ParticipantMessage } from '../../../gen/concordat/v1/ParticipantMessage.ts';
 import { assert, unreachable } from '../../../lib/assert.ts';
 import type { Clock } from '../../../lib/clock.ts';
-import type { Logger } from '../../../lib/logger.ts';
+import type { EventLogger } from '../../../lib/logger.ts';
 import { CoordinatorError } from '../../../xa/errors.ts';
 import { openingEvidence, openingOf } from '../../../xa/evidence.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
@@ -30,7 +30,7 @@ import { Tombstones } from './tombstones.ts';
 export interface BranchesOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   /** Sends a report to the coordinator in this turn; lost when no stream is there (D9). */
   readonly report: (message: ParticipantMessage) => void;
   /** Sessions that hold an unprepared branch. */

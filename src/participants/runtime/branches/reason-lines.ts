@@ -1,6 +1,6 @@
 // Why an engine did not end a branch as it was told: calls are repeated, and their reason is one line in a while.
 import type { Clock } from '../../../lib/clock.ts';
-import type { Logger } from '../../../lib/logger.ts';
+import type { EventLogger } from '../../../lib/logger.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { FinishVerb } from '../../engine/call.ts';
 
@@ -10,10 +10,10 @@ const REASONS_MAX = 1_000;
 
 export class ReasonLines {
   readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #logger: EventLogger;
   #toldMs = new Map<string, number>();
 
-  constructor(clock: Clock, logger: Logger) {
+  constructor(clock: Clock, logger: EventLogger) {
     this.#clock = clock;
     this.#logger = logger;
   }

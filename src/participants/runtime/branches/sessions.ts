@@ -2,7 +2,7 @@
 import { assert } from '../../../lib/assert.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { failpoint } from '../../../lib/failpoint.ts';
-import type { Logger } from '../../../lib/logger.ts';
+import type { EventLogger } from '../../../lib/logger.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
 import type { VoteTaking } from '../../engine/effect.ts';
 import type { BranchEvent } from '../../engine/event.ts';
@@ -12,9 +12,9 @@ import type { HeldBranch } from './held-branch.ts';
 import type { SerialQueues } from './serial-queues.ts';
 import { type SessionSlot, SessionSlots } from './session-slots.ts';
 
-export interface SessionsOptions {
+export interface BranchSessionsOptions {
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventLogger;
   readonly queues: SerialQueues;
   readonly maxBranches: number;
   /** A session was opened for a branch, or could not be. */
@@ -23,12 +23,12 @@ export interface SessionsOptions {
 }
 
 export class Sessions {
-  readonly #options: SessionsOptions;
+  readonly #options: BranchSessionsOptions;
   readonly #slots: SessionSlots;
   /** Of branches that use a session or wait for one. */
   readonly #slotOf = new Map<HeldBranch, SessionSlot>();
 
-  constructor(options: SessionsOptions) {
+  constructor(options: BranchSessionsOptions) {
     this.#options = options;
     this.#slots = new SessionSlots(options.clock, options.maxBranches);
   }
