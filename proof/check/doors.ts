@@ -5,16 +5,18 @@ import { recover } from '../../src/coordinator/driver/recovery.ts';
 import type { HeldTransaction } from '../../src/coordinator/driver/transaction.ts';
 import { judgeAnswer, judgeReport, judgeRow, type ReportFacts } from '../../src/coordinator/engine/absent.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
+import { judgeQuestion } from '../../src/coordinator/engine/question.ts';
 import type { BranchReport } from '../../src/coordinator/engine/reports.ts';
+import { difference } from '../../src/coordinator/engine/scope.ts';
 import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
 import type { EventLogger } from '../../src/lib/logger.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import { openingOf } from '../../src/xa/evidence.ts';
 import type { FinishResult, Outcome } from '../../src/xa/vocabulary.ts';
-import type { Gtrid } from '../../src/xa/xid.ts';
+import type { Bqual, Gtrid } from '../../src/xa/xid.ts';
 import type { Opening } from './layout.ts';
-import { bqualOf, evidenceOf, GTRID, IDENTITY } from './names.ts';
+import { bqualOf, evidenceOf, GTRID, IDENTITY, NAMES } from './names.ts';
 
 export interface Memory {
   readonly logged: LoggedOutcome;
@@ -125,6 +127,22 @@ export function sweptMarker({ branch, opening }: SweptRow, state: State | undefi
   const row = { gtrid: GTRID, bqual: bqualOf(branch), opening: mark };
   const conclusion = judgeRow(row, isLive, factsOf({ ...memory, remembered }));
   return { isNoted: conclusion === 'proves-commit', mayGo: conclusion !== 'stays' };
+}
+
+/** Somebody asks how the transaction ended, which is not held; `claimed`, `provers`: a bit for each branch that he names, or whose engine has proven an end. */
+export function questioned(claimed: number, provers: number, memory: Memory): ReturnType<typeof judgeQuestion> {
+  const [provenBy] = bqualsIn(provers);
+  const facts = { ...factsOf(memory), provenBy, mayHaveBegun: true, hasMet: true, hasResources: true };
+  const bquals = bqualsIn(claimed);
+  const answer = judgeQuestion(GTRID, bquals, facts);
+  const committed = answer.kind === 'outcome' && answer.outcome !== 'rolled-back' ? answer.committed : undefined;
+  const claims = bquals.map((bqual) => ({ bqual, instance: '' }));
+  const other = committed && difference(committed, claims, 'commit');
+  return other === undefined ? answer : { kind: 'unknown', why: other.message }; // He is refused, and hears no outcome.
+}
+
+function bqualsIn(mask: number): readonly Bqual[] {
+  return NAMES.flatMap((_, branch) => ((mask & (1 << branch)) === 0 ? [] : [bqualOf(branch)]));
 }
 
 function factsOf({ logged, epoch, remembered }: Memory): ReportFacts {

@@ -6,6 +6,7 @@ import {
   type Judged,
   judgedAnswer,
   type Memory,
+  questioned,
   reported,
   restarted,
   type Swept,
@@ -41,6 +42,7 @@ export class Entrances {
   readonly #recoveries = new Map<number, Reaction>();
   readonly #judged = new Map<string, Judged>();
   readonly #swept = new Map<string, Swept>();
+  readonly #asked = new Map<number, ReturnType<typeof questioned>>();
 
   constructor(parts: EntrancesParts) {
     this.#parts = parts;
@@ -97,6 +99,15 @@ export class Entrances {
       const { state } = this.#parts.coordinators.facts(coordinator);
       return sweptMarker(row, state, this.#memory(standing));
     });
+  }
+
+  /** How it ended, for somebody who names these branches. */
+  asked(claimed: number, provers: number, standing: Standing): ReturnType<typeof questioned> {
+    const { life, log } = standing;
+    const who = (claimed * 8 + provers) * 16 + life * 4 + standing.remembered;
+    return remembered(this.#asked, who * 2 ** 20 + this.#parts.logs.outcomeNumber(log), () =>
+      questioned(claimed, provers, this.#memory(standing)),
+    );
   }
 
   #key({ life, log, remembered }: Standing): string {

@@ -1,8 +1,11 @@
 // What engines still prove of branches that nobody holds: it is asked for when a client asks, swept up, and deleted in the end.
+import { judgeProofs } from '../../src/coordinator/engine/question.ts';
 import type { Chooser } from './chooser.ts';
+import { proofAtEngine } from './engine.ts';
 import { claimedMask } from './judges.ts';
 import { Flag, Local, type Opening } from './layout.ts';
-import { isRemembered, remember } from './telling.ts';
+import { bqualOf } from './names.ts';
+import { asked, remember } from './telling.ts';
 import type { World } from './world.ts';
 
 export function evidenceActions(chooser: Chooser, branch: number): void {
@@ -25,27 +28,27 @@ export function evidenceActions(chooser: Chooser, branch: number): void {
   }
 }
 
-/** Only one branch is named, so that the log's silence proves nothing: its engine is asked. The source is src/coordinator/driver/lookup.ts. */
+/** Only one branch is named, so that the log's silence proves nothing: its engine is asked. */
 function look(chooser: Chooser, branch: number): void {
   chooser.at('looks', branch, 0, (site, world) => {
     if (!isAsked(world, branch) || !site.isAttached || site.facts.isUnprepared) {
       return false;
     }
     const before = site.local;
-    site.fence(site.ownEvidence());
-    const proof = site.preparedBy(site.ownEvidence()).length === 0 ? site.proof(site.ownEvidence()) : 'none';
+    const proof = proofAtEngine(site, site.ownEvidence());
+    const { noted } = judgeProofs([{ bqual: bqualOf(branch), proof }]);
     site.save(world.words, branch);
-    if (proof !== 'none') {
-      remember(world, proof, branch);
+    if (noted !== undefined) {
+      remember(world, noted.outcome, branch);
       site.load(world.words, branch);
     }
-    return proof !== 'none' || site.local !== before;
+    return noted !== undefined || site.local !== before;
   });
 }
 
 function isAsked(world: World, branch: number): boolean {
-  const isSilent = !isRemembered(world) && world.logs.facts(world.log).decided === 0;
-  return world.isLookedUp && isSilent && claimedMask(world.words, world.configuration.branches) === 1 << branch;
+  const claimed = claimedMask(world.words, world.configuration.branches);
+  return world.isLookedUp && claimed === 1 << branch && asked(world, claimed).kind === 'ask';
 }
 
 /** The participant reports its rows now and again. Those of branches in its table it keeps to itself. */

@@ -1,12 +1,13 @@
 // What whoever asks is told. Somebody always asks, at once and of everybody: what was told once must be true in every later state (D5).
 
+import { judgeProofs } from '../../src/coordinator/engine/question.ts';
 import type { Outcome } from '../../src/xa/vocabulary.ts';
 import { REMEMBERED } from './entrances.ts';
 import { claimedMask } from './judges.ts';
 import { claimedOpening, type Field, Flag, get, Local, Work, workOf } from './layout.ts';
 import type { World } from './world.ts';
 
-/** Notes what can be heard in the state that is being made. The source is src/coordinator: operations, lookup. */
+/** Notes what can be heard in the state that is being made. */
 export function noteTold(world: World): void {
   const { told } = world.coordinators.facts(world.coordinator);
   if (world.isLookedUp) {
@@ -51,29 +52,39 @@ const TOLD: readonly (readonly [string, Field, readonly Field[]])[] = [
   ['mixed', toldMixed, [toldMixed]],
 ];
 
-/** The transaction is not held: what is remembered answers, then the log, whose silence means a rollback to whoever names two branches. */
+/** The transaction is not held: production says what is concluded from what is left of it. Engines that would be asked first are away (D11). */
 function lookUp(world: World): void {
-  const claimed = claimedMask(world.words, world.configuration.branches);
-  const isPlural = (claimed & (claimed - 1)) !== 0;
-  if (isRemembered(world)) {
-    tell(world, world.flag(Flag.remembered) === 1 ? toldCommitted : toldRolledBack, true);
-  } else if (world.logs.facts(world.log).decided !== 0) {
-    tell(world, toldCommitted);
-  } else if (world.flag(Flag.life) > 0 && world.flag(Flag.commitSent) === 1 && isPlural) {
-    tell(world, toldRolledBack);
+  const { branches } = world.configuration;
+  const hasClaimed = world.flag(Flag.commitSent) === 1;
+  if (!hasClaimed && proversIn(world) !== 0) {
+    return; // Whoever names no branch hears what one engine has proven, also of work by hand: docs/checker.md.
+  }
+  const answer = asked(world, hasClaimed ? claimedMask(world.words, branches) : 0);
+  const found =
+    answer.kind === 'ask' ? judgeProofs(answer.bquals.map((bqual) => ({ bqual, proof: 'away' }))).found : answer;
+  if (found.kind === 'outcome') {
+    tell(world, OUTCOMES[found.outcome], world.flag(Flag.remembered) !== 0);
   }
 }
 
-/** What one engine has proven is told to whoever asked for a commit and named its branch alone. */
-export function isRemembered(world: World): boolean {
-  const { branches } = world.configuration;
+const OUTCOMES: Readonly<Record<Outcome, Field>> = {
+  committed: toldCommitted,
+  'rolled-back': toldRolledBack,
+  mixed: toldMixed,
+  hazard: toldHazard,
+};
+
+/** What somebody hears who names these branches, or whose engines are asked for him first. */
+export function asked(world: World, claimed: number): ReturnType<World['entrances']['asked']> {
+  return world.entrances.asked(claimed, proversIn(world), world.standing());
+}
+
+function proversIn(world: World): number {
   let provers = 0;
-  for (let branch = 0; branch < branches; branch += 1) {
+  for (let branch = 0; branch < world.configuration.branches; branch += 1) {
     provers |= get(world.local(branch), Local.provenBy) << branch;
   }
-  const isForAsker =
-    provers === 0 || (world.flag(Flag.commitSent) === 1 && claimedMask(world.words, branches) === provers);
-  return world.flag(Flag.remembered) !== 0 && isForAsker;
+  return provers;
 }
 
 /** What the coordinator remembers of the end; `branch`: by whose engine alone it knows it. */
