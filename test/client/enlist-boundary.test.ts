@@ -63,6 +63,27 @@ test.each(['select pg_advisory_xact_lock(77)', 'do $$ begin perform pg_advisory_
   },
 );
 
+test.each(['lock table customer in access share mode', 'select 1; lock table customer in access share mode'])(
+  '%s: a table that a branch locks by name stays locked until the decision (field P13)',
+  async (text) => {
+    const other = await administrator();
+    const isFree = () =>
+      other.query('begin; lock table customer in access exclusive mode nowait; rollback').then(
+        () => true,
+        () => other.query('rollback').then(() => false),
+      );
+    const { concordat, accounts } = await startApplication(pair);
+    const tx = concordat.begin();
+    const own = await tx.enlist('accounts', accounts);
+    await accounts.query(text);
+    await tx.resource('orders').query(ORDER, [tx.gtrid]);
+    await own.prepare();
+    expect(await isFree()).toBe(false);
+    expect((await tx.commit()).outcome).toBe('committed');
+    expect(await isFree()).toBe(true);
+  },
+);
+
 test.each([
   `select pg_notify('news', 'early')`,
   `notify news, 'early'`,

@@ -74,7 +74,7 @@ export function postgresFinishCases(name: string, server: () => EngineServer): v
         await harness().raw('select opening from concordat.branch where gtrid = $1', [gtrid]);
       for (const { xid, evidence } of [committed, rolledBack]) {
         expect(evidence.kind).toBe('row');
-        expect((await manager().list()).find((branch) => branch.xid?.gtrid === xid.gtrid)?.evidence).toBe(evidence);
+        expect((await manager().list()).find((branch) => branch.xid?.gtrid === xid.gtrid)?.evidence).toEqual(evidence);
         expect(await rows(xid.gtrid)).toEqual([]);
       }
       await harness().finishByHand(committed.xid, 'commit');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { translatePostgres } from '../../src/participants/postgres/lent/control.ts';
 import { leadingWords } from '../../src/participants/postgres/sql/lexer.ts';
-import { classifyStatement, namesOf } from '../../src/participants/postgres/sql/statement.ts';
+import { classifyStatement, readingOf } from '../../src/participants/postgres/sql/statement.ts';
 
 const MIB = 1024 * 1024;
 const HEADS = ['', 'select ', 'set ', 'rollback ', '/*', '--', '"', ';'];
@@ -28,7 +28,7 @@ function filled(head: string, unit: string, length: number): string {
 
 function read(sql: string): void {
   classifyStatement({ sql, parameters: [] });
-  namesOf(sql);
+  readingOf(sql);
 }
 
 describe('a statement of 1 MiB', () => {
@@ -99,17 +99,17 @@ it('a text of 20 MB is read as well, whatever comes before its first word', () =
 
 describe('names in a text', () => {
   it('are told with those between quotes, folded as the server folds them', () => {
-    expect(namesOf('select Aé, "B c" from "d"')).toEqual(
+    expect(readingOf('select Aé, "B c" from "d"').names).toEqual(
       ['select', 'aé', 'b', 'c', 'from', 'd', 'B c', ' from ', 'd'].filter(
         (name, index, all) => all.indexOf(name) === index,
       ),
     );
-    expect(namesOf('select "a')).toEqual(['select', 'a']);
+    expect(readingOf('select "a').names).toEqual(['select', 'a']);
   });
 
   it('are not told when there are more than anybody writes: such a text may do anything (security X15)', () => {
-    expect(namesOf(`select ${'a, '.repeat(19_998)}a`)).toEqual(['select', 'a']);
-    expect(namesOf(`select ${'a, '.repeat(20_000)}a`)).toBeUndefined();
-    expect(namesOf(`select ${'"é" '.repeat(20_000)}`)).toBeUndefined();
+    expect(readingOf(`select ${'a, '.repeat(19_998)}a`).names).toEqual(['select', 'a']);
+    expect(readingOf(`select ${'a, '.repeat(20_000)}a`).names).toBeUndefined();
+    expect(readingOf(`select ${'"é" '.repeat(20_000)}`).names).toBeUndefined();
   });
 });

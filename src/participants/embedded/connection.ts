@@ -14,9 +14,11 @@ import {
 import { type Engine, engineKind } from '../mysql/protocol/engine.ts';
 import { openMysqlResourceManager } from '../mysql/resource-manager.ts';
 import { identityText } from '../mysql/session/identity.ts';
-import { PostgresApplicationBranch } from '../postgres/lent/branch.ts';
-import { askPg, isPgClient, type PgClient, pgCell, pgConfig, pgProblem } from '../postgres/lent/connection.ts';
+import { LentPgBranch } from '../postgres/lent/branch.ts';
+import { pgConfig, pgValue } from '../postgres/lent/connection.ts';
+import { isPgClient, type PgClient, pgProblem } from '../postgres/protocol/driver-insides.ts';
 import { openPostgresResourceManager } from '../postgres/resource-manager.ts';
+import { IDENTITY } from '../postgres/session/connect.ts';
 import type { BranchOptions, ResourceManager } from '../resource-manager.ts';
 
 /** The application's connection, of whichever driver. */
@@ -87,17 +89,11 @@ function refuse(problem: string | undefined): void {
 }
 
 function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConnection {
-  const ask = (text: string) => askPg(client, text, clock);
+  const ask = (text: string) => pgValue(client, text, clock);
   return {
-    identify: async () => {
-      const answer = await ask(
-        "select 'postgresql:' || system_identifier || ':' || (select oid from pg_database where datname = current_database()) from pg_control_system()",
-      );
-      return pgCell(answer, 0);
-    },
-    ownerProblem: async () => {
-      return cannotFinish(pgCell(await ask(PG_OTHER_ROLES), 0), 'as the role of the connection, or as a superuser');
-    },
+    identify: () => ask(`select ${IDENTITY}`),
+    ownerProblem: async () =>
+      cannotFinish(await ask(PG_OTHER_ROLES), 'as the role of the connection, or as a superuser'),
     openManager: async (url) =>
       // Only the role that prepares a branch may finish it: the one that logged in, whatever role works meanwhile.
       openPostgresResourceManager({
@@ -106,8 +102,7 @@ function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConn
         clock,
         instance: `${EMBEDDED}${random.base32(12)}`,
       }),
-    openBranch: (xid, options, tools) =>
-      new PostgresApplicationBranch({ connection: client, xid, options, tools, clock }),
+    openBranch: (xid, options, tools) => new LentPgBranch({ connection: client, xid, options, tools, clock }),
   };
 }
 

@@ -26,7 +26,7 @@ import {
   type ResourceManager,
 } from '../resource-manager.ts';
 import { PgBranch } from './branch/branch.ts';
-import { type BranchHost, wholeMs } from './branch/branch-wire.ts';
+import { type BranchHost, type SessionRelease, wholeMs } from './branch/branch-wire.ts';
 import { countBlocked, listPrepared } from './finish/catalogue.ts';
 import { Fences } from './finish/fences.ts';
 import { commitPrepared, type NoStanding, rollbackPrepared, standingOf } from './finish/finish.ts';
@@ -78,7 +78,7 @@ class PostgresResourceManager implements ResourceManager {
   readonly #fences: Fences;
   /** How far the sweep of evidence rows has come; undefined: it begins anew. */
   #sweptTo: EvidenceRow | undefined;
-  readonly #host: BranchHost;
+  readonly #host: Omit<BranchHost, 'release'>;
   readonly #poolMax: number;
   /** What the newest branch asked for: new sessions start with it, so that branches like it need no SET of their own. */
   #usualIdleTimeoutMs = TRANSACTION_TIMEOUT_DEFAULT_MS;
@@ -136,14 +136,6 @@ class PostgresResourceManager implements ResourceManager {
     this.#fences = new Fences(this.#control);
     this.#host = {
       callTimeoutMs: this.#callTimeoutMs,
-      release: (session, clean) => {
-        this.#open.delete(session);
-        if (clean) {
-          this.#branches.release(session);
-        } else {
-          void session.close();
-        }
-      },
       abandon: (row, backend) => {
         // Left because it did not answer in time: perhaps a lock, perhaps nobody is there any more.
         this.#branches.suspect();
@@ -206,7 +198,15 @@ class PostgresResourceManager implements ResourceManager {
     this.#usualIdleTimeoutMs = wholeMs(options.idleTimeoutMs);
     const session = await this.#branches.acquire();
     this.#open.set(session, formatRow({ ...xid, opening: options.opening }));
-    return new PgBranch(this.#host, session, xid, options);
+    const release = ({ isClean }: SessionRelease): void => {
+      this.#open.delete(session);
+      if (isClean) {
+        this.#branches.release(session);
+      } else {
+        void session.close();
+      }
+    };
+    return new PgBranch({ ...this.#host, release }, session, xid, options);
   }
 
   async commit(xid: Xid, evidence: Evidence): Promise<FinishResult> {

@@ -1,4 +1,5 @@
-// What a branch sends through its session: BEGIN ahead of its first statement, and a fence when a prepare's answer is lost.
+// What a branch sends through its session, its own or a lent one: BEGIN ahead of its first statement, the role and the settings that its
+// end needs, and a fence when a prepare's answer is lost.
 
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
@@ -6,8 +7,8 @@ import type { FinishResult } from '../../../xa/vocabulary.ts';
 import type { BranchOptions } from '../../resource-manager.ts';
 import type { BatchOutcome, Step } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
-import type { Backend, PgSession, RunOptions } from '../session/session.ts';
-import { type BranchEnd, cleanSteps, isClean, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
+import type { Backend, PgBranchSession, RunOptions } from '../session/session-port.ts';
+import { type BranchEnd, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
 import { gidLiteral, sessionTag } from '../sql/gid.ts';
 import { insertRowStep } from '../tables/rows.ts';
 import { BRANCH_TABLE } from '../tables/tables.ts';
@@ -16,8 +17,8 @@ import { lookSteps } from './reader.ts';
 /** What a branch asks of its adapter when its own session cannot tell any more. Bounded, and never rejecting. */
 export interface BranchHost {
   readonly callTimeoutMs: number;
-  /** The branch has ended. A session that is not `clean` may carry something over to the next branch. */
-  release(session: PgSession, clean: boolean): void;
+  /** The session has done its part for the branch, as `end` says. */
+  release(end: SessionRelease): void | Promise<void>;
   /** Ends a server process that may still execute what the branch sent; resolves when it is gone, or could not be ended now. */
   abandon(row: EvidenceRow, backend: Backend): Promise<void>;
   rollbackPrepared(row: EvidenceRow): Promise<void>;
@@ -25,6 +26,13 @@ export interface BranchHost {
   proveOnePhase(row: EvidenceRow, backend: Backend): Promise<FinishResult>;
   /** Writes the row of a branch that its own statement committed, so that whoever asks later finds it. */
   keepDamage(row: EvidenceRow): Promise<void>;
+}
+
+export interface SessionRelease {
+  /** Otherwise it may carry something over to the next branch. */
+  readonly isClean: boolean;
+  /** The branch is prepared, and waits for its decision. */
+  readonly isPrepared: boolean;
 }
 
 /** What a branch wants done in one round trip. */
@@ -45,7 +53,7 @@ const STILL_OPEN: Step = { text: `lock table only ${BRANCH_TABLE} in row exclusi
 const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
 
 export class BranchWire {
-  readonly session: PgSession;
+  readonly session: PgBranchSession;
   readonly #host: BranchHost;
   readonly #row: EvidenceRow;
   readonly #options: BranchOptions;
@@ -53,11 +61,28 @@ export class BranchWire {
   #isClean = false;
   #mayBePrepared = false;
 
-  constructor(host: BranchHost, session: PgSession, row: EvidenceRow, options: BranchOptions) {
+  constructor(host: BranchHost, session: PgBranchSession, row: EvidenceRow, options: BranchOptions) {
     this.session = session;
     this.#host = host;
     this.#row = row;
     this.#options = options;
+  }
+
+  /** BEGIN, and `steps` behind it. */
+  begin(steps: readonly Step[]): Promise<BatchOutcome> {
+    return this.#call({ steps, close: [], restores: false, end: undefined });
+  }
+
+  /** A question of ours to the open branch. */
+  ask(step: Step): Promise<BatchOutcome> {
+    return this.#call({ steps: [step], close: [], restores: false, end: undefined });
+  }
+
+  /** Whatever still runs ends now, and with it what it could still prepare. */
+  async cutOff(): Promise<void> {
+    if (!(await this.session.stop())) {
+      await this.#host.abandon(this.#row, this.session.backend);
+    }
   }
 
   /** BEGIN was sent. */
@@ -118,9 +143,9 @@ export class BranchWire {
 
   /** Cleans the session of a branch that ended without it. */
   async clean(): Promise<void> {
-    const steps = cleanSteps(this.session.state, 'committed');
+    const steps = this.session.behindEnd('committed');
     const outcome = await this.session.run({ kind: 'steps', steps }, { timeoutMs: this.#host.callTimeoutMs });
-    this.#isClean = outcome.kind === 'answered' && isClean(steps, outcome.results);
+    this.#isClean = outcome.kind === 'answered' && this.session.isCleanBy(steps, outcome.results);
   }
 
   get #prepareStep(): Step {
@@ -137,7 +162,7 @@ export class BranchWire {
     this.#begun = true;
     const { state } = this.session;
     const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state, sessionTag(this.#row)) : [])];
-    const behind = end === undefined ? [] : cleanSteps(state, end);
+    const behind = end === undefined ? [] : this.session.behindEnd(end);
     const outcome = await this.#watched(end === 'prepared', () =>
       this.session.run({ kind: 'steps', steps: [...ahead, ...close, ...behind] }, options),
     );
@@ -149,21 +174,18 @@ export class BranchWire {
     const check = opening.length + steps.length + RESTORE_CHECKS_AT;
     const failedAtCheck = restores && results.length === check && outcome.error?.code === '22012';
     const isOpen = end === undefined && outcome.error === undefined && outcome.status === 'T';
-    this.#isClean = end !== undefined && isClean(behind, results.slice(own));
+    this.#isClean = end !== undefined && this.session.isCleanBy(behind, results.slice(own));
     return {
       ...outcome,
       results: [...results.slice(opening.length, opening.length + steps.length), ...results.slice(ahead.length, own)],
       // What fails behind the end leaves a session that is not clean, and changes nothing about the branch.
       error:
-        failedAtCheck || (isOpen && this.#isDisguised) ? DISGUISED : results.length < own ? outcome.error : undefined,
+        failedAtCheck || (isOpen && isDisguised(this.session, sessionTag(this.#row)))
+          ? DISGUISED
+          : results.length < own
+            ? outcome.error
+            : undefined,
     };
-  }
-
-  /** Whoever looks for the session of the branch does not find it; or its texts are not what they were when they were sent. */
-  get #isDisguised(): boolean {
-    const { session } = this;
-    const isNamed = (session.reported('application_name') ?? sessionTag(this.#row)) === sessionTag(this.#row);
-    return !isNamed || (session.reported('client_encoding') ?? 'UTF8') !== 'UTF8';
   }
 
   async #watched(prepares: boolean, run: () => Promise<BatchOutcome>): Promise<BatchOutcome> {
@@ -173,7 +195,7 @@ export class BranchWire {
       this.#mayBePrepared = false;
     } else if (prepares) {
       // The vote does not wait for it: a branch that is found prepared later is rolled back by reconciliation.
-      void this.#host.abandon(this.#row, this.session.backend);
+      void this.cutOff();
     }
     return outcome;
   }
@@ -190,6 +212,15 @@ export class BranchWire {
     const idle = { text: `set local idle_in_transaction_session_timeout = ${idleTimeoutMs}` };
     return idleTimeoutMs === this.session.idleTimeoutMs ? [begin, tag] : [begin, tag, idle];
   }
+}
+
+/** Whoever looks for the session of the branch does not find it; or its texts are not what they were when they were sent. */
+export function isDisguised(session: Pick<PgBranchSession, 'reported' | 'state'>, tag: string): boolean {
+  const { encoding } = session.state;
+  return (
+    (session.reported('application_name') ?? tag) !== tag ||
+    (session.reported('client_encoding') ?? encoding) !== encoding
+  );
 }
 
 /** PostgreSQL's timeouts are whole milliseconds, and 0 switches them off. */

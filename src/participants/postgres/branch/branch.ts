@@ -1,6 +1,6 @@
-// An open branch: executes until something dooms it, votes once, ends once.
+// An open branch, in a session of our own or in the application's: executes until something dooms it, votes once, ends once.
 import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
-import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
+import type { FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import {
   type BranchOptions,
@@ -10,44 +10,46 @@ import {
   type Statement,
   type StatementResult,
 } from '../../resource-manager.ts';
-import type { BatchOutcome } from '../protocol/batch.ts';
+import type { BatchOutcome, Step, StepResult } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
 import { statementResult, statementStep } from '../protocol/values.ts';
-import type { PgSession } from '../session/session.ts';
+import type { PgBranchSession } from '../session/session-port.ts';
 import { classifyStatement, type StatementKind } from '../sql/statement.ts';
 import { type BranchHost, BranchWire } from './branch-wire.ts';
-import { controlTag, failureOf, judgeOnePhase, judgePrepare, judgeReadOnly, judgeSilent, valueAt } from './judge.ts';
-import { addNames, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
+import { COMMITTING, controlTag, ENDED, failureOf, judgeOnePhase, valueAt } from './judge.ts';
+import { Footprint, XID_IF_ANY_STEP } from './reader.ts';
+import { endReader, prepared, type Voting } from './vote.ts';
 
-// Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
-// keeps, which costs the engine next to nothing.
-const XID_IF_ANY_STEP = { text: 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text', values: [] };
-const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared or ended', retryable: false };
 const ROLLED_BACK: Reason = { code: 'BRANCH_UNKNOWN', message: 'the branch was rolled back', retryable: true };
 
 export class PgBranch implements BranchSession {
   readonly #host: BranchHost;
   readonly #wire: BranchWire;
   readonly #row: EvidenceRow;
-  /** The transaction has a number, which it gets with its first write. */
-  #hasWritten = false;
-  /** Whatever its statements may have named; undefined: they may have done anything. Of interest until it has written. */
-  #names: ReadonlySet<string> | undefined = new Set();
-  /** It has locked a table by name. */
-  #locks = false;
-  #ended = false;
+  readonly #footprint: Footprint;
+  readonly #voting: Voting;
   #doom: Reason | undefined;
-  #vote: Vote | undefined;
-  #onePhase: FinishResult | undefined;
+  #vote: Promise<Vote> | undefined;
+  #onePhase: Promise<FinishResult> | undefined;
+  #ending: Promise<void> | undefined;
   #lost: Reason | undefined;
   #listener: ((reason: Reason) => void) | undefined;
 
-  constructor(host: BranchHost, session: PgSession, xid: Xid, options: BranchOptions) {
+  /** @param footprint where the application's statements come past the branch: what they do is noted there. */
+  constructor(
+    host: BranchHost,
+    session: PgBranchSession,
+    xid: Xid,
+    options: BranchOptions,
+    footprint = new Footprint(true),
+  ) {
     this.#host = host;
+    this.#footprint = footprint;
     this.#row = { ...xid, opening: options.opening };
     this.#wire = new BranchWire(host, session, this.#row, options);
+    this.#voting = { host, wire: this.#wire, row: this.#row, footprint };
     session.setUser(({ reason, deliberate }) => {
-      if (!this.#ended && !deliberate) {
+      if (this.#ending === undefined && !deliberate) {
         this.#doom ??= reason;
         this.#lost = reason;
         this.#listener?.(reason);
@@ -55,30 +57,45 @@ export class PgBranch implements BranchSession {
     });
   }
 
+  /** Why it can only be rolled back; undefined: nothing is known. */
+  get doom(): Reason | undefined {
+    return this.#doom;
+  }
+
+  /** Opens it before its first statement, with `steps` behind. @throws {EngineError} it can only be rolled back. */
+  async begin(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    const outcome = await this.#wire.begin(steps);
+    const reason = failureOf(outcome);
+    if (outcome.kind !== 'answered' || reason !== undefined) {
+      throw this.#doomed(reason ?? ENDED, undefined);
+    }
+    return outcome.results;
+  }
+
   async execute(statement: Statement): Promise<StatementResult> {
     const { goesBack } = this.#accept(statement);
     const step = statementStep(statement);
-    const outcome = await this.#wire.run(this.#hasWritten ? [step] : [step, XID_IF_ANY_STEP]);
+    const outcome = await this.#wire.run(this.#footprint.hasWritten ? [step] : [step, XID_IF_ANY_STEP]);
     await this.#refuseControl(outcome, { goesBack, isOpen: true });
     const result = this.#resultOf(outcome);
-    this.#hasWritten ||= valueAt(outcome, 1) !== undefined;
+    this.#footprint.hasWritten ||= valueAt(outcome, 1) !== undefined;
     return result;
   }
 
   async executeAndPrepare(statement: Statement): Promise<{ readonly result: StatementResult; readonly vote: Vote }> {
     const { changes, goesBack } = this.#accept(statement);
     const step = statementStep(statement);
-    if (!changes && !this.#hasWritten) {
+    if (!changes && !this.#footprint.hasWritten) {
       // It probably only reads, and PREPARE would give it a number and a slot: look first, at the cost of a round trip.
-      const looked = await this.#wire.look(this.#names, [step]);
+      const looked = await this.#wire.look(this.#footprint.names, [step]);
       await this.#refuseControl(looked, { goesBack, isOpen: true });
       const result = this.#resultOf(looked);
-      return { result, vote: await this.#voteOnce(() => this.#endReader(looked, 2)) };
+      return { result, vote: await this.#voteOnce(() => endReader(this.#voting, looked, 2)) };
     }
     const outcome = await this.#wire.runAndPrepare(step);
     await this.#refuseControl(outcome, { goesBack, isOpen: false });
     const result = this.#resultOf(outcome);
-    return { result, vote: await this.#voteOnce(() => this.#judged(outcome)) };
+    return { result, vote: await this.#voteOnce(() => prepared(this.#voting, outcome)) };
   }
 
   prepare(): Promise<Vote> {
@@ -86,30 +103,36 @@ export class PgBranch implements BranchSession {
       if (!this.#wire.begun) {
         return { kind: 'read-only' };
       }
-      return await this.#prepareOrCommit();
+      const reason = await this.#wire.session.takeOver();
+      if (reason !== undefined) {
+        return { kind: 'rollback', reason };
+      }
+      return this.#footprint.hasWritten
+        ? await prepared(this.#voting, await this.#wire.callWithRow('prepare'))
+        : await endReader(this.#voting, await this.#wire.look(this.#footprint.names, []), 1);
     });
   }
 
   async askOnePhase(): Promise<OnePhaseResult> {
-    const isOver = this.#ended || this.#doom !== undefined;
-    return isOver || !this.#hasWritten
+    await this.#takeOver();
+    const isOver = this.#ending !== undefined || this.#doom !== undefined;
+    return isOver || !this.#footprint.hasWritten
       ? await this.commitOnePhase()
-      : { kind: 'has-written', evidence: this.#evidence };
+      : { kind: 'has-written', evidence: rowEvidence(this.#row.opening) };
   }
 
-  async commitOnePhase(): Promise<FinishResult> {
-    this.#onePhase ??= await this.#commitOnce();
-    await this.#letGo();
+  commitOnePhase(): Promise<FinishResult> {
+    this.#onePhase ??= this.#commitOnce().then(async (result) => {
+      await this.#letGo();
+      return result;
+    });
     return this.#onePhase;
   }
 
   async rollback(): Promise<void> {
     this.#doom ??= ROLLED_BACK;
-    const { session } = this.#wire;
-    if (session.busy && !this.#ended) {
-      // A deadline overtook a running call. A backend that waits for a lock would not notice the cut connection for a while.
-      session.destroy();
-      await this.#host.abandon(this.#row, session.backend);
+    if (this.#wire.session.busy && this.#ending === undefined) {
+      await this.#wire.cutOff(); // A deadline overtook a running call.
     }
     await this.#letGo();
     if (this.#wire.mayBePrepared) {
@@ -126,17 +149,14 @@ export class PgBranch implements BranchSession {
 
   /** @throws {EngineError} */
   #accept(statement: Statement): Extract<StatementKind, { kind: 'accepted' }> {
-    if (this.#ended || this.#doom !== undefined) {
+    if (this.#ending !== undefined || this.#doom !== undefined) {
       throw new EngineError(this.#doom ?? ENDED, { sessionLost: !this.#wire.session.usable });
     }
     const kind = classifyStatement(statement);
     if (kind.kind === 'refused') {
       throw this.#doomed(kind.reason, undefined);
     }
-    if (!this.#hasWritten) {
-      this.#locks ||= kind.locks;
-      this.#names = addNames(this.#names, kind.names);
-    }
+    this.#footprint.add(kind);
     return kind;
   }
 
@@ -152,7 +172,7 @@ export class PgBranch implements BranchSession {
     if (tag === undefined) {
       return;
     }
-    const wrote = this.#hasWritten;
+    const wrote = this.#footprint.hasWritten;
     this.#wire.session.destroy();
     const message = `the statement ended the branch: the engine answered ${tag}`;
     const error = this.#doomed({ code: 'STATEMENT_REFUSED', message, retryable: false }, undefined);
@@ -160,11 +180,11 @@ export class PgBranch implements BranchSession {
       // What was sent behind it may have been prepared in a transaction that it began.
       await this.#host.rollbackPrepared(this.#row);
     }
-    if (!wrote || (tag !== 'COMMIT' && tag !== 'PREPARE TRANSACTION')) {
+    const end = wrote ? COMMITTING.get(tag) : undefined;
+    if (end === undefined) {
       throw error;
     }
     await this.#host.keepDamage(this.#row);
-    const end = tag === 'COMMIT' ? 'it is committed' : 'it is prepared under another name: see pg_prepared_xacts';
     const damage = `the engine answered ${tag} to a statement of the branch, which had written before: ${end}`;
     throw new EngineError(error.reason, { sessionLost: true, damage });
   }
@@ -185,71 +205,50 @@ export class PgBranch implements BranchSession {
     return new EngineError(reason, { sessionLost: !this.#wire.session.usable, cause });
   }
 
-  async #voteOnce(vote: () => Promise<Vote>): Promise<Vote> {
-    if (this.#vote === undefined) {
-      const doom = this.#doom ?? (this.#ended ? ENDED : undefined);
-      let voted: Vote = doom === undefined ? await vote() : { kind: 'rollback', reason: doom };
-      if (voted.kind === 'prepared' && this.#doom !== undefined) {
-        // A rollback overtook the prepare and met its answer on the way.
-        voted = { kind: 'rollback', reason: this.#doom };
-        await this.#host.rollbackPrepared(this.#row);
-      }
-      if (voted.kind === 'rollback') {
-        this.#doom ??= voted.reason;
-      }
-      this.#vote = voted;
-      await this.#letGo();
-    }
+  #voteOnce(vote: () => Promise<Vote>): Promise<Vote> {
+    this.#vote ??= this.#castVote(vote);
     return this.#vote;
   }
 
-  async #prepareOrCommit(): Promise<Vote> {
-    return this.#hasWritten
-      ? await this.#judged(await this.#wire.callWithRow('prepare'))
-      : await this.#endReader(await this.#wire.look(this.#names, []), 1);
-  }
-
-  /**
-   * Without a number the transaction wrote nothing: it ends at once, unless it holds locks that must last. A plain COMMIT would deliver
-   * notifications before the decision, so that it is for a branch that can have sent none.
-   */
-  async #endReader(looked: BatchOutcome, at: number): Promise<Vote> {
-    const found = looked.kind === 'answered' ? lookAt(looked.results[at]) : undefined;
-    switch (this.#locks && found !== undefined ? 'holds' : found) {
-      case 'read':
-        return judgeReadOnly(await this.#wire.call('commit'));
-      case 'may-have-sent':
-        return judgeSilent(await this.#wire.callSilently());
-      case 'holds':
-        if (this.#wire.isReadOnly) {
-          return { kind: 'rollback', reason: HOLDS_BUT_READ_ONLY };
-        }
-        return await this.#judged(await this.#wire.callWithRow('prepare'));
-      case undefined:
-        return { kind: 'rollback', reason: failureOf(looked) ?? ENDED };
-    }
-  }
-
-  async #judged(outcome: BatchOutcome): Promise<Vote> {
-    const vote = judgePrepare(outcome, this.#evidence);
-    if (vote.kind === 'rollback' && outcome.kind === 'answered' && outcome.isUnreplicated) {
+  async #castVote(vote: () => Promise<Vote>): Promise<Vote> {
+    const doom = this.#doom ?? (this.#ending === undefined ? undefined : ENDED);
+    let voted: Vote = doom === undefined ? await vote() : { kind: 'rollback', reason: doom };
+    if (voted.kind === 'prepared' && this.#doom !== undefined) {
+      // A rollback overtook the prepare and met its answer on the way.
+      voted = { kind: 'rollback', reason: this.#doom };
       await this.#host.rollbackPrepared(this.#row);
     }
-    return vote;
+    if (voted.kind === 'rollback') {
+      this.#doom ??= voted.reason;
+    }
+    await this.#letGo(voted.kind === 'prepared');
+    return voted;
   }
 
-  get #evidence(): Evidence {
-    return rowEvidence(this.#row.opening);
+  /** Nothing comes any more, and whether it has written is certain. */
+  async #takeOver(): Promise<void> {
+    if (this.#doom !== undefined || this.#ending !== undefined || !this.#wire.begun) {
+      return;
+    }
+    let reason = await this.#wire.session.takeOver();
+    if (reason === undefined && !this.#footprint.isCertain) {
+      const asked = await this.#wire.ask(XID_IF_ANY_STEP);
+      reason = failureOf(asked);
+      this.#footprint.hasWritten ||= valueAt(asked, 0) !== undefined;
+      this.#footprint.isCertain = reason === undefined;
+    }
+    this.#doom ??= reason;
   }
 
   async #commitOnce(): Promise<FinishResult> {
-    if (this.#doom !== undefined || this.#ended) {
+    await this.#takeOver();
+    if (this.#doom !== undefined || this.#ending !== undefined) {
       return { kind: 'done-otherwise', proof: `rolled back: ${(this.#doom ?? ENDED).message}` };
     }
     if (!this.#wire.begun) {
       return { kind: 'done' };
     }
-    const wrote = this.#hasWritten;
+    const wrote = this.#footprint.hasWritten;
     const outcome = wrote ? await this.#wire.callWithRow('commit') : await this.#wire.call('commit');
     if (outcome.kind === 'answered' && !outcome.isUnreplicated) {
       return judgeOnePhase(outcome);
@@ -260,18 +259,22 @@ export class PgBranch implements BranchSession {
   }
 
   /** Ends the transaction where it is still open, and gives the session back. */
-  async #letGo(): Promise<void> {
-    if (this.#ended) {
-      return;
-    }
-    this.#ended = true;
+  #letGo(isPrepared = false): Promise<void> {
+    this.#ending ??= this.#release(isPrepared);
+    return this.#ending;
+  }
+
+  async #release(isPrepared: boolean): Promise<void> {
     const { session } = this.#wire;
+    if (session.usable && session.busy) {
+      await this.#wire.cutOff();
+    }
     if (session.usable && !session.busy && session.status !== 'I') {
       await this.#wire.call('rollback');
     } else if (session.usable && !session.busy && !this.#wire.isClean) {
       await this.#wire.clean();
     }
     session.setUser(undefined);
-    this.#host.release(session, this.#wire.isClean);
+    await this.#host.release({ isClean: this.#wire.isClean, isPrepared });
   }
 }

@@ -3,6 +3,9 @@ import type { Evidence, FinishResult, Reason, Vote } from '../../../xa/vocabular
 import type { BatchOutcome } from '../protocol/batch.ts';
 import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
 
+/** Why nothing more is done in a branch. */
+export const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared or ended', retryable: false };
+
 /** Why a batch did not do what it was sent for; undefined when it did. */
 export function failureOf(outcome: BatchOutcome): Reason | undefined {
   switch (outcome.kind) {
@@ -59,15 +62,14 @@ export function judgeOnePhase(outcome: Extract<BatchOutcome, { kind: 'answered' 
 
 /** Tags of the engine's transaction control. None of a branch's own statements is answered with one, but for a return to a savepoint. */
 const CONTROL: ReadonlySet<string> = new Set([
-  ...[
-    'BEGIN',
-    'START TRANSACTION',
-    'COMMIT',
-    'ROLLBACK',
-    'PREPARE TRANSACTION',
-    'COMMIT PREPARED',
-    'ROLLBACK PREPARED',
-  ],
+  ...['BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK'],
+  ...['PREPARE TRANSACTION', 'COMMIT PREPARED', 'ROLLBACK PREPARED'],
+]);
+
+/** Those of what a branch had written before, and what became of it. */
+export const COMMITTING: ReadonlyMap<string, string> = new Map([
+  ['COMMIT', 'it is committed'],
+  ['PREPARE TRANSACTION', 'it is prepared under another name: see pg_prepared_xacts'],
 ]);
 
 /**

@@ -3,17 +3,51 @@
 // locks it holds, and whether anything that it named, or that a view or a policy that it used names, could have done more than read.
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { Step, StepResult } from '../protocol/batch.ts';
+import type { Reading } from '../sql/statement.ts';
 
 /** Names that are kept of one branch; beyond, it counts as one that may have done anything. */
 const NAMES_MAX = 500;
 
-/** Both together; undefined: there is no telling what was named, or they are too many. */
-export function addNames(
-  known: ReadonlySet<string> | undefined,
-  more: readonly string[] | undefined,
-): ReadonlySet<string> | undefined {
-  const all = known === undefined || more === undefined ? undefined : new Set([...known, ...more]);
-  return all === undefined || all.size > NAMES_MAX ? undefined : all;
+/**
+ * Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
+ * keeps, which costs the engine next to nothing.
+ */
+export const XID_IF_ANY_STEP: Step = {
+  text: 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text',
+  values: [],
+};
+
+/** What the statements of a branch have done, or may have done, as their words and the engine's answers tell. */
+export class Footprint {
+  /** The transaction has a number, which it gets with its first write. */
+  hasWritten = false;
+  /** `hasWritten` is certain: false does not only mean that nothing was seen. */
+  isCertain: boolean;
+  /** It has locked a table by name. */
+  #locks = false;
+  /** Whatever its statements may have named; undefined: they may have done anything. */
+  #names: ReadonlySet<string> | undefined = new Set();
+
+  constructor(isCertain: boolean) {
+    this.isCertain = isCertain;
+  }
+
+  get locks(): boolean {
+    return this.#locks;
+  }
+
+  get names(): ReadonlySet<string> | undefined {
+    return this.#names;
+  }
+
+  /** Of interest until it has written. */
+  add({ locks, names }: Reading): void {
+    if (!this.hasWritten) {
+      this.#locks ||= locks;
+      const all = this.#names === undefined || names === undefined ? undefined : new Set([...this.#names, ...names]);
+      this.#names = all === undefined || all.size > NAMES_MAX ? undefined : all;
+    }
+  }
 }
 
 /** Why a branch that was opened read-only votes no. */
@@ -93,15 +127,6 @@ export function lookSteps(names: Iterable<string> | undefined): readonly Step[] 
     },
     { text: LOOK, values: [`{${list.join(',')}}`, names === undefined ? 't' : 'f'] },
   ];
-}
-
-/** The same as texts without parameters, for an application's own connection; the last one's answer is read by `lookAt`. */
-export function lookTexts(names: Iterable<string> | undefined): string {
-  const list = [...(names ?? [])].map((name) => `"${name.replaceAll("'", "''")}"`).join(',');
-  // What a backslash means in a literal is a setting of the application's.
-  const isKnown = names !== undefined && !list.includes('\\');
-  const values: Readonly<Record<string, string>> = { $1: isKnown ? `'{${list}}'` : `'{}'`, $2: String(!isKnown) };
-  return `set local jit = off;${LOOK.replace(/\$[12]/g, (parameter) => values[parameter] ?? parameter)}`;
 }
 
 /** What a branch without a number did: it `holds` locks until its end, it `may-have-sent` notifications, or it only read. */

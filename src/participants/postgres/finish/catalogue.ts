@@ -3,7 +3,7 @@ import { type EvidenceRow, NO_EVIDENCE, rowEvidence } from '../../../xa/evidence
 import type { Xid } from '../../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../../resource-manager.ts';
 import { type Control, query } from '../session/query.ts';
-import type { Backend } from '../session/session.ts';
+import type { Backend } from '../session/session-port.ts';
 import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from '../sql/gid.ts';
 
 /** How long the engine waits for a session that it was told to end. */

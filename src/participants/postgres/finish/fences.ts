@@ -4,7 +4,7 @@ import type { FinishResult } from '../../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../xa/xid.ts';
 import { lostReason } from '../protocol/errors.ts';
 import type { Control } from '../session/query.ts';
-import type { Backend } from '../session/session.ts';
+import type { Backend } from '../session/session-port.ts';
 import { BRANCH_TABLE } from '../tables/tables.ts';
 import { fenceBranch } from './catalogue.ts';
 import { type Fence, standingOf } from './finish.ts';

@@ -1,80 +1,10 @@
-// The application's pg client, as far as a branch needs it: recognised by its shape, asked in simple queries, cancelled.
-import { connect, type Socket } from 'node:net';
+// The application's pg client outside of what a branch says on it: where it is connected, one question, a cancel request.
+import { connect } from 'node:net';
 import type { ClientConfig } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
 import { within } from '../../../lib/wait.ts';
 import { ENGINE_CALL_MS } from '../../../xa/times.ts';
-import type { Reason } from '../../../xa/vocabulary.ts';
-import type { PgError } from '../protocol/batch.ts';
-import { isPgError, lostReason, statementReason } from '../protocol/errors.ts';
-
-interface PgResult {
-  readonly command: string | null;
-  readonly rows: readonly (readonly (string | null)[])[];
-}
-
-/** Events of pg's protocol connection; `commandComplete` and `errorMessage` of every statement, `readyForQuery` after each query. */
-export interface PgProtocol {
-  readonly stream: Socket;
-  /** By name: the texts of the statements that the server has prepared. */
-  readonly parsedStatements: Record<string, string>;
-  emit(event: string, message: unknown): unknown;
-  on(event: string, listener: (message: never) => void): unknown;
-  prependListener(event: string, listener: (message: never) => void): unknown;
-  once(event: string, listener: (message: never) => void): unknown;
-  off(event: string, listener: (message: never) => void): unknown;
-}
-
-/** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
-export const MARK = 'concordat.branch';
-
-/** In one text, so that nothing of the application comes in between; its end fails, with a name that says why. */
-export const PARK = 'rollback;begin;rollback to savepoint "the global transaction was rolled back"';
-
-/** A setting that the server tells of by itself when it changes. */
-export interface PgReport {
-  readonly parameterName: string;
-  readonly parameterValue: string;
-}
-
-/** `Client` of pg, also as `pool.connect()` gives it. */
-export interface PgClient {
-  query(query: { readonly text: string; readonly rowMode: 'array' }): Promise<PgResult | PgResult[]>;
-  on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
-  off(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
-  readonly connection: PgProtocol;
-  readonly connectionParameters: Pick<ClientConfig, 'host' | 'port' | 'user' | 'database' | 'password' | 'ssl'>;
-  readonly password: ClientConfig['password'];
-  readonly processID: number | null;
-  readonly secretKey: number | null;
-  /** False while a query runs or waits. */
-  readonly readyForQuery?: boolean;
-  readonly pipeline?: boolean;
-  /** Since pg 8.21; null before the first query. */
-  getTransactionStatus?(): 'I' | 'T' | 'E' | null;
-}
-
-export function isPgClient(connection: object): connection is PgClient {
-  return 'connectionParameters' in connection && 'processID' in connection && 'connection' in connection;
-}
-
-/** Why this client cannot be lent, in a sentence; undefined: it can. What is looked for is what `PgGate` and the loan need. */
-export function pgProblem(client: PgClient): string | undefined {
-  if (typeof client.getTransactionStatus !== 'function') {
-    return 'this pg cannot tell whether a transaction is open (pg 8.20 and older): install pg 8.21 or later, below 9';
-  }
-  const { connection } = client;
-  const methods = ['query', 'parse', 'bind', 'sync', 'emit'].every(
-    (name) => typeof (connection as unknown as Record<string, unknown>)[name] === 'function',
-  );
-  if (!methods || typeof connection.parsedStatements !== 'object') {
-    return 'this pg is not one of those that are tested: install pg 8.21 or later, below 9';
-  }
-  if (client.pipeline === true) {
-    return 'a client with pipeline: true sends its next statement before it knows how the last one ended: open one without';
-  }
-  return client.processID === null ? 'the client of pg is not connected: await its connect() first' : undefined;
-}
+import type { PgClient } from '../protocol/driver-insides.ts';
 
 /** Where the client is connected, for further connections of our own. */
 export function pgConfig(client: PgClient): ClientConfig {
@@ -89,11 +19,6 @@ export function pgConfig(client: PgClient): ClientConfig {
     ...(ssl === undefined || ssl === null ? {} : { ssl }),
   };
 }
-
-export type PgAnswer =
-  | { readonly kind: 'answered'; readonly results: readonly PgResult[] }
-  | { readonly kind: 'failed'; readonly error: PgError }
-  | { readonly kind: 'lost'; readonly error: unknown };
 
 /**
  * Calls `send` in the turn in which nothing of the application's runs or waits, so that it goes out in that turn. pg refuses, from its
@@ -116,41 +41,11 @@ export async function whenIdle<T>(client: PgClient, send: () => T): Promise<Awai
   return await send();
 }
 
-/** How a query of ours is sent past the gate of a lent client. @throws before it is sent. */
-export type PgSender = <T>(send: () => T) => T;
-
-/** One simple query behind whatever the application has asked for. Never rejects; a late one may not have been sent at all. */
-export async function askPg(
-  client: PgClient,
-  text: string,
-  clock: Clock,
-  timeoutMs = ENGINE_CALL_MS,
-  through: PgSender = (send) => send(),
-): Promise<PgAnswer> {
-  try {
-    const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
-    let isLate = false;
-    const asking = whenIdle(client, () =>
-      isLate ? Promise.reject(late()) : through(() => client.query({ text, rowMode: 'array' })),
-    );
-    const answer = await within(asking, { clock, timeoutMs }, () => {
-      isLate = true;
-      return late();
-    });
-    return { kind: 'answered', results: Array.isArray(answer) ? answer : [answer] };
-  } catch (error) {
-    return isPgError(error) ? { kind: 'failed', error } : { kind: 'lost', error };
-  }
-}
-
-/** What the last statement was answered with. */
-export function lastTag(answer: PgAnswer): string | undefined {
-  return answer.kind === 'answered' ? (answer.results.at(-1)?.command ?? undefined) : undefined;
-}
-
-/** The first cell of the statement at `index`. */
-export function pgCell(answer: PgAnswer, index: number): string | undefined {
-  return (answer.kind === 'answered' ? answer.results[index]?.rows[0]?.[0] : undefined) ?? undefined;
+/** The first value of a query outside of any loan; undefined: null, refused, or not answered in time. Never rejects. */
+export async function pgValue(client: PgClient, text: string, clock: Clock): Promise<string | undefined> {
+  const asking = whenIdle(client, () => client.query({ text, rowMode: 'array' }));
+  const answer = await within(asking, { clock, timeoutMs: ENGINE_CALL_MS }, () => undefined).catch(() => undefined);
+  return (answer?.rows[0]?.[0] as string | null | undefined) ?? undefined;
 }
 
 const CANCEL_REQUEST = 80_877_102;
@@ -179,16 +74,4 @@ export function cancelPg(client: PgClient, clock: Clock): Promise<void> {
     () => void socket.destroy(),
     () => void socket.destroy(),
   );
-}
-
-/** Why a text did not do what it was sent for; undefined: it did. */
-export function failureOf(answer: PgAnswer): Reason | undefined {
-  switch (answer.kind) {
-    case 'answered':
-      return undefined;
-    case 'failed':
-      return statementReason(answer.error);
-    case 'lost':
-      return lostReason(answer.error);
-  }
 }

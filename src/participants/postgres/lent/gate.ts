@@ -1,8 +1,8 @@
 // What a lent pg client really sends: every message of a query passes here, whichever way the application asked for it, as a text, a
-// named statement, a cursor or a COPY. ADR 13 says which of the driver's insides are used.
+// named statement, a cursor or a COPY. `driver-insides.ts` says what is used of the driver.
 import type { DepthStep, Translation } from '../../lent/own-control.ts';
 import { POSTGRES_REFUSAL, RefusedStatement } from '../../lent/refused-statement.ts';
-import type { PgClient, PgProtocol } from './connection.ts';
+import type { PgClient, PgProtocol } from '../protocol/driver-insides.ts';
 import { translatePostgres } from './control.ts';
 
 /** What a gate tells of the application's statements. */

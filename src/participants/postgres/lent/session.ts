@@ -1,4 +1,4 @@
-// The loan of a PostgreSQL client: from BEGIN until it is the application's again, and what the application does on it meanwhile.
+// The application's PostgreSQL client as the session of a branch: what the application does on it meanwhile, and ours in between.
 
 import { within } from '../../../lib/wait.ts';
 import { ENGINE_CALL_MS } from '../../../xa/times.ts';
@@ -13,287 +13,270 @@ import {
   OPEN_ALREADY,
 } from '../../lent/application-branch.ts';
 import { Loan } from '../../lent/lending.ts';
-import { HeldRelease } from '../../lent/pool-release.ts';
-import { RefusedStatement } from '../../lent/refused-statement.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { addNames, lookTexts } from '../branch/reader.ts';
-import { isUnreplicated, type PgError } from '../protocol/batch.ts';
-import { DISGUISED, lostReason, statementReason } from '../protocol/errors.ts';
-import { RESTORE_TEXT } from '../session/session-state.ts';
-import { sessionTag } from '../sql/gid.ts';
-import { namesOf } from '../sql/statement.ts';
+import { isDisguised } from '../branch/branch-wire.ts';
+import { failureOf, valueAt } from '../branch/judge.ts';
+import type { Footprint } from '../branch/reader.ts';
 import {
-  askPg,
-  cancelPg,
-  failureOf,
-  MARK,
-  PARK,
-  type PgAnswer,
-  type PgClient,
-  type PgReport,
-  pgCell,
-  whenIdle,
-} from './connection.ts';
-import { PgGate } from './gate.ts';
+  Batch,
+  type BatchOutcome,
+  type Request,
+  type Step,
+  type StepResult,
+  type TransactionStatus,
+} from '../protocol/batch.ts';
+import type { PgClient } from '../protocol/driver-insides.ts';
+import { lostReason } from '../protocol/errors.ts';
+import type { Backend, PgBranchSession, RunOptions, SessionEnd } from '../session/session-port.ts';
+import type { SessionState } from '../session/session-state.ts';
+import { sessionTag } from '../sql/gid.ts';
+import { ApplicationSide } from './application-side.ts';
+import { cancelPg, whenIdle } from './connection.ts';
 
-/** Rows were changed, so that a transaction number exists. */
-const WROTE = /^(?:INSERT|UPDATE|DELETE|MERGE) .*[1-9]/;
-/** What may have ended the transaction behind our back, and another may have begun since; also a rollback to a savepoint. */
-const ENDS = /^ROLLBACK/;
-/** What has. The gate lets nothing through that is answered so; if it did, that is seen here in the same round trip. */
-const ENDED = /^(?:COMMIT|PREPARE TRANSACTION)/;
+/** A setting of our own that ends with the transaction: it tells ours from one that the application chained to it. */
+const MARK = 'concordat.branch';
 
-export class LentPgSession {
+/** Behind a rollback, so that nothing that the application still sends is committed: its end fails, with a name that says why. */
+const PARK: readonly Step[] = [
+  { text: 'begin' },
+  { text: 'rollback to savepoint "the global transaction was rolled back"' },
+];
+/** What COMMIT PREPARED is told in this session, when the branch's own settings are over. */
+const LEVEL: Step = { text: 'show client_min_messages' };
+/** Levels at which no warning is told, not even that a wait for the synchronous standby was cut off. */
+const DEAF: ReadonlySet<string | null | undefined> = new Set(['error', 'fatal', 'panic']);
+
+export class LentPgSession implements PgBranchSession {
+  /** Every branch sets its own. */
+  readonly idleTimeoutMs = undefined;
+  /** The branch belongs to the role that logged in. */
+  state: SessionState = { role: 'none', encoding: 'UTF8', settings: undefined };
+  /** Until the application has asked for the end, a rollback leaves the client in a transaction that has failed. */
+  isAtWork = true;
   readonly #parts: LentSessionParts<PgClient>;
-  readonly #onLost: (reason: Reason) => void;
-  readonly #loan: Loan;
-  /** By which others find the session: what it should be, and what the server says. In a transaction that failed it is what it was before. */
+  readonly #client: PgClient;
+  readonly #footprint: Footprint;
   readonly #tag: string;
-  #name: string | undefined;
-  #gate: PgGate | undefined;
-  #release: HeldRelease | undefined;
-  /** Why the application may send nothing more. */
-  #closed: string | undefined;
-  #committedOutside: string | undefined;
+  readonly #loan: Loan;
+  readonly #reported = new Map<string, string>();
+  readonly #application: ApplicationSide;
+  #user: ((end: SessionEnd) => void) | undefined;
+  #current: Batch | undefined;
+  #taking: Promise<Reason | undefined> | undefined;
   #isGone = false;
-  #isUnreplicated = false;
-  /** Between BEGIN and the first word of the branch's end the application alone speaks on the client. */
-  #isTheirs = false;
-  #wrote = false;
-  /** Whatever the application's statements may have named; undefined: they may have done anything. */
-  #names: ReadonlySet<string> | undefined = new Set();
-  #mayHaveEnded = false;
-  #firstError: Reason | undefined;
+  #hasBegun = false;
+  #isParking = false;
+  #isParked = false;
+  #isGivenBack = false;
+  #hearsWarnings = true;
 
-  /** `onLost`: the connection or the transaction on it ended, or can only be rolled back. @throws {TypeError} it is lent already. */
-  constructor(parts: LentSessionParts<PgClient>, onLost: (reason: Reason) => void) {
+  /** What the application's statements do is noted in `footprint`. @throws {TypeError} it is lent already. */
+  constructor(parts: LentSessionParts<PgClient>, footprint: Footprint) {
     this.#parts = parts;
+    this.#client = parts.connection;
+    this.#footprint = footprint;
     this.#tag = sessionTag({ ...parts.xid, opening: parts.options.opening });
-    this.#onLost = onLost;
     this.#loan = new Loan(parts.connection);
+    this.#application = new ApplicationSide(this.#client, footprint, {
+      onDoomed: (reason) => this.#tell(reason),
+      onGone: (cause) => this.#gone(cause),
+      isDisguised: () => isDisguised(this, this.#tag),
+    });
+    this.#listen('on');
   }
 
   get released(): Promise<void> {
     return this.#loan.released;
   }
 
-  /** PostgreSQL has told that its wait for a synchronous standby was cut off: what it answered may be lost by a failover. */
-  get isUnreplicated(): boolean {
-    return this.#isUnreplicated;
-  }
-
-  /** The application lets this session tell warnings outside of the branch: see `isUnreplicated`. */
-  hearsWarnings = true;
-
-  /** Nothing runs on the client, and no transaction is open on it. */
-  get isFree(): boolean {
-    const { connection } = this.#parts;
-    return !this.#isGone && connection.readyForQuery === true && connection.getTransactionStatus?.() === 'I';
-  }
-
-  /** Some statement of the application has changed rows. */
-  get wrote(): boolean {
-    return this.#wrote;
-  }
-
-  /** Asks what a branch without changes did beside reading; the last answer is for `lookAt`. Never rejects. */
-  look(): Promise<PgAnswer> {
-    return this.ask(`${RESTORE_TEXT}${lookTexts(this.#names)}`);
-  }
-
-  get isReadOnly(): boolean {
-    return this.#parts.options.readOnly;
-  }
-
-  /** The first error of a statement: it explains a transaction that turns out to have failed. */
-  get firstError(): Reason | undefined {
-    return this.#firstError;
-  }
-
-  /** Why `answer` is a no. A transaction that had failed before is explained better by its first error (25P02). */
-  whyRefused(answer: PgAnswer): Reason | undefined {
-    const failure = failureOf(answer);
-    return failure === undefined || failure.sqlstate === '25P02' ? (this.#firstError ?? failure) : failure;
-  }
-
   /** The engine has committed work of the branch at the application's own word: how that is known. */
   get committedOutside(): string | undefined {
-    return this.#committedOutside;
+    return this.#application.committed;
   }
 
-  /** @throws {EngineError} nothing is open, and the client is given back. */
-  async begin(): Promise<void> {
-    const { options, xid } = this.#parts;
-    const level = options.isolation === 'default' ? '' : ` isolation level ${options.isolation.replace('-', ' ')}`;
-    const idleTimeoutMs = Math.round(Math.min(options.idleTimeoutMs, 2 ** 31 - 1));
-    this.#watch(true);
-    // LOCAL: both end with the transaction. By its name any participant finds the session and can end it.
-    const answer = await this.#ask(
-      `begin${level}${options.readOnly ? ' read only' : ''};set local application_name = '${this.#tag}';` +
-        `set local ${MARK} = '${formatXid(xid)}';set local idle_in_transaction_session_timeout = ${idleTimeoutMs}`,
-      ENGINE_CALL_MS,
-      () => this.#refuseOpen(),
-    );
-    const reason = failureOf(answer);
-    if (reason !== undefined) {
-      await this.giveBack(reason !== OPEN_ALREADY);
-      throw new EngineError(reason, { sessionLost: this.#isGone });
+  /** Rolled back while the application was still at work. */
+  get isParked(): boolean {
+    return this.#isParked;
+  }
+
+  /** Nothing runs on the client, no transaction is open on it, and it would tell that a commit was not replicated. */
+  get canFinish(): boolean {
+    return this.usable && !this.busy && this.status === 'I' && this.#hearsWarnings;
+  }
+
+  get backend(): Backend {
+    return { pid: this.#client.processID ?? 0, startedAt: '' };
+  }
+
+  get usable(): boolean {
+    return !this.#isGone;
+  }
+
+  get busy(): boolean {
+    return this.#client.readyForQuery === false;
+  }
+
+  get status(): TransactionStatus {
+    return this.#hasBegun ? this.#clientStatus : 'I';
+  }
+
+  reported(setting: 'application_name' | 'client_encoding'): string | undefined {
+    return this.#reported.get(setting);
+  }
+
+  setUser(listener: ((end: SessionEnd) => void) | undefined): void {
+    this.#user = listener;
+  }
+
+  /** Behind BEGIN, in the same round trip; `opened` takes the answers. */
+  openingSteps(): readonly Step[] {
+    return [{ text: `set local ${MARK} = '${formatXid(this.#parts.xid)}'` }, { text: 'show client_encoding' }];
+  }
+
+  /** From now on the application speaks. */
+  opened(results: readonly StepResult[]): void {
+    this.state = { ...this.state, encoding: results[1]?.rows[0]?.[0] ?? this.state.encoding };
+    if (this.state.encoding !== 'UTF8') {
+      this.#footprint.add({ locks: false, names: undefined }); // The server reads other names than we.
     }
-    this.#isTheirs = true;
+    this.#application.begin();
   }
 
-  /**
-   * The application's part is over: what is said on the client now is ours. Resolves with why the transaction is not the branch's any
-   * more; undefined: it is.
-   */
-  async takeOver(): Promise<Reason | undefined> {
-    const { connection, clock } = this.#parts;
-    await within(
-      whenIdle(connection, () => undefined),
-      { clock, timeoutMs: ENGINE_CALL_MS },
-      () => undefined,
-    ).catch(() => undefined);
-    this.#isTheirs = false;
-    if (this.#closed !== undefined) {
+  async run(request: Request, { timeoutMs = ENGINE_CALL_MS }: RunOptions = {}): Promise<BatchOutcome> {
+    const { clock } = this.#parts;
+    const batch = new Batch(request, undefined);
+    let isLate = false;
+    const running = whenIdle(this.#client, () => {
+      // Nothing of the application may run or wait when the branch begins: what it has begun would become part of it.
+      if (!this.#hasBegun && this.#clientStatus !== 'I') {
+        throw new EngineError(OPEN_ALREADY, { sessionLost: false });
+      }
+      if (isLate || this.#isGone) {
+        throw new Error('the connection was closed');
+      }
+      this.#hasBegun = true;
+      this.#current = batch;
+      this.#application.asOurs(() => this.#client.query(batch));
+      return batch.outcome;
+    });
+    try {
+      return await within(running, { clock, timeoutMs }, () => {
+        isLate = true;
+        return new Error(`the database did not answer within ${timeoutMs} ms`);
+      });
+    } catch (error) {
+      return { kind: 'lost', error };
+    }
+  }
+
+  takeOver(): Promise<Reason | undefined> {
+    this.#taking ??= this.#takeOver();
+    return this.#taking;
+  }
+
+  /** What the application still sends is refused, with `why`. */
+  refuse(why: string): void {
+    this.#application.refuse(why);
+  }
+
+  async stop(): Promise<boolean> {
+    this.#application.pause();
+    // A statement of the application runs, for instance in a queue for a lock: if it is a short one, it may end by itself.
+    if (this.#current !== undefined || !(await this.#isIdleWithin(OBEY_MS))) {
+      await cancelPg(this.#client, this.#parts.clock);
+    }
+    return (await this.#isIdleWithin(OBEY_MS)) && this.usable;
+  }
+
+  behindEnd(): readonly Step[] {
+    this.#isParking = this.isAtWork && this.#taking === undefined;
+    return this.#isParking ? PARK : [LEVEL];
+  }
+
+  isCleanBy(_: readonly Step[], results: readonly StepResult[]): boolean {
+    this.#isParked = this.#isParking;
+    if (!this.#isParked) {
+      this.#hearsWarnings = results.length > 0 && !DEAF.has(results[0]?.rows[0]?.[0]);
+    }
+    return true;
+  }
+
+  destroy(): void {
+    this.#client.connection.stream.destroy();
+  }
+
+  /** The client is the application's again. Never rejects. */
+  async giveBack(): Promise<void> {
+    if (!this.#isGivenBack) {
+      this.#isGivenBack = true;
+      if (this.#isParked) {
+        await this.run({ kind: 'steps', steps: [{ text: 'rollback' }] });
+      }
+      this.#listen('off');
+      this.#application.end();
+      this.#loan.end();
+    }
+  }
+
+  get #clientStatus(): TransactionStatus {
+    return this.#client.getTransactionStatus?.() ?? 'I';
+  }
+
+  async #takeOver(): Promise<Reason | undefined> {
+    await this.#isIdleWithin(ENGINE_CALL_MS);
+    const application = this.#application;
+    application.pause();
+    if (application.closed !== undefined) {
       return ENDED_BY_APPLICATION;
     }
-    this.#closed = ASKED_TO_END;
-    if ((this.#gate?.depth ?? 0) > 0) {
-      const isFailed = connection.getTransactionStatus?.() === 'E';
-      return (isFailed ? this.#firstError : undefined) ?? LEFT_OPEN;
+    application.refuse(ASKED_TO_END);
+    if (this.status === 'E' && application.firstError !== undefined) {
+      return application.firstError;
     }
-    if (!this.#mayHaveEnded) {
+    if (application.isNested) {
+      return LEFT_OPEN;
+    }
+    if (!application.mayHaveEnded) {
       return undefined;
     }
-    const answer = await this.ask(`select current_setting('${MARK}', true)`);
-    return failureOf(answer) ?? (pgCell(answer, 0) === formatXid(this.#parts.xid) ? undefined : ENDED_BY_APPLICATION);
+    const asked = await this.run({ kind: 'steps', steps: [{ text: `select current_setting('${MARK}', true)` }] });
+    return failureOf(asked) ?? (valueAt(asked, 0) === formatXid(this.#parts.xid) ? undefined : ENDED_BY_APPLICATION);
   }
 
-  /** Behind whatever the application has asked for. Never rejects. */
-  ask(text: string): Promise<PgAnswer> {
-    return this.#ask(text, ENGINE_CALL_MS);
+  #isIdleWithin(timeoutMs: number): Promise<boolean> {
+    const idle = whenIdle(this.#client, () => true);
+    return within(idle, { clock: this.#parts.clock, timeoutMs }, () => undefined).catch(() => false);
   }
 
-  /** `first` runs in the turn in which the text is sent; what it throws is the answer. */
-  #ask(text: string, timeoutMs: number, first?: () => void): Promise<PgAnswer> {
-    return askPg(this.#parts.connection, text, this.#parts.clock, timeoutMs, (send) => {
-      first?.();
-      return this.#gate === undefined ? send() : this.#gate.asOurs(send);
-    });
+  #listen(verb: 'on' | 'off'): void {
+    const { connection } = this.#client;
+    connection[verb]('notice', this.#onNotice);
+    connection[verb]('parameterStatus', this.#onReport);
+    connection[verb]('readyForQuery', this.#onReady);
   }
 
-  /** Nothing of the application may run or wait when this is asked: what it has begun would become part of the branch. */
-  #refuseOpen(): void {
-    if ((this.#parts.connection.getTransactionStatus?.() ?? 'I') !== 'I') {
-      throw new EngineError(OPEN_ALREADY, { sessionLost: false });
-    }
-  }
+  readonly #onNotice = (notice: unknown): void => this.#current?.noticed(notice);
 
-  /**
-   * Rolled back, and the locks are free; but until `giveBack` the client stays in a transaction that has failed, so that nothing that
-   * the application still sends is committed: it is refused here already, with `why`. Never rejects.
-   */
-  async park(why: string): Promise<void> {
-    this.#isTheirs = false;
-    this.#closed = why;
-    await this.#rollBack(PARK);
-  }
-
-  /** The client is the application's again, rolled back first if the transaction may be open. Never rejects. */
-  async giveBack(rollBack: boolean): Promise<void> {
-    this.#isTheirs = false;
-    if (rollBack) {
-      await this.#rollBack('rollback');
-    }
-    this.#watch(false);
-    this.#loan.end();
-    this.#release?.end();
-  }
-
-  async #rollBack(text: string): Promise<void> {
-    const { connection, clock, tools } = this.#parts;
-    const isDone = async () => (await this.#ask(text, OBEY_MS)).kind !== 'lost';
-    if (!this.#isGone && !(await isDone())) {
-      // A statement of the application runs, for instance in a queue for a lock. What we asked for stands behind it.
-      await cancelPg(connection, clock);
-      if (!(await isDone())) {
-        await tools.fence().catch(() => connection.connection.stream.destroy());
-      }
-    }
-  }
-
-  #watch(on: boolean): void {
-    const { connection: client } = this.#parts;
-    const verb = on ? 'on' : 'off';
-    client.connection[verb]('commandComplete', this.#onTag);
-    client.connection[verb]('errorMessage', this.#onError);
-    client.connection[verb]('notice', this.#onNotice);
-    client.connection[verb]('parameterStatus', this.#onReport);
-    client.connection[verb]('readyForQuery', this.#onReady);
-    // Also because a client without a listener for errors ends the process.
-    client[verb]('error', this.#onGone);
-    client[verb]('end', this.#onGone);
-    if (on) {
-      this.#release = HeldRelease.ofPg(client);
-      this.#gate = new PgGate(client, {
-        onDoomed: (message) => this.#onLost({ ...ENDED_BY_APPLICATION, message }),
-        onText: (sql) => {
-          if (!this.#wrote) {
-            this.#names = addNames(this.#names, namesOf(sql));
-          }
-        },
-        closed: () => this.#closed,
-      });
-    } else {
-      this.#gate?.remove();
-    }
-  }
-
-  readonly #onNotice = (notice: unknown): void => {
-    this.#isUnreplicated ||= isUnreplicated(notice);
+  readonly #onReport = (report: { readonly parameterName: string; readonly parameterValue: string }): void => {
+    this.#reported.set(report.parameterName, report.parameterValue);
   };
 
-  readonly #onReport = ({ parameterName, parameterValue }: PgReport): void => {
-    this.#name = parameterName === 'application_name' ? parameterValue : this.#name;
+  readonly #onReady = ({ status }: { readonly status: TransactionStatus }): void => {
+    const batch = this.#current;
+    this.#current = undefined;
+    batch?.ready(status);
   };
 
-  readonly #onTag = ({ text }: { readonly text: string }): void => {
-    if (!this.#isTheirs) {
-      return;
-    }
-    this.#wrote ||= WROTE.test(text);
-    this.#mayHaveEnded ||= ENDS.test(text);
-    if (ENDED.test(text)) {
-      this.#committedOutside ??= `PostgreSQL answered ${text} to a statement of the application within the branch`;
-      this.#endedOutside();
-    }
-  };
-
-  readonly #onReady = ({ status }: { readonly status: string }): void => {
-    if (this.#isTheirs && status === 'I') {
-      this.#endedOutside();
-    }
-    if (this.#isTheirs && status === 'T' && (this.#name ?? this.#tag) !== this.#tag) {
-      this.#onLost(statementReason(DISGUISED));
-    }
-  };
-
-  #endedOutside(): void {
-    this.#isTheirs = false;
-    this.#closed ??= ENDED_BY_APPLICATION.message;
-    this.#onLost(ENDED_BY_APPLICATION);
-  }
-
-  readonly #onError = (error: PgError | RefusedStatement): void => {
-    if (this.#isTheirs && !(error instanceof RefusedStatement)) {
-      this.#firstError ??= statementReason(error);
-    }
-  };
-
-  readonly #onGone = (error?: Error): void => {
+  #gone(cause: Error): void {
     if (!this.#isGone) {
       this.#isGone = true;
-      this.#onLost(lostReason(error ?? new Error('the connection was closed')));
+      this.#current?.lost(cause);
+      this.#current = undefined;
+      this.#tell(lostReason(cause));
     }
-  };
+  }
+
+  #tell(reason: Reason): void {
+    this.#user?.({ reason, deliberate: false, silent: false });
+  }
 }

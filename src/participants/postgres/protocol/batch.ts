@@ -1,20 +1,13 @@
 // One round trip: several statements written back to back with one Sync, or one simple query, and everything that came back.
 // PostgreSQL skips the rest of a batch after its first error, so that nothing behind a failed statement is ever executed.
-import type { Duplex } from 'node:stream';
-import type { DatabaseError, FieldDef, Submittable } from 'pg';
+import type { DatabaseError, FieldDef } from 'pg';
+import type { PgSubmittable, WireConnection } from './driver-insides.ts';
 import { batchFrame, type Step } from './frames.ts';
 
 export type { Step } from './frames.ts';
 
 /** The SQLSTATE fields of an error message, as the driver hands it over. */
 export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine' | 'severity'>;
-
-/** What this file uses of the driver's connection; the driver's own types describe its calls loosely. */
-export interface WireConnection {
-  readonly stream: Duplex;
-  query(text: string): void;
-  sendCopyFail(message: string): void;
-}
 
 export type Request =
   | {
@@ -65,7 +58,7 @@ export function isUnreplicated(notice: unknown): boolean {
  * Submitted to a client by its session, which reports `ready`, `lost` and received bytes: the driver forgets a query at its
  * first error, but the transaction status comes later, with ReadyForQuery.
  */
-export class Batch implements Submittable {
+export class Batch implements PgSubmittable {
   readonly outcome: Promise<BatchOutcome>;
   readonly #request: Request;
   readonly #limits: BatchLimits | undefined;
@@ -75,6 +68,8 @@ export class Batch implements Submittable {
   #rows: (readonly (string | null)[])[] = [];
   #bytes = 0;
   #error: PgError | undefined;
+  /** What the driver says of the connection, or of its own patience with it: no answer of the engine. */
+  #trouble: Error | undefined;
   #excess: string | undefined;
   #isUnreplicated = false;
 
@@ -127,7 +122,7 @@ export class Batch implements Submittable {
   lost(error: unknown): void {
     this.#settle(
       this.#excess === undefined
-        ? { kind: 'lost', error: this.#error ?? error }
+        ? { kind: 'lost', error: this.#error ?? this.#trouble ?? error }
         : { kind: 'too-large', message: this.#excess },
     );
   }
@@ -157,9 +152,13 @@ export class Batch implements Submittable {
     this.handleCommandComplete({ text: '' });
   }
 
-  /** The driver reports errors of the engine and of the connection alike; the session tells which it was. */
-  handleError(error: PgError): void {
-    this.#error ??= error;
+  /** The driver reports errors of the engine and of the connection alike. Only those of the engine have a severity. */
+  handleError(error: Error): void {
+    if ('severity' in error) {
+      this.#error ??= error as unknown as PgError;
+    } else {
+      this.#trouble ??= error;
+    }
   }
 
   handleReadyForQuery(): void {}

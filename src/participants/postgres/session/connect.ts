@@ -3,6 +3,7 @@ import { Client, type ClientConfig } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
 import { EngineError } from '../../resource-manager.ts';
 import type { Step } from '../protocol/batch.ts';
+import { checkOwnDriver } from '../protocol/driver-insides.ts';
 import { connectReason, isPgError } from '../protocol/errors.ts';
 import { PgSession } from './session.ts';
 import { FORMATS, setConfigColumns, startupOptions } from './session-state.ts';
@@ -76,6 +77,7 @@ async function open(settings: SessionSettings, withOptions: boolean): Promise<Pg
   client.on('error', noteEarly);
   try {
     await client.connect();
+    checkOwnDriver(client);
   } catch (error) {
     client.connection.stream.destroy();
     throw new EngineError(connectReason(error), { sessionLost: true, cause: error });
@@ -93,7 +95,7 @@ async function open(settings: SessionSettings, withOptions: boolean): Promise<Pg
   }
   session.backend = { pid: Number(row[0]), startedAt: row[1] ?? '' };
   session.identity = row[2] ?? '';
-  session.state = { login: row[3] ?? '', role, synchronousCommit: row[4] ?? 'on', settings: later };
+  session.state = { ...session.state, role, settings: later };
   client.off('error', noteEarly);
   return session;
 }
@@ -111,14 +113,13 @@ async function takes(
 }
 
 /** What the engine says it is: the cluster, and the database in it. */
-const IDENTITY = `'postgresql:' || (select system_identifier from pg_control_system())
+export const IDENTITY = `'postgresql:' || (select system_identifier from pg_control_system())
   || ':' || (select oid from pg_database where datname = current_database())`;
 
 function setUpStep(role: string, settings: Readonly<Record<string, string>>): Step {
   const columns = [`set_config('role', $1, false)`, ...setConfigColumns(settings, 2)];
   return {
-    text: `select a.pid::text, a.backend_start::text, ${IDENTITY}, session_user::text,
-      current_setting('synchronous_commit'), ${columns.join(', ')}
+    text: `select a.pid::text, a.backend_start::text, ${IDENTITY}, ${columns.join(', ')}
       from pg_stat_get_activity(pg_backend_pid()) a`,
     values: [role, ...Object.values(settings)],
   };

@@ -2,11 +2,10 @@
 import type { Step, StepResult } from '../protocol/batch.ts';
 
 export interface SessionState {
-  /** The role that logged in, and the role that works: `none` where it is the same one. */
-  readonly login: string;
+  /** The role that works: `none` where it is the one that logged in. */
   readonly role: string;
-  /** What a commit waits for, as the role has it: an application may change it for commits that are not part of a whole. */
-  readonly synchronousCommit: string;
+  /** Of texts, before the branch began. */
+  readonly encoding: string;
   /** Settings of ours that `RESET ALL` would take away, for they were not there at the start; undefined: it brings them back. */
   readonly settings: Readonly<Record<string, string>> | undefined;
 }
@@ -50,34 +49,27 @@ export function setConfigColumns(settings: Readonly<Record<string, string>>, fir
 /**
  * To be executed within the branch, ahead of what prepares or commits it: the role that owns it is ours again, for the evidence and for
  * who may finish it, and no limit that the application set for its own statements ends it. First the deferred triggers, which are the
- * application's: they run as its own role and with its settings, as at a COMMIT.
+ * application's: they run as its own role and with its settings, as at a COMMIT. Null is what the session started with: for whose it
+ * is, and for what a commit waits, which an application may change for commits that are not part of a whole.
  * @param tag the name that the session must still carry: the step at `RESTORE_CHECKS_AT` divides by zero if it does not, or if texts
- * are not UTF-8.
+ * are in another encoding than before.
  */
-export function restoreSteps({ login, role, synchronousCommit }: SessionState, tag: string): readonly Step[] {
+export function restoreSteps({ role, encoding }: SessionState, tag: string): readonly Step[] {
   return [
     { text: 'set local statement_timeout = 0', values: [] },
     { text: 'set constraints all immediate', values: [] },
     {
-      text: `select pg_catalog.set_config('session_authorization', $1, true), pg_catalog.set_config('role', $2, true),
-        pg_catalog.set_config('synchronous_commit', $3, true), pg_catalog.set_config('client_min_messages', 'warning', true),
+      text: `select pg_catalog.set_config('session_authorization', null, true), pg_catalog.set_config('role', $1, true),
+        pg_catalog.set_config('synchronous_commit', null, true), pg_catalog.set_config('client_min_messages', 'warning', true),
         pg_catalog.set_config('search_path', 'pg_catalog,pg_temp', true), 1 operator(pg_catalog./) case
-          when pg_catalog.current_setting('application_name') operator(pg_catalog.<>) $4::pg_catalog.text then 0
-          when pg_catalog.current_setting('client_encoding') operator(pg_catalog.<>) 'UTF8' then 0 else 1 end`,
-      values: [login, role, synchronousCommit, tag],
+          when pg_catalog.current_setting('application_name') operator(pg_catalog.<>) $2::pg_catalog.text then 0
+          when pg_catalog.current_setting('client_encoding') operator(pg_catalog.<>) $3::pg_catalog.text then 0 else 1 end`,
+      values: [role, tag, encoding],
     },
   ];
 }
 
 export const RESTORE_CHECKS_AT = 2;
-
-/**
- * The same for an application's own connection, as a text: its branch belongs to the role that logged in there. That the vote may be lost
- * by a failover is not the application's choice alone: other databases rely on it.
- */
-export const RESTORE_TEXT =
-  'set local synchronous_commit to default;set local client_min_messages = warning;set local statement_timeout = 0;set constraints all immediate;set local session authorization default;' +
-  'set local role none;set local search_path = pg_catalog, pg_temp;';
 
 /** How a branch ended: `prepared` also if PREPARE TRANSACTION was answered with a rollback. */
 export type BranchEnd = 'prepared' | 'rolled-back' | 'committed';
@@ -105,16 +97,16 @@ function utility(text: string): Step {
   return { text, values: [] };
 }
 
-function lastStep({ login, role, settings = {} }: SessionState): Step {
+function lastStep({ role, settings = {} }: SessionState): Step {
   const columns = [
-    `pg_catalog.set_config('session_authorization', $1, false)`,
-    `pg_catalog.set_config('role', $2, false)`,
+    `pg_catalog.set_config('session_authorization', null, false)`,
+    `pg_catalog.set_config('role', $1, false)`,
     'pg_catalog.pg_advisory_unlock_all()',
-    ...setConfigColumns(settings, 3),
+    ...setConfigColumns(settings, 2),
   ];
   return {
     text: `select exists (select from pg_catalog.pg_prepared_statement() where from_sql), ${columns.join(', ')}`,
-    values: [login, role, ...Object.values(settings)],
+    values: [role, ...Object.values(settings)],
   };
 }
 

@@ -1,17 +1,18 @@
 // One connection: connected and set up once, one batch at a time, destroyed at the first doubt.
 import type { Client } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
-import type { Reason } from '../../../xa/vocabulary.ts';
-import { Batch, type BatchLimits, type BatchOutcome, type Request, type TransactionStatus } from '../protocol/batch.ts';
+import {
+  Batch,
+  type BatchOutcome,
+  type Request,
+  type Step,
+  type StepResult,
+  type TransactionStatus,
+} from '../protocol/batch.ts';
 import { lostReason } from '../protocol/errors.ts';
 import { NamedStatements } from '../protocol/named-statements.ts';
-import type { SessionState } from './session-state.ts';
-
-export interface RunOptions {
-  readonly limits?: BatchLimits;
-  /** The connection is destroyed when the answer takes longer. */
-  readonly timeoutMs?: number;
-}
+import type { Backend, PgBranchSession, RunOptions, SessionEnd } from './session-port.ts';
+import { type BranchEnd, cleanSteps, isClean, type SessionState } from './session-state.ts';
 
 interface ParameterStatus {
   readonly parameterName: string;
@@ -20,26 +21,12 @@ interface ParameterStatus {
 
 /** How long an idle session may take to say goodbye. */
 const GOODBYE_TIMEOUT_MS = 1_000;
-/** Which server process serves a session; both together are never reused. */
-export interface Backend {
-  readonly pid: number;
-  readonly startedAt: string;
-}
-
-export interface SessionEnd {
-  readonly reason: Reason;
-  /** We ended it ourselves, by `destroy`, `close` or a limit; false: the engine, the network, or silence. */
-  readonly deliberate: boolean;
-  /** An answer did not come in time: whatever else goes the same way may be as dead without knowing it. */
-  readonly silent: boolean;
-}
-
-export class PgSession {
+export class PgSession implements PgBranchSession {
   readonly idleTimeoutMs: number;
   backend: Backend = { pid: 0, startedAt: '' };
   /** Of the engine, as it said when the session was opened. */
   identity = '';
-  state: SessionState = { login: '', role: 'none', synchronousCommit: 'on', settings: undefined };
+  state: SessionState = { role: 'none', encoding: 'UTF8', settings: undefined };
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #names = new NamedStatements();
@@ -164,6 +151,25 @@ export class PgSession {
     return request.kind === 'steps' && this.wirePid === this.backend.pid
       ? { ...request, steps: this.#names.plan(request.steps), dropped: this.#names.takeDropped() }
       : request;
+  }
+
+  /** Nobody but its branch speaks in it. */
+  async takeOver(): Promise<undefined> {}
+
+  async stop(): Promise<boolean> {
+    if (this.busy) {
+      // A backend that waits for a lock does not notice the cut connection for a while: whoever stops it ends that, too.
+      this.destroy();
+    }
+    return this.usable;
+  }
+
+  behindEnd(end: BranchEnd): readonly Step[] {
+    return cleanSteps(this.state, end);
+  }
+
+  isCleanBy(steps: readonly Step[], results: readonly StepResult[]): boolean {
+    return isClean(steps, results);
   }
 
   /** Cuts the connection: the engine rolls back what is not prepared as soon as it notices. */

@@ -89,16 +89,26 @@ function classifyText(sql: string): StatementKind {
   };
 }
 
-/** Names that decide whether a text only reads. Undefined: it may do anything. Of one statement, as far as a semicolon can tell. */
-export function namesOf(sql: string): readonly string[] | undefined {
+/** What a text may do beside reading, as far as its words tell. */
+export type Reading = Pick<Extract<StatementKind, { kind: 'accepted' }>, 'locks' | 'names'>;
+
+/** The same of a text that is not ours to refuse, and may hold several statements: of those nothing is told but that they may lock. */
+export function readingOf(sql: string): Reading {
   const start = statementStart(sql);
   const [first = ''] = leadingWords(sql, 1, start);
-  return namesFrom(sql, start, first);
+  return {
+    locks: first === 'LOCK' || (!isOne(sql, start) && /\block\b/i.test(sql)),
+    names: namesFrom(sql, start, first),
+  };
 }
 
 function namesFrom(sql: string, start: number, first: string): readonly string[] | undefined {
-  const isOne = !/;\s*[^\s;]/.test(sql.slice(start));
-  return isOne && (BY_NAME.has(first) || first === '') ? namesIn(sql) : undefined;
+  return isOne(sql, start) && (BY_NAME.has(first) || first === '') ? namesIn(sql) : undefined;
+}
+
+/** As far as a semicolon can tell. */
+function isOne(sql: string, start: number): boolean {
+  return !/;\s*[^\s;]/.test(sql.slice(start));
 }
 
 function refused(message: string): StatementKind {

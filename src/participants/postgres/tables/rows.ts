@@ -4,7 +4,6 @@ import { parseRow } from '../../../xa/evidence.ts';
 import type { LogIdentity, Xid } from '../../../xa/xid.ts';
 import type { Step } from '../protocol/batch.ts';
 import { type Control, query } from '../session/query.ts';
-import { gidLiteral } from '../sql/gid.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
 /** Rows of one DELETE: it is one small transaction. */
@@ -12,17 +11,12 @@ const FORGET_MAX = 500;
 /** Rows told at once; the next sweep goes on behind them. */
 const ROWS_MAX = 10_000;
 
-const INSERT = `insert into ${BRANCH_TABLE} (gtrid, bqual, opening) values`;
-
 /** Qualified, for the branch may have put another schema in front; and a statement that the session keeps. */
 export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
-  return { text: `${INSERT} ($1, $2, $3)`, values: [gtrid, bqual, opening] };
-}
-
-/** The same as a text without parameters. */
-export function insertRowText(row: EvidenceRow): string {
-  gidLiteral(row); // Asserts that nothing of it needs quoting.
-  return `${INSERT} ('${row.gtrid}', '${row.bqual}', '${row.opening}')`;
+  return {
+    text: `insert into ${BRANCH_TABLE} (gtrid, bqual, opening) values ($1, $2, $3)`,
+    values: [gtrid, bqual, opening],
+  };
 }
 
 /**
