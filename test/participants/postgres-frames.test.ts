@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { serialize } from 'pg-protocol';
 import { expect, test } from 'vitest';
-import type { Step } from '../../src/participants/postgres/protocol/batch.ts';
+import type { BatchStep } from '../../src/participants/postgres/protocol/batch.ts';
 import { batchFrame } from '../../src/participants/postgres/protocol/frames.ts';
 
-function asTheDriver(steps: readonly Step[], dropped: readonly string[]): Buffer {
+function asTheDriver(steps: readonly BatchStep[], dropped: readonly string[]): Buffer {
   return Buffer.concat([
     ...dropped.map((name) => serialize.close({ type: 'S', name })),
     ...steps.flatMap(({ text, values = [], types = [], name = '', isParsed = false, describe = false }) => [
@@ -52,7 +52,7 @@ test('a batch is what the driver would have sent message by message', () => {
 });
 
 test('a text of a megabyte fits, and small ones are right behind it', () => {
-  const large: Step = { text: 'ü'.repeat(1_000_000), values: ['😀'.repeat(300_000), Buffer.alloc(1_000_000, 7)] };
+  const large: BatchStep = { text: 'ü'.repeat(1_000_000), values: ['😀'.repeat(300_000), Buffer.alloc(1_000_000, 7)] };
   for (const steps of [[large, large], [{ text: 'select 1' }]]) {
     expect(batchFrame(steps, []).equals(asTheDriver(steps, []))).toBe(true);
   }

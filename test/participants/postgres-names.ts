@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineServer } from '../../src/dev/engines/index.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import type { BatchOutcome, Step } from '../../src/participants/postgres/protocol/batch.ts';
+import type { BatchOutcome, BatchStep } from '../../src/participants/postgres/protocol/batch.ts';
 import { statementReason } from '../../src/participants/postgres/protocol/errors.ts';
 import { openSession } from '../../src/participants/postgres/session/connect.ts';
 import type { PgSession } from '../../src/participants/postgres/session/session.ts';
@@ -73,7 +73,7 @@ export function postgresNameCases(name: string, server: () => EngineServer): voi
 }
 
 interface Opened extends AsyncDisposable {
-  run(step: Step): Promise<BatchOutcome>;
+  run(step: BatchStep): Promise<BatchOutcome>;
   /** The texts that the server keeps for the session. */
   names(): Promise<string[]>;
 }

@@ -4,7 +4,7 @@ import { Pool } from '../../lib/pool.ts';
 import { poolRefusal } from '../reasons.ts';
 import type { PgSession } from './session/session.ts';
 
-export interface PoolOptions {
+export interface SessionPoolOptions {
   readonly sessionsMax: number;
   /** Callers that wait for a session at once. */
   readonly waitersMax: number;
@@ -22,11 +22,11 @@ const ASKED_AFTER_MS = 30_000;
 const ASK_TIMEOUT_MS = 2_000;
 
 export class SessionPool {
-  readonly #options: PoolOptions;
+  readonly #options: SessionPoolOptions;
   readonly #pool: Pool<PgSession>;
   #suspectedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: PoolOptions) {
+  constructor(options: SessionPoolOptions) {
     this.#options = options;
     const { sessionsMax: max, waitersMax, waitMs, clock } = options;
     this.#pool = new Pool({

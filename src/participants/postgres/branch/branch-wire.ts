@@ -5,9 +5,9 @@ import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
 import type { BranchOptions } from '../../resource-manager.ts';
-import type { BatchOutcome, Step } from '../protocol/batch.ts';
+import type { BatchOutcome, BatchStep } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
-import type { Backend, PgBranchSession, RunOptions } from '../session/session-port.ts';
+import type { Backend, BatchOptions, PgBranchSession } from '../session/session-port.ts';
 import { type BranchEnd, RESTORE_CHECKS_AT, restoreSteps } from '../session/session-state.ts';
 import { gidLiteral, sessionTag } from '../sql/gid.ts';
 import { insertRowStep } from '../tables/rows.ts';
@@ -37,19 +37,19 @@ export interface SessionRelease {
 
 /** What a branch wants done in one round trip. */
 interface Work {
-  readonly steps: readonly Step[];
+  readonly steps: readonly BatchStep[];
   /** Behind them, what ends the transaction or asks about its end. */
-  readonly close: readonly Step[];
+  readonly close: readonly BatchStep[];
   /** The role and the limits that the application may have changed are ours again before `close`. */
   readonly restores: boolean;
   /** How `close` ends the transaction, if it does. */
   readonly end: BranchEnd | undefined;
 }
 
-const COMMIT: Step = { text: 'commit', values: [] };
-const ROLLBACK: Step = { text: 'rollback', values: [] };
+const COMMIT: BatchStep = { text: 'commit', values: [] };
+const ROLLBACK: BatchStep = { text: 'rollback', values: [] };
 /** Takes a lock that the row needs anyway, and fails outside of a transaction: then the row would be committed by itself. */
-const STILL_OPEN: Step = { text: `lock table only ${BRANCH_TABLE} in row exclusive mode`, values: [] };
+const STILL_OPEN: BatchStep = { text: `lock table only ${BRANCH_TABLE} in row exclusive mode`, values: [] };
 const LIMITS = { rowsMax: RESULT_ROWS_MAX, bytesMax: RESULT_BYTES_MAX };
 
 export class BranchWire {
@@ -69,12 +69,12 @@ export class BranchWire {
   }
 
   /** BEGIN, and `steps` behind it. */
-  begin(steps: readonly Step[]): Promise<BatchOutcome> {
+  begin(steps: readonly BatchStep[]): Promise<BatchOutcome> {
     return this.#call({ steps, close: [], restores: false, end: undefined });
   }
 
   /** A question of ours to the open branch. */
-  ask(step: Step): Promise<BatchOutcome> {
+  ask(step: BatchStep): Promise<BatchOutcome> {
     return this.#call({ steps: [step], close: [], restores: false, end: undefined });
   }
 
@@ -105,18 +105,18 @@ export class BranchWire {
   }
 
   /** A statement of the application, as long as it takes, and what is asked along with it; the results are theirs alone. */
-  run(steps: readonly Step[]): Promise<BatchOutcome> {
+  run(steps: readonly BatchStep[]): Promise<BatchOutcome> {
     return this.#run({ steps, close: [], restores: false, end: undefined }, { limits: LIMITS });
   }
 
   /** The last statement of the application and the prepare behind it. */
-  runAndPrepare(step: Step): Promise<BatchOutcome> {
+  runAndPrepare(step: BatchStep): Promise<BatchOutcome> {
     const close = [STILL_OPEN, insertRowStep(this.#row), this.#prepareStep];
     return this.#run({ steps: [step], close, restores: true, end: 'prepared' }, { limits: LIMITS });
   }
 
   /** What a branch without a number did beside reading, asked behind its last statement if that is given: see `lookAt`. */
-  look(names: Iterable<string> | undefined, steps: readonly Step[]): Promise<BatchOutcome> {
+  look(names: Iterable<string> | undefined, steps: readonly BatchStep[]): Promise<BatchOutcome> {
     const options = steps.length > 0 ? { limits: LIMITS } : { timeoutMs: this.#host.callTimeoutMs };
     return this.#run({ steps, close: lookSteps(names), restores: true, end: undefined }, options);
   }
@@ -148,7 +148,7 @@ export class BranchWire {
     this.#isClean = outcome.kind === 'answered' && this.session.isCleanBy(steps, outcome.results);
   }
 
-  get #prepareStep(): Step {
+  get #prepareStep(): BatchStep {
     return { text: `prepare transaction ${gidLiteral(this.#row)}` };
   }
 
@@ -157,7 +157,7 @@ export class BranchWire {
   }
 
   /** One round trip: what opens the branch if nothing has yet, the work, and what cleans the session behind an end. */
-  async #run({ steps, close, restores, end }: Work, options: RunOptions): Promise<BatchOutcome> {
+  async #run({ steps, close, restores, end }: Work, options: BatchOptions): Promise<BatchOutcome> {
     const opening = this.#begun ? [] : this.#opening();
     this.#begun = true;
     const { state } = this.session;
@@ -200,7 +200,7 @@ export class BranchWire {
     return outcome;
   }
 
-  #opening(): readonly Step[] {
+  #opening(): readonly BatchStep[] {
     const { isolation, readOnly } = this.#options;
     const idleTimeoutMs = wholeMs(this.#options.idleTimeoutMs);
     const level = isolation === 'default' ? '' : ` isolation level ${isolation.replace('-', ' ')}`;

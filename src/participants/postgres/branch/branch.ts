@@ -10,7 +10,7 @@ import {
   type Statement,
   type StatementResult,
 } from '../../resource-manager.ts';
-import type { BatchOutcome, Step, StepResult } from '../protocol/batch.ts';
+import type { BatchOutcome, BatchStep, StepResult } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
 import { statementResult, statementStep } from '../protocol/values.ts';
 import type { PgBranchSession } from '../session/session-port.ts';
@@ -63,7 +63,7 @@ export class PgBranch implements BranchSession {
   }
 
   /** Opens it before its first statement, with `steps` behind. @throws {EngineError} it can only be rolled back. */
-  async begin(steps: readonly Step[]): Promise<readonly StepResult[]> {
+  async begin(steps: readonly BatchStep[]): Promise<readonly StepResult[]> {
     const outcome = await this.#wire.begin(steps);
     const reason = failureOf(outcome);
     if (outcome.kind !== 'answered' || reason !== undefined) {

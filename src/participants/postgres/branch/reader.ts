@@ -2,7 +2,7 @@
 // own must last until then (P13), and so must notifications that it sent, which no view of the engine shows (R17). So it is asked which
 // locks it holds, and whether anything that it named, or that a view or a policy that it used names, could have done more than read.
 import type { Reason } from '../../../xa/vocabulary.ts';
-import type { Step, StepResult } from '../protocol/batch.ts';
+import type { BatchStep, StepResult } from '../protocol/batch.ts';
 import type { Reading } from '../sql/statement.ts';
 
 /** Names that are kept of one branch; beyond, it counts as one that may have done anything. */
@@ -12,7 +12,7 @@ const NAMES_MAX = 500;
  * Qualified, for the application may have put another schema in front. With an empty list of values it is a statement that the session
  * keeps, which costs the engine next to nothing.
  */
-export const XID_IF_ANY_STEP: Step = {
+export const XID_IF_ANY_STEP: BatchStep = {
   text: 'select pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text',
   values: [],
 };
@@ -116,7 +116,7 @@ const LOOK = `with l as materialized (select * from pg_lock_status()
  * Asked with the role and the search path of `restoreSteps`; the last answer is read by `lookAt`.
  * @param names whatever the statements of the branch may have named; undefined: they may have done anything
  */
-export function lookSteps(names: Iterable<string> | undefined): readonly Step[] {
+export function lookSteps(names: Iterable<string> | undefined): readonly BatchStep[] {
   const list = [...(names ?? [])].map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`);
   return [
     // The plan looks expensive to the server, for it may have to read many views: compiled, it would take a hundred times as long, and

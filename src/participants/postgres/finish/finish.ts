@@ -1,7 +1,7 @@
 // Phase two and its proofs: what an answer of COMMIT PREPARED means, and what is asked when it means nothing.
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
-import type { BatchOutcome, PgError, Step, StepResult } from '../protocol/batch.ts';
+import type { BatchOutcome, BatchStep, PgError, StepResult } from '../protocol/batch.ts';
 import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
 import type { Control } from '../session/query.ts';
 import { formatGid, gidLiteral } from '../sql/gid.ts';
@@ -100,7 +100,7 @@ export async function standingOf(control: Control, row: EvidenceRow): Promise<St
 }
 
 /** One question. What keeps it from being answered is told, and nothing is concluded. */
-export async function ask(control: Control, step: Step): Promise<StepResult | NoStanding> {
+export async function ask(control: Control, step: BatchStep): Promise<StepResult | NoStanding> {
   const outcome = await control({ kind: 'steps', steps: [step] });
   if (outcome.kind !== 'answered') {
     return { kind: 'unknown', reason: lost(outcome) };

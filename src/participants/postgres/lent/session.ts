@@ -20,14 +20,14 @@ import type { Footprint } from '../branch/reader.ts';
 import {
   Batch,
   type BatchOutcome,
+  type BatchStep,
   type Request,
-  type Step,
   type StepResult,
   type TransactionStatus,
 } from '../protocol/batch.ts';
 import type { PgClient } from '../protocol/driver-insides.ts';
 import { lostReason } from '../protocol/errors.ts';
-import type { Backend, PgBranchSession, RunOptions, SessionEnd } from '../session/session-port.ts';
+import type { Backend, BatchOptions, PgBranchSession, SessionEnd } from '../session/session-port.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { sessionTag } from '../sql/gid.ts';
 import { ApplicationSide } from './application-side.ts';
@@ -37,12 +37,12 @@ import { cancelPg, whenIdle } from './connection.ts';
 const MARK = 'concordat.branch';
 
 /** Behind a rollback, so that nothing that the application still sends is committed: its end fails, with a name that says why. */
-const PARK: readonly Step[] = [
+const PARK: readonly BatchStep[] = [
   { text: 'begin' },
   { text: 'rollback to savepoint "the global transaction was rolled back"' },
 ];
 /** What COMMIT PREPARED is told in this session, when the branch's own settings are over. */
-const LEVEL: Step = { text: 'show client_min_messages' };
+const LEVEL: BatchStep = { text: 'show client_min_messages' };
 /** Levels at which no warning is told, not even that a wait for the synchronous standby was cut off. */
 const DEAF: ReadonlySet<string | null | undefined> = new Set(['error', 'fatal', 'panic']);
 
@@ -129,7 +129,7 @@ export class LentPgSession implements PgBranchSession {
   }
 
   /** Behind BEGIN, in the same round trip; `opened` takes the answers. */
-  openingSteps(): readonly Step[] {
+  openingSteps(): readonly BatchStep[] {
     return [{ text: `set local ${MARK} = '${formatXid(this.#parts.xid)}'` }, { text: 'show client_encoding' }];
   }
 
@@ -142,7 +142,7 @@ export class LentPgSession implements PgBranchSession {
     this.#application.begin();
   }
 
-  async run(request: Request, { timeoutMs = ENGINE_CALL_MS }: RunOptions = {}): Promise<BatchOutcome> {
+  async run(request: Request, { timeoutMs = ENGINE_CALL_MS }: BatchOptions = {}): Promise<BatchOutcome> {
     const { clock } = this.#parts;
     const batch = new Batch(request, undefined);
     let isLate = false;
@@ -188,12 +188,12 @@ export class LentPgSession implements PgBranchSession {
     return (await this.#isIdleWithin(OBEY_MS)) && this.usable;
   }
 
-  behindEnd(): readonly Step[] {
+  behindEnd(): readonly BatchStep[] {
     this.#isParking = this.isAtWork && this.#taking === undefined;
     return this.#isParking ? PARK : [LEVEL];
   }
 
-  isCleanBy(_: readonly Step[], results: readonly StepResult[]): boolean {
+  isCleanBy(_: readonly BatchStep[], results: readonly StepResult[]): boolean {
     this.#isParked = this.#isParking;
     if (!this.#isParked) {
       this.#hearsWarnings = results.length > 0 && !DEAF.has(results[0]?.rows[0]?.[0]);

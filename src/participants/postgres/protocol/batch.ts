@@ -2,9 +2,9 @@
 // PostgreSQL skips the rest of a batch after its first error, so that nothing behind a failed statement is ever executed.
 import type { DatabaseError, FieldDef } from 'pg';
 import type { PgSubmittable, WireConnection } from './driver-insides.ts';
-import { batchFrame, type Step } from './frames.ts';
+import { type BatchStep, batchFrame } from './frames.ts';
 
-export type { Step } from './frames.ts';
+export type { BatchStep } from './frames.ts';
 
 /** The SQLSTATE fields of an error message, as the driver hands it over. */
 export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine' | 'severity'>;
@@ -12,7 +12,7 @@ export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine
 export type Request =
   | {
       readonly kind: 'steps';
-      readonly steps: readonly Step[];
+      readonly steps: readonly BatchStep[];
       /** Names that the server is to forget. */
       readonly dropped?: readonly string[];
     }

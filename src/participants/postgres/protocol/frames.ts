@@ -1,7 +1,7 @@
 // The messages of one batch, in one buffer: the driver has one for each message, and a branch's end is a dozen statements of two each.
 // PostgreSQL's documentation, 54.7, has the formats.
 /** A statement of the extended protocol. Parameters are never part of its text. */
-export interface Step {
+export interface BatchStep {
   readonly text: string;
   readonly values?: readonly (string | Buffer | null)[];
   /** Type OIDs of the first parameters; 0 or absent: the engine infers. */
@@ -27,7 +27,7 @@ let gathered = Buffer.alloc(16 * 1024);
 const KEPT_BYTES_MAX = 256 * 1024;
 
 /** @param dropped names that the server is to forget. */
-export function batchFrame(steps: readonly Step[], dropped: readonly string[]): Buffer {
+export function batchFrame(steps: readonly BatchStep[], dropped: readonly string[]): Buffer {
   let at = 0;
   for (const name of dropped) {
     room(at, 16 + name.length * BYTES_OF_CHARACTER);

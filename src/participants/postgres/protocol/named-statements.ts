@@ -1,6 +1,6 @@
 // Statements that a session executes again and again are parsed and planned once: which text has which name at the server.
 import { FifoMap } from '../../../lib/fifo-map.ts';
-import type { BatchOutcome, Step } from './batch.ts';
+import type { BatchOutcome, BatchStep } from './batch.ts';
 
 /** Names that a session keeps at the server; each costs it a few kilobytes. */
 const NAMES_MAX = 100;
@@ -19,7 +19,7 @@ export class NamedStatements {
   #sequence = 0;
 
   /** The steps of the next batch, with a name where the text has come before. */
-  plan(steps: readonly Step[]): readonly Step[] {
+  plan(steps: readonly BatchStep[]): readonly BatchStep[] {
     this.#fresh = new Map();
     return steps.map((step) => this.#planned(step));
   }
@@ -49,7 +49,7 @@ export class NamedStatements {
     }
   }
 
-  #planned(step: Step): Step {
+  #planned(step: BatchStep): BatchStep {
     if (step.values === undefined || step.text.length > TEXT_CHARS_MAX) {
       return step;
     }

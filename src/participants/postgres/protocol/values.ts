@@ -1,7 +1,7 @@
 // Typed values to and from PostgreSQL's text format.
 import type { FieldDef } from 'pg';
 import type { SqlValue, Statement, StatementResult } from '../../resource-manager.ts';
-import type { Step, StepResult } from './batch.ts';
+import type { BatchStep, StepResult } from './batch.ts';
 
 type Decode = (text: string) => SqlValue;
 
@@ -42,7 +42,7 @@ const TYPES: ReadonlyMap<number, { readonly name: string; readonly decode: Decod
 ]);
 
 /** Types are left to the engine's inference, as with any client; only bytes are declared, for they travel in binary. */
-export function statementStep(statement: Statement): Step {
+export function statementStep(statement: Statement): BatchStep {
   return {
     text: statement.sql,
     values: statement.parameters.map(encode),

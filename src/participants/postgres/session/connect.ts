@@ -2,7 +2,7 @@
 import { Client, type ClientConfig } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
 import { EngineError } from '../../resource-manager.ts';
-import type { Step } from '../protocol/batch.ts';
+import type { BatchStep } from '../protocol/batch.ts';
 import { checkOwnDriver } from '../protocol/driver-insides.ts';
 import { connectReason, isPgError } from '../protocol/errors.ts';
 import { PgSession } from './session.ts';
@@ -116,7 +116,7 @@ async function takes(
 export const IDENTITY = `'postgresql:' || (select system_identifier from pg_control_system())
   || ':' || (select oid from pg_database where datname = current_database())`;
 
-function setUpStep(role: string, settings: Readonly<Record<string, string>>): Step {
+function setUpStep(role: string, settings: Readonly<Record<string, string>>): BatchStep {
   const columns = [`set_config('role', $1, false)`, ...setConfigColumns(settings, 2)];
   return {
     text: `select a.pid::text, a.backend_start::text, ${IDENTITY}, ${columns.join(', ')}

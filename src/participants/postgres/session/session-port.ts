@@ -1,9 +1,16 @@
 // What a branch needs of the session that it works in: one of the adapter's own, or the application's connection for the time of a loan.
 import type { Reason } from '../../../xa/vocabulary.ts';
-import type { BatchLimits, BatchOutcome, Request, Step, StepResult, TransactionStatus } from '../protocol/batch.ts';
+import type {
+  BatchLimits,
+  BatchOutcome,
+  BatchStep,
+  Request,
+  StepResult,
+  TransactionStatus,
+} from '../protocol/batch.ts';
 import type { BranchEnd, SessionState } from './session-state.ts';
 
-export interface RunOptions {
+export interface BatchOptions {
   readonly limits?: BatchLimits;
   /** A later answer counts as lost; a session of our own is destroyed. */
   readonly timeoutMs?: number;
@@ -39,15 +46,15 @@ export interface PgBranchSession {
   /** Called when the session, or the branch's transaction in it, ended without the branch; instead of the listener before. */
   setUser(listener: ((end: SessionEnd) => void) | undefined): void;
   /** One round trip, behind whatever the application has asked for. Never rejects. */
-  run(request: Request, options?: RunOptions): Promise<BatchOutcome>;
+  run(request: Request, options?: BatchOptions): Promise<BatchOutcome>;
   /** The branch comes to its end, and nobody else speaks in its transaction any more. Why it is not the branch's: undefined: it is. */
   takeOver(): Promise<Reason | undefined>;
   /** Cuts off what runs. True: nothing does any more, and the session is as good as before. Never rejects. */
   stop(): Promise<boolean>;
   /** Sent behind what ends the transaction, in the same round trip. */
-  behindEnd(end: BranchEnd): readonly Step[];
+  behindEnd(end: BranchEnd): readonly BatchStep[];
   /** By the answers to the steps of `behindEnd`: whoever uses the session next finds nothing of the branch. */
-  isCleanBy(steps: readonly Step[], results: readonly StepResult[]): boolean;
+  isCleanBy(steps: readonly BatchStep[], results: readonly StepResult[]): boolean;
   /** Cuts the connection: the engine rolls back what is not prepared as soon as it notices. */
   destroy(): void;
 }

@@ -1,5 +1,5 @@
 // What a session is when a branch gets it, and how it becomes that again behind the branch, whatever the branch's functions did (P7).
-import type { Step, StepResult } from '../protocol/batch.ts';
+import type { BatchStep, StepResult } from '../protocol/batch.ts';
 
 export interface SessionState {
   /** The role that works: `none` where it is the one that logged in. */
@@ -54,7 +54,7 @@ export function setConfigColumns(settings: Readonly<Record<string, string>>, fir
  * @param tag the name that the session must still carry: the step at `RESTORE_CHECKS_AT` divides by zero if it does not, or if texts
  * are in another encoding than before.
  */
-export function restoreSteps({ role, encoding }: SessionState, tag: string): readonly Step[] {
+export function restoreSteps({ role, encoding }: SessionState, tag: string): readonly BatchStep[] {
   return [
     { text: 'set local statement_timeout = 0', values: [] },
     { text: 'set constraints all immediate', values: [] },
@@ -79,7 +79,7 @@ export type BranchEnd = 'prepared' | 'rolled-back' | 'committed';
  * the adapter keeps in the session: whether there are others is asked, and `isClean` reads the answer. Cursors WITH HOLD, LISTEN and
  * temporary tables are left by a commit alone: a rollback takes them back, and PREPARE TRANSACTION refuses a transaction that had any.
  */
-export function cleanSteps(state: SessionState, end: BranchEnd): readonly Step[] {
+export function cleanSteps(state: SessionState, end: BranchEnd): readonly BatchStep[] {
   let known = cleaning.get(state);
   if (known === undefined) {
     const always = [...['discard sequences', 'reset all'].map(utility), lastStep(state)];
@@ -91,13 +91,13 @@ export function cleanSteps(state: SessionState, end: BranchEnd): readonly Step[]
 }
 
 /** The steps are made once for each session. */
-const cleaning = new WeakMap<SessionState, Readonly<Record<'always' | 'committed', readonly Step[]>>>();
+const cleaning = new WeakMap<SessionState, Readonly<Record<'always' | 'committed', readonly BatchStep[]>>>();
 
-function utility(text: string): Step {
+function utility(text: string): BatchStep {
   return { text, values: [] };
 }
 
-function lastStep({ role, settings = {} }: SessionState): Step {
+function lastStep({ role, settings = {} }: SessionState): BatchStep {
   const columns = [
     `pg_catalog.set_config('session_authorization', null, false)`,
     `pg_catalog.set_config('role', $1, false)`,
@@ -111,6 +111,6 @@ function lastStep({ role, settings = {} }: SessionState): Step {
 }
 
 /** Nothing of the branch is left. By the answers to `steps`, which are those of `cleanSteps`. */
-export function isClean(steps: readonly Step[], results: readonly StepResult[]): boolean {
+export function isClean(steps: readonly BatchStep[], results: readonly StepResult[]): boolean {
   return results.length === steps.length && results.at(-1)?.rows[0]?.[0] === 'f';
 }

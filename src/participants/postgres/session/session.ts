@@ -4,14 +4,14 @@ import type { Clock } from '../../../lib/clock.ts';
 import {
   Batch,
   type BatchOutcome,
+  type BatchStep,
   type Request,
-  type Step,
   type StepResult,
   type TransactionStatus,
 } from '../protocol/batch.ts';
 import { lostReason } from '../protocol/errors.ts';
 import { NamedStatements } from '../protocol/named-statements.ts';
-import type { Backend, PgBranchSession, RunOptions, SessionEnd } from './session-port.ts';
+import type { Backend, BatchOptions, PgBranchSession, SessionEnd } from './session-port.ts';
 import { type BranchEnd, cleanSteps, isClean, type SessionState } from './session-state.ts';
 
 interface ParameterStatus {
@@ -119,7 +119,7 @@ export class PgSession implements PgBranchSession {
   }
 
   /** One batch; never two at once. Never rejects. */
-  async run(request: Request, options: RunOptions = {}): Promise<BatchOutcome> {
+  async run(request: Request, options: BatchOptions = {}): Promise<BatchOutcome> {
     if (!this.usable || this.#current !== undefined) {
       const busy = this.#current === undefined ? 'the session has ended' : 'the session is busy';
       return { kind: 'lost', error: this.#firstError ?? new Error(busy) };
@@ -164,11 +164,11 @@ export class PgSession implements PgBranchSession {
     return this.usable;
   }
 
-  behindEnd(end: BranchEnd): readonly Step[] {
+  behindEnd(end: BranchEnd): readonly BatchStep[] {
     return cleanSteps(this.state, end);
   }
 
-  isCleanBy(steps: readonly Step[], results: readonly StepResult[]): boolean {
+  isCleanBy(steps: readonly BatchStep[], results: readonly StepResult[]): boolean {
     return isClean(steps, results);
   }
 

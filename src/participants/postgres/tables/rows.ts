@@ -2,7 +2,7 @@
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { parseRow } from '../../../xa/evidence.ts';
 import type { LogIdentity, Xid } from '../../../xa/xid.ts';
-import type { Step } from '../protocol/batch.ts';
+import type { BatchStep } from '../protocol/batch.ts';
 import { type Control, query } from '../session/query.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
@@ -12,7 +12,7 @@ const FORGET_MAX = 500;
 const ROWS_MAX = 10_000;
 
 /** Qualified, for the branch may have put another schema in front; and a statement that the session keeps. */
-export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
+export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): BatchStep {
   return {
     text: `insert into ${BRANCH_TABLE} (gtrid, bqual, opening) values ($1, $2, $3)`,
     values: [gtrid, bqual, opening],
@@ -24,7 +24,7 @@ export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
  * synchronous standbys have everything that came before it, also a commit whose own wait for them was cut off. A server that is
  * read-only or in recovery refuses it. NOWAIT: another that asks for the same row may be waiting for a standby.
  */
-export function rowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
+export function rowStep({ gtrid, bqual, opening }: EvidenceRow): BatchStep {
   return {
     text: `select opening from ${BRANCH_TABLE} where gtrid = $1 and bqual = $2 and opening = $3 for no key update nowait`,
     values: [gtrid, bqual, opening],
@@ -32,7 +32,7 @@ export function rowStep({ gtrid, bqual, opening }: EvidenceRow): Step {
 }
 
 /** The same for whichever opening of a branch was committed. */
-export function rowsOfNameStep({ gtrid, bqual }: Xid): Step {
+export function rowsOfNameStep({ gtrid, bqual }: Xid): BatchStep {
   return {
     text: `select opening from ${BRANCH_TABLE} where gtrid = $1 and bqual = $2 for no key update nowait`,
     values: [gtrid, bqual],
