@@ -27,6 +27,15 @@ export function canonical(state: State): State {
   }
 }
 
+/** Equal states have equal keys: in which order a step has set the fields makes no difference, nor whether one is undefined or absent. */
+export function keyOf(state: State): string {
+  return JSON.stringify(state, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : value,
+  );
+}
+
 function scopeOf({ readOnly, unnamed }: CommitScope): CommitScope {
   return { readOnly: [...readOnly].sort(), unnamed: [...unnamed].sort() };
 }

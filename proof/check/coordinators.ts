@@ -7,7 +7,7 @@ import { judge } from '../../src/coordinator/engine/operator.ts';
 import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
 import { AssertionError } from '../../src/lib/assert.ts';
 import { formatEvidence } from '../../src/xa/evidence.ts';
-import { canonical } from './canonical.ts';
+import { canonical, keyOf } from './canonical.ts';
 import type { Events } from './events.ts';
 import { type Field, Flag } from './layout.ts';
 import { bqualOf, rename } from './names.ts';
@@ -76,7 +76,7 @@ export class Coordinators {
 
   intern(spelled: State): number {
     const state = canonical(spelled);
-    const key = JSON.stringify(state);
+    const key = keyOf(state);
     let number = this.#numbers.get(key);
     if (number === undefined) {
       number = this.#facts.length;
