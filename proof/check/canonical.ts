@@ -20,9 +20,10 @@ export function canonical(state: State): State {
     case 'rolling-back':
       return { ...state, branches: sorted(state.branches.map(finishing)), reason: REASON };
     case 'completed': {
-      const reason = state.reason === undefined ? undefined : REASON;
-      const scope = state.scope && scopeOf(state.scope);
-      return { ...state, branches: sorted(state.branches.map(finishing)), scope, reason };
+      const branches = sorted(state.branches.map(finishing));
+      return state.decision === 'rollback'
+        ? { ...state, branches, reason: REASON }
+        : { ...state, branches, scope: state.scope && scopeOf(state.scope) };
     }
   }
 }

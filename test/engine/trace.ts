@@ -2,7 +2,13 @@
 
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { Judgement } from '../../src/coordinator/engine/operator.ts';
-import { type FinishingBranch, type OpenBranch, presumedIn, type State } from '../../src/coordinator/engine/state.ts';
+import {
+  endReason,
+  type FinishingBranch,
+  type OpenBranch,
+  presumedIn,
+  type State,
+} from '../../src/coordinator/engine/state.ts';
 import { unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { type Evidence, openingOf } from '../../src/xa/evidence.ts';
@@ -39,7 +45,8 @@ export function describeState(state: State): string {
     case 'completed': {
       const against = state.outcome === 'mixed' || state.outcome === 'hazard' ? `, decision ${state.decision}` : '';
       const logged = state.logged ? ', logged' : '';
-      const reason = state.reason === undefined ? '' : describeReason(state.reason);
+      const why = endReason(state);
+      const reason = why === undefined ? '' : describeReason(why);
       return `completed ${state.outcome}${of}${against}${logged}${reason}: ${list(state.branches.map(finishingBranch))}`;
     }
     default:

@@ -103,7 +103,7 @@ export const DECISION_BUGS: readonly PlantedBug[] = [
         ? {
             state: {
               ...{ kind: 'completed', gtrid: before.gtrid, decision: 'commit', outcome: 'committed', scope: undefined },
-              ...{ branches: before.branches, reason: undefined, presumed: undefined, logged: true },
+              ...{ branches: before.branches, logged: true },
             },
             effects: [
               { kind: 'finished', record: { kind: 'finished', gtrid: before.gtrid } },

@@ -3,7 +3,7 @@ import { assert } from '../../lib/assert.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
-import type { FinishingBranch, State } from '../engine/state.ts';
+import { endReason, type FinishingBranch, type State } from '../engine/state.ts';
 
 /** Codes of a rollback that are the caller's own business; everything else is a branch that could not be prepared. */
 const OWN_CODES = new Set<ErrorCode>([
@@ -41,8 +41,9 @@ export function reasonOf(state: State): Reason | undefined {
     case 'active':
       return state.rollbackOnly;
     case 'rolling-back':
-    case 'completed':
       return state.reason;
+    case 'completed':
+      return endReason(state);
     default:
       return undefined;
   }

@@ -137,10 +137,10 @@ export class Registry {
     }
   }
 
-  #completed(transaction: HeldTransaction, { outcome, presumed }: Completed): void {
+  #completed(transaction: HeldTransaction, state: Completed): void {
     this.#live.delete(transaction.gtrid);
-    this.#orphans -= Number(presumed !== undefined);
-    this.outcomes.add(transaction, outcome);
+    this.#orphans -= Number(presumedIn(state) !== undefined);
+    this.outcomes.add(transaction, state.outcome);
     for (const listener of this.#idleListeners) {
       listener();
     }

@@ -143,7 +143,7 @@ export function wireBranches(transaction: HeldTransaction, now: number): WireBra
       const end = state.decision === 'commit' ? 'BRANCH_STATE_COMMITTED' : 'BRANCH_STATE_ROLLED_BACK';
       const open = state.decision === 'commit' ? 'BRANCH_STATE_COMMITTING' : 'BRANCH_STATE_ROLLING_BACK';
       const branches = state.branches.map((branch) => finishingBranch(branch, open, end, transaction, now));
-      return [...branches, ...readOnly(state.scope)];
+      return state.decision === 'commit' ? [...branches, ...readOnly(state.scope)] : branches;
     }
     default:
       return unreachable(state);

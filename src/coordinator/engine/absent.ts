@@ -10,7 +10,7 @@ import type { Effect, Event, Step } from './event.ts';
 import { decidedLongAgo, isOfLostLife, orphan } from './recovered.ts';
 import { type BranchReport, evidenceOf } from './reports.ts';
 import type { Committed } from './scope.ts';
-import type { State } from './state.ts';
+import { presumedIn, type State } from './state.ts';
 
 /** Which log this is, and how far it can be believed. */
 export interface LogFacts {
@@ -163,8 +163,8 @@ export function judgeAnswer(
   { bqual, verb, result }: Answer,
   { logged, history }: Pick<Traces, 'logged' | 'history'>,
 ): AnswerConclusion {
-  const isOrphan = (state.kind === 'rolling-back' || state.kind === 'completed') && state.presumed === 'branch';
-  if (!isOrphan || verb !== 'rollback' || result.kind !== 'done-otherwise') {
+  const isOver = state.kind === 'rolling-back' || state.kind === 'completed';
+  if (!isOver || presumedIn(state) !== 'branch' || verb !== 'rollback' || result.kind !== 'done-otherwise') {
     return 'as-told';
   }
   const others = state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged');

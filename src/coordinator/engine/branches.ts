@@ -139,7 +139,6 @@ export function rollBack(
         decision: 'rollback',
         outcome: 'rolled-back',
         branches: [],
-        scope: undefined,
         reason,
         presumed: undefined,
         logged: false,
@@ -197,8 +196,6 @@ export function committedWithoutRecord(gtrid: State['gtrid'], scope: CommitScope
       outcome: 'committed',
       branches: [],
       scope,
-      reason: undefined,
-      presumed: undefined,
       logged: false,
     },
     effects: [

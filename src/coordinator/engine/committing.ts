@@ -144,7 +144,7 @@ export function completeCommit(state: Committing, effects: readonly Effect[]): S
   return {
     state: {
       ...{ kind: 'completed', gtrid, decision: 'commit', outcome, branches, scope },
-      ...{ reason: undefined, presumed: undefined, logged: true },
+      logged: true,
     },
     effects:
       outcome === 'committed'

@@ -10,7 +10,12 @@ import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, evidenceOf, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
-import type { Completed, FinishStatus, OnePhase, State } from './state.ts';
+import type { FinishStatus, OnePhase, State } from './state.ts';
+
+const ANSWERS: readonly Effect[] = [
+  { kind: 'answer', level: 'decided' },
+  { kind: 'answer', level: 'applied' },
+];
 
 export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   // Otherwise that its end cannot be proven is being recorded.
@@ -125,7 +130,7 @@ function untold(
     return ignore(state); // By now it is known who holds it, and he is asked.
   }
   return evidence.kind === 'none'
-    ? complete(state, 'rolled-back', { kind: 'proven' }, reason)
+    ? completeRollback(state, reason)
     : { state, effects: [{ kind: 'retry', bqual, attempts: status.attempts }] };
 }
 
@@ -153,18 +158,9 @@ function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }
   assert(branch.status.kind === 'pending', 'the branch of one phase is open until its engine proves an end');
   switch (result.kind) {
     case 'done':
-      return complete(state, 'committed', { kind: 'proven' }, undefined);
+      return completeCommit(state, 'committed', { kind: 'proven' });
     case 'done-otherwise':
-      return complete(
-        state,
-        'rolled-back',
-        { kind: 'proven' },
-        {
-          code: 'BRANCH_VOTED_NO',
-          message: result.proof,
-          retryable: true,
-        },
-      );
+      return completeRollback(state, { code: 'BRANCH_VOTED_NO', message: result.proof, retryable: true });
     case 'not-yet':
     case 'unknown': {
       const attempts = branch.status.attempts + 1;
@@ -192,31 +188,27 @@ function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }
 /** That nobody can tell how it ended is recorded. */
 function hazard(state: OnePhase): Step<State> {
   const { status } = state.branch;
-  return status.kind === 'unproven' ? complete(state, 'hazard', status, status.reason) : ignore(state);
+  return status.kind === 'unproven' ? completeCommit(state, 'hazard', status) : ignore(state);
 }
 
-function complete(
-  state: OnePhase,
-  outcome: Completed['outcome'],
-  status: FinishStatus,
-  reason: Completed['reason'],
-): Step<State> {
-  const decision = outcome === 'rolled-back' ? 'rollback' : 'commit';
+/** It was committed, or nobody can tell. */
+function completeCommit(state: OnePhase, outcome: 'committed' | 'hazard', status: FinishStatus): Step<State> {
   const branches = [{ ...state.branch, status }];
-  const effects: Effect[] = [
-    { kind: 'answer', level: 'decided' },
-    { kind: 'answer', level: 'applied' },
-  ];
+  const scope = { readOnly: [], unnamed: state.unnamed };
   const logged = outcome === 'hazard';
-  const presumed = undefined;
-  const scope = decision === 'commit' ? { readOnly: [], unnamed: state.unnamed } : undefined;
+  return {
+    state: { kind: 'completed', gtrid: state.gtrid, decision: 'commit', outcome, branches, scope, logged },
+    effects: ANSWERS,
+  };
+}
+
+function completeRollback(state: OnePhase, reason: Reason): Step<State> {
+  const branches = [{ ...state.branch, status: { kind: 'proven' } as const }];
   return {
     state: {
-      ...{ kind: 'completed', gtrid: state.gtrid, decision, outcome, branches, scope },
-      reason,
-      presumed,
-      logged,
+      ...{ kind: 'completed', gtrid: state.gtrid, decision: 'rollback', outcome: 'rolled-back', branches },
+      ...{ reason, presumed: undefined, logged: false },
     },
-    effects,
+    effects: ANSWERS,
   };
 }

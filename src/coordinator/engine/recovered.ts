@@ -82,20 +82,16 @@ function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual
   }));
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
   const isMixed = branches.some(({ status }) => status.kind === 'damaged');
-  return {
-    state: {
-      kind: 'completed',
-      gtrid,
-      decision,
-      outcome: isMixed ? 'mixed' : 'hazard',
-      branches,
-      scope: undefined,
-      reason: decision === 'commit' ? undefined : reason,
-      presumed: undefined,
-      logged: true,
-    },
-    effects: [],
-  };
+  const end = {
+    kind: 'completed',
+    gtrid,
+    outcome: isMixed ? 'mixed' : 'hazard',
+    branches,
+    logged: true,
+  } as const;
+  const state =
+    decision === 'commit' ? { ...end, decision, scope: undefined } : { ...end, decision, reason, presumed: undefined };
+  return { state, effects: [] };
 }
 
 /** A branch that was found prepared. */
@@ -143,8 +139,6 @@ export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>):
     outcome: 'committed',
     branches,
     scope: recordedScope(record),
-    reason: undefined,
-    presumed: undefined,
     logged: true,
   };
 }

@@ -148,7 +148,6 @@ function settle(state: RollingBack, changed: FinishingBranch, effects: readonly 
       decision: 'rollback',
       outcome: isDamaged ? 'mixed' : 'rolled-back',
       branches,
-      scope: undefined,
       reason: state.reason,
       presumed: state.presumed,
       logged: isDamaged,

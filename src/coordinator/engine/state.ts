@@ -1,6 +1,6 @@
 // Where a global transaction can stand. Each state owns its data; nothing is "only set while …".
 import type { DecidedBranch } from '../../log/record.ts';
-import type { Decision, Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
+import type { Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 
 /** A vote that still counts for a commit; a rollback vote ends the transaction at once and is never kept. */
@@ -113,21 +113,29 @@ export interface RollingBack {
   readonly presumed: Presumed | undefined;
 }
 
-export interface Completed {
+interface Ended {
   readonly kind: 'completed';
   readonly gtrid: Gtrid;
-  readonly decision: Decision;
   readonly outcome: Outcome;
   readonly branches: readonly FinishingBranch[];
-  /** Undefined: it was rolled back, or no more than its damage is known. */
-  readonly scope: CommitScope | undefined;
-  /** Why it was rolled back; undefined when it was decided to commit. */
-  readonly reason: Reason | undefined;
-  /** As in `RollingBack`. */
-  readonly presumed: Presumed | undefined;
   /** The log holds a decision or a heuristic record of it, which `forget` has to account for. */
   readonly logged: boolean;
 }
+
+export interface CompletedCommit extends Ended {
+  readonly decision: 'commit';
+  /** Undefined: no more than its damage is known. */
+  readonly scope: CommitScope | undefined;
+}
+
+export interface CompletedRollback extends Ended {
+  readonly decision: 'rollback';
+  readonly reason: Reason;
+  /** As in `RollingBack`. */
+  readonly presumed: Presumed | undefined;
+}
+
+export type Completed = CompletedCommit | CompletedRollback;
 
 export type State = Active | Preparing | OnePhase | Deciding | Committing | RollingBack | Completed;
 
@@ -137,7 +145,17 @@ export function openTransaction(gtrid: Gtrid): Active {
 
 /** What is held was taken in for branches that were found prepared, and for nothing else. */
 export function presumedIn(state: State): Presumed | undefined {
-  return state.kind === 'rolling-back' || state.kind === 'completed' ? state.presumed : undefined;
+  const isRolledBack = state.kind === 'completed' && state.decision === 'rollback';
+  return state.kind === 'rolling-back' || isRolledBack ? state.presumed : undefined;
+}
+
+/** Why it ended so: why it was rolled back, or why nobody can tell how a branch of it ended. */
+export function endReason(state: Completed): Reason | undefined {
+  if (state.decision === 'rollback') {
+    return state.reason;
+  }
+  const { status } = state.branches.find((branch) => branch.status.kind === 'unproven') ?? {};
+  return status?.kind === 'unproven' ? status.reason : undefined;
 }
 
 /** Heuristic outcomes stay until an operator forgets them. */

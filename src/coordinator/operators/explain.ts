@@ -5,7 +5,7 @@ import type { Directory } from '../calls/directory.ts';
 import { tellReason } from '../driver/fixes.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { whyOpen } from '../driver/unfinished.ts';
-import type { FinishingBranch } from '../engine/state.ts';
+import { endReason, type FinishingBranch } from '../engine/state.ts';
 import type { Quarantined } from '../reports/quarantine.ts';
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
@@ -46,9 +46,10 @@ export function explain(transaction: HeldTransaction, directory: Directory, now:
         `No decision to commit exists, and none ever will: ${state.reason.message}.`,
         ...state.branches.map((branch) => waiting(branch, transaction, directory, now)),
       ];
-    case 'completed':
+    case 'completed': {
+      const why = endReason(state);
       return [
-        `It is over: decided ${state.decision}, ended ${state.outcome}${state.reason ? ` (${state.reason.message})` : ''}.`,
+        `It is over: decided ${state.decision}, ended ${state.outcome}${why ? ` (${why.message})` : ''}.`,
         ...state.branches
           .filter(({ status }) => status.kind !== 'proven')
           .map((branch) => waiting(branch, transaction, directory, now)),
@@ -56,6 +57,7 @@ export function explain(transaction: HeldTransaction, directory: Directory, now:
           ? [`Fix the data, then run: concordat tx forget ${transaction.gtrid} --reason '…'`]
           : []),
       ];
+    }
     default:
       return unreachable(state);
   }
