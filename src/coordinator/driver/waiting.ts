@@ -14,7 +14,7 @@ export class EndWaits {
     this.#clock = clock;
   }
 
-  /** Answers `waiter` as soon as the state allows, or when the bound of those who wait already has passed: it is not put off for them. */
+  /** Answers `waiter` as soon as the state allows. A later waiter does not extend the bound: all are answered when the first has waited long enough. */
   add(transaction: HeldTransaction, waiter: Waiter): void {
     transaction.waiters.push(waiter);
     if (transaction.timer === undefined) {
