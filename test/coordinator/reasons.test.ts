@@ -86,7 +86,7 @@ describe('a branch that does not end', () => {
     const warnings = () => system.events.named('branch-overdue');
     await eventually('people hear of it', () => warnings().length === 1, 10_000);
     expect(warnings()[0]).toMatchObject({ txn: gtrid, branch: 'accounts', resource: 'accounts' });
-    expect(warnings()[0]?.['message']).toMatch(/told to commit for 6\d s.*permission denied.*Next: make the sidecar/);
+    expect(warnings()[0]?.['message']).toMatch(/told to commit 6\d s ago.*permission denied.*Next: make the sidecar/);
     await later(2_000, undefined); // Forty seconds.
     expect(warnings()).toHaveLength(1);
     clock.skip(600_000);
