@@ -46,7 +46,7 @@ export const DAMAGED = transaction({
       bqual: 'orders',
       resource: 'orders',
       state: 'BRANCH_STATE_DAMAGED',
-      evidence: { row: 'markeraaaaaa' },
+      evidence: { row: 'u3c6vm5xdfpa' },
       attempts: 3,
     },
   ],

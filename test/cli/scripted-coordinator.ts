@@ -72,14 +72,14 @@ export function transaction(fields: TransactionInfo = {}): TransactionInfo {
         bqual: 'accounts',
         resource: 'accounts',
         state: 'BRANCH_STATE_COMMITTED',
-        evidence: { row: 'x74baaaaaaaa' },
+        evidence: { row: 'k4hn2wq7ytzb' },
         attempts: 1,
       },
       {
         bqual: 'orders',
         resource: 'orders',
         state: 'BRANCH_STATE_COMMITTING',
-        evidence: { row: 'markeraaaaaa' },
+        evidence: { row: 'u3c6vm5xdfpa' },
         reason: {
           code: 'ENGINE_UNAVAILABLE',
           message: 'connect ECONNREFUSED 10.0.0.7:3306',

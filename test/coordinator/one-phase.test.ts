@@ -140,9 +140,9 @@ describe('a commit', () => {
     holder.send({ opened: { gtrid, bqual: 'orders' } });
     await holder.hears('finish');
     asked.send({ vote: { gtrid, bqual: 'orders', vote: 'VOTE_ROLLBACK' } });
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'markeraaaaaa' } } });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'u3c6vm5xdfpa' } } });
     const { evidence, instance, verb } = await holder.hears('finish', 2);
-    expect([evidence, instance]).toMatchObject([{ row: 'markeraaaaaa' }, holder.instance]);
+    expect([evidence, instance]).toMatchObject([{ row: 'u3c6vm5xdfpa' }, holder.instance]);
     holder.send({ result: { gtrid, bqual: 'orders', verb, result: 'FINISH_RESULT_DONE' } });
     expect((await outcome).outcome).toBe('OUTCOME_COMMITTED');
     expect(asked.heard('finish')).toHaveLength(1);
@@ -156,9 +156,9 @@ describe('a commit', () => {
     const unknown = refs(holder).map((branch) => ({ ...branch, instance: '' }));
     void system.api.commit({ gtrid, branches: unknown }).catch(() => undefined);
     await asked.hears('finish');
-    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'markeraaaaaa' } } });
+    holder.send({ onePhaseEvidence: { gtrid, bqual: 'orders', evidence: { row: 'u3c6vm5xdfpa' } } });
     expect(await holder.hears('finish')).toMatchObject({
-      evidence: { row: 'markeraaaaaa' },
+      evidence: { row: 'u3c6vm5xdfpa' },
       instance: holder.instance,
     });
     expect(asked.heard('finish')).toHaveLength(1);
