@@ -44,7 +44,7 @@ const COORDINATOR_ZONES: Readonly<Record<string, readonly string[]>> = {
   operators: ['engine', 'calls', 'driver', 'edge', 'reports', 'identity'],
 };
 
-/** A reader loses the overview beyond about fifteen files in one folder: more are split by subject. */
+/** A reader loses the overview beyond about fifteen files in one folder: more are split by subject where there is one. Commands are one each. */
 const FOLDER_FILES_MAX = 20;
 
 /** Both halves of the protocol. */

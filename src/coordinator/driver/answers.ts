@@ -1,5 +1,5 @@
 // What a caller may be told of a transaction's end, from its state (D5).
-import { assert } from '../../lib/assert.ts';
+import { assert, unreachable } from '../../lib/assert.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
@@ -24,8 +24,13 @@ export function outcomeOf(state: State): Outcome | undefined {
       return damageIn(state.branches) ?? 'rolled-back';
     case 'completed':
       return state.outcome;
-    default:
+    case 'active':
+    case 'preparing':
+    case 'one-phase':
+    case 'deciding':
       return undefined;
+    default:
+      return unreachable(state);
   }
 }
 
@@ -44,8 +49,13 @@ export function reasonOf(state: State): Reason | undefined {
       return state.reason;
     case 'completed':
       return endReason(state);
-    default:
+    case 'preparing':
+    case 'one-phase':
+    case 'deciding':
+    case 'committing':
       return undefined;
+    default:
+      return unreachable(state);
   }
 }
 

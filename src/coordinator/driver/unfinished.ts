@@ -1,5 +1,6 @@
 // Branches that are told how to end and do not: each reason is told to people once, and a branch that stays open for a minute is told
 // again and again, with what to do about it (D12).
+import { unreachable } from '../../lib/assert.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { EventLogger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
@@ -174,8 +175,13 @@ function branchesOf(state: State): readonly FinishingBranch[] {
     case 'committing':
     case 'rolling-back':
       return state.branches;
-    default:
+    case 'active':
+    case 'preparing':
+    case 'deciding':
+    case 'completed':
       return [];
+    default:
+      return unreachable(state);
   }
 }
 

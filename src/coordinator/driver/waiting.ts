@@ -1,5 +1,6 @@
 // Who waits for the end of a transaction, and how long at most: a participant or a log that is away keeps nobody waiting for ever.
 
+import { unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ANSWER_WAIT_MS, APPLIED_WAIT_MS, PREPARE_TIMEOUT_MS } from '../../xa/times.ts';
 import type { Timers } from './timers.ts';
@@ -36,8 +37,11 @@ export class EndWaits {
       case 'rolling-back':
         this.#timers.boundWait(transaction, APPLIED_WAIT_MS);
         break;
+      case 'active':
+      case 'completed':
+        break; // Until its deadline; or it is over.
       default:
-        break; // Active: until its deadline. Completed: it is over.
+        unreachable(transaction.state);
     }
   }
 

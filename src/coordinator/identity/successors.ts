@@ -1,4 +1,5 @@
 // Another database in the place of a resource's former one: accepted by an operator, by name, when nothing is pending at the former.
+import { unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
@@ -10,7 +11,7 @@ import type { Directory, KnownResource } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
 import { invalid } from '../edge/requests.ts';
-import type { State } from '../engine/state.ts';
+import { isUnproven, type State } from '../engine/state.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 
 export interface AcceptRequest {
@@ -219,12 +220,14 @@ function openBranches(state: State): readonly Bqual[] {
       return [state.branch.bqual];
     case 'completed':
       return [];
+    case 'deciding':
+    case 'committing':
+    case 'rolling-back':
+      return state.branches.filter(isUnproven).map(({ bqual }) => bqual);
     default:
-      return state.branches.filter(({ status }) => OPEN.has(status.kind)).map(({ bqual }) => bqual);
+      return unreachable(state);
   }
 }
-
-const OPEN: ReadonlySet<string> = new Set(['pending', 'unproven', 'recording-damage']);
 
 function fixOf(gtrid: Gtrid, bqual: Bqual, state: State): string {
   switch (state.kind) {
@@ -236,8 +239,13 @@ function fixOf(gtrid: Gtrid, bqual: Bqual, state: State): string {
         `start the sidecar at the former database, or, if that is gone for ever, find out how the branch ended and run: ` +
         `concordat tx resolve ${gtrid} --branch ${bqual} --committed|--rolled-back --reason '…'`
       );
-    default:
+    case 'one-phase':
+    case 'deciding':
+    case 'rolling-back':
+    case 'completed':
       return `wait: it ends by itself, within a minute. concordat tx explain ${gtrid}`;
+    default:
+      return unreachable(state);
   }
 }
 

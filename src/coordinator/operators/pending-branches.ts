@@ -1,6 +1,7 @@
 // Branches whose commit is decided and not proven yet, by resource: what operators watch.
 import { type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
+import { isUnproven } from '../engine/state.ts';
 
 export interface Pending {
   readonly count: number;
@@ -8,14 +9,12 @@ export interface Pending {
   readonly oldestAt: number;
 }
 
-const OPEN = new Set(['pending', 'unproven', 'recording-damage']);
-
 /** Of transactions that are told, that wait for a retry, or that wait for a participant that is away alike. */
 export function pendingBranches(transactions: readonly HeldTransaction[]): ReadonlyMap<ResourceName, Pending> {
   const result = new Map<ResourceName, Pending>();
   for (const { state, openedAt } of transactions) {
     if (state.kind === 'committing') {
-      for (const { bqual } of state.branches.filter(({ status }) => OPEN.has(status.kind))) {
+      for (const { bqual } of state.branches.filter(isUnproven)) {
         const resource = resourceOf(bqual);
         const { count, oldestAt } = result.get(resource) ?? { count: 0, oldestAt: openedAt };
         result.set(resource, { count: count + 1, oldestAt: Math.min(oldestAt, openedAt) });

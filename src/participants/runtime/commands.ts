@@ -1,5 +1,7 @@
 // The coordinator's commands, each to the one that carries it out, after a look at whether the branch is ours to touch.
+
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
+import { unreachable } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { EventLogger } from '../../lib/logger.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
@@ -79,7 +81,14 @@ export class Commands {
         }
         return;
       }
-      default: // The attach stream keeps the rest for itself.
+      case 'welcome':
+      case 'heartbeat':
+      case 'refused':
+      case 'admitted':
+      case 'malformed':
+        return; // The attach stream keeps these for itself.
+      default:
+        unreachable(command);
     }
   }
 
