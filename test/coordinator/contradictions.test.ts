@@ -111,6 +111,45 @@ describe('an answer of a participant that was not asked', () => {
   });
 });
 
+describe('a branch that its own statement committed', () => {
+  const row = 'dmaaaaaaaaaa';
+
+  /** As its participant tells it: a no, and the damage right behind. */
+  function damaged(participant: ScriptedParticipant, gtrid: string): void {
+    const ref = { gtrid, bqual: participant.resource, reason };
+    participant.send({ vote: { ...ref, vote: 'VOTE_ROLLBACK' } });
+    participant.send({
+      result: {
+        ...{ ...ref, evidence: { opening: row } },
+        ...{ verb: 'FINISH_VERB_ROLLBACK', result: 'FINISH_RESULT_DONE_OTHERWISE' },
+      },
+    });
+  }
+
+  it('is damage, also if it was asked for its one phase meanwhile (D4)', async () => {
+    await using system = await openSystem();
+    const orders = await system.participant('orders', { finish: silent });
+    const { gtrid } = await system.transaction(orders);
+    const commit = refusal(system.api.commit({ gtrid, branches: refs(orders) }));
+    await orders.hears('finish');
+    damaged(orders, gtrid);
+    await commit;
+    await eventually('it is recorded', async () => (await system.info(gtrid)).outcome === 'OUTCOME_MIXED');
+    expect(system.records('heuristic')).toHaveLength(1);
+    expect(alarms(system)).toEqual([expect.stringContaining('rolled back, but ')]);
+  });
+
+  it('is damage, also if nobody has told which opening of the branch it is (D4)', async () => {
+    await using system = await openSystem();
+    const accounts = await system.participant('accounts', { finish: silent });
+    const orders = await system.participant('orders', { finish: silent });
+    const gtrid = await openedAt(system, accounts, orders);
+    damaged(orders, gtrid);
+    await eventually('it is recorded', () => system.records('heuristic').length === 1);
+    expect(alarms(system)).toEqual([expect.stringContaining('rolled back, but ')]);
+  });
+});
+
 describe('a participant that contradicts itself', () => {
   it('says no after its yes: everything is rolled back, and people hear of it', async () => {
     await using system = await openSystem();

@@ -91,7 +91,10 @@ export function proofOfCommit(
   return result.kind === 'done' && hasWritten ? 'its participant has answered that it was committed' : undefined;
 }
 
-/** The holder of a branch of a rolled-back transaction says that it was committed: nobody asks for such a thing, and it is to be heard. */
+/**
+ * The holder of a branch of a rolled-back transaction says that it was committed, by whatever word: it is heard though nobody has asked.
+ * It may have voted no on a commit in one phase, so that nobody will, or have an opening to tell of that was not known when it was asked.
+ */
 export function isOwnDamage(
   state: State,
   { bqual, verb, result }: Extract<Event, { kind: 'branch-result' }>,
@@ -100,8 +103,7 @@ export function isOwnDamage(
   const isRolledBack = state.kind === 'rolling-back' || (state.kind === 'completed' && state.decision === 'rollback');
   return (
     isRolledBack &&
-    verb !== 'rollback' &&
-    result.kind === 'done' &&
+    result.kind === (verb === 'rollback' ? 'done-otherwise' : 'done') &&
     state.branches.some((branch) => branch.bqual === bqual && branch.instance === instance)
   );
 }
