@@ -92,6 +92,15 @@ export function postgresRoleCases(name: string, server: () => EngineServer): voi
       );
     });
 
+    it.each(WAYS)('%s: a branch that only read leaves nothing prepared (field P3)', async (way) => {
+      await using manager = as('side');
+      const branch = await manager.open(freshXid(), OPTIONS);
+      await branch.execute(sql(way));
+      const vote = await branch.prepare();
+      expect(await harness().raw('select gid from pg_prepared_xacts')).toEqual([]);
+      expect(vote).toEqual({ kind: 'read-only' });
+    });
+
     it('row-level security holds within the branch (field P3)', async () => {
       await using manager = as('side');
       await harness().raw(`insert into note values ($1, 'somebody else')`, [key]);

@@ -6,6 +6,8 @@ import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts
 /** Why nothing more is done in a branch. */
 export const ENDED: Reason = { code: 'BRANCH_STATE', message: 'the branch is prepared or ended', retryable: false };
 
+const PREPARED = 'PREPARE TRANSACTION';
+
 /** Why a batch did not do what it was sent for; undefined when it did. */
 export function failureOf(outcome: BatchOutcome): Reason | undefined {
   switch (outcome.kind) {
@@ -34,7 +36,7 @@ export function judgePrepare(outcome: BatchOutcome, evidence: Evidence): Vote {
     return { kind: 'rollback', reason };
   }
   const tag = lastTag(outcome);
-  return tag === 'PREPARE TRANSACTION' ? { kind: 'prepared', evidence } : { kind: 'rollback', reason: unexpected(tag) };
+  return tag === PREPARED ? { kind: 'prepared', evidence } : { kind: 'rollback', reason: unexpected(tag) };
 }
 
 /** The COMMIT of a branch that wrote nothing. A failure (40001 is possible) means that what it read must not be relied on. */
@@ -43,11 +45,18 @@ export function judgeReadOnly(outcome: BatchOutcome): Vote {
   return reason === undefined ? { kind: 'read-only' } : { kind: 'rollback', reason };
 }
 
-/** PREPARE TRANSACTION shows that nothing waits to be sent, and COMMIT PREPARED right behind it ends the branch that wrote nothing. */
+/**
+ * PREPARE TRANSACTION shows that nothing waits to be sent, and that what was read may be relied on: the branch wrote nothing, so that it
+ * is the same whichever end it has then.
+ */
 export function judgeSilent(outcome: BatchOutcome): Vote {
-  const reason =
-    failureOf(outcome) ?? (lastTag(outcome) === 'COMMIT PREPARED' ? undefined : unexpected(lastTag(outcome)));
-  return reason === undefined ? { kind: 'read-only' } : { kind: 'rollback', reason };
+  const tag = outcome.kind === 'answered' ? outcome.results[0]?.tag : undefined;
+  return tag === PREPARED ? { kind: 'read-only' } : { kind: 'rollback', reason: failureOf(outcome) ?? unexpected(tag) };
+}
+
+/** It is prepared and was not ended: COMMIT PREPARED is refused where a function of the branch has changed the session's own role. */
+export function isLeftPrepared(outcome: BatchOutcome): boolean {
+  return outcome.kind === 'answered' && lastTag(outcome) === PREPARED;
 }
 
 /** The COMMIT of a single branch, answered: a failed transaction answers ROLLBACK without an error. */

@@ -3,7 +3,7 @@ import { type EvidenceRow, rowEvidence } from '../../../xa/evidence.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
 import type { BatchOutcome } from '../protocol/batch.ts';
 import type { BranchHost, BranchWire } from './branch-wire.ts';
-import { ENDED, failureOf, judgePrepare, judgeReadOnly, judgeSilent } from './judge.ts';
+import { ENDED, failureOf, isLeftPrepared, judgePrepare, judgeReadOnly, judgeSilent } from './judge.ts';
 import { type Footprint, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
 
 /** The branch that votes, and what it votes with. */
@@ -26,7 +26,7 @@ export async function endReader(voting: Voting, looked: BatchOutcome, at: number
     case 'read':
       return judgeReadOnly(await wire.call('commit'));
     case 'may-have-sent':
-      return judgeSilent(await wire.callSilently());
+      return await endSilently(voting);
     case 'holds':
       return wire.isReadOnly
         ? { kind: 'rollback', reason: HOLDS_BUT_READ_ONLY }
@@ -34,6 +34,14 @@ export async function endReader(voting: Voting, looked: BatchOutcome, at: number
     case undefined:
       return { kind: 'rollback', reason: failureOf(looked) ?? ENDED };
   }
+}
+
+async function endSilently({ host, wire, row }: Voting): Promise<Vote> {
+  const outcome = await wire.callSilently();
+  if (isLeftPrepared(outcome)) {
+    await host.rollbackPrepared(row);
+  }
+  return judgeSilent(outcome);
 }
 
 /** What the answer to the prepare means. */
