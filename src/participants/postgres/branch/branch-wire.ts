@@ -160,6 +160,7 @@ export class BranchWire {
   async #run({ steps, close, restores, end }: Work, options: BatchOptions): Promise<BatchOutcome> {
     const opening = this.#begun ? [] : this.#opening();
     this.#begun = true;
+    this.#isClean = false;
     const { state } = this.session;
     const ahead = [...opening, ...steps, ...(restores ? restoreSteps(state, sessionTag(this.#row)) : [])];
     const behind = end === undefined ? [] : this.session.behindEnd(end);

@@ -148,7 +148,7 @@ export class LentPgBranch implements ApplicationBranch {
           session.setUser(() => this.letGo());
           return;
         }
-        if (!isClean && session.usable) {
+        if (!isClean && session.usable && session.hasBegun) {
           await fence(); // It does not obey.
         }
         if (!session.isParked || !session.isAtWork) {

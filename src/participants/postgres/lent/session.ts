@@ -65,6 +65,8 @@ export class LentPgSession implements PgBranchSession {
   #taking: Promise<Reason | undefined> | undefined;
   #isGone = false;
   #hasBegun = false;
+  /** Why BEGIN was not sent, and never will be: the client is as it was. */
+  #notBegun: unknown;
   #isParking = false;
   #isParked = false;
   #isGivenBack = false;
@@ -112,8 +114,13 @@ export class LentPgSession implements PgBranchSession {
     return !this.#isGone;
   }
 
+  /** BEGIN was sent: until then nothing on the client is the branch's. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   get busy(): boolean {
-    return this.#client.readyForQuery === false;
+    return this.#hasBegun && this.#client.readyForQuery === false;
   }
 
   get status(): TransactionStatus {
@@ -143,6 +150,9 @@ export class LentPgSession implements PgBranchSession {
   }
 
   async run(request: Request, { timeoutMs = ENGINE_CALL_MS }: BatchOptions = {}): Promise<BatchOutcome> {
+    if (this.#notBegun !== undefined) {
+      return { kind: 'lost', error: this.#notBegun };
+    }
     const { clock } = this.#parts;
     const batch = new Batch(request, undefined);
     let isLate = false;
@@ -165,6 +175,7 @@ export class LentPgSession implements PgBranchSession {
         return new Error(`the database did not answer within ${timeoutMs} ms`);
       });
     } catch (error) {
+      this.#notBegun = this.#hasBegun ? undefined : error;
       return { kind: 'lost', error };
     }
   }
