@@ -26,8 +26,8 @@ export function stepPreparing(branch: Own, event: BranchEvent): Step {
       return impossible(branch, event.kind);
     case 'vote-wanted': // Its vote is on the way.
     case 'session-lost': // Its vote says what happened (D3: a lost answer is no yes).
+    case 'damaged': // Its vote says that, too.
     case 'last-statement':
-    case 'damaged':
     case 'stop': // Prepared, it waits for the next life; otherwise its session goes with the participant.
     case 'not-listed':
     case 'listed':

@@ -120,6 +120,7 @@ export class Statements {
     } catch (error) {
       const event = error instanceof EngineError ? eventOf(error) : undefined;
       if (event !== undefined) {
+        branch.damage ??= event.kind === 'damaged' ? event.proof : undefined;
         this.#options.branches.happened(branch, event);
       }
       refuseEnded(branch);

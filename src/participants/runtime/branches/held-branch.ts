@@ -28,6 +28,8 @@ export interface HeldBranch extends NewBranch {
   voting: Promise<Vote> | undefined;
   /** Its session is being ended, or was. */
   ending: Promise<void> | undefined;
+  /** How the engine showed that a statement committed the branch's work alone; its vote tells that, if it was wanted before. */
+  damage: string | undefined;
   newest: NewestStatement | undefined;
   /** Statements that are queued or running. */
   waiting: number;
@@ -44,6 +46,7 @@ export function newBranch(branch: NewBranch): HeldBranch {
     last: undefined,
     voting: undefined,
     ending: undefined,
+    damage: undefined,
     newest: undefined,
     waiting: 0,
     deadline: undefined,

@@ -66,7 +66,7 @@ export class Sessions {
     const voting = queues.run(branch.key, async () => {
       const { vote, damage } = await voteOf(branch, how);
       failpoint('after-prepare');
-      happened(branch, { kind: 'vote-taken', vote, damage, nowMs: clock.now() });
+      happened(branch, { kind: 'vote-taken', vote, damage: damage ?? branch.damage, nowMs: clock.now() });
       return vote;
     });
     branch.voting = voting;
