@@ -56,8 +56,8 @@ export const DECISION_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/engine/one-phase.ts',
-        find: "    case 'done':\n      return complete(",
-        put: "    case 'unproven':\n    case 'done':\n      return complete(",
+        find: "    case 'done':\n      return completeCommit(",
+        put: "    case 'unproven':\n    case 'done':\n      return completeCommit(",
       },
     ],
     caughtBy: { kind: 'check', branches: 1, world: 'evidence' },

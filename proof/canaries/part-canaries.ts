@@ -95,8 +95,8 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/postgres/branch/judge.ts',
-        find: "return tag === 'PREPARE TRANSACTION'",
-        put: 'return tag !== undefined',
+        find: "return tag === PREPARED ? { kind: 'prepared',",
+        put: "return tag !== undefined ? { kind: 'prepared',",
       },
     ],
     caughtBy: {

@@ -116,8 +116,8 @@ export const VOTE_CANARIES: readonly Canary[] = [
       },
       {
         file: 'src/coordinator/driver/answers.ts',
-        find: "    case 'committing':\n",
-        put: "    case 'deciding':\n    case 'committing':\n",
+        find: "    case 'committing':\n      return damageIn(",
+        put: "    case 'deciding':\n    case 'committing':\n      return damageIn(",
       },
     ],
     caughtBy: ONE,
