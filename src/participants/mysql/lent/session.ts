@@ -45,6 +45,7 @@ export class LentMysqlSession implements MysqlSession {
   #busy = 0;
   #mayHaveEnded = false;
   #isAtWork = true;
+  #rollingBack: Promise<Answer> | undefined;
   /** Rolled back while the application was still at work, see `rollBack`. */
   #isParked = false;
   /** The branch's locks went with its last words. */
@@ -81,7 +82,6 @@ export class LentMysqlSession implements MysqlSession {
     return this.#mayHaveEnded;
   }
 
-  /** Resolves when the connection is the application's again. */
   get released(): Promise<void> {
     return this.#loan.released;
   }
@@ -108,16 +108,14 @@ export class LentMysqlSession implements MysqlSession {
     const { options } = this.#parts;
     const row = this.#row;
     this.#state = 'started';
-    const start = startTexts(row, options, {
-      tell: ['@@session.wait_timeout', '@@GLOBAL.log_bin'],
-      // Who may not end the session, another account, waits no longer than this for the server to do so when the application hangs.
-      set: [`SET SESSION wait_timeout=CAST(LEAST(@@session.wait_timeout,${idleSeconds(options)}) AS UNSIGNED)`],
-    });
     let error: EngineError | undefined;
     try {
       const answer = await this.#loan.ask([
-        ...start,
+        ...startTexts(row, options, ['@@session.wait_timeout', '@@GLOBAL.log_bin']),
         ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),
+        // Who may not end the session, another account, waits no longer than this for the server to do so when the application hangs.
+        // Behind everything that may be refused: then the setting is the application's still.
+        `SET SESSION wait_timeout=CAST(LEAST(@@session.wait_timeout,${idleSeconds(options)}) AS UNSIGNED)`,
       ]);
       const [, waitTimeout, binlog] = answer.flatMap(cellsOf)[0]?.map((cell) => cell?.toString()) ?? [];
       this.#waitTimeout = waitTimeout === undefined ? undefined : Number(waitTimeout);
@@ -178,9 +176,15 @@ export class LentMysqlSession implements MysqlSession {
 
   /**
    * The locks are free then; but while the application is at work its connection goes into a branch in which nothing can be written, so
-   * that nothing that it still sends is committed: it is refused before that, with `why`.
+   * that nothing that it still sends is committed: it is refused before that, with `why`. Once: said again, both would
+   * meet that other branch.
    */
-  async rollBack([end, rollback]: readonly [string, string], why: Reason): Promise<Answer> {
+  rollBack(texts: readonly [string, string], why: Reason): Promise<Answer> {
+    this.#rollingBack ??= this.#rollBack(texts, why);
+    return this.#rollingBack;
+  }
+
+  async #rollBack([end, rollback]: readonly [string, string], why: Reason): Promise<Answer> {
     await this.#beginning?.catch(() => undefined);
     if (this.#state === 'over') {
       return [];
@@ -207,7 +211,6 @@ export class LentMysqlSession implements MysqlSession {
     }
   }
 
-  /** The application has asked for the end and sends nothing more. */
   endWork(): void {
     this.#isAtWork = false;
     if (this.#isParked && this.#state === 'over') {

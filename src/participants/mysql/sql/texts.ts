@@ -93,20 +93,19 @@ export function idleSeconds({ idleTimeoutMs }: Pick<BranchOptions, 'idleTimeoutM
 
 /**
  * Opens a branch: its owner's locks, its characteristics, XA START.
- * @param lent for a session that has a state of its own: what it tells with its locks, and what is set before the branch begins.
+ * @param tell what a session that has a state of its own tells with its locks.
  */
 export function startTexts(
   row: EvidenceRow,
   options: Pick<BranchOptions, 'isolation' | 'readOnly'>,
-  lent: { readonly tell: readonly string[]; readonly set: readonly string[] } = { tell: [], set: [] },
+  tell: readonly string[] = [],
 ): readonly string[] {
   const characteristics = [
     ...(options.isolation === 'default' ? [] : [ISOLATION[options.isolation]]),
     ...(options.readOnly ? ['READ ONLY'] : []),
   ];
   return [
-    ownText(row, ...lent.tell),
-    ...lent.set,
+    ownText(row, ...tell),
     // For the next transaction only; nothing that could be taken for it may come in between.
     ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
     `XA START ${xidLiteral(row)}`,
