@@ -50,13 +50,12 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/mysql/lent/session.ts',
-        find: '        ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),\n      ]);',
-        put: '      ]);',
-      },
-      {
-        file: 'src/participants/mysql/lent/session.ts',
-        find: ' AS UNSIGNED)`],',
-        put: ' AS UNSIGNED)`, ...(options.readOnly ? [] : [markerText(this.#engine.database, row)])],',
+        find:
+          "        ...startTexts(row, options, ['@@session.wait_timeout', '@@GLOBAL.log_bin']),\n" +
+          '        ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),',
+        put:
+          '        ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),\n' +
+          "        ...startTexts(row, options, ['@@session.wait_timeout', '@@GLOBAL.log_bin']),",
       },
     ],
     caughtBy: {
