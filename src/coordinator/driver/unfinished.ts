@@ -185,6 +185,23 @@ function branchesOf(state: State): readonly FinishingBranch[] {
   }
 }
 
+/** No end of the branch is proven and settled yet. */
+export function isUnproven({ status }: FinishingBranch): boolean {
+  switch (status.kind) {
+    case 'pending':
+    case 'unproven':
+    case 'recording-damage':
+      return true;
+    case 'proven':
+    case 'damaged':
+    case 'vouched':
+    case 'swept':
+      return false;
+    default:
+      return unreachable(status);
+  }
+}
+
 function isOpen({ status }: FinishingBranch): boolean {
   return status.kind === 'pending' || status.kind === 'unproven';
 }

@@ -1,5 +1,4 @@
 // Where a global transaction can stand. Each state owns its data; nothing is "only set while …".
-import { unreachable } from '../../lib/assert.ts';
 import type { DecidedBranch } from '../../log/record.ts';
 import type { Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
@@ -157,23 +156,6 @@ export function endReason(state: Completed): Reason | undefined {
   }
   const { status } = state.branches.find((branch) => branch.status.kind === 'unproven') ?? {};
   return status?.kind === 'unproven' ? status.reason : undefined;
-}
-
-/** No end of the branch is proven and settled yet. */
-export function isUnproven({ status }: FinishingBranch): boolean {
-  switch (status.kind) {
-    case 'pending':
-    case 'unproven':
-    case 'recording-damage':
-      return true;
-    case 'proven':
-    case 'damaged':
-    case 'vouched':
-    case 'swept':
-      return false;
-    default:
-      return unreachable(status);
-  }
 }
 
 /** Heuristic outcomes stay until an operator forgets them. */

@@ -10,8 +10,9 @@ import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/
 import type { Directory, KnownResource } from '../calls/directory.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
+import { isUnproven } from '../driver/unfinished.ts';
 import { invalid } from '../edge/requests.ts';
-import { isUnproven, type State } from '../engine/state.ts';
+import type { State } from '../engine/state.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 
 export interface AcceptRequest {

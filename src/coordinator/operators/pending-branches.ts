@@ -1,7 +1,7 @@
 // Branches whose commit is decided and not proven yet, by resource: what operators watch.
 import { type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
-import { isUnproven } from '../engine/state.ts';
+import { isUnproven } from '../driver/unfinished.ts';
 
 export interface Pending {
   readonly count: number;
