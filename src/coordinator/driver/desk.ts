@@ -17,7 +17,8 @@ import type { HeldTransaction } from './transaction.ts';
 /** Who is heard: an instance of a resource's participant. */
 export type Speaker = Pick<Link, 'resource' | 'instance'>;
 
-type Answer = Extract<Event, { kind: 'branch-result' }>;
+/** What a participant answers to a call. */
+export type CallAnswer = Extract<Event, { kind: 'branch-result' }>;
 
 export interface DeskParts {
   readonly transactions: Registry;
@@ -52,7 +53,7 @@ export class Desk {
    * A participant answers a call. An answer counts from whoever was asked for it; anybody else's is told to people if it would have
    * changed anything (X7). @returns whether it counts. Its transaction hears of it from the caller.
    */
-  takes(gtrid: Gtrid, answer: Answer, { resource, instance }: Speaker): boolean {
+  takes(gtrid: Gtrid, answer: CallAnswer, { resource, instance }: Speaker): boolean {
     const { transactions, calls, unreached, logger } = this.#parts;
     const { bqual, verb, result } = answer;
     const isAsked = calls.answeredBy(instance, gtrid, answer);

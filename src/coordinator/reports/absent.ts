@@ -6,20 +6,17 @@ import { parseRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX, ORPHANS_MAX } from '../../xa/limits.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
-import type { Desk } from '../driver/desk.ts';
+import type { CallAnswer, Desk } from '../driver/desk.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import type { Registry } from '../driver/registry.ts';
 import { logFacts, TracesOf } from '../driver/traces.ts';
 import type { Holder } from '../driver/transaction.ts';
 import { disprovedWord, followsWord, judgeAnswer, judgeReport, type ReportConclusion } from '../engine/absent.ts';
-import type { Event } from '../engine/event.ts';
 import { isOfLostLife } from '../engine/recovered.ts';
 import { type BranchReport, evidenceOf } from '../engine/reports.ts';
 import { openTransaction, type State } from '../engine/state.ts';
 import type { Quarantine } from './quarantine.ts';
-
-type Answer = Extract<Event, { kind: 'branch-result' }>;
 
 export interface AbsentParts {
   readonly driver: Driver;
@@ -64,7 +61,7 @@ export class AbsentTransactions {
   }
 
   /** How a transaction that was only taken in for a prepared branch is to hear the answer to a call. */
-  withoutFalseDamage(gtrid: Gtrid, state: State, answer: Answer): FinishResult {
+  withoutFalseDamage(gtrid: Gtrid, state: State, answer: CallAnswer): FinishResult {
     const { transactions, logger } = this.#parts;
     const { bqual, result } = answer;
     const conclusion = judgeAnswer(state, answer, this.#traces(gtrid));
@@ -79,7 +76,7 @@ export class AbsentTransactions {
   }
 
   /** An answer to a call of a transaction that is not held any more. */
-  answered(gtrid: Gtrid, answer: Answer): void {
+  answered(gtrid: Gtrid, answer: CallAnswer): void {
     const message = disprovedWord(gtrid, answer, this.#traces(gtrid));
     if (message !== undefined) {
       this.#parts.logger.error({ evt: 'branch-alarm', txn: gtrid, branch: answer.bqual, message });

@@ -2,7 +2,7 @@
 // what to make of it.
 import { failpoint } from '../../lib/failpoint.ts';
 import type { Gtrid, ResourceName } from '../../xa/xid.ts';
-import type { Desk, Speaker } from '../driver/desk.ts';
+import type { CallAnswer, Desk, Speaker } from '../driver/desk.ts';
 import type { Registry } from '../driver/registry.ts';
 import type { Event } from '../engine/event.ts';
 import { type BranchReport, opened } from '../engine/reports.ts';
@@ -10,10 +10,8 @@ import { presumedIn } from '../engine/state.ts';
 import type { AbsentTransactions } from './absent.ts';
 import type { Quarantine } from './quarantine.ts';
 
-type Answer = Extract<Event, { kind: 'branch-result' }>;
-
 /** Everything that a participant may tell of a branch. */
-export type ParticipantEvent = BranchReport | Answer | Extract<Event, { kind: 'one-phase-evidence' }>;
+export type ParticipantEvent = BranchReport | CallAnswer | Extract<Event, { kind: 'one-phase-evidence' }>;
 
 export interface ReportsParts {
   readonly desk: Desk;
@@ -47,7 +45,7 @@ export class Reports {
     this.#parts.absent.swept(resource, rows);
   }
 
-  #answered(gtrid: Gtrid, answer: Answer, from: Speaker): void {
+  #answered(gtrid: Gtrid, answer: CallAnswer, from: Speaker): void {
     const { desk, absent, transactions } = this.#parts;
     if (!desk.takes(gtrid, answer, from)) {
       return;
