@@ -18,6 +18,7 @@ A canary is caught when that proof ends with a violation of the invariant that t
 something else, has not caught it. The same proofs run once where nothing is planted, and must find nothing.
 
   --only ID   this canary, or several with commas between: C1,C7
+  --share K/N every Nth, beginning with the Kth: 1/3, 2/3 and 3/3 together are all of them
   --list      says which canaries there are, what each plants and which command must notice it
   --lanes N   how many at a time, default ${LANES}
   --json      end with one line of JSON: {"planted","caught"}
@@ -26,7 +27,7 @@ something else, has not caught it. The same proofs run once where nothing is pla
 Exit code 0: every canary was caught, and nothing was found where nothing was planted. 1: not so. 2: these options make no sense.
 A canary that is out of date, because the source at its place has changed, is not caught: fix it in proof/canaries.`;
 
-const KINDS = { only: 'text', list: 'flag', lanes: 'number', json: 'flag', help: 'flag' } as const;
+const KINDS = { only: 'text', share: 'text', list: 'flag', lanes: 'number', json: 'flag', help: 'flag' } as const;
 
 /** The proofs as the canaries use them, where nothing is planted. */
 const UNHARMED: readonly Catcher[] = [
@@ -41,7 +42,10 @@ export async function canariesCommand(args: readonly string[]): Promise<number> 
     process.stdout.write(`${HELP}\n`);
     return 0;
   }
-  const canaries = selected(typeof given.only === 'string' ? given.only : undefined);
+  if (given.only !== undefined && given.share !== undefined) {
+    throw new UsageError('--only names the canaries, --share takes some of all: give one of them');
+  }
+  const canaries = typeof given.share === 'string' ? shareOf(given.share) : selected(given.only);
   if (given.list === true) {
     for (const canary of canaries) {
       process.stdout.write(`${describe(canary)}\n`);
@@ -66,8 +70,8 @@ export async function canariesCommand(args: readonly string[]): Promise<number> 
   return landings.every(({ isRight }) => isRight) ? 0 : 1;
 }
 
-function selected(only: string | undefined): readonly Canary[] {
-  if (only === undefined) {
+function selected(only: unknown): readonly Canary[] {
+  if (typeof only !== 'string') {
     return CANARIES;
   }
   return only.split(',').map((id) => {
@@ -77,6 +81,17 @@ function selected(only: string | undefined): readonly Canary[] {
     }
     return canary;
   });
+}
+
+/** Every Nth: neighbours in the list are alike, so each share has some of every kind. */
+function shareOf(text: string): readonly Canary[] {
+  const [, first, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(text) ?? [];
+  const share = Number(first);
+  const shares = Number(of);
+  if (!(share <= shares && shares <= CANARIES.length)) {
+    throw new UsageError(`--share ${text}: write K/N with K from 1 to N, N at most ${CANARIES.length}, as in 1/3`);
+  }
+  return CANARIES.filter((_, index) => index % shares === share - 1);
 }
 
 async function flown(flights: readonly Flight[], lanes: number): Promise<readonly Landing[]> {

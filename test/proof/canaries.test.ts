@@ -115,12 +115,23 @@ describe('npm run canaries', () => {
     expect(landing?.verdict.trouble).toMatch(/^out of date: /);
   });
 
+  test('is in one of three shares, whichever it is', () => {
+    const listed = ['1/3', '2/3', '3/3'].map((share) => {
+      const { stdout } = spawnSync(process.execPath, [MAIN, '--list', '--share', share], { encoding: 'utf8' });
+      return stdout.match(/^C\d+[^:]*/gm) ?? [];
+    });
+    expect(listed.flat().toSorted()).toEqual(CANARIES.map(({ id }) => id).toSorted());
+    expect(Math.max(...listed.map(({ length }) => length))).toBeLessThanOrEqual(Math.ceil(CANARIES.length / 3));
+  });
+
   test('tells what it plants, and refuses what it does not know', () => {
     const run = (...args: readonly string[]) => spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
     expect(run('--list').stdout.match(/^C\d/gm)).toHaveLength(CANARIES.length);
     expect(run('--list', '--only', 'C1').stdout).toMatch(/^C1: /);
     expect(run('--only', 'C0').status).toBe(2);
     expect(run('--lanes', '0').status).toBe(2);
+    expect(run('--share', '4/3').status).toBe(2);
+    expect(run('--share', '1/3', '--only', 'C1').status).toBe(2);
     expect(run('--help').stdout).toMatch(/^npm run canaries/);
   });
 });
