@@ -32,7 +32,7 @@ function protoFolder(): string {
 
 const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => join(protoFolder(), target);
-root.loadSync([...FILES, 'google/rpc/status.proto']).resolveAll();
+root.loadSync([...FILES, 'concordat/v1/error_details.proto']).resolveAll();
 const definition = fromJSON(root.toJSON(), OPTIONS);
 for (const service of ['TransactionService', 'ParticipantService', 'ResourceService', 'AdminService']) {
   for (const method of Object.values(definition[`concordat.v1.${service}`] ?? {})) {

@@ -10,11 +10,12 @@ interface Any {
   readonly value: Uint8Array;
 }
 
-const STATUS_TYPE = messageType<{ code: number; message: string; details: readonly Any[] }>('google.rpc.Status');
+/** Google's messages byte for byte, under names of our own: proto/concordat/v1/error_details.proto says why. */
+const STATUS_TYPE = messageType<{ code: number; message: string; details: readonly Any[] }>('concordat.v1.ErrorStatus');
 const INFO_TYPE = messageType<{ reason: string; domain: string; metadata: Readonly<Record<string, string>> }>(
-  'google.rpc.ErrorInfo',
+  'concordat.v1.ErrorInfo',
 );
-const RETRY_TYPE = messageType<{ retryDelay: { seconds: number; nanos: number } }>('google.rpc.RetryInfo');
+const RETRY_TYPE = messageType<{ retryDelay: { seconds: number; nanos: number } }>('concordat.v1.RetryInfo');
 
 const TRAILER = 'grpc-status-details-bin';
 const TYPE_PREFIX = 'type.googleapis.com/';

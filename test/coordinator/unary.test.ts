@@ -1,7 +1,7 @@
 // TransactionService as a program in any language sees it: from the proto alone, by unary calls.
 import type { ServiceError } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
-import { messageType } from '../../src/wire/proto.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSystem } from './fixture.ts';
 import { silent } from './scripted-participant.ts';
@@ -165,6 +165,20 @@ describe('a transaction by unary calls', () => {
   });
 });
 
+/** Google's messages as https://github.com/googleapis/googleapis has them: what everybody's libraries read. */
+const google = protobuf.parse(`
+  syntax = "proto3"; package google.rpc;
+  message Any { string type_url = 1; bytes value = 2; }
+  message Duration { int64 seconds = 1; int32 nanos = 2; }
+  message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+  message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
+  message RetryInfo { Duration retry_delay = 1; }
+`).root;
+
+function decoded<T>(name: string, bytes: unknown): T {
+  return google.lookupType(`google.rpc.${name}`).decode(bytes as Buffer) as unknown as T;
+}
+
 describe('a refusal', () => {
   it('carries google.rpc.Status with ErrorInfo in the trailer, as docs/errors.md says', async () => {
     await using system = await openSystem();
@@ -174,12 +188,13 @@ describe('a refusal', () => {
       (refused: ServiceError) => refused,
     );
     const trailer = error?.metadata.get('grpc-status-details-bin')[0];
-    const status = messageType<{ code: number; details: { type_url: string; value: Buffer }[] }>('google.rpc.Status');
-    const { code, details } = status.deserialize(trailer as Buffer);
+    const { code, details } = decoded<{ code: number; details: { typeUrl: string; value: Buffer }[] }>(
+      'Status',
+      trailer,
+    );
     expect(code).toBe(5);
-    expect(details.map((detail) => detail.type_url)).toEqual(['type.googleapis.com/google.rpc.ErrorInfo']);
-    const info = messageType<{ reason: string; domain: string }>('google.rpc.ErrorInfo');
-    expect(info.deserialize(details[0]?.value as Buffer)).toMatchObject({
+    expect(details.map(({ typeUrl }) => typeUrl)).toEqual(['type.googleapis.com/google.rpc.ErrorInfo']);
+    expect(decoded('ErrorInfo', details[0]?.value)).toMatchObject({
       reason: 'TXN_NOT_FOUND',
       domain: 'concordat.dev',
       metadata: { gtrid: `${identity}.${epoch}.zz` },
@@ -197,10 +212,9 @@ describe('a refusal', () => {
       (refused: ServiceError) => refused,
     );
     const trailer = error?.metadata.get('grpc-status-details-bin')[0];
-    const status = messageType<{ details: { type_url: string; value: Buffer }[] }>('google.rpc.Status');
-    const retry = status.deserialize(trailer as Buffer).details.find(({ type_url }) => type_url.endsWith('RetryInfo'));
-    const info = messageType<{ retryDelay: { nanos: number } }>('google.rpc.RetryInfo');
-    expect(info.deserialize(retry?.value as Buffer).retryDelay.nanos).toBe(200_000_000);
+    const { details } = decoded<{ details: { typeUrl: string; value: Buffer }[] }>('Status', trailer);
+    const retry = details.find(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.RetryInfo');
+    expect(decoded('RetryInfo', retry?.value)).toMatchObject({ retryDelay: { nanos: 200_000_000 } });
     expect(error?.code).toBe(14);
   });
 });
