@@ -19,7 +19,7 @@ export interface Pgbouncer extends AsyncDisposable {
 /** @throws {EngineUnavailableError} when the package cannot be fetched. */
 export async function startPgbouncer(server: EngineServer, mode: 'session' | 'transaction'): Promise<Pgbouncer> {
   const root = await cached('pgbouncer', (into) =>
-    unpackDebian({ packageName: 'pgbouncer', release: 'own', directory: into }),
+    unpackDebian({ packages: ['pgbouncer'], release: 'own', directory: into }),
   );
   const [file, ...args] = (await openTree(root)).command('usr/sbin/pgbouncer');
   const account = await postgresAccount();

@@ -14,21 +14,24 @@ interface DebianTree {
 }
 
 interface UnpackOptions {
-  readonly packageName: string;
+  readonly packages: readonly string[];
   /** `own`: the release that this machine runs, with its updates. `sid`: Debian unstable. */
   readonly release: 'own' | 'sid';
   /** An empty directory for the tree. */
   readonly directory: string;
+  /** What is wanted is in usr/bin; a server is not. */
+  readonly withPrograms?: boolean;
 }
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 // What a database server does not need at run time. It is most of the volume.
-const LEFT_OUT = ['./usr/bin', './bin', './usr/share/doc', './usr/share/man', './usr/share/info', './usr/share/locale'];
+const PROGRAMS = ['./usr/bin', './bin'];
+const LEFT_OUT = ['./usr/share/doc', './usr/share/man', './usr/share/info', './usr/share/locale'];
 const LEFT_OUT_PATTERNS = ['./usr/share/perl*', './usr/lib/*/perl*', './usr/lib/*/gconv', './etc', './var'];
 
 /**
- * Fills `directory` with the package and everything it depends on.
+ * Fills `directory` with the packages and everything they depend on.
  * @throws {EngineUnavailableError} when this machine has no apt, or its mirror does not answer or lacks the package.
  */
 export async function unpackDebian(options: UnpackOptions): Promise<void> {
@@ -42,24 +45,27 @@ export async function unpackDebian(options: UnpackOptions): Promise<void> {
   const apt = (...args: string[]): Promise<string> => run('apt-get', ['-c', configuration, '-qq', ...args]);
   try {
     await apt('update');
-    await apt('install', '--yes', '--no-install-recommends', '--download-only', options.packageName);
+    await apt('install', '--yes', '--no-install-recommends', '--download-only', ...options.packages);
   } catch (cause) {
     const words = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    const names = options.packages.join(' ');
     throw new EngineUnavailableError(
-      `${options.packageName} could not be fetched (${words}): check that \`apt-get update\` works on this machine, or install ${options.packageName} yourself.`,
+      `${names} could not be fetched (${words}): check that \`apt-get update\` works on this machine, or install ${names} yourself.`,
       { cause },
     );
   }
   for (const archive of await readdir(join(state, 'archives'))) {
     if (archive.endsWith('.deb')) {
-      await extract(join(state, 'archives', archive), options.directory);
+      await extract(join(state, 'archives', archive), options);
     }
   }
   await rm(state, { recursive: true });
 }
 
-async function extract(archive: string, directory: string): Promise<void> {
-  const leftOut = [...LEFT_OUT, ...LEFT_OUT_PATTERNS].map((path) => `--exclude=${path}`).join(' ');
+async function extract(archive: string, { directory, withPrograms = false }: UnpackOptions): Promise<void> {
+  const leftOut = [...(withPrograms ? [] : PROGRAMS), ...LEFT_OUT, ...LEFT_OUT_PATTERNS]
+    .map((path) => `--exclude=${path}`)
+    .join(' ');
   // A pipe, since tar archives of this size do not belong in our memory. The paths travel as arguments, not as shell text.
   const script = `dpkg-deb --fsys-tarfile "$1" | tar --extract --no-same-owner --directory "$2" ${leftOut.replaceAll('*', "'*'")}`;
   await run('sh', ['-c', script, 'sh', archive, directory]);

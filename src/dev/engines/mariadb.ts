@@ -59,7 +59,7 @@ async function ownInstallation(): Promise<Installation | undefined> {
 async function unpackedInstallation(options: EngineOptions): Promise<Installation> {
   const root = await cached('mariadb', async (directory) => {
     options.onProgress?.('fetching MariaDB from the Debian mirror (about 25 MB)');
-    await unpackDebian({ packageName: 'mariadb-server-core', release: 'own', directory });
+    await unpackDebian({ packages: ['mariadb-server-core'], release: 'own', directory });
   });
   const tree = await openTree(root);
   return describe(tree.command('usr/sbin/mariadbd'), join(root, 'usr'), join(root, 'usr', 'share', 'mysql'));

@@ -52,7 +52,7 @@ export async function startMysql(options: EngineOptions): Promise<EngineServer> 
 async function unpackedInstallation(options: EngineOptions): Promise<Installation> {
   const root = await cached('mysql', async (directory) => {
     options.onProgress?.('fetching MySQL from the Debian mirror (about 70 MB)');
-    await unpackDebian({ packageName: 'mysql-server-core', release: 'sid', directory });
+    await unpackDebian({ packages: ['mysql-server-core'], release: 'sid', directory });
   });
   const tree = await openTree(root);
   const command = tree.command('usr/sbin/mysqld');
