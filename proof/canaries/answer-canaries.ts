@@ -27,9 +27,9 @@ export const ANSWER_CANARIES: readonly Canary[] = [
     breaks: ['D5', 'D6'],
     patches: [
       {
-        file: 'src/coordinator/driver/desk.ts',
-        find: 'if (!isAsked && !(state !== undefined && isOwnDamage(state, answer, instance))) {',
-        put: 'if (isAsked === undefined) {',
+        file: 'src/coordinator/engine/routing.ts',
+        find: 'if (isAsked || (state !== undefined && isOwnDamage(state, answer, instance))) {',
+        put: 'if (isAsked !== undefined) {',
       },
     ],
     caughtBy: {

@@ -199,9 +199,9 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D6'],
     patches: [
       {
-        file: 'src/coordinator/calls/calls.ts',
-        find: 'const isFresh = this.#clock.now() - known.since < CALL_DOUBLED_MS;',
-        put: 'const isFresh = false;',
+        file: 'src/coordinator/engine/routing.ts',
+        find: "return isSameInstance || agoMs < CALL_DOUBLED_MS ? 'left' : 'replaces';",
+        put: "return isSameInstance ? 'left' : 'replaces';",
       },
     ],
     caughtBy: {

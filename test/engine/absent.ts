@@ -8,8 +8,8 @@ import {
   type ReportConclusion,
   type ReportFacts,
 } from '../../src/coordinator/engine/absent.ts';
-import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
-import { judgeLost, type Resolution } from '../../src/coordinator/engine/operator.ts';
+import type { Effect } from '../../src/coordinator/engine/event.ts';
+import { judgeLost, type Resolution, type Word } from '../../src/coordinator/engine/operator.ts';
 import {
   type Found,
   judgeProofs,
@@ -17,20 +17,19 @@ import {
   type Proof,
   type QuestionFacts,
 } from '../../src/coordinator/engine/question.ts';
-import { type FoundBranch, rolledBackByWord } from '../../src/coordinator/engine/recovered.ts';
-import { isOwnDamage } from '../../src/coordinator/engine/rolling-back.ts';
+import { type FoundBranch, recordsOfWord, settledByWord } from '../../src/coordinator/engine/recovered.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
 import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import type { Opening } from '../../src/xa/evidence.ts';
 import type { Outcome } from '../../src/xa/vocabulary.ts';
 import type { Bqual, Gtrid, LogIdentity } from '../../src/xa/xid.ts';
-import { after, describeEffects, describeJudgement, describeState } from './trace.ts';
+import { after, describeEffects, describeJudgement, describeRecord, describeState } from './trace.ts';
 import { decidedBranch, evidenceOf, parseEvent, Words } from './words.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Verbs of these scripts; all others are of a transaction that is held. */
-export const ABSENT_VERBS: readonly string[] = ['given', 'absent', 'row', 'ask', 'proofs', 'lost', 'told-by'];
+export const ABSENT_VERBS: readonly string[] = ['given', 'absent', 'row', 'ask', 'proofs', 'lost'];
 
 export class Absent {
   gtrid = 'abcdefghij.1.1' as Gtrid;
@@ -77,11 +76,6 @@ export class Absent {
       }
       case 'lost':
         return this.#lost(words);
-      case 'told-by': {
-        const instance = words.next();
-        const answer = parseEvent(words.next(), words) as Extract<Event, { kind: 'branch-result' }>;
-        return [state !== undefined && isOwnDamage(state, answer, instance) ? 'counts, unasked' : 'does not count'];
-      }
       default:
         throw new Error(`not of an absent transaction: ${line}`);
     }
@@ -165,19 +159,28 @@ export class Absent {
           judgeLost(this.gtrid, resolution, { epoch: this.#facts.log.epoch, kept: bqualsIn(words) }),
         );
       }
-      case 'rolled-back': {
-        const kept: FoundBranch[] = [];
-        while (words.more) {
-          kept.push({ ...words.branch(), evidence: evidenceOf(words.next()) });
-        }
-        const step = rolledBackByWord(this.gtrid, kept);
-        return step === undefined
-          ? ['nothing is kept']
-          : [describeState(step.state), ...describeEffects(step.effects, step.state)];
-      }
+      case 'commit':
+        return this.#settled({ kind: 'commit' }, words);
+      case 'rolled-back':
+        return this.#settled({ kind: 'rollback' }, words);
       default:
-        throw new Error('a lost decision is judged or rolled back');
+        throw new Error('a lost decision is judged, committed or rolled back');
     }
+  }
+
+  #settled(word: Word, words: Words): readonly string[] {
+    const kept: FoundBranch[] = [];
+    while (words.more) {
+      kept.push({ ...words.branch(), evidence: evidenceOf(words.next()) });
+    }
+    const records = recordsOfWord(this.gtrid, word, kept, 'r1');
+    const step = settledByWord(this.gtrid, word, kept, records);
+    return [
+      ...records.map((record) => `to the log: ${describeRecord(record)}`),
+      ...(step === undefined
+        ? ['nothing is kept']
+        : [describeState(step.state), ...describeEffects(step.effects, step.state)]),
+    ];
   }
 }
 

@@ -10,6 +10,7 @@ import { AssertionError, assert, unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName } from '../../src/xa/xid.ts';
 import { ABSENT_VERBS, Absent, describeConclusion } from './absent.ts';
+import { actRouting, ROUTING_VERBS } from './routing.ts';
 import { describeChange, describeEffects, describeJudgement, describeRecord } from './trace.ts';
 import { type Action, parseLine, reason, VOUCHED } from './words.ts';
 
@@ -60,6 +61,8 @@ export function runCase({ body }: Case): readonly string[] {
 /** The engine, and around it no more than a log with what is durable in it and what is on its way there. */
 class World {
   #state: State | undefined = openTransaction(GTRID);
+  /** What it was before it last heard anything. */
+  #before: State | undefined;
   #durable: LogRecord[] = [];
   #forced: LogRecord[] = [];
   #lazy: LogRecord[] = [];
@@ -68,6 +71,9 @@ class World {
   /** Undefined: the line tells of the world, and nothing happens. */
   read(line: string): readonly string[] | undefined {
     const [verb = ''] = line.trim().split(' ');
+    if (ROUTING_VERBS.includes(verb)) {
+      return actRouting(line, this.#before, this.#state);
+    }
     return ABSENT_VERBS.includes(verb) ? this.#absent.act(line, this.#state) : this.act(parseLine(line));
   }
 
@@ -128,6 +134,7 @@ class World {
   }
 
   #enter(before: State | undefined, state: State, effects: readonly Effect[]): string[] {
+    this.#before = before;
     this.#state = state;
     for (const effect of effects) {
       if (effect.kind === 'decide' || effect.kind === 'record-damage') {

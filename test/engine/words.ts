@@ -90,7 +90,9 @@ export function parseEvent(verb: string, words: Words): Event {
     case 'evidence':
       return { kind: 'one-phase-evidence', ...words.held(), evidence: evidenceOf(words.next()) };
     case 'untold':
-      return { kind: 'one-phase-untold', ...words.branch(), reason: reason('RESOURCE_UNAVAILABLE') };
+      return { kind: 'unanswered', wasTold: false, ...unanswered(words) };
+    case 'unanswered':
+      return { kind: 'unanswered', wasTold: true, ...unanswered(words) };
     case 'result':
       return { kind: 'branch-result', ...branchResult(words) };
     case 'retry-due':
@@ -128,6 +130,14 @@ function branchResult(words: Words): Omit<Extract<Event, { kind: 'branch-result'
   const verb = words.next() as Verb;
   const evidence = evidenceOf(words.may('of') ? words.next() : '');
   return { bqual, verb, evidence, result: result(words) };
+}
+
+/** `untold accounts`, of one phase; of another call `untold accounts rollback`, and where it named an opening `untold accounts rollback of e2`. */
+function unanswered(words: Words): Omit<Extract<Event, { kind: 'unanswered' }>, 'kind' | 'wasTold'> {
+  const branch = words.branch();
+  const verb = (words.optional() || 'commit-one-phase') as Verb;
+  const evidence = evidenceOf(words.may('of') ? words.next() : '');
+  return { ...branch, verb, evidence, reason: reason('RESOURCE_UNAVAILABLE') };
 }
 
 function result(words: Words): FinishResult {

@@ -1,13 +1,13 @@
-// Calls to participants that are not answered yet: where each was sent, and what becomes of it when that participant goes.
-// Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
+// Calls to participants that are not answered yet: where each was sent, and what becomes of it when that participant goes. Who is told, and
+// when, is said by engine/routing.ts. Every resource stands alone: one that is down keeps its own calls waiting and nobody else's (D11).
 
+import { assert } from '../../lib/assert.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { ErrorCode } from '../../xa/errors.ts';
 import { NO_EVIDENCE } from '../../xa/evidence.ts';
-import { ASKED_VOTE_MS, CALL_ANSWER_MS, CALL_DOUBLED_MS, REROUTE_MS, UNTOLD_MS } from '../../xa/times.ts';
-import type { FinishResult, Reason } from '../../xa/vocabulary.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Effect, Event } from '../engine/event.ts';
+import { again, routeOf, silence } from '../engine/routing.ts';
 import { CallTable, type OpenCall, type OpenCallName, openingCalled } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 
@@ -32,11 +32,7 @@ export class Calls {
     this.#emit = emit;
   }
 
-  /**
-   * Sends the call now, or keeps it until a participant of its resource is there. A call that is under way is not doubled, and for a while
-   * not even at another instance that has found the branch: two that finish one branch at once get into each other's way, and at MariaDB
-   * the second would end the session in which the first is at work.
-   */
+  /** Sends the call now, or keeps it until somebody is there who may be told. A call that is under way is not doubled. */
   start(gtrid: Gtrid, target: Target): void {
     if (this.#closed) {
       return;
@@ -45,20 +41,15 @@ export class Calls {
     const evidence = target.kind === 'finish' ? target.evidence : NO_EVIDENCE;
     const opening = openingCalled(verb, evidence, target.instance);
     const name = { gtrid, bqual: target.bqual, verb, opening } as const;
+    const wanted = { verb, bqual: target.bqual, instance: target.instance, evidence } as const;
     const known = this.#table.get(name);
-    if (known?.link !== undefined && verb === 'commit-one-phase') {
-      if (known.instance === target.instance) {
-        if (evidence.kind !== 'none') {
-          // It was asked for without, and waits for this.
-          known.evidence = evidence;
-          this.#send(known, known.link);
-        }
-        return;
+    if (known?.link !== undefined) {
+      const what = again(known, wanted, this.#clock.now() - known.since);
+      if (what === 'tells-evidence') {
+        known.evidence = evidence;
+        this.#send(known, known.link);
       }
-      // Only now it is known who holds the branch, and nobody else must be told.
-    } else if (known?.link !== undefined) {
-      const isFresh = this.#clock.now() - known.since < CALL_DOUBLED_MS;
-      if (known.instance === target.instance || isFresh) {
+      if (what !== 'replaces') {
         return;
       }
     }
@@ -74,7 +65,7 @@ export class Calls {
     };
     this.#table.set(call);
     if (call.isAskedByClient) {
-      call.link = this.#ownLink(call);
+      call.link = this.#holder(call);
     }
     if (call.link === undefined) {
       this.#route(call);
@@ -157,46 +148,35 @@ export class Calls {
   }
 
   #route(call: OpenCall): void {
-    const link = this.#ownLink(call) ?? this.#substitute(call);
-    if (link !== undefined) {
-      this.#send(call, link);
-    } else if (call.verb === 'rollback') {
-      // Nobody can be told. The sweep finds the branch if it is prepared; if it is not, its session or its deadline ends it.
-      this.#conclude(call, unknown('no participant of the resource is attached'));
+    const holder = this.#holder(call);
+    const sidecar = this.#directory.sidecarOf(call.resource);
+    const there = { isHolderThere: holder !== undefined, sidecar: sidecar?.instance };
+    const route = routeOf(call, there, this.#clock.now() - call.since);
+    switch (route.kind) {
+      case 'to': {
+        const link = this.#directory.linkOf(call.resource, route.instance);
+        assert(link !== undefined, 'a call goes to somebody who is attached');
+        this.#send(call, link);
+        break;
+      }
+      case 'untold':
+        this.#unanswered(call, false, route.reason);
+        break;
+      case 'waits':
+        break;
     }
   }
 
-  #ownLink({ instance, resource }: OpenCall): Link | undefined {
+  #holder({ instance, resource }: OpenCall): Link | undefined {
     return instance === undefined ? undefined : this.#directory.linkOf(resource, instance);
   }
 
-  /** Another instance for a call whose own is not attached: at once where that is harmless, later where its own may return. */
-  #substitute(call: OpenCall): Link | undefined {
-    const ownMayReturn = call.instance !== undefined && this.#clock.now() - call.since < REROUTE_MS;
-    switch (call.verb) {
-      case 'commit':
-      case 'rollback':
-        return this.#directory.sidecarOf(call.resource);
-      case 'prepare':
-        return ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-      case 'commit-one-phase': {
-        const sidecar = ownMayReturn ? undefined : this.#directory.sidecarOf(call.resource);
-        if (sidecar !== undefined && call.evidence.kind === 'none' && call.instance !== undefined) {
-          // The instance is gone, and with it the branch's session.
-          this.#untold(call, 'BRANCH_UNKNOWN', 'its participant was restarted before the commit');
-          return undefined;
-        }
-        return sidecar;
-      }
-    }
-  }
-
-  /** Nobody can be told to commit, as it looks from here: what that means is for the engine to say. */
-  #untold(call: OpenCall, code: ErrorCode, message: string): void {
-    const { gtrid, bqual, instance } = call;
+  /** What it means is for the engine to say. */
+  #unanswered(call: OpenCall, wasTold: boolean, reason: Reason): void {
+    const { gtrid, bqual, verb, instance, evidence } = call;
+    assert(verb !== 'prepare', 'a vote is asked for until nobody wants it any more');
     this.#table.end(call);
-    const reason: Reason = { code, message: `${bqual}: ${message}`, retryable: true };
-    this.#emit(gtrid, { kind: 'one-phase-untold', bqual, instance, reason });
+    this.#emit(gtrid, { kind: 'unanswered', verb, wasTold, bqual, instance, evidence, reason });
   }
 
   #send(call: OpenCall, link: Link): void {
@@ -212,40 +192,27 @@ export class Calls {
     }
   }
 
-  #conclude(call: OpenCall, result: FinishResult): void {
-    if (call.verb === 'prepare') {
-      return;
-    }
-    this.#table.end(call);
-    const { gtrid, bqual, verb, evidence } = call;
-    this.#emit(gtrid, { kind: 'branch-result', bqual, verb, evidence, result });
-  }
-
   readonly #tick = (): void => {
     this.#timer = undefined;
     const now = this.#clock.now();
     for (const call of this.#table.all()) {
-      const waitedMs = now - call.since;
       if (call.link === undefined) {
-        if (waitedMs >= UNTOLD_MS && call.verb === 'commit-one-phase' && call.evidence.kind === 'none') {
-          this.#untold(call, 'RESOURCE_UNAVAILABLE', 'its participant is not attached');
-        } else if (waitedMs >= REROUTE_MS) {
-          this.#route(call);
-        }
-      } else if (waitedMs >= (call.isAskedByClient ? ASKED_VOTE_MS : CALL_ANSWER_MS)) {
-        if (call.verb === 'prepare') {
-          this.#send(call, call.link);
-        } else {
-          this.#conclude(call, unknown('the participant did not answer in time'));
-        }
+        this.#route(call);
+      } else {
+        this.#heardNothing(call, call.link, now - call.since);
       }
     }
     if (this.#table.resources > 0) {
       this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
     }
   };
-}
 
-function unknown(message: string): FinishResult {
-  return { kind: 'unknown', reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true } };
+  #heardNothing(call: OpenCall, link: Link, agoMs: number): void {
+    const what = silence(call.verb, call.isAskedByClient, agoMs);
+    if (what.kind === 'asks-again') {
+      this.#send(call, link);
+    } else if (what.kind === 'over') {
+      this.#unanswered(call, true, what.reason);
+    }
+  }
 }

@@ -1,10 +1,9 @@
 // Evidence rows in the engines: one may be deleted once the log durably accounts for its transaction, and not
 // before, or a repeated commit would find no proof and call it damage (D6, D7).
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
+import { type EvidenceRow, formatRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
-import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
-import type { FinishingBranch } from '../engine/state.ts';
+import { type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from './directory.ts';
 
 /** Deletions travel together; nothing waits for them. */
@@ -38,11 +37,10 @@ export class EvidenceRows {
     this.#isAccountedFor = isAccountedFor;
   }
 
-  /** The finished record of these branches was appended lazily. */
-  accountedFor(gtrid: Gtrid, branches: readonly FinishingBranch[]): void {
-    for (const { bqual, evidence } of branches) {
-      const row = rowOf({ gtrid, bqual }, evidence);
-      if (row !== undefined && this.#unproven.length < QUEUE_MAX) {
+  /** The finished record that accounts for these rows was appended lazily. */
+  accountedFor(rows: readonly EvidenceRow[]): void {
+    for (const row of rows) {
+      if (this.#unproven.length < QUEUE_MAX) {
         this.#unproven.push(row);
       }
     }
@@ -58,16 +56,6 @@ export class EvidenceRows {
   madeDurable(): void {
     for (const row of this.#inFlight.shift() ?? []) {
       this.forget(row);
-    }
-  }
-
-  /** A commit in one phase has no record: after a restart the row alone proves it, and nobody need sweep for it. */
-  aloneProve(gtrid: Gtrid, branches: readonly FinishingBranch[]): void {
-    for (const { bqual, evidence } of branches) {
-      const row = rowOf({ gtrid, bqual }, evidence);
-      if (row !== undefined) {
-        this.seen(row);
-      }
     }
   }
 

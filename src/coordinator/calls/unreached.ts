@@ -1,10 +1,10 @@
-// Prepared branches of rolled-back transactions of which nobody could be told, or nobody has answered. Silence ends the transaction, so
-// that one resource holds up no other (D11); but somebody may have committed such a branch by hand meanwhile, and a branch that is not
-// prepared any more is in no list. So its engine is asked once more when it is back (D4).
+// Branches that a rolled-back transaction has given up unheard: silence ends it, so that one resource holds up no other (D11). They are
+// asked for once more when somebody is there who can ask their engine (D4).
 import { FifoMap } from '../../lib/fifo-map.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
-import { finishEffect } from '../engine/branches.ts';
+import { finishEffect, isEnd } from '../engine/branches.ts';
+import { givenUp } from '../engine/rolling-back.ts';
 import type { FinishingBranch, State } from '../engine/state.ts';
 import type { Calls } from './calls.ts';
 import type { Link } from './directory.ts';
@@ -27,17 +27,11 @@ export class UnreachedBranches {
 
   /** Notes what `state` has given up. */
   note(state: State): void {
-    if (state.kind !== 'completed' || state.decision !== 'rollback') {
-      return;
-    }
-    for (const branch of state.branches) {
-      // One of which only its opening is known had not voted: nothing could have been committed by hand.
-      if (branch.status.kind === 'swept' && branch.evidence.kind === 'row') {
-        const resource = resourceOf(branch.bqual);
-        const unreached = this.#byResource.get(resource) ?? new FifoMap(UNREACHED_MAX);
-        this.#byResource.set(resource, unreached);
-        unreached.set(keyOf(state.gtrid, branch.bqual), { gtrid: state.gtrid, branch });
-      }
+    for (const branch of givenUp(state)) {
+      const resource = resourceOf(branch.bqual);
+      const unreached = this.#byResource.get(resource) ?? new FifoMap(UNREACHED_MAX);
+      this.#byResource.set(resource, unreached);
+      unreached.set(keyOf(state.gtrid, branch.bqual), { gtrid: state.gtrid, branch });
     }
   }
 
@@ -51,7 +45,7 @@ export class UnreachedBranches {
   }
 
   answered(gtrid: Gtrid, bqual: Bqual, result: FinishResult): void {
-    if (result.kind === 'done' || result.kind === 'done-otherwise') {
+    if (isEnd(result)) {
       const resource = resourceOf(bqual);
       const unreached = this.#byResource.get(resource);
       unreached?.delete(keyOf(gtrid, bqual));

@@ -9,8 +9,7 @@ import type { Link } from '../calls/directory.ts';
 import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import type { UnreachedBranches } from '../calls/unreached.ts';
 import type { Effect, Event } from '../engine/event.ts';
-import { isOwnDamage } from '../engine/rolling-back.ts';
-import { step } from '../engine/step.ts';
+import { hearing } from '../engine/routing.ts';
 import type { Registry } from './registry.ts';
 import type { HeldTransaction } from './transaction.ts';
 
@@ -49,21 +48,17 @@ export class Desk {
     return transaction !== undefined;
   }
 
-  /**
-   * A participant answers a call. An answer counts from whoever was asked for it; anybody else's is told to people if it would have
-   * changed anything (X7). @returns whether it counts. Its transaction hears of it from the caller.
-   */
+  /** A participant answers a call. @returns whether that counts. Its transaction hears of it from the caller. */
   takes(gtrid: Gtrid, answer: CallAnswer, { resource, instance }: Speaker): boolean {
     const { transactions, calls, unreached, logger } = this.#parts;
     const { bqual, verb, result } = answer;
     const isAsked = calls.answeredBy(instance, gtrid, answer);
-    const state = transactions.find(gtrid)?.state;
-    if (!isAsked && !(state !== undefined && isOwnDamage(state, answer, instance))) {
-      const after = state && step(state, answer);
-      if (after !== undefined && (after.state !== state || after.effects.length > 0)) {
-        const message = `ignored: instance ${instance} of ${resource} answered ${result.kind} to a ${verb} that it was not asked for`;
-        logger.error({ evt: 'unasked-result', txn: gtrid, branch: bqual, resource, instance, message });
-      }
+    const what = hearing(transactions.find(gtrid)?.state, answer, { instance, isAsked });
+    if (what === 'noted') {
+      const message = `ignored: instance ${instance} of ${resource} answered ${result.kind} to a ${verb} that it was not asked for`;
+      logger.error({ evt: 'unasked-result', txn: gtrid, branch: bqual, resource, instance, message });
+    }
+    if (what !== 'counts') {
       return false;
     }
     unreached.answered(gtrid, bqual, result);

@@ -10,6 +10,7 @@ import { Calls } from '../calls/calls.ts';
 import type { Directory } from '../calls/directory.ts';
 import { EvidenceRows } from '../calls/evidence-rows.ts';
 import { UnreachedBranches } from '../calls/unreached.ts';
+import { loneRows } from '../engine/completed.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import { isHeuristic, type State } from '../engine/state.ts';
 import { step } from '../engine/step.ts';
@@ -232,9 +233,9 @@ export class Driver {
     }
     if (before.kind === 'one-phase') {
       this.#calls.drop(transaction.gtrid, before.branch.bqual, 'commit-one-phase');
-      if (transaction.state.kind === 'completed' && transaction.state.outcome === 'committed') {
-        this.#evidence.aloneProve(transaction.gtrid, transaction.state.branches);
-      }
+    }
+    for (const row of loneRows(before, transaction.state)) {
+      this.#evidence.seen(row);
     }
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {

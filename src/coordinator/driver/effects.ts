@@ -6,6 +6,7 @@ import type { Log } from '../../log/log.ts';
 import type { LogRecord } from '../../log/record.ts';
 import type { Calls } from '../calls/calls.ts';
 import type { EvidenceRows } from '../calls/evidence-rows.ts';
+import { rowsOf } from '../engine/completed.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import type { Timers } from './timers.ts';
 import type { HeldTransaction } from './transaction.ts';
@@ -98,7 +99,7 @@ export class Effects {
     const { log, evidence, fail } = this.#parts;
     log.append([record], 'lazy').catch(fail);
     if (transaction.state.kind === 'completed') {
-      evidence.accountedFor(transaction.gtrid, transaction.state.branches);
+      evidence.accountedFor(rowsOf(transaction.state));
     }
   }
 }

@@ -5,6 +5,7 @@ import type { LoggedOutcome, LogRecord } from '../../log/record.ts';
 import { type EvidenceRow, openingOf } from '../../xa/evidence.ts';
 import type { Outcome } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, type LogIdentity } from '../../xa/xid.ts';
+import { isEnd } from './branches.ts';
 import { stepCompleted } from './completed.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { decidedLongAgo, isOfLostLife, orphan } from './recovered.ts';
@@ -183,8 +184,7 @@ export function disprovedWord(
   { bqual, verb, result }: Answer,
   { log, history }: Pick<Traces, 'log' | 'history'>,
 ): string | undefined {
-  const isEnd = result.kind === 'done' || result.kind === 'done-otherwise';
-  if (verb !== 'commit' || !isEnd || gtridParts(gtrid).identity !== log.identity) {
+  if (verb !== 'commit' || !isEnd(result) || gtridParts(gtrid).identity !== log.identity) {
     return undefined;
   }
   const disproved = result.kind === 'done' ? 'branch-rolled-back' : 'branch-committed';

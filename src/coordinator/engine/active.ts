@@ -47,7 +47,7 @@ export function stepActive(state: Active, event: Event): Step<State> {
       assert(false, `D1: ${event.kind} before any decision`);
       return ignore(state);
     case 'one-phase-evidence':
-    case 'one-phase-untold':
+    case 'unanswered':
     case 'branch-result':
     case 'retry-due':
       return ignore(state);

@@ -2,10 +2,10 @@
 import { assert } from '../../lib/assert.ts';
 import type { LogRecord } from '../../log/record.ts';
 import { areOfTwo, eitherEvidence, isSameEvidence, NO_EVIDENCE } from '../../xa/evidence.ts';
-import type { Evidence, Reason } from '../../xa/vocabulary.ts';
+import type { Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { isSameVote } from './damage.ts';
-import type { ClaimedBranch, Effect, Step, Verb } from './event.ts';
+import type { ClaimedBranch, Effect, Event, Step, Verb } from './event.ts';
 import {
   type CommitScope,
   decidedBranches,
@@ -20,6 +20,21 @@ const NO_EFFECTS: readonly Effect[] = [];
 /** The event changes nothing here: repeated, late, or not for this state (D9). */
 export function ignore<S extends State>(state: S): Step<S> {
   return { state, effects: NO_EFFECTS };
+}
+
+/** Its engine has proven an end, whichever: nobody need ask for the branch any more. */
+export function isEnd(result: FinishResult): result is Extract<FinishResult, { kind: 'done' | 'done-otherwise' }> {
+  return result.kind === 'done' || result.kind === 'done-otherwise';
+}
+
+/** Nothing is concluded from silence: as little as from an answer that tells of no end. */
+export function unknownAnswer({
+  bqual,
+  verb,
+  evidence,
+  reason,
+}: Extract<Event, { kind: 'unanswered' }>): Extract<Event, { kind: 'branch-result' }> {
+  return { kind: 'branch-result', bqual, verb, evidence, result: { kind: 'unknown', reason } };
 }
 
 export function find<B extends { readonly bqual: Bqual }>(branches: readonly B[], bqual: Bqual): B | undefined {

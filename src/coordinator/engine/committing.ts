@@ -1,7 +1,7 @@
 // Committing: the decision is durable. Each branch is told until its engine proves an end; nothing turns back (D2).
 import { assert, unreachable } from '../../lib/assert.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { find, finishEffect, ignore, damaged as recorded, replace } from './branches.ts';
+import { find, finishEffect, ignore, damaged as recorded, replace, unknownAnswer } from './branches.ts';
 import { alarm, contradictionOfDecided, disprove, foundDamage, isMisunderstood, misunderstood } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { isOtherWork, rollbackStray } from './reports.ts';
@@ -12,6 +12,8 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
   switch (event.kind) {
     case 'branch-result':
       return event.verb === 'commit' ? result(state, event) : ignore(state);
+    case 'unanswered':
+      return event.verb === 'commit' ? result(state, unknownAnswer(event)) : ignore(state);
     case 'retry-due':
       return tellAgain(state, event.bqual);
     case 'branch-found':
@@ -40,7 +42,6 @@ export function stepCommitting(state: Committing, event: Event): Step<State> {
     // D2: they lose to the decision.
     case 'decision-durable':
     case 'one-phase-evidence':
-    case 'one-phase-untold':
       return ignore(state);
     default:
       return unreachable(event);

@@ -1,7 +1,8 @@
 // Completed: the outcome stands. Late messages are answered so that no stray branch survives; nothing else changes (D9).
 import { assert, unreachable } from '../../lib/assert.ts';
+import { type EvidenceRow, rowOf } from '../../xa/evidence.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
-import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
+import { damaged, find, finishEffect, ignore, isEnd, replace } from './branches.ts';
 import { alarm, disprove } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, isOtherWork, opened, rollbackStray } from './reports.ts';
@@ -46,7 +47,7 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     case 'operator-rollback':
     case 'operator-vouched':
     case 'decision-durable':
-    case 'one-phase-untold':
+    case 'unanswered':
     case 'retry-due':
       return ignore(state);
     default:
@@ -80,10 +81,10 @@ function reported(state: Completed, report: BranchReport): Step<State> {
 }
 
 /** The end of a commit in one phase that was told as a hazard: what was told stays, and people hear what it was. */
-function provenAfterAll(branch: FinishingBranch | undefined, { kind }: FinishResult): readonly Effect[] {
-  const isProven = kind === 'done' || kind === 'done-otherwise';
-  return branch?.status.kind === 'unproven' && isProven
-    ? [alarm(branch, `told as a hazard, and proven after all: it is ${kind === 'done' ? 'committed' : 'rolled back'}`)]
+function provenAfterAll(branch: FinishingBranch | undefined, result: FinishResult): readonly Effect[] {
+  const end = result.kind === 'done' ? 'committed' : 'rolled back';
+  return branch?.status.kind === 'unproven' && isEnd(result)
+    ? [alarm(branch, `told as a hazard, and proven after all: it is ${end}`)]
     : [];
 }
 
@@ -111,4 +112,15 @@ function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-resu
   return state.outcome === 'mixed'
     ? { state: { ...state, branches: found.state.branches }, effects: found.effects }
     : found;
+}
+
+/** The rows in engines that prove the commits of its branches. */
+export function rowsOf({ gtrid, branches }: Completed): readonly EvidenceRow[] {
+  return branches.flatMap(({ bqual, evidence }) => rowOf({ gtrid, bqual }, evidence) ?? []);
+}
+
+/** One phase has just committed: there is no record of it, so that after a restart its row alone proves it. */
+export function loneRows(before: State, after: State): readonly EvidenceRow[] {
+  const isCommitted = after.kind === 'completed' && after.outcome === 'committed';
+  return before.kind === 'one-phase' && isCommitted ? rowsOf(after) : [];
 }

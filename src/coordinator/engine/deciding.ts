@@ -43,7 +43,7 @@ export function stepDeciding(state: Deciding, event: Event): Step<State> {
     case 'damage-durable':
     case 'operator-vouched':
     case 'one-phase-evidence':
-    case 'one-phase-untold':
+    case 'unanswered':
       // No branch was told anything yet (D1): late words of what was before.
       return ignore(state);
     default:

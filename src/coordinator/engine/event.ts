@@ -34,12 +34,18 @@ export type Event =
       readonly instance: string;
       readonly evidence: Evidence;
     }
-  /** The commit in one phase could be told to nobody, and will be told to nobody by the call that was made for it. */
+  /**
+   * A call is over without an answer: it was told, and its answer is late or lost; or it could be told to nobody, and will not be by the
+   * call that was made for it.
+   */
   | {
-      readonly kind: 'one-phase-untold';
+      readonly kind: 'unanswered';
+      readonly verb: Verb;
+      readonly wasTold: boolean;
       readonly bqual: Bqual;
-      /** As in the call. */
+      /** As in the call, like its evidence. */
       readonly instance: string | undefined;
+      readonly evidence: Evidence;
       readonly reason: Reason;
     }
   | {

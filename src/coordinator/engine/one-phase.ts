@@ -5,7 +5,7 @@
 import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo, formatEvidence, isSameEvidence } from '../../xa/evidence.ts';
 import type { Evidence, Reason } from '../../xa/vocabulary.ts';
-import { finishEffect, ignore } from './branches.ts';
+import { finishEffect, ignore, unknownAnswer } from './branches.ts';
 import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, evidenceOf, rollbackStray } from './reports.ts';
@@ -23,8 +23,11 @@ export function stepOnePhase(state: OnePhase, event: Event): Step<State> {
   switch (event.kind) {
     case 'one-phase-evidence':
       return isOpen && event.bqual === state.branch.bqual ? announced(state, event) : ignore(state);
-    case 'one-phase-untold':
-      return isOpen && event.bqual === state.branch.bqual ? untold(state, event) : ignore(state);
+    case 'unanswered':
+      if (!isOpen || event.bqual !== state.branch.bqual || event.verb !== 'commit-one-phase') {
+        return ignore(state);
+      }
+      return event.wasTold ? result(state, unknownAnswer(event)) : untold(state, event);
     case 'branch-result':
       return isOpen && event.bqual === state.branch.bqual && event.verb === 'commit-one-phase'
         ? result(state, event)

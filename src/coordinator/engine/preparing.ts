@@ -35,7 +35,7 @@ export function stepPreparing(state: Preparing, event: Event): Step<State> {
       return { state, effects: refuseIfOther(state, event.claimed, 'commit') };
     case 'client-lost': // It had asked for the commit; whether it hears the answer does not matter.
     case 'one-phase-evidence':
-    case 'one-phase-untold':
+    case 'unanswered':
     case 'branch-result':
     case 'retry-due':
       return ignore(state);

@@ -7,6 +7,7 @@ import { type Bqual, type Gtrid, gtridParts } from '../../xa/xid.ts';
 import { finishEffect } from './branches.ts';
 import { completeCommit } from './committing.ts';
 import type { Effect, Step } from './event.ts';
+import type { Word } from './operator.ts';
 import { recordedScope } from './scope.ts';
 import type { Committing, Completed, FinishingBranch, FinishStatus, Presumed, State } from './state.ts';
 
@@ -111,8 +112,30 @@ export function orphan(gtrid: Gtrid, found: FoundBranch, presumed: Presumed): St
   };
 }
 
-/** A person's word on a lost transaction: its branches that were kept are rolled back, and nothing is concluded of others. */
-export function rolledBackByWord(gtrid: Gtrid, kept: readonly FoundBranch[]): Step<State> | undefined {
+/** What a person's word on a lost transaction leaves in the log: a commit is a decision like others, of the branches that were kept. */
+export function recordsOfWord(
+  gtrid: Gtrid,
+  { kind }: Word,
+  kept: readonly FoundBranch[],
+  requestId: string,
+): readonly LogRecord[] {
+  const branches = kept.map(({ bqual, evidence }) => ({ bqual, evidence }));
+  return kind === 'commit' ? [{ kind: 'decided', gtrid, branches, requestId }] : [];
+}
+
+/**
+ * The word and its records are durable: what was kept is finished, by the same door as everything else, and nothing is concluded of other
+ * branches. Undefined: nothing was kept.
+ */
+export function settledByWord(
+  gtrid: Gtrid,
+  { kind }: Word,
+  kept: readonly FoundBranch[],
+  records: readonly LogRecord[],
+): Step<State> | undefined {
+  if (kind === 'commit') {
+    return recovered(gtrid, records, NOTHING_LOST);
+  }
   const [first, ...others] = kept;
   if (first === undefined) {
     return undefined;
@@ -123,6 +146,9 @@ export function rolledBackByWord(gtrid: Gtrid, kept: readonly FoundBranch[]): St
     effects: [...effects, ...others.map((branch): Effect => ({ ...at(branch), kind: 'finish', verb: 'rollback' }))],
   };
 }
+
+/** The decision is as old as the word: no row of it was deleted yet. */
+const NOTHING_LOST = -1;
 
 /**
  * A decision whose branches were all accounted for before: late messages about it are answered from this state. Some may have been

@@ -3,7 +3,7 @@
 import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo, NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Bqual } from '../../xa/xid.ts';
-import { damaged, find, finishEffect, ignore, replace } from './branches.ts';
+import { damaged, find, finishEffect, ignore, replace, unknownAnswer } from './branches.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
 import type { FinishingBranch, RollingBack, State } from './state.ts';
@@ -12,6 +12,8 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
   switch (event.kind) {
     case 'branch-result':
       return result(state, event);
+    case 'unanswered':
+      return result(state, unknownAnswer(event));
     case 'retry-due': {
       const branch = find(state.branches, event.bqual);
       return branch?.status.kind === 'pending' ? { state, effects: [finishEffect(branch, 'rollback')] } : ignore(state);
@@ -40,7 +42,6 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
     case 'operator-rollback':
     // It rolls back already, and goes on whoever is gone.
     case 'one-phase-evidence':
-    case 'one-phase-untold':
     // What waits there to be told is told to roll back, or was.
     case 'operator-vouched':
       return ignore(state);
@@ -156,4 +157,15 @@ function settle(state: RollingBack, changed: FinishingBranch, effects: readonly 
     },
     effects: [...effects, { kind: 'answer', level: 'applied' }],
   };
+}
+
+/**
+ * The branches of a rolled-back transaction that were given up unheard, and that may be prepared. Somebody may have committed one by hand
+ * meanwhile, and what is not prepared any more is in no list: its engine is asked once more when it is back (D4).
+ */
+export function givenUp(state: State): readonly FinishingBranch[] {
+  // One of which nothing is known had not voted: nothing could have been committed by hand.
+  return state.kind === 'completed' && state.decision === 'rollback'
+    ? state.branches.filter(({ status, evidence }) => status.kind === 'swept' && evidence.kind === 'row')
+    : [];
 }

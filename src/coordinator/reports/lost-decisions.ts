@@ -5,11 +5,8 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { Driver } from '../driver/driver.ts';
 import { judgeLost, type Resolution, type Word } from '../engine/operator.ts';
-import { recovered, rolledBackByWord } from '../engine/recovered.ts';
+import { recordsOfWord, settledByWord } from '../engine/recovered.ts';
 import type { Quarantine } from './quarantine.ts';
-
-/** The decision is as old as the word: no row of it was deleted yet. */
-const NOTHING_LOST = -1;
 
 export interface LostDecisionsParts {
   readonly driver: Driver;
@@ -36,19 +33,18 @@ export class LostDecisions {
   }
 
   /** The records of a word, to be written together with the action that says whose it is. */
-  records(gtrid: Gtrid, { kind }: Word, requestId: string): readonly LogRecord[] {
-    const branches = this.#parts.quarantine.of(gtrid).map(({ bqual, evidence }) => ({ bqual, evidence }));
-    return kind === 'commit' ? [{ kind: 'decided', gtrid, branches, requestId }] : [];
+  records(gtrid: Gtrid, word: Word, requestId: string): readonly LogRecord[] {
+    return recordsOfWord(gtrid, word, this.#parts.quarantine.of(gtrid), requestId);
   }
 
   /** The records are durable: what was kept is finished through the same door as everything else. */
-  release(gtrid: Gtrid, { kind }: Word, records: readonly LogRecord[]): void {
+  release(gtrid: Gtrid, word: Word, records: readonly LogRecord[]): void {
     const { driver, quarantine } = this.#parts;
     const kept = quarantine.of(gtrid);
     for (const branch of kept) {
       quarantine.remove(branch);
     }
-    const step = kind === 'commit' ? recovered(gtrid, records, NOTHING_LOST) : rolledBackByWord(gtrid, kept);
+    const step = settledByWord(gtrid, word, kept, records);
     if (step !== undefined) {
       driver.admit(gtrid, step.state, { effects: step.effects }).operatorAction = true;
     }

@@ -1,6 +1,6 @@
 // A small universe: every event that a few branches at a few instances can cause.
 
-import type { ClaimedBranch, Event } from '../../../src/coordinator/engine/event.ts';
+import type { ClaimedBranch, Event, Verb } from '../../../src/coordinator/engine/event.ts';
 import type { State } from '../../../src/coordinator/engine/state.ts';
 import { NO_EVIDENCE, type Opening, rowEvidence } from '../../../src/xa/evidence.ts';
 import type { FinishResult, Vote } from '../../../src/xa/vocabulary.ts';
@@ -56,9 +56,13 @@ function reports(bqual: Bqual, instance: string): readonly Event[] {
     { kind: 'branch-opened', bqual, instance, evidence },
     { kind: 'branch-found', bqual, instance, evidence },
     { kind: 'one-phase-evidence', bqual, instance, evidence },
-    { kind: 'one-phase-untold', bqual, instance, reason: REASON },
+    unanswered(bqual, instance, 'commit-one-phase', false),
     ...votes.map((vote): Event => ({ kind: 'vote', bqual, instance, vote })),
   ];
+}
+
+function unanswered(bqual: Bqual, instance: string | undefined, verb: Verb, wasTold: boolean): Event {
+  return { kind: 'unanswered', verb, wasTold, bqual, instance, evidence: NO_EVIDENCE, reason: REASON };
 }
 
 function progress(bqual: Bqual): readonly Event[] {
@@ -71,6 +75,8 @@ function progress(bqual: Bqual): readonly Event[] {
   ];
   const verbs = ['commit', 'rollback', 'commit-one-phase'] as const;
   return [
+    ...verbs.map((verb) => unanswered(bqual, undefined, verb, true)),
+    unanswered(bqual, undefined, 'rollback', false),
     ...verbs.flatMap((verb) =>
       results.map((result): Event => ({ kind: 'branch-result', bqual, verb, evidence: NO_EVIDENCE, result })),
     ),
