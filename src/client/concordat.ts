@@ -21,7 +21,7 @@ import type {
 import { type Beginner, runStatements, runTransaction } from './run.ts';
 import type { Connection } from './session/coordinator-session.ts';
 import { RefusedError, toClientError } from './session/failures.ts';
-import type { ClientParts } from './work/branches.ts';
+import { type ClientParts, checkRequired, type TransactionParts } from './work/branches.ts';
 import { JoinedTransaction } from './work/joined.ts';
 import { OneShot, placeOneShot } from './work/one-shot.ts';
 import { askTransaction, outcomeOf } from './work/outcome.ts';
@@ -42,13 +42,13 @@ export interface WaitOptions {
 
 /** Made by `connect`. Share one in each process; it reconnects by itself until it is closed. */
 export class Concordat implements AsyncDisposable {
-  readonly #parts: ClientParts;
+  readonly #parts: TransactionParts;
   readonly #open = new Set<OwnTransaction | OneShot>();
   readonly #beginner: Beginner = { beginWhenReady: (options) => this.#beginWhenReady(options) };
   #closing: Promise<void> | undefined;
 
   constructor(parts: ClientParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, transact: (statements, options) => this.transact(statements, options) };
   }
 
   /**
@@ -179,7 +179,7 @@ export class Concordat implements AsyncDisposable {
   }
 
   #tryBegin(options: TransactionOptions): OwnTransaction | undefined {
-    const numbered = this.#number();
+    const numbered = this.#number(options);
     if (numbered === undefined) {
       return undefined;
     }
@@ -197,7 +197,7 @@ export class Concordat implements AsyncDisposable {
   ): Promise<TransactResult> | undefined {
     const parts = this.#parts;
     const placements = placeOneShot(parts, statements);
-    const numbered = placements === undefined ? undefined : this.#number();
+    const numbered = placements === undefined ? undefined : this.#number(options);
     if (placements === undefined || numbered === undefined) {
       return undefined;
     }
@@ -208,7 +208,7 @@ export class Concordat implements AsyncDisposable {
   }
 
   /** The id of a new transaction, and the connection that it is of; undefined while there is none. */
-  #number(): { readonly connection: Connection; readonly gtrid: Gtrid } | undefined {
+  #number({ requires }: TransactionOptions): { readonly connection: Connection; readonly gtrid: Gtrid } | undefined {
     if (this.#closing !== undefined) {
       throw new ConcordatError('The client is closed and begins nothing more.', {
         code: 'TXN_STATE',
@@ -216,6 +216,9 @@ export class Concordat implements AsyncDisposable {
       });
     }
     const { connection } = this.#parts.session;
+    if (connection !== undefined) {
+      checkRequired(this.#parts, requires);
+    }
     const gtrid = connection?.link.number();
     return connection === undefined || gtrid === undefined ? undefined : { connection, gtrid };
   }

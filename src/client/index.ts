@@ -22,6 +22,7 @@ export type {
   TransactionOptions,
 } from './public/options.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './public/resource.ts';
+export type { JsonValue, NamedLock, OnceOptions, OnceResult, OnceValue } from './public/tables.ts';
 export type {
   CommitResult,
   EnlistedConnection,

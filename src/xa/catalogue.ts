@@ -26,6 +26,7 @@ export const CATALOGUE = {
     retry: 'no',
     advice: 'The request id was used for a request with another body. Take a new id for each new request.',
   },
+  KEY_REUSED: { status: 'ALREADY_EXISTS', retry: 'no', advice: 'The key was used for another request. Take another.' },
   BRANCH_EXISTS: {
     status: 'ALREADY_EXISTS',
     retry: 'no',

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { DEPOSIT } from '../../src/dev/shop.ts';
 import { settled, type UsedSystem } from '../e2e/system.ts';
 import { drivers, expectFree, ORDER, PAY, startApplication } from './enlist-application.ts';
+import { caught } from './fixture.ts';
 
 export function commitFacts(pair: UsedSystem): void {
   for (const multipleStatements of [false, true]) {
@@ -45,15 +46,37 @@ export function commitFacts(pair: UsedSystem): void {
     expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
-  test('two branches at one resource, an own connection and the sidecar, are told apart', async () => {
-    const { concordat, orders } = await startApplication(pair);
+  test('a resource is used by statements or on an own connection, and never waits for itself', async () => {
+    const { concordat, accounts, orders } = await startApplication(pair);
     await concordat.transaction(async (tx) => {
+      await tx.resource('orders').query(ORDER, ['one']);
+      const enlisting = caught(tx.enlist('orders', orders));
+      expect(await enlisting).toMatchObject({ message: expect.stringContaining('has executed statements') });
+      await tx.enlist('accounts', accounts);
+      await accounts.query(PAY);
+      const statement = caught(tx.resource('accounts').query(PAY));
+      expect(await statement).toMatchObject({ message: expect.stringContaining('execute the statement on it') });
+    });
+    await expectFree({ accounts, orders });
+    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+  });
+
+  test('two branches at one resource, an own connection and the sidecar for its tables, are told apart', async () => {
+    const { concordat, orders } = await startApplication(pair);
+    await orders.query(
+      'create table if not exists concordat_lock (name varbinary(255) primary key, gtrid varchar(64))',
+    );
+    await orders.query(
+      'create table if not exists concordat_fence (name varbinary(255) primary key, token bigint not null)',
+    );
+    await concordat.transaction(async (tx) => {
+      await tx.lock('orders', 'before');
       await tx.enlist('orders', orders);
       await orders.query(ORDER, ['one']);
-      await tx.resource('orders').query(ORDER, ['two']);
-      await tx.resource('accounts').query('update customer set deposit = deposit - 20 where id = 1');
+      await tx.lock('orders', 'after');
+      await tx.resource('accounts').query(PAY);
     });
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 20, orders: 2, spent: 20 });
+    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test('connections that only read, and a single one, are committed without being prepared', async () => {

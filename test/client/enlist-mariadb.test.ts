@@ -2,6 +2,7 @@
 import { useSystem } from '../e2e/system.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
 import { hangingFacts } from './enlist-hanging-facts.ts';
+import { joinedFacts } from './enlist-joined-facts.ts';
 import { lossFacts } from './enlist-loss-facts.ts';
 import { boundConnectionFacts, freeConnectionFacts } from './enlist-prepared-facts.ts';
 import { rollbackFacts } from './enlist-rollback-facts.ts';
@@ -10,6 +11,7 @@ const pair = useSystem('mariadb');
 boundConnectionFacts(pair);
 freeConnectionFacts(pair);
 commitFacts(pair);
+joinedFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
 hangingFacts(pair);

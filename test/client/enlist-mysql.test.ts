@@ -2,11 +2,13 @@
 import { useSystem } from '../e2e/system.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
 import { hangingFacts } from './enlist-hanging-facts.ts';
+import { joinedFacts } from './enlist-joined-facts.ts';
 import { lossFacts } from './enlist-loss-facts.ts';
 import { rollbackFacts } from './enlist-rollback-facts.ts';
 
 const pair = useSystem('mysql');
 commitFacts(pair);
+joinedFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
 hangingFacts(pair);

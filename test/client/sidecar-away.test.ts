@@ -1,10 +1,10 @@
 // Sidecars that are away, break off or stay silent, and what the statements for them hear.
-import { expect, test } from 'vitest';
-import { StatementError } from '../../src/client/index.ts';
+import { expect, test, vi } from 'vitest';
+import { connect, StatementError } from '../../src/client/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { caught, startFixture, statements } from './fixture.ts';
 
-test('a known resource whose sidecar is away is waited for', async () => {
+test('a known resource whose sidecar left just now is waited for', async () => {
   await using fixture = await startFixture();
   const { concordat, coordinator, accounts } = fixture;
   coordinator.setDirectory([{ ...accounts.entry('accounts'), address: '' }]);
@@ -22,6 +22,37 @@ test('a known resource whose sidecar stays away is refused within the transactio
   await eventually('the directory', () => concordat.resources().length === 1);
   const work = concordat.transaction((tx) => tx.resource('accounts').query('select 1'), { timeoutMs: 200 });
   expect(await caught(work)).toMatchObject({ code: 'RESOURCE_UNAVAILABLE', retryable: true });
+});
+
+test('a resource without a participant fails its first statement at once, with what to do', async () => {
+  await using fixture = await startFixture();
+  const { coordinator, accounts, orders } = fixture;
+  coordinator.setDirectory([{ ...accounts.entry('accounts'), address: '' }, orders.entry('orders')]);
+  await using concordat = await connect(coordinator.address);
+  const started = performance.now();
+  const error = await caught(concordat.transaction((tx) => tx.resource('accounts').query('select 1')));
+  expect(error).toMatchObject({ code: 'RESOURCE_UNAVAILABLE', retryable: true });
+  expect(error).toMatchObject({ message: expect.stringContaining('No sidecar of accounts is attached') });
+  expect(performance.now() - started).toBeLessThan(1_000);
+});
+
+test('a transaction that requires a resource without a participant is not begun', async () => {
+  await using fixture = await startFixture();
+  const { concordat, coordinator, accounts, orders } = fixture;
+  const requires = ['orders', 'accounts'];
+  expect(await concordat.transaction(() => 'done', { requires })).toBe('done');
+  coordinator.setDirectory([{ ...accounts.entry('accounts'), address: '' }, orders.entry('orders')]);
+  await eventually('the directory', () => concordat.resources().some(({ available }) => !available));
+  const begun = coordinator.heard('begin').length;
+  const work = vi.fn();
+  expect(await caught(concordat.transaction(work, { requires }))).toMatchObject({
+    code: 'RESOURCE_UNAVAILABLE',
+    retryable: true,
+  });
+  expect(() => concordat.begin({ requires: ['nothing'] })).toThrow(/No resource is called nothing/);
+  expect(() => concordat.begin({ requires: 'accounts' as never })).toThrow(TypeError);
+  expect(work).not.toHaveBeenCalled();
+  expect(coordinator.heard('begin')).toHaveLength(begun);
 });
 
 test('a stream that breaks rejects its statements as retryable, rolls back, and the next transaction opens another', async () => {

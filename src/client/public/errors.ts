@@ -8,6 +8,7 @@ interface ConcordatErrorDetails {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly cause?: unknown;
+  readonly gtrid?: string | undefined;
 }
 
 /** The base of all: a request that could not be done. `code` is a code of the error catalogue, docs/errors.md. */
@@ -16,12 +17,23 @@ export class ConcordatError extends Error {
   readonly code: ErrorCode;
   /** The same work, done again as a new transaction, may succeed. */
   readonly retryable: boolean;
+  /** The transaction that it happened in; undefined: in none. */
+  readonly gtrid: string | undefined;
 
   constructor(message: string, details: ConcordatErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = details.code;
     this.retryable = details.retryable;
+    this.gtrid = details.gtrid;
   }
+}
+
+/** The error, which says from now on that it happened in this transaction, if it is one of ours and does not say so of another. */
+export function inTransaction<E>(gtrid: string, error: E): E {
+  if (error instanceof ConcordatError && error.gtrid === undefined) {
+    Object.assign(error, { gtrid });
+  }
+  return error;
 }
 
 /**
@@ -71,12 +83,11 @@ interface TransactionErrorDetails extends ConcordatErrorDetails {
 /** Nothing of the transaction is committed, and nothing of it ever will be. `branches` says which of them objected, and why. */
 export class TransactionRolledBackError extends ConcordatError {
   override readonly name = 'TransactionRolledBackError';
-  readonly gtrid: string;
+  declare readonly gtrid: string;
   readonly branches: readonly BranchCause[];
 
   constructor(message: string, details: TransactionErrorDetails) {
     super(message, details);
-    this.gtrid = details.gtrid;
     this.branches = details.branches ?? [];
   }
 }
@@ -93,7 +104,7 @@ export interface BranchIdentity {
  */
 export class OutcomeUnknownError extends ConcordatError {
   override readonly name = 'OutcomeUnknownError';
-  readonly gtrid: string;
+  declare readonly gtrid: string;
   /** What `outcome` needs to tell more: with two or more branches, silence in the log proves a rollback. */
   readonly branches: readonly BranchIdentity[];
 
@@ -101,8 +112,7 @@ export class OutcomeUnknownError extends ConcordatError {
     message: string,
     details: { readonly gtrid: string; readonly branches: readonly BranchIdentity[]; readonly cause?: unknown },
   ) {
-    super(message, { code: 'OUTCOME_UNKNOWN', retryable: false, cause: details.cause });
-    this.gtrid = details.gtrid;
+    super(message, { ...details, code: 'OUTCOME_UNKNOWN', retryable: false });
     this.branches = details.branches;
   }
 }
@@ -110,7 +120,7 @@ export class OutcomeUnknownError extends ConcordatError {
 /** Branches ended against the decision, or an operator settled one whose end nobody could prove. An operator must look. */
 export class HeuristicOutcomeError extends ConcordatError {
   override readonly name = 'HeuristicOutcomeError';
-  readonly gtrid: string;
+  declare readonly gtrid: string;
   readonly outcome: 'mixed' | 'hazard';
   readonly branches: readonly BranchCause[];
 
@@ -123,8 +133,7 @@ export class HeuristicOutcomeError extends ConcordatError {
       readonly cause?: unknown;
     },
   ) {
-    super(message, { code: 'HEURISTIC_OUTCOME', retryable: false, cause: details.cause });
-    this.gtrid = details.gtrid;
+    super(message, { ...details, code: 'HEURISTIC_OUTCOME', retryable: false });
     this.outcome = details.outcome;
     this.branches = details.branches;
   }
@@ -135,7 +144,7 @@ export class HeuristicOutcomeError extends ConcordatError {
  */
 export class ResultsLostError extends ConcordatError {
   override readonly name = 'ResultsLostError';
-  readonly gtrid: string;
+  declare readonly gtrid: string;
   /** By statement; undefined for those that were lost. */
   readonly results: readonly (QueryResult | undefined)[];
   /** As `CommitResult.applied`. */
@@ -150,8 +159,7 @@ export class ResultsLostError extends ConcordatError {
     },
   ) {
     const message = `The transaction ${gtrid} is committed, but answers of its statements are lost. Do not run it again.`;
-    super(message, { code: 'RESULTS_LOST', retryable: false, cause: details.cause });
-    this.gtrid = gtrid;
+    super(message, { code: 'RESULTS_LOST', retryable: false, cause: details.cause, gtrid });
     this.results = details.results;
     this.applied = details.applied;
   }

@@ -41,6 +41,8 @@ export interface TransactionOptions extends BranchStart {
    * `decided`: as soon as the decision is durable.
    */
   readonly acknowledgement?: Acknowledgement;
+  /** Resources that it cannot do without: where no sidecar of one is attached, nothing is begun (RESOURCE_UNAVAILABLE, retryable). */
+  readonly requires?: readonly string[];
   /**
    * Bounds the waits, never the decision. Aborted before the commit was asked for: everything is rolled back and the signal's
    * reason is thrown. Aborted during the commit: `OutcomeUnknownError`.
@@ -84,10 +86,14 @@ export function checkBranchStart(start: BranchStart): void {
   }
 }
 
-/** @throws {RangeError} naming the option. */
+/** @throws {RangeError} {TypeError} naming the option. */
 export function checkTransactionOptions(options: TransactionOptions): void {
   checkMilliseconds('timeoutMs', options.timeoutMs);
   checkBranchStart(options);
+  const { requires } = options;
+  if (requires !== undefined && !(Array.isArray(requires) && requires.every((name) => typeof name === 'string'))) {
+    throw new TypeError('requires must be a list of the names of resources');
+  }
   if (
     options.acknowledgement !== undefined &&
     options.acknowledgement !== 'applied' &&

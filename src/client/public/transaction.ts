@@ -3,6 +3,7 @@
 import type { Parameter } from '../values/values.ts';
 import type { BranchStart } from './options.ts';
 import type { QueryResult, Resource } from './resource.ts';
+import type { NamedLock, OnceOptions, OnceResult, OnceValue } from './tables.ts';
 
 /** How a commit ended. */
 export interface CommitResult {
@@ -20,13 +21,51 @@ export interface TransactionWork {
   readonly gtrid: string;
   /** Pass it to another service, in the call metadata `concordat-context`, so that it can `join`. */
   readonly context: string;
-  /** The branch at a resource. Nothing is sent before its first statement. */
+  /** The branch at a resource. Nothing is sent before its first statement; a resource that has an enlisted connection takes none. */
   resource(name: string): Resource;
+  /**
+   * Takes the application's own connection into the transaction: a connected client of pg, or a connection of mysql2 of either
+   * flavour, that has no transaction open. Execute on it as usual from then on: a BEGIN, COMMIT or ROLLBACK of the application's is a
+   * savepoint, and what would take the branch from the connection is refused before it is sent. When `commit` or `rollback` has answered,
+   * it is the application's again. If the application dies, the resource's sidecar finishes what was prepared.
+   *
+   * A service that joined the transaction calls `prepare` when its work on the connection is done, whatever came of it: nobody tells it
+   * the end, and the connection is its own again some time after that.
+   *
+   * The first call for a resource attaches a participant inside this process, which keeps a few connections of its own.
+   * @throws {TypeError} the connection cannot take part, or `resource(…)` was used there in this transaction. {ConcordatError} RESOURCE_UNAVAILABLE, RESOURCE_IDENTITY.
+   * @throws {StatementError} the database refused to open the branch.
+   */
+  enlist(resource: string, connection: object, options?: EnlistOptions): Promise<EnlistedConnection>;
   /**
    * From now on the transaction can only be rolled back. The mark holds here at once; it resolves when the coordinator has it.
    * @throws {ConcordatError} the coordinator could not be told.
    */
   setRollbackOnly(reason: string): Promise<void>;
+  /**
+   * Does `work` once for each `key`, however often the same request or message comes: the key and what `work` returns are a row of the
+   * table `concordat_once` at the resource, in the branch. A rollback leaves nothing of it, and the next one is the first again. Another
+   * transaction that has the key is waited for, until this one's deadline.
+   *
+   * If `work` fails, the transaction can only be rolled back.
+   * @throws {ConcordatError} KEY_REUSED: the key was used with another fingerprint. BRANCH_BUSY: this transaction is at work with it.
+   * @throws {StatementError} as `Resource.query`; retryable where another transaction came first at `repeatable-read` or above.
+   * @throws {TypeError} {RangeError} the key is not a text of 1 to 255 bytes.
+   */
+  once<T extends OnceValue>(
+    resource: string,
+    key: string,
+    work: () => Promise<T> | T,
+    options?: OnceOptions,
+  ): Promise<OnceResult<T>>;
+  /**
+   * Waits for the lock `name` at the resource, until the transaction's deadline, and holds it until the transaction is decided and
+   * the branch has ended, also while it is prepared: a row of the table `concordat_lock`. There is no lease to renew. Asked
+   * again in the same transaction it answers the same.
+   * @throws {StatementError} as `Resource.query`; retryable where another transaction came first at `repeatable-read` or above.
+   * @throws {TypeError} {RangeError} the name is not a text of 1 to 255 bytes.
+   */
+  lock(resource: string, name: string): Promise<NamedLock>;
 }
 
 /** The application's own connection at work in a transaction. */
@@ -48,17 +87,6 @@ export interface EnlistOptions extends BranchStart {
  * A transaction that this client began. `await using` rolls it back at the end of the scope unless it was committed.
  */
 export interface Transaction extends TransactionWork, AsyncDisposable {
-  /**
-   * Takes the application's own connection into the transaction: a connected client of pg, or a connection of mysql2 of either
-   * flavour, that has no transaction open. Execute on it as usual from then on: a BEGIN, COMMIT or ROLLBACK of the application's is a
-   * savepoint, and what would take the branch from the connection is refused before it is sent. When `commit` or `rollback` has answered,
-   * it is the application's again. If the application dies, the resource's sidecar finishes what was prepared.
-   *
-   * The first call for a resource attaches a participant inside this process, which keeps a few connections of its own.
-   * @throws {TypeError} the connection cannot take part. {ConcordatError} RESOURCE_UNAVAILABLE, RESOURCE_IDENTITY.
-   * @throws {StatementError} the database refused to open the branch.
-   */
-  enlist(resource: string, connection: object, options?: EnlistOptions): Promise<EnlistedConnection>;
   /**
    * Commits. Called again, it answers the same.
    * @throws {TransactionRolledBackError} nothing is committed.

@@ -47,6 +47,9 @@ export class CoordinatorSession {
   readonly #changes = new Set<() => void>();
   #connection: Connection | undefined;
   #directory = new Map<string, ResourceEntry>();
+  /** Resources whose sidecar is attached, and when it left where it is not any more. */
+  #attached: ReadonlySet<string> = new Set();
+  readonly #leftAt = new Map<string, number>();
   #failure: unknown;
 
   constructor(settings: ClientSettings) {
@@ -64,6 +67,12 @@ export class CoordinatorSession {
 
   get directory(): ReadonlyMap<string, ResourceEntry> {
     return this.#directory;
+  }
+
+  /** Milliseconds since the sidecar of the resource left; undefined: it is attached, or this client has not seen it. */
+  goneForMs(resource: string): number | undefined {
+    const leftAt = this.#leftAt.get(resource);
+    return leftAt === undefined ? undefined : this.settings.clock.now() - leftAt;
   }
 
   get closed(): boolean {
@@ -169,8 +178,20 @@ export class CoordinatorSession {
   }
 
   #directoryChanged(): void {
+    this.#noteLeaving();
     this.settings.onAddresses(new Set([...this.#directory.values()].map((entry) => entry.address)));
     this.#changed();
+  }
+
+  #noteLeaving(): void {
+    const attached = [...this.#directory.values()].flatMap(({ name, address }) => (address === '' ? [] : [name]));
+    for (const name of this.#attached) {
+      this.#leftAt.set(name, this.settings.clock.now()); // Taken back below if it has not left.
+    }
+    this.#attached = new Set(attached);
+    for (const name of attached) {
+      this.#leftAt.delete(name);
+    }
   }
 
   #changed(): void {

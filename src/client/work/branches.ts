@@ -1,8 +1,9 @@
 // Which branch a resource has within one transaction, and where a new one is to live.
 
 import { ConcordatError } from '../public/errors.ts';
-import type { BranchStart } from '../public/options.ts';
+import type { BranchStart, RunOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
+import type { OneShotStatement, TransactResult } from '../public/transaction.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import type { ResourceLinks } from '../session/resource-links.ts';
 import { type Placement, SidecarBranch } from './branch.ts';
@@ -17,8 +18,14 @@ export interface ClientParts {
   readonly outcomeTimeoutMs: number;
 }
 
-/** How long a statement waits for a sidecar of a known resource that is away: long enough for its restart. */
-const SIDECAR_WAIT_MS = 10_000;
+/** What the transactions that do the application's work have besides. */
+export interface TransactionParts extends ClientParts {
+  /** As `Concordat.transact`: a transaction beside them. */
+  readonly transact: (statements: readonly OneShotStatement[], options: RunOptions) => Promise<TransactResult>;
+}
+
+/** How long after it left a sidecar is waited for: long enough for its restart, or for that of the coordinator. */
+const SIDECAR_RESTART_MS = 3_000;
 
 /** The sidecar branches of one transaction, by resource, made when they are first named. */
 export class WorkBranches {
@@ -85,12 +92,32 @@ export function placeBranch(
     }
     return entry.address === '' ? undefined : { bqual, link: parts.links.get(entry.address) };
   };
-  return (
-    look() ??
-    parts.session.until(look, { timeoutMs: Math.min(SIDECAR_WAIT_MS, work.remainingMs), signal: work.signal }, () =>
-      unavailable(resource),
-    )
-  );
+  const placement = look();
+  if (placement !== undefined) {
+    return placement;
+  }
+  const restartMs = SIDECAR_RESTART_MS - (parts.session.goneForMs(resource) ?? SIDECAR_RESTART_MS);
+  if (restartMs <= 0) {
+    throw unavailable(resource);
+  }
+  const timeoutMs = Math.min(restartMs, work.remainingMs);
+  return parts.session.until(look, { timeoutMs, signal: work.signal }, () => unavailable(resource));
+}
+
+/**
+ * What a transaction cannot do without.
+ * @throws {ConcordatError} RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE: nothing was begun.
+ */
+export function checkRequired(parts: ClientParts, requires: readonly string[] | undefined): void {
+  for (const resource of requires ?? []) {
+    const entry = parts.session.directory.get(resource);
+    if (entry === undefined) {
+      throw unknownResource(parts, resource);
+    }
+    if (entry.address === '') {
+      throw unavailable(resource);
+    }
+  }
 }
 
 function unknownResource(parts: ClientParts, resource: string): ConcordatError {
@@ -103,7 +130,7 @@ function unknownResource(parts: ClientParts, resource: string): ConcordatError {
 
 function unavailable(resource: string): ConcordatError {
   return new ConcordatError(
-    `No sidecar of ${resource} is attached to the coordinator. Check concordat resource list.`,
+    `No sidecar of ${resource} is attached to the coordinator, so that nothing can be done there. Start it, or see with concordat resource list what it lacks.`,
     {
       code: 'RESOURCE_UNAVAILABLE',
       retryable: true,

@@ -1,16 +1,17 @@
 // The application's connections within one transaction: lent when they are enlisted, waited for when the transaction ends.
 
 import { within } from '../../lib/wait.ts';
-import type { LentConnection } from '../../participants/embedded/participants.ts';
+import type { LentConnection, NamedBranch } from '../../participants/embedded/participants.ts';
 import type { EndedOutside } from '../../participants/lent/application-branch.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Gtrid, Xid } from '../../xa/xid.ts';
 import { parseBqual } from '../../xa/xid.ts';
-import type { BranchIdentity } from '../public/errors.ts';
-import { checkBranchStart } from '../public/options.ts';
+import { type BranchIdentity, inTransaction } from '../public/errors.ts';
+import { type BranchStart, checkBranchStart } from '../public/options.ts';
 import type { EnlistedConnection, EnlistOptions } from '../public/transaction.ts';
 import { enlistingFailure } from '../session/failures.ts';
 import type { ClientParts } from './branches.ts';
+import type { ResourceUses } from './resource-uses.ts';
 import type { Work, WorkBranch } from './work.ts';
 
 /** How long the end of a transaction waits until a connection is free again. */
@@ -21,52 +22,81 @@ interface BranchName {
   readonly bqual: string;
 }
 
+/** Names the branch that a participant of this process will hold. */
+type NameBranch = (instance: string) => string | Promise<string>;
+
+interface EnlistHow {
+  readonly options: EnlistOptions;
+  readonly start: BranchStart;
+  readonly name: NameBranch;
+  /** Whoever joined never asks for the end: `prepare` is his last word on the connection. */
+  readonly endsWithPrepare: boolean;
+}
+
 type OutsideBranch = EndedOutside & BranchName;
 
 export class EnlistedConnections {
   readonly #parts: ClientParts;
   readonly #gtrid: Gtrid;
   readonly #work: Work;
+  readonly #uses: ResourceUses;
   readonly #lent: (LentConnection & BranchName)[] = [];
   #isAtWork = true;
 
-  constructor(parts: ClientParts, gtrid: Gtrid, work: Work) {
+  constructor(parts: ClientParts, gtrid: Gtrid, work: Work, uses: ResourceUses) {
+    this.#uses = uses;
     this.#parts = parts;
     this.#gtrid = gtrid;
     this.#work = work;
   }
 
-  /** As `Transaction.enlist` says, with the branch qualifier that the transaction has chosen. */
+  /**
+   * As `TransactionWork.enlist` says.
+   * @param start what the transaction says of its branches; `options` may say otherwise.
+   */
   async enlist(
     resource: string,
-    bqual: string,
     connection: object,
-    options: EnlistOptions,
+    { options, start, name, endsWithPrepare }: EnlistHow,
   ): Promise<EnlistedConnection> {
+    if (typeof resource !== 'string') {
+      throw new TypeError('enlist() wants the name of a resource first, and then a connection');
+    }
     checkEnlisting(connection, options);
+    const { url, isolation = start.isolation ?? 'default', readOnly = start.readOnly ?? false } = options;
     const { embedding } = this.#parts;
     const work = this.#work;
+    this.#uses.enlist(resource);
     // Counted like a statement, so that a commit cannot overtake it.
     work.asked();
     try {
       const participants = await embedding.participants();
+      let bqual = '';
+      const named = async (instance: string): Promise<NamedBranch> => {
+        bqual = await name(instance);
+        return { xid: this.#xid(bqual), timeoutMs: work.remainingMs };
+      };
       const lent = await participants.enlist(resource, {
-        xid: this.#xid(bqual),
-        connection,
-        url: options.url,
-        isolation: options.isolation ?? 'default',
-        readOnly: options.readOnly ?? false,
-        timeoutMs: work.remainingMs,
-        signal: work.signal,
+        ...{ name: named, connection, url, isolation, readOnly, signal: work.signal },
       });
       this.#lent.push({ ...lent, resource, bqual });
       if (!this.#isAtWork) {
         lent.branch.endWork(); // The end was asked for while this was on its way.
       }
       work.add(branchOf(resource, { bqual, instance: lent.instance }, lent));
-      return { resource, prepare: async () => void (await lent.adopted.prepare()) };
+      const prepare = async (): Promise<void> => {
+        if (endsWithPrepare) {
+          lent.branch.endWork();
+        }
+        await lent.adopted.prepare();
+      };
+      return { resource, prepare };
     } catch (error) {
-      throw error instanceof TypeError || error === work.signal?.reason ? error : enlistingFailure(resource, error);
+      if (!this.#lent.some((lent) => lent.resource === resource)) {
+        this.#uses.notEnlisted(resource);
+      }
+      const isTheirs = error instanceof TypeError || error === work.signal?.reason;
+      throw isTheirs ? error : inTransaction(this.#gtrid, enlistingFailure(resource, error));
     } finally {
       work.answered();
     }

@@ -4,7 +4,13 @@ import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import { atMost, within } from '../../lib/wait.ts';
 import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import { type ConcordatError, ResultsLostError, StatementError, TransactionRolledBackError } from '../public/errors.ts';
+import {
+  type ConcordatError,
+  inTransaction,
+  ResultsLostError,
+  StatementError,
+  TransactionRolledBackError,
+} from '../public/errors.ts';
 import { OVERDUE_GRACE_MS, type TransactionOptions } from '../public/options.ts';
 import type { QueryResult } from '../public/resource.ts';
 import type { CommitResult, OneShotStatement, TransactResult } from '../public/transaction.ts';
@@ -132,7 +138,7 @@ export class OneShot implements LinkedTransaction {
       });
       return { ...commit, gtrid, results: await this.#allResults(commit) };
     } catch (error) {
-      throw error instanceof TransactionRolledBackError ? await this.#cause(error) : error;
+      throw inTransaction(gtrid, error instanceof TransactionRolledBackError ? await this.#cause(error) : error);
     } finally {
       this.#work.finish(() => undefined);
       link.release(gtrid, beginId);

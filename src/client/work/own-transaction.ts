@@ -6,14 +6,17 @@ import { formatContext } from '../public/context.ts';
 import { ConcordatError, TransactionRolledBackError } from '../public/errors.ts';
 import { OVERDUE_GRACE_MS, type TransactionOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
+import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
 import type { CommitResult, EnlistedConnection, EnlistOptions, Transaction } from '../public/transaction.ts';
 import type { LinkedTransaction } from '../session/coordinator-link.ts';
 import type { Connection } from '../session/coordinator-session.ts';
 import { endedOutside, type RefusedError, rolledBackByReason, toClientError } from '../session/failures.ts';
-import { type ClientParts, placeBranch, Qualifiers, WorkBranches } from './branches.ts';
+import { type ApplicationTables, applicationTables } from '../tables/application-tables.ts';
+import { placeBranch, Qualifiers, type TransactionParts, WorkBranches } from './branches.ts';
 import { commitTransaction, rollbackTransaction } from './ending.ts';
 import { EnlistedConnections } from './enlisted.ts';
 import { printable } from './printable.ts';
+import { ResourceUses } from './resource-uses.ts';
 import { Work } from './work.ts';
 
 type Phase =
@@ -24,11 +27,13 @@ type Phase =
 /** Made by `Concordat.begin`. */
 export class OwnTransaction implements Transaction, LinkedTransaction {
   readonly gtrid: Gtrid;
-  readonly #parts: ClientParts;
+  readonly #parts: TransactionParts;
   readonly #connection: Connection;
   readonly #options: TransactionOptions;
   readonly #work: Work;
   readonly #branches: WorkBranches;
+  readonly #uses: ResourceUses;
+  readonly #tables: ApplicationTables;
   readonly #enlisted: EnlistedConnections;
   readonly #qualifiers = new Qualifiers();
   readonly #beginId: number;
@@ -37,7 +42,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   #refusedBegin: RefusedError | undefined;
 
   constructor(
-    parts: ClientParts,
+    parts: TransactionParts,
     connection: Connection,
     gtrid: Gtrid,
     options: TransactionOptions,
@@ -53,10 +58,20 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     this.#beginId = connection.link.begin(gtrid, timeoutMs, this);
     this.#work = new Work(gtrid, clock, { signal: options.signal });
     this.#work.limit(timeoutMs || connection.welcome.defaultTimeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
+    this.#uses = new ResourceUses(this.#work);
     this.#branches = new WorkBranches(parts, this.#work, options, (name) =>
       placeBranch(parts, this.#work, name, this.#qualifiers.next(name)),
     );
-    this.#enlisted = new EnlistedConnections(parts, gtrid, this.#work);
+    this.#tables = applicationTables(
+      {
+        gtrid,
+        branch: (name) => this.#branches.get(name),
+        setRollbackOnly: (reason) => this.setRollbackOnly(reason),
+      },
+      parts,
+      this.#work,
+    );
+    this.#enlisted = new EnlistedConnections(parts, gtrid, this.#work, this.#uses);
   }
 
   get context(): string {
@@ -69,7 +84,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   resource(name: string): Resource {
-    return this.#branches.get(name);
+    return this.#uses.guard(this.#branches.get(name));
   }
 
   async enlist(resource: string, connection: object, options: EnlistOptions = {}): Promise<EnlistedConnection> {
@@ -77,13 +92,9 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     if (failure !== undefined) {
       throw failure.error;
     }
-    if (typeof resource !== 'string') {
-      throw new TypeError('enlist() wants the name of a resource first, and then a connection');
-    }
-    const { isolation, readOnly } = this.#options;
-    const ours = { ...(isolation && { isolation }), ...(readOnly && { readOnly }) };
-    const start = typeof options === 'object' && options !== null ? { ...ours, ...options } : options;
-    return await this.#enlisted.enlist(resource, this.#qualifiers.next(resource), connection, start);
+    const name = (): string => this.#qualifiers.next(resource);
+    const how = { options, start: this.#options, name, endsWithPrepare: false };
+    return await this.#enlisted.enlist(resource, connection, how);
   }
 
   /** Whether the same work may succeed another time, after this error of the database on an enlisted connection. */
@@ -100,8 +111,10 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     }
     const { unanswered } = this.#work;
     if (unanswered > 0 && this.#work.failure === undefined) {
-      const message = `Commit was called while ${unanswered} statement(s) are unanswered. Await every query before it.`;
-      return Promise.reject(new ConcordatError(message, { code: 'BRANCH_BUSY', retryable: false }));
+      const which = this.#uses.unanswered;
+      const message = `Commit was called while statements are unanswered${which && `: ${which}`}. Await every query before it.`;
+      const { gtrid } = this;
+      return Promise.reject(new ConcordatError(message, { code: 'BRANCH_BUSY', retryable: false, gtrid }));
     }
     const result = this.#commit().finally(() => this.#release());
     this.#phase = { kind: 'committing', result };
@@ -121,6 +134,19 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
       this.#phase = { kind: 'rolling-back', done };
     }
     await this.#phase.done;
+  }
+
+  once<T extends OnceValue>(
+    resource: string,
+    key: string,
+    work: () => Promise<T> | T,
+    options?: OnceOptions,
+  ): Promise<OnceResult<T>> {
+    return this.#tables.keys.once(resource, key, work, options);
+  }
+
+  lock(resource: string, name: string): Promise<NamedLock> {
+    return this.#tables.locks.lock(resource, name);
   }
 
   async setRollbackOnly(reason: string): Promise<void> {
@@ -232,6 +258,7 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   #state(what: string): ConcordatError {
-    return new ConcordatError(`The transaction ${this.gtrid} ${what}.`, { code: 'TXN_STATE', retryable: false });
+    const { gtrid } = this;
+    return new ConcordatError(`The transaction ${gtrid} ${what}.`, { code: 'TXN_STATE', retryable: false, gtrid });
   }
 }

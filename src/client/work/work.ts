@@ -1,7 +1,7 @@
 // What this process does within one global transaction: its branches, and the one reason why it can go no further.
 import type { BranchRef } from '../../gen/concordat/v1/BranchRef.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { BranchIdentity } from '../public/errors.ts';
+import { type BranchIdentity, inTransaction } from '../public/errors.ts';
 
 /** Why the work goes no further. Wrapped, because anything may be thrown; made when it is looked at, because mostly nobody does. */
 export interface WorkFailure {
@@ -112,7 +112,7 @@ export class Work {
   /** The transaction can only be rolled back from here on. Only the first failure counts. */
   fail(error: unknown): void {
     if (this.#failure === undefined) {
-      this.#failure = { error };
+      this.#failure = { error: inTransaction(this.gtrid, error) };
       this.#stop(this.#failure);
       this.#onFailure?.(error);
     }
@@ -120,9 +120,10 @@ export class Work {
 
   /** The transaction is over, or its end was asked for: later statements are refused with what `late` makes. Idempotent. */
   finish(late: () => unknown): void {
+    const { gtrid } = this;
     const failure: WorkFailure = {
       get error() {
-        return late();
+        return inTransaction(gtrid, late());
       },
     };
     this.#failure ??= failure;

@@ -22,6 +22,7 @@ import {
   decodeBqual,
   decodeClaimed,
   decodeGtrid,
+  decodeInstance,
   decodeRequestId,
   decodeResource,
   decodeText,
@@ -78,9 +79,11 @@ export class ApplicationApi {
     if (bqual !== undefined && request.newBranch) {
       throw invalid('new_branch', 'and bqual exclude each other: either name the branch or ask for a new one');
     }
-    const body = `enlist ${gtrid} ${resource} ${bqual ?? ''} ${request.newBranch}`;
+    const { newBranch } = request;
+    const instance = decodeInstance(request.instance);
+    const body = `enlist ${gtrid} ${resource} ${bqual ?? ''} ${newBranch} ${instance}`;
     return this.#requestIds.once(caller, requestId, body, () =>
-      this.#operations.enlist(gtrid, resource, bqual, request.newBranch),
+      this.#operations.enlist(gtrid, { resource, bqual, isNew: newBranch, instance }),
     );
   }
 

@@ -26,6 +26,15 @@ import { openTransaction, presumedIn } from '../engine/state.ts';
 import { Admission } from './admission.ts';
 import { type AskedEnd, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
 
+interface AskedBranch {
+  readonly resource: ResourceName;
+  /** Undefined: the first of the resource, or a further one. */
+  readonly bqual: Bqual | undefined;
+  readonly isNew: boolean;
+  /** The participant that will hold it; empty: a sidecar. */
+  readonly instance: string;
+}
+
 interface Enlisted {
   readonly bqual: Bqual;
   readonly address: string;
@@ -109,7 +118,7 @@ export class Operations {
   }
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
-  enlist(gtrid: Gtrid, resource: ResourceName, asked: Bqual | undefined, isNew: boolean): Enlisted {
+  enlist(gtrid: Gtrid, { resource, bqual: asked, isNew, instance }: AskedBranch): Enlisted {
     const { driver, transactions, directory, now } = this.#parts;
     const transaction = transactions.find(gtrid);
     if (transaction === undefined) {
@@ -123,8 +132,10 @@ export class Operations {
     }
     this.#checkRegistered(resource);
     const bqual = asked ?? (isNew ? nextBranch(transaction, resource) : formatBqual(resource));
-    const holder = instanceOf(transaction, bqual);
-    const link = (holder === '' ? undefined : directory.linkOf(resource, holder)) ?? directory.sidecarOf(resource);
+    const holder = instance === '' ? instanceOf(transaction, bqual) : instance;
+    const named = holder === '' ? undefined : directory.linkOf(resource, holder);
+    // Whoever names a participant holds the branch there, and no other can take it.
+    const link = named ?? (instance === '' ? directory.sidecarOf(resource) : undefined);
     if (link === undefined) {
       throw new CoordinatorError(
         'RESOURCE_UNAVAILABLE',

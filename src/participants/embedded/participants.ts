@@ -32,13 +32,19 @@ export interface EmbeddedSettings {
   readonly random: Random;
 }
 
-export interface EnlistRequest {
+/** A branch that was given its name, and how long it has from now. */
+export interface NamedBranch {
   readonly xid: Xid;
+  readonly timeoutMs: number;
+}
+
+export interface EnlistRequest {
+  /** Called with the participant that will hold the branch. */
+  readonly name: (instance: string) => NamedBranch | Promise<NamedBranch>;
   readonly connection: object;
   readonly url: string | undefined;
   readonly isolation: Isolation;
   readonly readOnly: boolean;
-  readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -186,7 +192,8 @@ async function open(
   request: EnlistRequest,
   opening: Opening,
 ): Promise<LentConnection> {
-  const { xid, isolation, readOnly, timeoutMs } = request;
+  const { isolation, readOnly } = request;
+  const { xid, timeoutMs } = await request.name(runtime.instance);
   const branch = connection.openBranch(
     xid,
     { opening, isolation, readOnly, idleTimeoutMs: timeoutMs + IDLE_GRACE_MS },
