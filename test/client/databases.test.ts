@@ -168,6 +168,48 @@ test('unsigned integers, floats and JSON at MariaDB lose nothing, and an array i
   expect(error).toMatchObject({ message: expect.stringContaining('write one ? for each of its 2 values') });
 });
 
+test('arrays as parameters are arrays at PostgreSQL where the statement says so, and documents elsewhere', async () => {
+  const concordat = await start();
+  await concordat.transaction(async (tx) => {
+    const accounts = tx.resource('accounts');
+    const ids = ['a "quoted" one', 'b,c', 'NULL', '{d}', 'e\\f', ''];
+    const { rows } = await accounts.query(
+      `select (select count(*) from unnest($1::text[]) as id where id = any($2)) as same, cardinality($3::int8[]) as many,
+        $4::uuid[] as uuids, $5::jsonb as doc, cardinality($6::bytea[]) as blobs, $7::timestamptz[] as times`,
+      [
+        ids,
+        ids,
+        [1, 2n ** 62n, null],
+        ['01890b2e-0000-7000-8000-000000000000'],
+        ids,
+        [Buffer.from([0])],
+        [new Date(0)],
+      ],
+    );
+    expect(rows[0]).toMatchObject({ same: ids.length, many: 3, doc: ids, blobs: 1 });
+    expect(rows[0]).toMatchObject({
+      uuids: '{01890b2e-0000-7000-8000-000000000000}',
+      times: expect.stringContaining('1970'),
+    });
+  });
+});
+
+test.each([
+  ['accounts', 'select $1::int + $2::int'],
+  ['orders', 'select ? + ?'],
+])(
+  'one parameter too few at %s fails the statement, is not retryable, and the session goes on',
+  async (resource, sql) => {
+    const concordat = await start();
+    const error = await caught(concordat.transaction((tx) => tx.resource(resource).query(sql, [1])));
+    expect(error).toBeInstanceOf(StatementError);
+    expect(error).toMatchObject({ code: 'STATEMENT_FAILED', retryable: false, gtrid: expect.any(String) });
+    expect(await concordat.transaction(async (tx) => (await tx.resource(resource).query(sql, [1, 2])).rowCount)).toBe(
+      1,
+    );
+  },
+);
+
 test('the isolation that a transaction asks for is the isolation that its branches have', async () => {
   const concordat = await start();
   await concordat.transaction(

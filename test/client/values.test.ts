@@ -1,11 +1,12 @@
 // Values between JavaScript and the wire: nothing is rounded, cut or renamed without a word.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { arrayPositions } from '../../src/client/values/arrays.ts';
 import { inListPositions } from '../../src/client/values/in-lists.ts';
 import { parseJson, writeJson } from '../../src/client/values/json.ts';
 import { checkArrays, decodeRows, encodeParameters } from '../../src/client/values/values.ts';
 
-const one = (value: never, engine = 'postgresql') => encodeParameters([value], engine)[0];
+const one = (value: never, engine = 'postgresql') => encodeParameters('', [value], engine)[0];
 
 describe('JSON', () => {
   it.each([
@@ -94,6 +95,54 @@ describe('dates', () => {
     } else {
       expect(one(date, 'mariadb')).toEqual({ timestamp: mysql });
     }
+  });
+});
+
+describe('an array at PostgreSQL', () => {
+  it.each<[string, readonly number[]]>([
+    ['select * from t where id = any($1)', [1]],
+    ['select * from t where id <> ALL ( $2 ) and a = $1', [2]],
+    ['select * from unnest($1::int[], $2, $3::text []) as t', [1, 2, 3]],
+    ['insert into t (tags, doc) values ($1::varchar(10)[], $2)', [1]],
+    ['insert into t values ($1::pg_catalog.timestamp(3) with time zone[], $2::"my type"[])', [1, 2]],
+    ['select cast($1 as text[]), cast($2 as jsonb), $3::int array', [1, 3]],
+    ['select $1::jsonb, ($2::jsonb)[0], any($3::jsonb), array[$4]', []],
+    ['select \'$1::int[]\', "$1::int[]", $q$ any($1) $q$ -- $1::int[]\n /* any($1) */ , f($2::int)[1]', []],
+    ['update t set doc = $1 where id = f(any_of($2))', []],
+    ['select f($1::int, tags[1]), $2::int = tags[1], $3::jsonb and tags[1]', []],
+  ])('is an array where the statement says so: %s', (sql, expected) => {
+    expect([...arrayPositions(sql)]).toEqual(expected);
+  });
+
+  it('is written in its text form, whatever it holds, and is a document everywhere else', () => {
+    const values = [
+      1,
+      2n ** 60n,
+      0.5,
+      -0,
+      true,
+      null,
+      'a "b" \\ {c}, NULL',
+      Buffer.from([0, 255]),
+      { a: [1] },
+      [1, [null]],
+    ];
+    const [array] = encodeParameters('select $1::text[]', [values], 'postgresql');
+    expect(array).toEqual({
+      text: `{"1","1152921504606846976","0.5","-0","true",NULL,"a \\"b\\" \\\\ {c}, NULL","\\\\x00ff","{\\"a\\":[1]}",{"1",{NULL}}}`,
+    });
+    expect(encodeParameters('select any($1)', [[]], 'postgresql')).toEqual([{ text: '{}' }]);
+    expect(encodeParameters('select $1::jsonb', [[1]], 'postgresql')).toEqual([{ json: '[1]' }]);
+    expect(encodeParameters('select any($1)', [[1]], 'mysql')).toEqual([{ json: '[1]' }]);
+    expect(() => encodeParameters('select any($1)', [[undefined]], 'postgresql')).toThrow('parameter 1 is undefined');
+  });
+
+  it('is found in time that grows with the text only', () => {
+    const since = performance.now();
+    for (const part of ['/*', "'", '"', '(', 'any($1,', '--', '$a', '$1::int']) {
+      arrayPositions(part.repeat(100_000));
+    }
+    expect(performance.now() - since).toBeLessThan(5_000);
   });
 });
 

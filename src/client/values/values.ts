@@ -1,6 +1,7 @@
 // JavaScript values to the wire's typed values, and back.
 import type { Row__Output as WireRow } from '../../gen/concordat/v1/Row.ts';
 import type { Value as WireParameter, Value__Output as WireValue } from '../../gen/concordat/v1/Value.ts';
+import { arrayPositions, arrayText } from './arrays.ts';
 import { inListPositions } from './in-lists.ts';
 import { parseJson, writeJson } from './json.ts';
 
@@ -31,8 +32,27 @@ const UINT64_MAX = 2n ** 64n - 1n;
 const UNSIGNED_TYPE = 'LONGLONG';
 
 /** @throws {TypeError} naming the parameter's position, for a value that no database could be given. */
-export function encodeParameters(parameters: readonly Parameter[], engine: string | undefined): WireParameter[] {
-  return Array.from(parameters, (value, index) => encode(value, index + 1, engine));
+export function encodeParameters(
+  sql: string,
+  parameters: readonly Parameter[],
+  engine: string | undefined,
+): WireParameter[] {
+  const arrays = engine === 'postgresql' && parameters.some(Array.isArray) ? arrayPositions(sql) : undefined;
+  return Array.from(parameters, (value, index) =>
+    arrays?.has(index + 1) && Array.isArray(value)
+      ? { text: arrayText(value, (element) => elementText(element, index + 1, engine)) }
+      : encode(value, index + 1, engine),
+  );
+}
+
+/** An element of an array as PostgreSQL reads it; undefined: NULL. */
+function elementText(element: unknown, position: number, engine: string | undefined): string | undefined {
+  const { text, timestamp, json, int, double, bool, bytes } = encode(element as Parameter, position, engine);
+  if (bytes !== undefined) {
+    return `\\x${Buffer.from(bytes ?? []).toString('hex')}`;
+  }
+  const plain = text ?? timestamp ?? json ?? int ?? double ?? bool;
+  return plain === undefined || plain === null ? undefined : Object.is(plain, -0) ? '-0' : String(plain);
 }
 
 function encode(value: Parameter | undefined, position: number, engine: string | undefined): WireParameter {

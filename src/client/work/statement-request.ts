@@ -22,7 +22,7 @@ interface StatementText {
 /** @throws {TypeError} a parameter is not a value; {RangeError} the statement is too large to be sent. */
 export function statementRequest(gtrid: string, { sql, parameters, engine }: StatementText): ExecuteRequest {
   checkArrays(sql, parameters, engine);
-  const request: ExecuteRequest = { gtrid, sql, parameters: encodeParameters(parameters, engine) };
+  const request: ExecuteRequest = { gtrid, sql, parameters: encodeParameters(sql, parameters, engine) };
   const bytes = requestBytes(request);
   if (bytes > STATEMENT_BYTES_MAX) {
     throw new RangeError(

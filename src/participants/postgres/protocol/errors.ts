@@ -6,7 +6,7 @@ import type { PgError } from './batch.ts';
 
 /** Serialization failure, deadlock, lock timeout, prepared slots or connections exhausted: another time it may work. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03', '53200', '53300', '53400', '25P03', '25P04']);
-/** The session ended: shutdown, crash, start-up, idle limits. Every code of class 08 belongs to them, too. */
+/** The session ended: shutdown, crash, start-up, idle limits. Almost every code of class 08 belongs to them, too. */
 const SESSION_ENDED = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04']);
 
 /** Stands for the engine's answer to a statement that took from the session what others find it by, or how its texts are read. */
@@ -31,7 +31,7 @@ export function isPgError(error: unknown): error is PgError & { readonly code: s
 /** Why a statement was refused. The hint is kept (it names settings), the detail is not (it names values). */
 export function statementReason(error: PgError): Reason {
   const sqlstate = error.code ?? '';
-  const ended = SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08');
+  const ended = SESSION_ENDED.has(sqlstate) || (sqlstate.startsWith('08') && !isOfStatement(error));
   // The engine's own answer to several statements in one: the same SQLSTATE as any syntax error, told apart by its origin.
   const refused = error === DISGUISED || (sqlstate === '42601' && error.routine === 'exec_parse_message');
   return {
@@ -41,6 +41,11 @@ export function statementReason(error: PgError): Reason {
     // A table was altered between two uses of a plan that the session keeps; the next use makes a new one.
     retryable: ended || RETRYABLE.has(sqlstate) || error.message === 'cached plan must not change result type',
   };
+}
+
+/** The wrong number of parameters has a code of class 08 (08P01), and the session goes on. */
+function isOfStatement({ code, severity }: PgError): boolean {
+  return code === '08P01' && severity === 'ERROR';
 }
 
 /** Why a session ended by itself. */
