@@ -24,8 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   dev: ['lib', 'xa', 'wire', 'client'],
   // It starts the programs, and otherwise knows only the wire.
   cli: ['lib', 'xa', 'wire', 'gen', 'coordinator', 'participants', 'log', 'dev'],
-  // A database and a log in memory, for tests and proofs: no program and no other room may import them.
-  testing: ['lib', 'xa', 'log/record', 'log', 'participants'],
+  // A database and a log in memory, for tests and proofs, ours and those of applications: no program and no other room may import them.
+  testing: ['lib', 'xa', 'log/record', 'log', 'participants', 'coordinator', 'client'],
 };
 
 /**

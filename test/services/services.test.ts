@@ -7,6 +7,8 @@ import {
   ServerCredentials,
   type ServerUnaryCall,
   type ServiceDefinition,
+  type ServiceError,
+  type sendUnaryData,
 } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { joinTransactions as joinExpress } from '../../examples/services/express.ts';
@@ -135,11 +137,11 @@ test('a service of grpc-js works in the transaction of its caller, and refuses o
   };
   const server = new GrpcServer();
   server.addService(definition, {
-    Pay: async (call: ServerUnaryCall<object, object>, done: (error: unknown, answer?: object) => void) => {
+    Pay: async (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
       try {
         done(null, await pay(joined(service, call)));
       } catch (error) {
-        done(error);
+        done(error as ServiceError);
       }
     },
   });
