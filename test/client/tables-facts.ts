@@ -6,7 +6,7 @@ import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Concordat, connect, type OnceResult, type Transaction } from '../../src/client/index.ts';
 import { DEPOSIT } from '../../src/dev/shop.ts';
-import { settled, type UsedSystem, useSystem } from '../e2e/system.ts';
+import { type UsedSystem, useSystem } from '../e2e/system.ts';
 import type { UsedEngine } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { caught, deferred } from './fixture.ts';
@@ -95,7 +95,7 @@ function onceFacts(pair: UsedSystem): void {
     expect(second).toEqual({ value: first.value, first: false });
     // Not a key of another spelling, which collations would call the same.
     expect(await concordat.transaction((tx) => orderOnce(tx, at, 'zwölf ', 'body'))).toMatchObject({ first: true });
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 20, orders: 2, spent: 20 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 20, orders: 2, spent: 20 });
   });
 
   test.each(RESOURCES)('of many at the same time one does the work, and all get its result (%s)', async (at) => {
@@ -107,7 +107,7 @@ function onceFacts(pair: UsedSystem): void {
     );
     expect(all.filter(({ first }) => first)).toHaveLength(1);
     expect(new Set(all.map(({ value }) => JSON.stringify(value))).size).toBe(1);
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test.each(RESOURCES)(
@@ -141,7 +141,7 @@ function onceFacts(pair: UsedSystem): void {
     });
     expect(await caught(broken)).toMatchObject({ message: 'the application changed its mind' });
     expect(await concordat.transaction((tx) => orderOnce(tx, at, 'again'))).toMatchObject({ first: true });
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test('work that failed cannot be committed, even where its error is caught', async () => {
@@ -158,7 +158,7 @@ function onceFacts(pair: UsedSystem): void {
       message: expect.stringContaining('half done'),
     });
     expect(await concordat.transaction((tx) => orderOnce(tx, 'orders', 'half'))).toMatchObject({ first: true });
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test.each(RESOURCES)('a key with another fingerprint is refused, and nothing is done (%s)', async (at) => {
@@ -167,7 +167,7 @@ function onceFacts(pair: UsedSystem): void {
     const other = await caught(concordat.transaction((tx) => orderOnce(tx, at, 'key', 'another body')));
     expect(other).toMatchObject({ code: 'KEY_REUSED', retryable: false });
     expect(await concordat.transaction((tx) => orderOnce(tx, at, 'key'))).toMatchObject({ first: false });
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test('work without a result is done once, too; within one transaction a key is asked for as often as one likes', async () => {
@@ -196,7 +196,7 @@ function onceFacts(pair: UsedSystem): void {
       [1, 2, 3].map(() => concordat.transaction((tx) => orderOnce(tx, 'accounts', 'strict'), options)),
     );
     expect(all.filter(({ first }) => first)).toHaveLength(1);
-    expect(await settled(pair.system)).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
+    expect(await pair.system.shop.books()).toEqual({ deposit: DEPOSIT - 10, orders: 1, spent: 10 });
   });
 
   test('a service that joined the transaction has its once, and it ends with the whole', async () => {
