@@ -1,7 +1,7 @@
 // Every command by name, and where its code is: a file is loaded only when its command is named, so that --help stays quick.
 import type { Command } from 'commander';
 
-interface CommandEntry {
+export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly group: string;
@@ -46,7 +46,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'resource',
-    summary: 'resources: list, check, scan',
+    summary: 'resources: list, accept, forget, check, scan',
     group: OPERATORS,
     load: async () => (await import('./commands/resource.ts')).defineResource,
   },
@@ -55,6 +55,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'the log: status, verify, backup, adopt',
     group: OPERATORS,
     load: async () => (await import('./commands/log.ts')).defineLog,
+  },
+  {
+    name: 'drain',
+    summary: 'stop the coordinator after its open transactions',
+    group: OPERATORS,
+    load: async () => (await import('./commands/drain.ts')).defineDrain,
   },
   {
     name: 'doctor',
@@ -67,5 +73,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'settings of the programs: check, show',
     group: SETTINGS,
     load: async () => (await import('./commands/config.ts')).defineConfig,
+  },
+  {
+    name: 'completion',
+    summary: 'print what completes commands and options in your shell',
+    group: SETTINGS,
+    load: async () => {
+      const { defineCompletion } = await import('./commands/completion.ts');
+      return (command) => defineCompletion(command, COMMANDS);
+    },
   },
 ];

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { productVersion } from '../wire/version.ts';
 import { EXIT } from '../xa/errors.ts';
 import { COMMANDS } from './command-table.ts';
+import { nearest } from './config/suggest.ts';
 import { EXIT_MEANINGS } from './run/exit-codes.ts';
 import { renderFailure, toFailure, usageError } from './run/failure.ts';
 import { addGlobalOptions } from './run/globals.ts';
@@ -54,15 +55,37 @@ function createProgram(output: OutputFormat = 'table'): Command {
 /** Runs one command line to its end. Never rejects: an error becomes a message and an exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   try {
-    await createProgram(outputOf(args)).parseAsync(helpArguments(args), { from: 'user' });
+    await createProgram(outputOf(args)).parseAsync(await helpArguments(args), { from: 'user' });
   } catch (error) {
     process.exitCode = fail(error, args);
   }
 }
 
-/** `concordat help tx list` is `concordat tx list --help`: the named command loads first, then its help is whole. */
-function helpArguments(args: readonly string[]): readonly string[] {
-  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+/**
+ * `concordat help tx list` is `concordat tx list --help`: the named command loads first, then its help is whole.
+ * @throws {CliError} USAGE: there is no such command.
+ */
+async function helpArguments(args: readonly string[]): Promise<readonly string[]> {
+  if (args[0] !== 'help') {
+    return args;
+  }
+  let known: readonly string[] = COMMANDS.map(({ name }) => name);
+  const words = args.slice(1).filter((word) => !word.startsWith('-'));
+  for (const [index, word] of words.entries()) {
+    if (!known.includes(word)) {
+      const near = nearest(word, known);
+      throw usageError(
+        `there is no command ${JSON.stringify(words.slice(0, index + 1).join(' '))}${near === undefined ? '' : ` (did you mean ${near}?)`}`,
+        'concordat --help lists the commands.',
+      );
+    }
+    const command = new Command(word);
+    if (index === 0) {
+      (await COMMANDS.find(({ name }) => name === word)?.load())?.(command);
+    }
+    known = command.commands.map((each) => each.name());
+  }
+  return [...args.slice(1), '--help'];
 }
 
 function fail(error: unknown, args: readonly string[]): number {

@@ -53,6 +53,10 @@ describe('help', () => {
 describe('usage errors', () => {
   it.each([
     ['an unknown command', ['stats'], /unknown command 'stats' \(Did you mean status\?\)/],
+    ['help for an unknown command', ['help', 'nope'], /no command "nope"/],
+    ['help for an unknown subcommand', ['help', 'tx', 'lst'], /no command "tx lst" \(did you mean list\?\)/],
+    ['help for a command of a command that has none', ['help', 'status', 'all'], /no command "status all"/],
+    ['an unknown shell', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
     ['an unknown option', ['status', '--jsn'], /unknown option '--jsn'/],
     ['a missing argument', ['tx', 'show'], /missing required argument 'id'/],
     ['too many arguments', ['status', 'all'], /too many arguments/],

@@ -9,7 +9,7 @@ import type { BeginResponse__Output } from '../../src/gen/concordat/v1/BeginResp
 import { wire } from '../../src/wire/proto.ts';
 import { useEngine } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
-import { runCli, runCliOnTerminal } from './run-cli.ts';
+import { runCli, runCliOnTerminal, startCli } from './run-cli.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'concordat-programs-'));
 const running: Program[] = [];
@@ -49,6 +49,23 @@ describe('concordat coordinator', () => {
     expect(await program.event('serving')).toMatchObject({ level: 'info', epoch: 1, time: expect.any(Number) });
     program.signal('SIGTERM');
     await program.event('draining');
+    expect(await program.ended).toBe(0);
+  });
+
+  it('goes on after SIGHUP, which a closed terminal sends, and drains when an operator says so', async () => {
+    const { program, address } = await startCoordinator('operators-drain');
+    program.signal('SIGHUP');
+    expect(await runCli(['status', '--coordinator', address])).toMatchObject({ exit: 0 });
+    const id = await begin(address);
+    const drain = startCli(['drain', '--coordinator', address]);
+    await program.event('draining');
+    const rollback = ['tx', 'resolve', id, '--rollback', '--reason', 'client is gone, INC-1234', '--yes'];
+    expect(await runCli([...rollback, '--coordinator', address])).toMatchObject({ exit: 0 });
+    expect(await drain.ended).toMatchObject({
+      exit: 0,
+      stdout: `✓ ${address} has ended\n`,
+      stderr: `${address} takes no new transactions; 1 are open.\n`,
+    });
     expect(await program.ended).toBe(0);
   });
 

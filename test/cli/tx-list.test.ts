@@ -65,6 +65,18 @@ describe('tx list', () => {
     expect(stdout).not.toContain(ID);
   });
 
+  it('says no outcome before it is one: what is decided is shown as the decision', async () => {
+    const committing = await ask(['tx', 'list', '--output', 'json'], NEEDY);
+    expect(JSON.parse(committing.stdout).transactions).toMatchObject([
+      { id: ID, state: 'committing', decision: 'commit', outcome: null },
+      { state: 'completed', decision: null, outcome: 'mixed' },
+    ]);
+    expect((await ask(['tx', 'list'], NEEDY)).stdout).toMatch(new RegExp(`${ID} +committing +- `));
+    const done = transaction({ state: 'TRANSACTION_STATE_COMPLETED' });
+    const shown = await ask(['tx', 'show', ID], { GetTransaction: () => ({ transaction: done }) });
+    expect(shown.stdout).toMatch(/^Outcome +committed$/m);
+  });
+
   it('shows ids, reasons and engine texts escaped (faults B04)', async () => {
     const evil = transaction({
       gtrid: '\u001b]0;owned\u0007\u202e',

@@ -22,7 +22,8 @@ export type AdminMethod =
   | 'ForgetResource'
   | 'GetLogStatus'
   | 'AdoptLog'
-  | 'BackupLog';
+  | 'BackupLog'
+  | 'Drain';
 
 type Definition = AdminServiceDefinition;
 export type RequestOf<M extends AdminMethod> =

@@ -13,6 +13,7 @@ const CHANGES: Partial<Readonly<Record<AdminMethod, (request: Asked) => string>>
   ForgetResource: () => 'concordat resource list',
   AdoptLog: () => 'concordat log status',
   BackupLog: () => 'concordat log status',
+  Drain: () => 'concordat status',
 };
 
 interface Asked {

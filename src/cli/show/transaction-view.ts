@@ -31,7 +31,9 @@ export interface BranchView {
 export interface TransactionView {
   readonly id: string;
   readonly state: string;
-  /** Null: not decided. */
+  /** `commit` or `rollback`: how it will end. Null: not decided, or over with damage. */
+  readonly decision: string | null;
+  /** How it ended; null before that. Damage is told as soon as it is durable. */
   readonly outcome: string | null;
   readonly version: number;
   readonly ageMs: number;
@@ -80,12 +82,19 @@ function viewBranch(branch: BranchInfo__Output): BranchView {
   };
 }
 
+const DECISIONS: Readonly<Record<string, string>> = { committed: 'commit', 'rolled-back': 'rollback' };
+
 export function viewTransaction(info: TransactionInfo__Output): TransactionView {
   const deadline = Number(info.deadlineInMs);
+  const state = enumWord('TRANSACTION_STATE_', info.state) ?? 'unknown';
+  const told = enumWord('OUTCOME_', info.outcome);
+  const decision = DECISIONS[told ?? ''] ?? null;
   return {
     id: info.gtrid,
-    state: enumWord('TRANSACTION_STATE_', info.state) ?? 'unknown',
-    outcome: enumWord('OUTCOME_', info.outcome),
+    state,
+    decision,
+    // The wire tells the outcome from the decision on. A person who reads "committed" believes that every branch is.
+    outcome: state !== 'completed' && decision !== null ? null : told,
     version: info.version,
     ageMs: Number(info.ageMs),
     deadlineInMs: deadline > 0 ? deadline : null,
@@ -150,14 +159,9 @@ export const BRANCH_COLUMNS: readonly TableColumn<BranchView>[] = [
 ];
 
 /** Before the end a decision, afterwards an outcome: XA keeps the two words apart. */
-function outcomeField({ state, outcome }: TransactionView): readonly [string, string, Tone?] {
-  if (outcome === null) {
-    return ['Decision', 'none yet'];
-  }
-  const decisions: Readonly<Record<string, string>> = { committed: 'commit', 'rolled-back': 'rollback' };
-  const decision = state === 'completed' ? undefined : decisions[outcome];
+function outcomeField({ decision, outcome }: TransactionView): readonly [string, string, Tone?] {
   const tone = toneOf(outcome);
-  const field = decision === undefined ? (['Outcome', outcome] as const) : (['Decision', decision] as const);
+  const field = outcome === null ? (['Decision', decision ?? 'none yet'] as const) : (['Outcome', outcome] as const);
   return tone === undefined ? field : [...field, tone];
 }
 
