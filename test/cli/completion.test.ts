@@ -1,16 +1,21 @@
 // `concordat completion`: what a shell proposes is what the command line knows.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/command-table.ts';
 import { runCli } from './run-cli.ts';
 
 const run = promisify(execFile);
 
+let script = '';
+beforeAll(async () => {
+  const printed = await runCli(['completion', 'bash']);
+  expect(printed).toMatchObject({ exit: 0, stderr: '' });
+  script = printed.stdout;
+});
+
 /** What bash proposes for the last of these words. */
 async function proposals(...words: readonly string[]): Promise<readonly string[]> {
-  const { stdout: script, exit } = await runCli(['completion', 'bash']);
-  expect(exit).toBe(0);
   const typed = ['concordat', ...words].map((word) => `'${word}'`).join(' ');
   const asking = `COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _concordat; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { stdout } = await run('bash', ['--norc', '-euc', `${script}\n${asking}`]);
