@@ -1,13 +1,5 @@
 // Every command by name, and where its code is: a file is loaded only when its command is named, so that --help stays quick.
-import type { Command } from 'commander';
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly group: string;
-  /** Adds options, subcommands and the action to the bare command. */
-  readonly load: () => Promise<(command: Command) => void>;
-}
+import type { CommandEntry } from './run/command-entry.ts';
 
 const PROGRAMS = 'Programs:';
 const OPERATORS = 'Looking and settling:';
@@ -42,19 +34,25 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'tx',
     summary: 'transactions: list, show, explain, retry, resolve, forget',
     group: OPERATORS,
-    load: async () => (await import('./commands/tx.ts')).defineTx,
+    load: async () => (await import('./commands/tx/tx.ts')).defineTx,
   },
   {
     name: 'resource',
-    summary: 'resources: list, accept, forget, check, scan',
+    summary: 'resources: list, health, accept, forget, check, scan',
     group: OPERATORS,
-    load: async () => (await import('./commands/resource.ts')).defineResource,
+    load: async () => (await import('./commands/resource/resource.ts')).defineResource,
+  },
+  {
+    name: 'audit',
+    summary: 'what people did by hand: list, export',
+    group: OPERATORS,
+    load: async () => (await import('./commands/audit.ts')).defineAudit,
   },
   {
     name: 'log',
     summary: 'the log: status, verify, backup, adopt',
     group: OPERATORS,
-    load: async () => (await import('./commands/log.ts')).defineLog,
+    load: async () => (await import('./commands/log/log.ts')).defineLog,
   },
   {
     name: 'drain',

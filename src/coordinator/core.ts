@@ -90,6 +90,7 @@ export function openCore(options: CoreOptions): Core {
     copy,
     others,
     clock,
+    log,
   });
   const sessions = new ClientSessions({
     ...{ api: application, driver, transactions, leases, directory, identity, epoch, defaultTimeoutMs, clock, logger },

@@ -128,7 +128,10 @@ async function backupDirectory({ dataDir, backupDir }: CoordinatorConfig): Promi
   return directory;
 }
 
-/** /livez answers while the process runs, /readyz while it takes new transactions. */
+/**
+ * /livez answers while the process runs, /readyz while it takes new transactions. With `?verbose` each database has a line; it changes no
+ * status: a coordinator one of whose databases is away serves the others.
+ */
 async function serveHealth(listen: string, coordinator: Coordinator): Promise<[HttpServer, string]> {
   const address = parseAddress(listen);
   if (typeof address === 'string') {
@@ -136,10 +139,16 @@ async function serveHealth(listen: string, coordinator: Coordinator): Promise<[H
   }
   const server = createServer((request, response) => {
     const isReady = coordinator.isServing();
-    const known = request.url === '/livez' || request.url === '/readyz';
-    const status = !known ? 404 : request.url === '/livez' || isReady ? 200 : 503;
-    response.writeHead(status, { 'content-type': 'text/plain' });
-    response.end(known ? `${status === 200 ? 'ok' : 'not ready'}\n` : 'only /livez and /readyz are here\n');
+    const [path, query] = (request.url ?? '').split('?');
+    const known = path === '/livez' || path === '/readyz';
+    const status = !known ? 404 : path === '/livez' || isReady ? 200 : 503;
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+    const lines = query?.split('&').includes('verbose') === true ? coordinator.readyLines() : '';
+    response.end(
+      known
+        ? `${lines}${status === 200 ? 'ok' : 'not ready'}\n`
+        : 'only /livez and /readyz are here, also with ?verbose\n',
+    );
   });
   server.unref();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -14,6 +14,7 @@ import { openCore } from './core.ts';
 import type { Driver } from './driver/driver.ts';
 import type { Registry } from './driver/registry.ts';
 import { Lifetime } from './lifetime.ts';
+import { readyLines } from './operators/ready.ts';
 import { addServices, SERVICE_NAMES } from './services.ts';
 
 interface CoordinatorOptions {
@@ -48,6 +49,8 @@ export interface Coordinator extends AsyncDisposable {
   /** Resolves when the server is closed: drained, stopped, or after the log has failed. */
   readonly stopped: Promise<void>;
   isServing(): boolean;
+  /** What is ready and what is not, for people: the coordinator, then each database, one line each. */
+  readyLines(): string;
   /** No new transactions; open ones end or the grace does; then everything is closed. Repeats join the first. */
   drain(): Promise<void>;
   /** Closes at once. What is open is recovered by the next start. */
@@ -127,6 +130,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     failed: driver.failed,
     stopped: lifetime.stopped,
     isServing: () => lifetime.isServing,
+    readyLines: () => readyLines({ directory, isServing: lifetime.isServing, now: clock.now() }),
     drain: () => lifetime.drain(),
     stop: () => lifetime.stop(),
     [Symbol.asyncDispose]: () => lifetime.stop(),

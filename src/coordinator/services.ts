@@ -88,6 +88,7 @@ function adminHandlers(parts: ServicesParts): AdminServiceHandlers {
   return {
     ListTransactions: unary(parts, (request) => admin.listTransactions(request)),
     GetTransaction: unary(parts, (request) => admin.getTransaction(request)),
+    ListAudit: unary(parts, (request) => admin.listAudit(request)),
     ResolveTransaction: unary(parts, (request) => admin.resolveTransaction(request)),
     ForgetTransaction: unary(parts, (request) => admin.forgetTransaction(request)),
     RetryTransaction: unary(parts, (request) => admin.retryTransaction(request)),

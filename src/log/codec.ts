@@ -2,7 +2,7 @@
 
 import { unreachable } from '../lib/assert.ts';
 import { formatEvidence } from '../xa/evidence.ts';
-import type { LogRecord } from './record.ts';
+import type { LogRecord, Origin } from './record.ts';
 import type { Decoded } from './record-json.ts';
 import { decodeRecord } from './record-json.ts';
 
@@ -47,7 +47,8 @@ function encodeRecord(record: LogRecord): string {
     case 'decided': {
       const { kind, gtrid, readOnly, unnamed, requestId } = record;
       const branches = record.branches.map((branch) => [branch.bqual, formatEvidence(branch.evidence)]);
-      return JSON.stringify({ kind, gtrid, branches, readOnly, unnamed, requestId });
+      const origin = record.origin && encodeOrigin(record.origin);
+      return JSON.stringify({ kind, gtrid, branches, readOnly, unnamed, origin, requestId });
     }
     case 'finished': {
       return JSON.stringify({ kind: record.kind, gtrid: record.gtrid });
@@ -64,6 +65,12 @@ function encodeRecord(record: LogRecord): string {
     default:
       return unreachable(record);
   }
+}
+
+/** A list without names, since every decision has one. */
+function encodeOrigin({ beganAt, decidedAt, whose }: Origin): readonly (number | string)[] {
+  const by = whose === undefined ? [] : [whose.application, whose.host, whose.user, whose.session];
+  return [Math.trunc(beganAt), Math.trunc(decidedAt), ...by];
 }
 
 /** Decodes one line of `encodeLine`. Never throws. */

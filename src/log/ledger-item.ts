@@ -83,13 +83,16 @@ export function isFact(record: LogRecord): record is Fact {
   return !('gtrid' in record);
 }
 
-/** Facts with the same key replace each other. */
+/** Facts with the same key replace each other. Of the registrations of a resource the newest counts, whatever their keys. */
 export function factKey(fact: Fact): string {
   switch (fact.kind) {
     case 'epoch-started':
       return 'life';
     case 'resource-registered':
-      return `resource ${fact.resource}`;
+      // What an operator did stays for the audit when a later registration counts in its place.
+      return fact.accepted === undefined
+        ? `resource ${fact.resource}`
+        : `resource ${fact.resource} ${fact.accepted.wallTime} ${fact.accepted.requestId}`;
     case 'life-refused':
       return `refused ${fact.resource}`;
     case 'log-adopted':

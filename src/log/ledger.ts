@@ -92,8 +92,15 @@ export class Ledger {
     return open.sort((left, right) => left.sequence - right.sequence).map((numbered) => numbered.record);
   }
 
+  /** The newest registration of each resource. */
   resources(): readonly Extract<LogRecord, { kind: 'resource-registered' }>[] {
-    return this.#facts().flatMap(({ record }) => (record.kind === 'resource-registered' ? [record] : []));
+    const newest = new Map<string, Extract<LogRecord, { kind: 'resource-registered' }>>();
+    for (const { record } of this.#facts().toSorted((left, right) => left.sequence - right.sequence)) {
+      if (record.kind === 'resource-registered') {
+        newest.set(record.resource, record);
+      }
+    }
+    return [...newest.values()];
   }
 
   /** This life and those before it, oldest first, as far as they are known. */

@@ -1,5 +1,6 @@
 // The log as the coordinator sees it: a port of a few methods, written so that a replicated engine can stand behind it.
 import type { Gtrid, LogIdentity } from '../xa/xid.ts';
+import type { NumberedAct } from './past.ts';
 import type { LifeName, LoggedOutcome, LogRecord } from './record.ts';
 
 export type Durability = 'forced' | 'lazy';
@@ -69,6 +70,12 @@ export interface Log extends AsyncDisposable {
 
   /** Every operator action and heuristic record of a transaction, oldest first. */
   history(gtrid: Gtrid): readonly LogRecord[];
+
+  /** What people did, oldest first, as far back as outcomes are retained; acceptances and adoptions for good. Reads all of the history. */
+  acts(): readonly NumberedAct[];
+
+  /** Decisions that are finished and were made at `since` or later (milliseconds since 1970): the newest first, at most `max`. */
+  finished(since: number, max: number): readonly Extract<LogRecord, { kind: 'decided' }>[];
 
   /** Resolves with `LOG_FAILED` when the log becomes unusable; the coordinator stops on it. Never rejects. */
   readonly failed: Promise<Error>;

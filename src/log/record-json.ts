@@ -3,7 +3,7 @@
 import { unreachable } from '../lib/assert.ts';
 import { parseEvidence } from '../xa/evidence.ts';
 import { type Bqual, parseBqual, parseGtrid, parseResourceName } from '../xa/xid.ts';
-import type { Acceptance, Damage, DecidedBranch, LifeName, LogRecord } from './record.ts';
+import type { Acceptance, Damage, DecidedBranch, LifeName, LogRecord, Origin, Whose } from './record.ts';
 
 export type Decoded<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -17,7 +17,7 @@ const FIELDS: Readonly<Record<LogRecord['kind'], readonly string[]>> = {
   'life-refused': ['kind', 'resource', 'epoch', 'token', 'wallTime'],
   'log-adopted': ['kind', 'lostTo', 'operator', 'reason', 'requestId', 'wallTime'],
   'resource-registered': ['kind', 'resource', 'engine', 'engineIdentity', 'accepted'],
-  decided: ['kind', 'gtrid', 'branches', 'readOnly', 'unnamed', 'requestId'],
+  decided: ['kind', 'gtrid', 'branches', 'readOnly', 'unnamed', 'origin', 'requestId'],
   finished: ['kind', 'gtrid'],
   heuristic: ['kind', 'gtrid', 'decision', 'damage'],
   'operator-action': ['kind', 'gtrid', 'action', 'bqual', 'operator', 'reason', 'requestId', 'wallTime'],
@@ -114,6 +114,7 @@ function readFields(kind: LogRecord['kind'], fields: Fields): LogRecord {
         branches: list(fields, 'branches').map(decidedBranch),
         ...names(fields, 'readOnly'),
         ...names(fields, 'unnamed'),
+        ...(fields['origin'] === undefined ? {} : { origin: origin(list(fields, 'origin')) }),
         requestId: text(fields, 'requestId'),
       };
     case 'finished':
@@ -164,6 +165,23 @@ function acceptance(value: unknown): Acceptance {
     requestId: text(fields, 'requestId'),
     wallTime: wallTime(fields),
   };
+}
+
+function origin([beganAt, decidedAt, ...by]: readonly unknown[]): Origin {
+  if (!Number.isSafeInteger(beganAt) || !Number.isSafeInteger(decidedAt)) {
+    throw new Refused('malformed', 'origin does not begin with two times');
+  }
+  const times = { beganAt: beganAt as number, decidedAt: decidedAt as number };
+  if (by.length === 0) {
+    return times;
+  }
+  const [application, host, user, session, ...rest] = by;
+  noneLeft(rest, 'origin');
+  const texts = [application, host, user, session];
+  if (!texts.every((each) => typeof each === 'string')) {
+    throw new Refused('malformed', 'origin does not name an application, a host, a user and a session');
+  }
+  return { ...times, whose: { application, host, user, session } as Whose };
 }
 
 function text(fields: Fields, name: string): string {

@@ -26,6 +26,22 @@ export interface Acceptance {
   readonly wallTime: number;
 }
 
+/** Who began a transaction, as its client says of itself. For people: nothing is decided by it. */
+export interface Whose {
+  readonly application: string;
+  readonly host: string;
+  readonly user: string;
+  /** The client's own token, or its connection. */
+  readonly session: string;
+}
+
+/** When and by whom a transaction was begun and decided, by the coordinator's clock: milliseconds since 1970. */
+export interface Origin {
+  readonly beganAt: number;
+  readonly decidedAt: number;
+  readonly whose?: Whose;
+}
+
 export interface LifeName {
   readonly epoch: number;
   /** Empty: a life of format 1 or 2. */
@@ -83,6 +99,8 @@ export type LogRecord =
       readonly readOnly?: readonly Bqual[];
       /** Branches that the commit request did not name, since they had been enlisted. Absent: it named every one. */
       readonly unnamed?: readonly Bqual[];
+      /** For operators, over restarts. Absent: written before there was this. */
+      readonly origin?: Origin;
       /** The idempotency key of the commit request; empty: none. */
       readonly requestId: string;
     }

@@ -63,6 +63,7 @@ export const NEEDY: Readonly<Record<string, Handler>> = {
         engineVersion: '11.8.2',
         engineIdentity: 'mariadb:1',
         participants: [],
+        awayMs: 300_000,
         pendingBranches: 1,
         oldestPendingAgeMs: 200_000,
       }),

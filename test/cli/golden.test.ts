@@ -10,7 +10,8 @@ describe('JSON is a contract (version 1)', () => {
     ['tx-show', ['tx', 'show', ID], 0],
     ['tx-explain', ['tx', 'explain', ID], 0],
     ['tx-retry', ['tx', 'retry', ID], 0],
-    ['resource-list', ['resource', 'list'], 0],
+    ['resource-list', ['resource', 'list'], 6],
+    ['resource-health', ['resource', 'health'], 6],
     ['resource-check', ['resource', 'check', 'accounts'], 4],
     ['resource-scan', ['resource', 'scan', 'accounts'], 0],
     ['log-status', ['log', 'status'], 0],
@@ -18,7 +19,13 @@ describe('JSON is a contract (version 1)', () => {
     ['doctor', ['doctor'], 6],
   ])('%s keeps its document', async (name, args, exit) => {
     const result = await ask([...args, '--output', 'json'], NEEDY);
-    expect(result.stderr).toBe('');
+    // Warnings are documents, too, one on each line.
+    const warnings = result.stderr.split('\n').filter((line) => line !== '');
+    expect(warnings.map((line) => JSON.parse(line))).toEqual(
+      name === 'status' || name === 'resource-list'
+        ? [{ version: 1, kind: 'warning', message: expect.stringContaining('Nobody speaks for orders for 5m 0s') }]
+        : [],
+    );
     expect(result.exit).toBe(exit);
     expect(JSON.parse(result.stdout)).toMatchObject({ version: 1, kind: expect.any(String) });
     const text = result.stdout.replace(`"finding": "${process.versions.node}"`, '"finding": "<node>"');
@@ -29,6 +36,8 @@ describe('JSON is a contract (version 1)', () => {
     ['status', ['status']],
     ['tx-list', ['tx', 'list']],
     ['tx-explain', ['tx', 'explain', ID]],
+    ['resource-list', ['resource', 'list']],
+    ['resource-health', ['resource', 'health']],
     ['resource-scan', ['resource', 'scan', 'accounts']],
     ['doctor', ['doctor']],
   ])('%s keeps its screen', async (name, args) => {

@@ -18,6 +18,7 @@ const ASKING = [
   ['tx', 'resolve', ID, '--rollback', '--yes', ...REASON],
   ['tx', 'forget', ID, '--yes', ...REASON],
   ['resource', 'list'],
+  ['resource', 'health'],
   ['resource', 'check', 'orders'],
   ['resource', 'scan', 'orders'],
   ['resource', 'accept', 'orders', '--yes', ...REASON],
@@ -25,6 +26,9 @@ const ASKING = [
   ['log', 'status'],
   ['log', 'backup', 'copy'],
   ['log', 'adopt', '--yes', ...REASON],
+  ['drain'],
+  ['audit', 'list'],
+  ['audit', 'export'],
 ];
 const OTHERS = [['log', 'verify'], ['coordinator'], ['participant'], ['dev'], ['doctor']];
 const SETTINGS = ['coordinator', 'participant', 'config check coordinator', 'config show participant'];

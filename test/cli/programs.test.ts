@@ -180,11 +180,12 @@ describe('operators at a real coordinator', () => {
     expect(exit).toBe(4);
   });
 
-  it('the log is backed up into a file that verifies; a file that is there already is refused', async () => {
-    const made = await ask('log', 'backup', 'backup.db', '--output', 'json');
-    const here = join(directory, 'operators', 'backups', 'backup.db');
+  it('the log is backed up into a directory that verifies; one that is there already is refused', async () => {
+    const made = await ask('log', 'backup', 'backup', '--output', 'json');
+    const here = join(directory, 'operators', 'backups', 'backup');
     expect(JSON.parse(made.stdout)).toMatchObject({ kind: 'log-backup', backup: { path: here } });
-    expect((await ask('log', 'backup', 'backup.db')).exit).not.toBe(0);
+    expect(await runCli(['log', 'verify', '--data-dir', here])).toMatchObject({ exit: 0 });
+    expect((await ask('log', 'backup', 'backup')).exit).not.toBe(0);
   });
 });
 

@@ -101,7 +101,7 @@ describe('resource accept', () => {
 
 describe('a participant that is refused', () => {
   it.each([
-    ['resource-list', ['resource', 'list'], 0],
+    ['resource-list', ['resource', 'list'], 6],
     ['status', ['status'], 6],
     ['doctor', ['doctor'], 5],
   ])('is on the screen of %s, with the command that accepts it (field P14)', async (name, args, exit) => {

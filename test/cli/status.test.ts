@@ -1,7 +1,17 @@
 // The command `status`: its exit codes, and what it counts as in doubt.
 import { describe, expect, it } from 'vitest';
+import { CoordinatorError, EXIT } from '../../src/xa/errors.ts';
 import { ask, DAMAGED, NEEDY } from './ask.ts';
-import { type Handler, ID, logStatus, resource, transaction } from './scripted-coordinator.ts';
+import { startCli } from './run-cli.ts';
+import {
+  type Handler,
+  healthyHandlers,
+  ID,
+  logStatus,
+  openScriptedCoordinator,
+  resource,
+  transaction,
+} from './scripted-coordinator.ts';
 
 describe('status', () => {
   it('ends with 0 while all is well', async () => {
@@ -71,7 +81,14 @@ describe('a database that refuses its participant', () => {
     ...{ errno: 0, retryable: true },
   };
   const participants = [
-    { instance: 'p1', kind: 'PARTICIPANT_KIND_SIDECAR' as const, address: '127.0.0.1:9001', attachedMs: 1, trouble },
+    {
+      instance: 'p1',
+      kind: 'PARTICIPANT_KIND_SIDECAR' as const,
+      address: '127.0.0.1:9001',
+      attachedMs: 1,
+      trouble,
+      troubleMs: 200_000,
+    },
   ];
   const ListResources: Handler = () => ({ resources: [resource({ participants })] });
   const REASON = 'ENGINE_UNAVAILABLE: password authentication failed (SQLSTATE 28P01)';
@@ -80,7 +97,28 @@ describe('a database that refuses its participant', () => {
     const { exit, stdout, stderr } = await ask(['status'], { ListResources });
     expect(exit).toBe(6);
     expect(stdout).toContain('127.0.0.1:9001 REFUSED');
-    expect(stderr).toContain(`The database of accounts refuses its participant 127.0.0.1:9001: ${REASON}`);
+    expect(stdout).toContain('NO ANSWER for 3m 20s');
+    expect(stderr).toContain(`The database of accounts refuses its participant 127.0.0.1:9001: ${REASON}; for 3m 20s`);
+  });
+
+  it('makes resource list and resource health end with 6, for how long and why in JSON', async () => {
+    const list = await ask(['resource', 'list', '--output', 'json'], { ListResources });
+    expect(list.exit).toBe(6);
+    expect(JSON.parse(list.stdout).resources[0].database).toEqual({ answers: false, notForMs: 200_000, why: REASON });
+    const health = await ask(['resource', 'health', 'accounts'], { ListResources });
+    expect(health.exit).toBe(6);
+    expect(health.stdout).toMatch(/^accounts +NO ANSWER for 3m 20s +ENGINE_UNAVAILABLE: password/m);
+    const unknown = await ask(['resource', 'health', 'acounts'], { ListResources });
+    expect(unknown).toMatchObject({ exit: 4, stderr: expect.stringContaining('known: accounts') });
+  });
+
+  it('beside a participant that it answers it is one that answers, and still an alarm', async () => {
+    const [refused] = participants;
+    const both = [{ ...refused, instance: 'p2', trouble: null, troubleMs: 0 }, refused];
+    const two: Handler = () => ({ resources: [resource({ participants: both as never })] });
+    const { exit, stdout } = await ask(['status'], { ListResources: two });
+    expect(exit).toBe(6);
+    expect(stdout).toContain('answers');
   });
 
   it('is shown by resource list, and by doctor with the fix (field P19)', async () => {
@@ -93,6 +131,43 @@ describe('a database that refuses its participant', () => {
     expect(doctor.exit).toBe(6);
     expect(doctor.stdout).toContain(REASON);
     expect(doctor.stdout).toContain('concordat resource check accounts');
+  });
+});
+
+it('a resource for which nobody speaks makes status end with 6, with how long and what to do', async () => {
+  const gone: Handler = () => ({ resources: [resource({ participants: [], awayMs: 61_000 })] });
+  const { exit, stdout, stderr } = await ask(['status'], { ListResources: gone });
+  expect(exit).toBe(6);
+  expect(stdout).toContain('NOT ASKED for 1m 1s');
+  expect(stderr).toContain('concordat participant --resource accounts; if the name was a mistake, concordat resource');
+});
+
+describe('--watch', () => {
+  it.each([[['status']], [['tx', 'list']], [['resource', 'list']]])('%j shows again, until Ctrl-C', async (args) => {
+    let looks = 0;
+    const twice = Promise.withResolvers<void>();
+    const counted: Handler = () => {
+      looks += 1;
+      if (looks === 3) {
+        twice.resolve();
+      }
+      return looks === 2
+        ? Promise.reject(new CoordinatorError('LIMIT_FRAME', 'once'))
+        : { transactions: [], resources: [] };
+    };
+    const handlers = healthyHandlers({ [args[0] === 'resource' ? 'ListResources' : 'ListTransactions']: counted });
+    await using coordinator = await openScriptedCoordinator({ handlers });
+    const watching = startCli([...args, '--watch', '200ms', '--coordinator', coordinator.address]);
+    await twice.promise;
+    watching.kill('SIGINT');
+    const { exit, stderr } = await watching.ended;
+    expect(stderr).toContain('Error LIMIT_FRAME: once');
+    expect(stderr).not.toContain('INTERRUPTED');
+    expect([0, EXIT.conflict]).toContain(exit);
+  });
+
+  it('not more often than anybody can read', async () => {
+    expect(await ask(['status', '--watch', '1ms'])).toMatchObject({ exit: 2 });
   });
 });
 

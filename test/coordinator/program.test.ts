@@ -182,6 +182,40 @@ describe('a start that fails', () => {
   });
 });
 
+describe('/readyz?verbose', () => {
+  it('has a line for each database: whether it answers, since when not, and why', async () => {
+    const events = new EventList();
+    const config = coordinatorConfigSchema.parse({
+      dataDir: directory,
+      listen: '127.0.0.1:0',
+      adminListen: '127.0.0.1:0',
+    });
+    const program = await runCoordinator(config, { clock: systemClock, random: systemRandom, logger: events });
+    closing.use(program);
+    const accounts = closing.use(new ScriptedParticipant(program.address, 'accounts'));
+    const orders = closing.use(new ScriptedParticipant(program.address, 'orders'));
+    await eventually('both are attached', () => events.named('participant-attached').length === 2);
+    const ready = async (): Promise<[number, string]> => {
+      const answer = await fetch(`http://${program.adminAddress}/readyz?verbose`);
+      return [answer.status, await answer.text()];
+    };
+    expect(await ready()).toEqual([200, '[+] coordinator: serves\n[+] accounts: answers\n[+] orders: answers\nok\n']);
+    const trouble = { code: 'ENGINE_UNAVAILABLE', message: 'connect ECONNREFUSED 10.0.0.7:3306', retryable: true };
+    orders.send({ heartbeat: { trouble } });
+    accounts.cut();
+    await eventually('accounts is away, and orders refused', async () => {
+      const [status, text] = await ready();
+      return (
+        status === 200 &&
+        /\[-\] accounts: not known: no participant is attached for \d+ s\n/.test(text) &&
+        /\[-\] orders: does not answer for \d+ s: ENGINE_UNAVAILABLE: connect ECONNREFUSED/.test(text)
+      );
+    });
+    const plain = await fetch(`http://${program.adminAddress}/readyz`);
+    expect([plain.status, await plain.text()]).toEqual([200, 'ok\n']);
+  });
+});
+
 describe('ten thousand', () => {
   it('open transactions of two branches each fit in 512 MB (conformance I-5)', async () => {
     const served = await serve();

@@ -70,6 +70,7 @@ export function openApi(address: string) {
     accept: promised(admin, admin.AcceptResource),
     forgetResource: promised(admin, admin.ForgetResource),
     drain: promised(admin, admin.Drain),
+    audit: promised(admin, admin.ListAudit),
     logStatus: promised(admin, admin.GetLogStatus),
     backup: promised(admin, admin.BackupLog),
     adoptLog: promised(admin, admin.AdoptLog),

@@ -1,6 +1,6 @@
 // The documented backup and restore of the log, as an operator does it, on real databases: what was decided after the backup is never
 // rolled back, at none of five starts, until a person settles it. And the other accident: an empty directory instead of the log.
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { connect } from '../../src/client/index.ts';
@@ -63,7 +63,7 @@ it('a log that was lost: five starts of its backup are refused, an empty directo
   const shop = new Shop(accounts.server, orders.server);
   await shop.open();
   await attached();
-  expect((await ask('log', 'backup', 'b.db')).exit).toBe(0);
+  expect((await ask('log', 'backup', 'before')).exit).toBe(0);
   await now.stop();
 
   // A transfer is decided in a later life, and nobody is told any more: the disk is lost with it.
@@ -107,9 +107,11 @@ it('a log that was lost: five starts of its backup are refused, an empty directo
   await rm(data, { recursive: true });
 
   // The documented restore.
-  await mkdir(data, { mode: 0o700 });
-  await cp(join(backups, 'b.db'), join(data, 'log.db'));
-  await cp(join(backups, 'b.db.high-water'), join(data, 'high-water'));
+  const backup = join(backups, 'before');
+  expect((await runCli(['log', 'verify', '--data-dir', backup])).exit).toBe(0);
+  const restored = await runCli(['log', 'restore', backup, '--data-dir', data]);
+  expect(restored).toMatchObject({ exit: 0, stderr: '' });
+  expect(restored.stdout).toContain('A restored log is an old log');
   for (let attempt = 1; attempt <= 5; attempt += 1) {
     now = await coordinator();
     await now.event('participant-refused', (line) => line['code'] === 'EPOCH_STALE');

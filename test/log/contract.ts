@@ -2,6 +2,7 @@
 import { describeBackups } from './contract/backups.ts';
 import type { LogBench } from './contract/bench.ts';
 import { describeOutcomes } from './contract/outcomes.ts';
+import { describePast } from './contract/past.ts';
 import { describeRecovery } from './contract/recovery.ts';
 import { describeWrites } from './contract/writes.ts';
 
@@ -9,5 +10,6 @@ export function describeLogContract(name: string, openBench: () => Promise<LogBe
   describeRecovery(name, openBench);
   describeWrites(name, openBench);
   describeOutcomes(name, openBench);
+  describePast(name, openBench);
   describeBackups(name, openBench);
 }

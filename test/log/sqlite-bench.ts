@@ -1,7 +1,7 @@
 // A data directory for a test, logs on it, and a crash: what a killed process leaves is what a copy of its files shows.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
@@ -9,6 +9,7 @@ import { inject } from 'vitest';
 import { systemRandom } from '../../src/lib/random.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { Log } from '../../src/log/log.ts';
+import { restoreSqliteLog } from '../../src/log/sqlite/backup/restore.ts';
 import type { SqliteLogOptions } from '../../src/log/sqlite/sqlite-log.ts';
 import { openSqliteLog } from '../../src/log/sqlite/sqlite-log.ts';
 import type { LogBench } from './contract/bench.ts';
@@ -85,9 +86,7 @@ export async function openSqliteBench(): Promise<LogBench> {
     async openBackup(path, options = {}) {
       const restored = `${path}-restored`;
       if (!existsSync(restored)) {
-        await mkdir(restored);
-        await cp(path, join(restored, 'log.db'));
-        await cp(`${path}.high-water`, join(restored, 'high-water'));
+        await restoreSqliteLog(path, restored);
       }
       return open(restored, options);
     },

@@ -1,5 +1,5 @@
 // The log on SQLite keeps the contract, and a few promises of its own.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -40,15 +40,15 @@ describe('the SQLite log', () => {
     expect(delays).toEqual([900]);
   });
 
-  test('does not write a backup over any file, nor beside one that would pass for its mark', async () => {
+  test('does not write a backup over any file or directory', async () => {
     await using log = await openLog(join(root, 'data'));
     const path = join(root, 'letter.txt');
     await writeFile(path, 'dear Ada');
     await expect(log.backup(path)).rejects.toMatchObject({ code: 'FIELD_INVALID' });
     expect(await readFile(path, 'utf8')).toBe('dear Ada');
-    await writeFile(join(root, 'new.high-water'), 'dear Ada');
+    await mkdir(join(root, 'new'));
     await expect(log.backup(join(root, 'new'))).rejects.toMatchObject({ code: 'FIELD_INVALID' });
-    expect(await readFile(join(root, 'new.high-water'), 'utf8')).toBe('dear Ada');
+    expect(await readdir(join(root, 'new'))).toEqual([]);
     await expect(log.backup(join(root, 'missing', 'new'))).rejects.toMatchObject({ code: 'FIELD_INVALID' });
   });
 

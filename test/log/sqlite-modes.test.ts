@@ -37,10 +37,8 @@ test.runIf(process.platform !== 'win32')(
       await log.backup(join(root, 'backup'));
       expect(await modeOf(directory)).toBe('700');
       expect(new Set(Object.values(await modesIn(directory)))).toEqual(new Set(['600']));
-      expect([await modeOf(join(root, 'backup')), await modeOf(join(root, 'backup.high-water'))]).toEqual([
-        '600',
-        '600',
-      ]);
+      expect(await modeOf(join(root, 'backup'))).toBe('700');
+      expect(await modesIn(join(root, 'backup'))).toEqual({ 'high-water': '600', 'log.db': '600' });
     } finally {
       process.umask(before);
     }
@@ -75,12 +73,15 @@ test('a backup writes over nothing, follows no link and deletes nothing that it 
   await using log = await openLog(join(root, 'data'));
   const victim = join(root, 'victim');
   await writeFile(victim, 'keys');
-  for (const name of ['b', 'b.high-water']) {
-    await symlink(victim, join(root, name));
+  const elsewhere = join(root, 'elsewhere');
+  await mkdir(elsewhere);
+  for (const where of [victim, elsewhere]) {
+    await symlink(where, join(root, 'b'));
     await expect(log.backup(join(root, 'b'))).rejects.toMatchObject({ code: 'FIELD_INVALID' });
-    await rm(join(root, name));
+    await rm(join(root, 'b'));
   }
-  const bystanders = ['b.partial', 'b.partial-wal', 'b.high-water.new', 'b.partial.high-water'];
+  expect(await readdir(elsewhere)).toEqual([]);
+  const bystanders = ['b.partial', 'b.partial-wal', 'b.high-water', 'b.partial.high-water'];
   for (const name of bystanders) {
     await writeFile(join(root, name), 'mine');
   }
@@ -89,7 +90,8 @@ test('a backup writes over nothing, follows no link and deletes nothing that it 
   for (const name of bystanders) {
     expect(await readFile(join(root, name), 'utf8')).toBe('mine');
   }
-  expect((await readdir(root)).sort()).toEqual(['b', 'b.high-water', 'data', 'victim', ...bystanders].sort());
+  expect((await readdir(root)).sort()).toEqual(['b', 'data', 'elsewhere', 'victim', ...bystanders].sort());
+  expect((await readdir(join(root, 'b'))).sort()).toEqual(['high-water', 'log.db']);
 });
 
 test('one backup is made at a time (security X11)', async () => {

@@ -1,7 +1,7 @@
 // `concordat completion`: prints a script for a shell, made from the commands as they are.
 import { Argument, Command } from 'commander';
 import { EXIT } from '../../xa/errors.ts';
-import type { CommandEntry } from '../command-table.ts';
+import type { CommandEntry } from '../run/command-entry.ts';
 import { addGlobalOptions, onRun } from '../run/globals.ts';
 import { type CompletedCommand, completionScript, SHELLS, type Shell } from '../show/completion-scripts.ts';
 

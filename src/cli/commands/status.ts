@@ -6,10 +6,11 @@ import type { Health } from '../run/admin-client.ts';
 import { exitOfAlarm } from '../run/exit-codes.ts';
 import { type Context, onRun } from '../run/globals.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../run/survey.ts';
+import { type WatchOptions, watched, watchOption } from '../run/watch.ts';
 import { formatDuration } from '../show/duration.ts';
 import { logFields } from '../show/log-view.ts';
 import type { Tone } from '../show/paint.ts';
-import { RESOURCE_COLUMNS, type ResourceView, refusal, troubles } from '../show/resource-view.ts';
+import { absence, isCutOff, RESOURCE_COLUMNS, refusal, troubles } from '../show/resource-view.ts';
 import { renderFields, renderTable } from '../show/table.ts';
 import { TRANSACTION_COLUMNS } from '../show/transaction-view.ts';
 
@@ -19,10 +20,11 @@ const SHOWN_MAX = 20;
 export function defineStatus(status: Command): void {
   status
     .description(
-      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, a database refuses its participant, or a participant is at another database; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, a database does not answer or refuses its participant, or nobody speaks for a resource; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
     )
-    .addHelpText('after', '\nExample:\n  $ concordat status --output json\n');
-  onRun<object>(status, (context) => showStatus(context));
+    .addOption(watchOption())
+    .addHelpText('after', '\nExamples:\n  $ concordat status --output json\n  $ concordat status --watch\n');
+  onRun<WatchOptions>(status, (context, { watch }) => watched(context, watch, () => showStatus(context)));
 }
 
 async function showStatus(context: Context): Promise<number> {
@@ -67,7 +69,7 @@ async function showStatus(context: Context): Promise<number> {
     console.print(`\n${renderTable(RESOURCE_COLUMNS, resources, layout)}`);
   }
   for (const resource of resources) {
-    for (const trouble of troubles(resource)) {
+    for (const trouble of [...troubles(resource), absence(resource) ?? []].flat()) {
       console.warn(trouble);
     }
     const refused = refusal(resource);
@@ -109,9 +111,4 @@ function exitOfSurvey(survey: Survey): number {
     return exitOfAlarm(alarm);
   }
   return survey.resources.some(isCutOff) ? EXIT.unavailable : EXIT.ok;
-}
-
-/** Its database refuses its participant, or the only participant that asks is at another database. */
-function isCutOff(resource: ResourceView): boolean {
-  return troubles(resource).length > 0 || (resource.participants.length === 0 && resource.refused !== null);
 }

@@ -13,6 +13,7 @@ import { CliError } from './failure.ts';
 export type AdminMethod =
   | 'ListTransactions'
   | 'GetTransaction'
+  | 'ListAudit'
   | 'ResolveTransaction'
   | 'ForgetTransaction'
   | 'RetryTransaction'

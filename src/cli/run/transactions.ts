@@ -27,6 +27,17 @@ export interface TransactionFilter {
   readonly pageToken?: string;
 }
 
+/** Those that ended at most `sinceMs` ago, the newest first; the coordinator tells at most 1,000. */
+export async function fetchFinished(
+  admin: AdminClient,
+  options: { readonly sinceMs: number; readonly resource: string; readonly limit: number },
+): Promise<readonly TransactionView[]> {
+  const { sinceMs, resource, limit } = options;
+  const pageSize = Math.min(PAGE_SIZE_MAX, limit);
+  const answer = await admin.call('ListTransactions', { finished: true, sinceMs, resource, pageSize });
+  return answer.transactions.map(viewTransaction);
+}
+
 interface TransactionPage {
   readonly transactions: readonly TransactionView[];
   /** Empty: the list is complete. */

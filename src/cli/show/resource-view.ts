@@ -17,6 +17,17 @@ interface ParticipantView {
   readonly warnings: readonly string[];
   /** Why its database does not answer it, or refuses it, just now; null: it answers. */
   readonly trouble: ReasonView | null;
+  /** For how long, whatever it said meanwhile. */
+  readonly troubleMs: number;
+}
+
+/** What is known of the database now. */
+interface DatabaseView {
+  /** Null: nobody is attached who could ask it. */
+  readonly answers: boolean | null;
+  /** For how long it has not answered, or could not be asked; null: it answers. */
+  readonly notForMs: number | null;
+  readonly why: string | null;
 }
 
 export interface ResourceView {
@@ -29,6 +40,7 @@ export interface ResourceView {
   readonly oldestPendingAgeMs: number;
   readonly quarantinedBranches: number;
   readonly refused: RefusedView | null;
+  readonly database: DatabaseView;
 }
 
 /** The participant that was refused last, because it is at another database than the one that was registered. */
@@ -44,24 +56,50 @@ interface RefusedView {
 }
 
 export function viewResource(info: ResourceInfo__Output): ResourceView {
+  const participants = info.participants.map((participant) => ({
+    instance: participant.instance,
+    kind: enumWord('PARTICIPANT_KIND_', participant.kind) ?? 'unknown',
+    address: participant.address === '' ? null : participant.address,
+    attachedMs: Number(participant.attachedMs),
+    warnings: participant.warnings,
+    trouble: viewReason(participant.trouble),
+    troubleMs: Number(participant.troubleMs),
+  }));
   return {
     name: info.name,
     engine: info.engine,
     engineVersion: info.engineVersion,
     engineIdentity: info.engineIdentity,
-    participants: info.participants.map((participant) => ({
-      instance: participant.instance,
-      kind: enumWord('PARTICIPANT_KIND_', participant.kind) ?? 'unknown',
-      address: participant.address === '' ? null : participant.address,
-      attachedMs: Number(participant.attachedMs),
-      warnings: participant.warnings,
-      trouble: viewReason(participant.trouble),
-    })),
+    participants,
     pendingBranches: info.pendingBranches,
     oldestPendingAgeMs: Number(info.oldestPendingAgeMs),
     quarantinedBranches: info.quarantinedBranches,
     refused: info.refused === null ? null : viewRefused(info.refused),
+    database: viewDatabase(participants, Number(info.awayMs)),
   };
+}
+
+/** One of its participants is enough to say that it answers. */
+function viewDatabase(participants: readonly ParticipantView[], awayMs: number): DatabaseView {
+  const [first] = participants;
+  if (first === undefined) {
+    return { answers: null, notForMs: awayMs, why: 'no participant is attached' };
+  }
+  const longest = Math.max(...participants.map(({ troubleMs }) => troubleMs));
+  return first.trouble === null || participants.some(({ trouble }) => trouble === null)
+    ? { answers: true, notForMs: null, why: null }
+    : { answers: false, notForMs: longest, why: describeReason(first.trouble) };
+}
+
+/** A monitor should say so: it does not answer one of its participants, or nobody can ask it. */
+export function isCutOff(resource: ResourceView): boolean {
+  return resource.database.answers !== true || troubles(resource).length > 0;
+}
+
+/** `answers`, or what it is not and for how long. */
+export function databaseWord({ database: { answers, notForMs } }: ResourceView): string {
+  const word = answers === null ? 'NOT ASKED' : answers ? 'answers' : 'NO ANSWER';
+  return notForMs === null ? word : `${word} for ${formatDuration(notForMs)}`;
 }
 
 function viewRefused(refused: RefusedParticipant__Output): RefusedView {
@@ -80,11 +118,20 @@ function viewRefused(refused: RefusedParticipant__Output): RefusedView {
 
 /** Participants that are attached and whose database refuses them, with what it says. */
 export function troubles({ name, participants }: ResourceView): readonly string[] {
-  return participants.flatMap(({ address, instance, trouble }) =>
+  return participants.flatMap(({ address, instance, trouble, troubleMs }) =>
     trouble === null
       ? []
-      : [`The database of ${name} refuses its participant ${address ?? instance}: ${describeReason(trouble)}`],
+      : [
+          `The database of ${name} refuses its participant ${address ?? instance}: ${describeReason(trouble)}${troubleMs === 0 ? '' : `; for ${formatDuration(troubleMs)}`}`,
+        ],
   );
+}
+
+/** Nobody is there who could ask its database: with what to do. */
+export function absence({ name, participants, database }: ResourceView): string | undefined {
+  return participants.length > 0
+    ? undefined
+    : `Nobody speaks for ${name} for ${formatDuration(database.notForMs ?? 0)}: whether its database answers is not known. Next: start its sidecar, concordat participant --resource ${name}; if the name was a mistake, concordat resource forget ${name}`;
 }
 
 /** Who asks for the resource and why it may not have it, with what to do; undefined: nobody was refused. */
@@ -119,6 +166,11 @@ export const RESOURCE_COLUMNS: readonly TableColumn<ResourceView>[] = [
     header: 'ATTACHED',
     value: (row) => row.participants.map(attached).join(' ') || 'none',
     tone: (row) => (row.participants.length === 0 || troubles(row).length > 0 ? 'bad' : 'good'),
+  },
+  {
+    header: 'DATABASE',
+    value: databaseWord,
+    tone: (row) => (row.database.answers === true ? 'good' : 'bad'),
   },
   {
     header: 'PENDING',

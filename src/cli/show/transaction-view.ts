@@ -3,6 +3,7 @@
 import type { BranchInfo__Output } from '../../gen/concordat/v1/BranchInfo.ts';
 import type { Reason__Output } from '../../gen/concordat/v1/Reason.ts';
 import type { TransactionInfo__Output } from '../../gen/concordat/v1/TransactionInfo.ts';
+import type { Whose__Output } from '../../gen/concordat/v1/Whose.ts';
 import { wireEvidenceText } from '../../wire/evidence.ts';
 import { formatDuration } from './duration.ts';
 import type { Tone } from './paint.ts';
@@ -28,6 +29,14 @@ export interface BranchView {
   readonly nextAttemptInMs: number | null;
 }
 
+/** Who began it, as its client says of itself. */
+interface WhoseView {
+  readonly application: string;
+  readonly host: string;
+  readonly user: string;
+  readonly session: string;
+}
+
 export interface TransactionView {
   readonly id: string;
   readonly state: string;
@@ -36,7 +45,14 @@ export interface TransactionView {
   /** How it ended; null before that. Damage is told as soon as it is durable. */
   readonly outcome: string | null;
   readonly version: number;
+  /** Since it was begun, over restarts. */
   readonly ageMs: number;
+  /** ISO 8601, by the coordinator's clock; null: not known, or not decided. */
+  readonly beganAt: string | null;
+  readonly decidedAt: string | null;
+  /** When it was over; null: it is not, or that was in an earlier life of the coordinator. */
+  readonly endedAt: string | null;
+  readonly whose: WhoseView | null;
   readonly deadlineInMs: number | null;
   readonly rollbackOnly: boolean;
   readonly operatorAction: boolean;
@@ -97,12 +113,34 @@ export function viewTransaction(info: TransactionInfo__Output): TransactionView 
     outcome: state !== 'completed' && decision !== null ? null : told,
     version: info.version,
     ageMs: Number(info.ageMs),
+    beganAt: instant(info.beganAtMs),
+    decidedAt: instant(info.decidedAtMs),
+    endedAt: instant(info.endedAtMs),
+    whose: info.whose === null ? null : viewWhose(info.whose),
     deadlineInMs: deadline > 0 ? deadline : null,
     rollbackOnly: info.rollbackOnly,
     operatorAction: info.operatorAction,
     reason: viewReason(info.reason),
     branches: info.branches.map(viewBranch),
   };
+}
+
+function instant(ms: string): string | null {
+  return Number(ms) > 0 ? new Date(Number(ms)).toISOString() : null;
+}
+
+function viewWhose({ application, host, user, session }: Whose__Output): WhoseView {
+  return { application, host, user, session };
+}
+
+/** `shop, deploy@web-3`; what the client has not said is left out. */
+export function whoseWord({ whose }: TransactionView): string {
+  if (whose === null) {
+    return '-';
+  }
+  const { application, host, user, session } = whose;
+  const place = [user, host].filter((part) => part !== '').join('@');
+  return [application, place].filter((part) => part !== '').join(', ') || session || '-';
 }
 
 export function isHeuristic(transaction: TransactionView): boolean {
@@ -142,7 +180,18 @@ export const TRANSACTION_COLUMNS: readonly TableColumn<TransactionView>[] = [
   { header: 'STATE', value: (row) => row.state, tone: (row) => toneOf(row.state) },
   { header: 'OUTCOME', value: (row) => row.outcome ?? '-', tone: (row) => toneOf(row.outcome) },
   { header: 'AGE', value: (row) => formatDuration(row.ageMs), align: 'right' },
+  { header: 'WHOSE', value: whoseWord },
   { header: 'BRANCHES', value: (row) => row.branches.map((branch) => branch.bqual).join(' ') || '-' },
+];
+
+/** Of transactions that are over. */
+export const FINISHED_COLUMNS: readonly TableColumn<TransactionView>[] = [
+  { header: 'TRANSACTION', value: (row) => row.id },
+  { header: 'OUTCOME', value: (row) => row.outcome ?? '-', tone: (row) => toneOf(row.outcome) },
+  { header: 'ENDED', value: (row) => row.endedAt ?? (row.decidedAt === null ? '-' : `decided ${row.decidedAt}`) },
+  { header: 'WHOSE', value: whoseWord },
+  { header: 'BRANCHES', value: (row) => row.branches.map((branch) => branch.bqual).join(' ') || '-' },
+  { header: 'REASON', value: (row) => (row.reason === null ? '-' : describeReason(row.reason)) },
 ];
 
 export const BRANCH_COLUMNS: readonly TableColumn<BranchView>[] = [
@@ -165,6 +214,12 @@ function outcomeField({ decision, outcome }: TransactionView): readonly [string,
   return tone === undefined ? field : [...field, tone];
 }
 
+function whoseField(view: TransactionView): string {
+  const word = whoseWord(view);
+  const session = view.whose?.session ?? '';
+  return session === '' || word === session ? word : `${word}, session ${session}`;
+}
+
 /** The lines above the branches. */
 export function transactionFields(view: TransactionView): readonly (readonly [string, string, Tone?])[] {
   const marks = [
@@ -175,7 +230,9 @@ export function transactionFields(view: TransactionView): readonly (readonly [st
     ['Transaction', view.id],
     ['State', view.state],
     outcomeField(view),
-    ['Age', formatDuration(view.ageMs)],
+    ['Age', `${formatDuration(view.ageMs)}${view.beganAt === null ? '' : `, begun ${view.beganAt}`}`],
+    ...(view.decidedAt === null ? [] : [['Decided', view.decidedAt] as const]),
+    ...(view.whose === null ? [] : [['Whose', whoseField(view)] as const]),
     ...(view.deadlineInMs === null ? [] : [['Deadline', `in ${formatDuration(view.deadlineInMs)}`] as const]),
     ...(view.reason === null ? [] : [['Reason', describeReason(view.reason)] as const]),
     ...(marks.length === 0 ? [] : [['Marks', marks.join('; ')] as const]),

@@ -1,4 +1,5 @@
 // One life of the Session stream to the coordinator: from its welcome to the moment it breaks. Ids, answers and unasked news.
+import { hostname, userInfo } from 'node:os';
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { ClientMessage } from '../../gen/concordat/v1/ClientMessage.ts';
 import type { ResourceDirectory__Output as WireDirectory } from '../../gen/concordat/v1/ResourceDirectory.ts';
@@ -92,7 +93,7 @@ export class CoordinatorLink {
   /** Greets, and waits for the welcome. @throws {CoordinatorError} or the signal's reason; the link is closed then. */
   async greet(application: string, client: string, bounds: WaitBounds): Promise<Welcome> {
     try {
-      const answer = this.request({ hello: { ...PROTOCOL, application, client } });
+      const answer = this.request({ hello: { ...PROTOCOL, application, client, ...whereAndWho() } });
       const late = (): CoordinatorError =>
         new CoordinatorError('CONNECTION_LOST', 'The coordinator accepted the connection and did not answer.');
       const { welcome } = await within(answer, bounds, late);
@@ -248,5 +249,15 @@ export class CoordinatorLink {
       transaction.onLost(error);
     }
     this.#listener.onLost(error);
+  }
+}
+
+/** For operators who ask whose transaction hangs. */
+function whereAndWho(): { readonly host: string; readonly user: string } {
+  try {
+    return { host: hostname(), user: userInfo().username };
+  } catch {
+    // A uid without an entry in the user database, as containers have.
+    return { host: hostname(), user: `uid-${process.getuid?.() ?? 'unknown'}` };
   }
 }

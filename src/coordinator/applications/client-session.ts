@@ -23,7 +23,7 @@ import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import type { Registry } from '../driver/registry.ts';
 import type { HeldTransaction, Owner } from '../driver/transaction.ts';
-import { type Caller, callerOfSession } from '../edge/callers.ts';
+import { type Caller, callerOfSession, whoseOf } from '../edge/callers.ts';
 import { wireReason } from '../edge/describe.ts';
 import { TO_CLIENT } from '../edge/frame-weights.ts';
 import { type Guest, Places } from '../edge/places.ts';
@@ -95,6 +95,8 @@ class ClientSession implements Owner, Guest {
   #greeted = false;
   /** Nothing is answered before its hello has named it. */
   #caller: Caller = '';
+  /** As it says of itself, for operators. */
+  whose: Owner['whose'];
   #ended = false;
 
   constructor(stream: Stream, parts: SessionParts, places: Places<ClientSession>) {
@@ -230,6 +232,7 @@ class ClientSession implements Owner, Guest {
     }
     this.#greeting.cancel();
     this.#caller = callerOfSession(hello.client);
+    this.whose = whoseOf(hello);
     this.#greeted = true;
     const pages = [...directoryPages(directory)];
     const resources = pages.pop() ?? null;

@@ -72,6 +72,15 @@ export interface KnownResource {
   readonly refused: RefusedAttachment | undefined;
   /** Attached now, the newest last. */
   readonly links: readonly Link[];
+  /** Monotonic milliseconds: when the last of them went. Undefined: there is one, or there was none since the start. */
+  readonly awayAt: number | undefined;
+}
+
+/** Why an attached participant's database does not answer it, and since when it does not, whatever it said meanwhile. */
+interface Trouble {
+  readonly reason: Reason;
+  /** Monotonic milliseconds. */
+  readonly at: number;
 }
 
 interface MutableResource {
@@ -82,11 +91,12 @@ interface MutableResource {
   /** A successor is being written to the log: until then the resource is neither the one nor the other. */
   isChanging: boolean;
   links: Link[];
+  awayAt: number | undefined;
 }
 
 export class Directory {
   readonly #resources = new Map<ResourceName, MutableResource>();
-  readonly #troubles = new WeakMap<Link, Reason | undefined>();
+  readonly #troubles = new WeakMap<Link, Trouble | undefined>();
   readonly #listeners = new Set<(name: ResourceName) => void>();
   #hasMet = false;
 
@@ -107,7 +117,15 @@ export class Directory {
   register(name: ResourceName, engine: string, engineIdentity: string): void {
     const known = this.#resources.get(name);
     if (known === undefined) {
-      this.#resources.set(name, { name, engine, engineIdentity, refused: undefined, isChanging: false, links: [] });
+      this.#resources.set(name, {
+        name,
+        engine,
+        engineIdentity,
+        refused: undefined,
+        isChanging: false,
+        links: [],
+        awayAt: undefined,
+      });
     }
   }
 
@@ -190,13 +208,13 @@ export class Directory {
   }
 
   /** What an attached participant says of its database: why it is refused, or undefined. @returns whether that is news. */
-  noteTrouble(link: Link, trouble: Reason | undefined): boolean {
+  noteTrouble(link: Link, reason: Reason | undefined, now: number): boolean {
     const known = this.#troubles.get(link);
-    this.#troubles.set(link, trouble);
-    return known?.code !== trouble?.code || known?.message !== trouble?.message;
+    this.#troubles.set(link, reason && { reason, at: known?.at ?? now });
+    return known?.reason.code !== reason?.code || known?.reason.message !== reason?.message;
   }
 
-  troubleOf(link: Link): Reason | undefined {
+  troubleOf(link: Link): Trouble | undefined {
     return this.#troubles.get(link);
   }
 
@@ -216,16 +234,19 @@ export class Directory {
     }
     this.#hasMet = true;
     resource.refused = undefined;
+    resource.awayAt = undefined;
     const former = resource.links.find((other) => other.instance === link.instance);
     resource.links = [...resource.links.filter((other) => other !== former), link];
     former?.close();
     this.#changed(link.resource);
   }
 
-  detach(link: Link): void {
+  /** @param now monotonic milliseconds. */
+  detach(link: Link, now: number): void {
     const resource = this.#resources.get(link.resource);
     if (resource?.links.includes(link)) {
       resource.links = resource.links.filter((other) => other !== link);
+      resource.awayAt = resource.links.length === 0 ? now : undefined;
       this.#changed(link.resource);
     }
   }

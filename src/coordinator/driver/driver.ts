@@ -17,6 +17,7 @@ import { step } from '../engine/step.ts';
 import { outcomeOf, unknownOutcomeError } from './answers.ts';
 import { Desk } from './desk.ts';
 import { Effects } from './effects.ts';
+import { originOf } from './origin.ts';
 import { Registry } from './registry.ts';
 import { Timers } from './timers.ts';
 import { isAccountedFor } from './traces.ts';
@@ -84,11 +85,7 @@ export class Driver {
     this.#waiting = new EndWaits(this.#timers, clock);
     this.#unfinished = new Unfinished({ transactions, directory, clock, logger });
     this.#effects = new Effects({
-      log,
-      logger,
-      apply,
-      calls,
-      evidence,
+      ...{ log, clock, logger, apply, calls, evidence },
       timers: this.#timers,
       unfinished: this.#unfinished,
       answer: (transaction, level) => this.#waiting.answer(transaction, level),
@@ -108,7 +105,10 @@ export class Driver {
   admit(gtrid: Gtrid, state: State, options: AdmitOptions): HeldTransaction {
     const now = this.#clock.now();
     const deadlineAt = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : now + options.timeoutMs;
-    const transaction = new HeldTransaction(gtrid, state, options.owner, now, deadlineAt);
+    const { ageMs, ...origin } = originOf(options, this.#clock.wallTime());
+    const transaction = new HeldTransaction(gtrid, state, options.owner, now - ageMs, deadlineAt);
+    transaction.since = now;
+    transaction.origin = origin;
     transaction.holder = options.holder ?? options.owner;
     this.transactions.add(transaction);
     if (options.timeoutMs !== undefined) {

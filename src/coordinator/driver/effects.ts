@@ -1,5 +1,6 @@
 // Carries out what the engine asks for: calls to participants, records for the log, retries, answers, alarms.
 import { unreachable } from '../../lib/assert.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { failpoint } from '../../lib/failpoint.ts';
 import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
@@ -8,12 +9,14 @@ import type { Calls } from '../calls/calls.ts';
 import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import { rowsOf } from '../engine/completed.ts';
 import type { Effect, Event } from '../engine/event.ts';
+import { withOrigin } from './origin.ts';
 import type { Timers } from './timers.ts';
 import type { HeldTransaction } from './transaction.ts';
 import type { Unfinished } from './unfinished.ts';
 
 interface EffectsParts {
   readonly log: Log;
+  readonly clock: Pick<Clock, 'wallTime'>;
   readonly calls: Calls;
   readonly evidence: EvidenceRows;
   readonly timers: Timers;
@@ -44,7 +47,9 @@ export class Effects {
         break;
       case 'decide':
         failpoint('before-decision');
-        this.#force(transaction, effect.record, { kind: 'decision-durable' });
+        this.#force(transaction, withOrigin(transaction, effect.record, this.#parts.clock.wallTime()), {
+          kind: 'decision-durable',
+        });
         break;
       case 'record-damage':
         this.#force(transaction, effect.record, { kind: 'damage-durable', bqual: effect.bqual });

@@ -87,6 +87,11 @@ export class Outcomes {
     this.#heuristic.delete(gtrid);
   }
 
+  /** The newest that are over, held whole. */
+  recent(): readonly HeldTransaction[] {
+    return [...this.#whole.values()];
+  }
+
   heuristic(): readonly HeldTransaction[] {
     return [...this.#heuristic.values(), ...this.#whole.values()].filter(({ state }) => isHeuristic(state));
   }

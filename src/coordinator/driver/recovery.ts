@@ -7,6 +7,7 @@ import type { Gtrid } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import { recovered } from '../engine/recovered.ts';
 import type { Driver } from './driver.ts';
+import { originIn } from './origin.ts';
 
 export interface RecoveryParts {
   readonly log: Log;
@@ -25,7 +26,7 @@ export function recover({ log, driver, unreadable, directory, logger }: Recovery
     try {
       const step = recovered(gtrid, records, log.recovered.lostTo ?? -1);
       if (step !== undefined) {
-        const transaction = driver.admit(gtrid, step.state, { effects: step.effects });
+        const transaction = driver.admit(gtrid, step.state, { effects: step.effects, origin: originIn(records) });
         transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
       }
     } catch (error) {

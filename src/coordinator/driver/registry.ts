@@ -69,6 +69,11 @@ export class Registry {
     return this.outcomes.heuristic();
   }
 
+  /** The newest that are over in this life, held whole. */
+  recent(): readonly HeldTransaction[] {
+    return this.outcomes.recent();
+  }
+
   /** An operator has forgotten it. */
   forget(gtrid: Gtrid): void {
     this.outcomes.remove(gtrid);

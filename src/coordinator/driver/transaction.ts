@@ -1,5 +1,6 @@
 // One global transaction as the driver holds it: the engine's state, and what only the driver knows, its timers and waiters.
 import type { Timer } from '../../lib/clock.ts';
+import type { Origin, Whose } from '../../log/record.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import type { Effect } from '../engine/event.ts';
 import type { State } from '../engine/state.ts';
@@ -12,6 +13,8 @@ export interface Waiter {
 
 /** Whoever began the transaction and takes it along when it goes: a client session. Unary callers have none. */
 export interface Owner {
+  /** As the client says of itself; undefined: it has said nothing. */
+  readonly whose?: Whose | undefined;
   /** The coordinator ended one of its transactions before the owner asked for an end. */
   ended(transaction: HeldTransaction): void;
 }
@@ -24,9 +27,14 @@ export interface AdmitOptions {
   readonly owner?: Owner | undefined;
   readonly holder?: Holder | undefined;
   readonly timeoutMs?: number;
+  /** As the log has it. */
+  readonly origin?: Origin | undefined;
   /** What the first state asks for. */
   readonly effects?: readonly Effect[];
 }
+
+/** What is known of it: not decided yet, or begun by nobody who said who it is. */
+export type KnownOrigin = Partial<Origin>;
 
 export class HeldTransaction {
   readonly gtrid: Gtrid;
@@ -34,7 +42,10 @@ export class HeldTransaction {
   owner: Owner | undefined;
   /** Until it is decided. */
   holder: Holder | undefined;
+  /** Monotonic milliseconds: when it was begun, in this life or before it. */
   readonly openedAt: number;
+  /** For people: nothing is decided by it. */
+  origin: KnownOrigin = {};
   /** Monotonic milliseconds: when it entered the kind of state that it is in. */
   since: number;
   state: State;

@@ -12,7 +12,7 @@ import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { RefusedAttachment } from '../calls/directory.ts';
 import { outcomeOf, reasonOf } from '../driver/answers.ts';
-import type { HeldTransaction } from '../driver/transaction.ts';
+import type { HeldTransaction, KnownOrigin } from '../driver/transaction.ts';
 import type { CommitScope, FinishingBranch, OpenBranch, State } from '../engine/state.ts';
 
 export function wireOutcome(outcome: Outcome | 'unknown' | 'expired' | undefined): WireOutcome {
@@ -80,14 +80,24 @@ export function wireTransaction(transaction: HeldTransaction, now: number): Wire
     ageMs: String(Math.max(0, Math.floor(now - transaction.openedAt))),
     deadlineInMs: Number.isFinite(deadlineAt) ? String(Math.ceil(deadlineAt - now)) : '0',
     operatorAction: transaction.operatorAction,
+    ...wireOrigin(transaction.origin),
+    endedAtMs: '0',
   };
 }
+
+function wireOrigin({ beganAt, decidedAt, whose }: KnownOrigin): WireOrigin {
+  const at = (wallTime = 0): string => String(Math.max(0, Math.trunc(wallTime)));
+  return { beganAtMs: at(beganAt), decidedAtMs: at(decidedAt), whose: whose === undefined ? null : { ...whose } };
+}
+
+type WireOrigin = Pick<WireTransaction, 'beganAtMs' | 'decidedAtMs' | 'whose'>;
 
 /** What is left of a transaction that is not held any more: its id, how it ended, and which branches were committed. */
 export function wireEnded(
   gtrid: Gtrid,
   outcome: Outcome | 'unknown' | 'expired',
   bquals: readonly Bqual[] = [],
+  origin: KnownOrigin = {},
 ): WireTransaction {
   return {
     gtrid,
@@ -100,6 +110,8 @@ export function wireEnded(
     ageMs: '0',
     deadlineInMs: '0',
     operatorAction: false,
+    ...wireOrigin(origin),
+    endedAtMs: '0',
   };
 }
 

@@ -9,6 +9,8 @@ import type { BranchObservation } from '../../gen/concordat/v1/BranchObservation
 import type { ForgetResourceRequest__Output as ForgetResourceRequest } from '../../gen/concordat/v1/ForgetResourceRequest.ts';
 import type { ForgetResourceResponse } from '../../gen/concordat/v1/ForgetResourceResponse.ts';
 import type { ForgetTransactionRequest__Output as ForgetRequest } from '../../gen/concordat/v1/ForgetTransactionRequest.ts';
+import type { ListAuditRequest__Output as ListAuditRequest } from '../../gen/concordat/v1/ListAuditRequest.ts';
+import type { ListAuditResponse } from '../../gen/concordat/v1/ListAuditResponse.ts';
 import type { ListResourcesResponse } from '../../gen/concordat/v1/ListResourcesResponse.ts';
 import type { ListTransactionsRequest__Output as ListRequest } from '../../gen/concordat/v1/ListTransactionsRequest.ts';
 import type { ListTransactionsResponse } from '../../gen/concordat/v1/ListTransactionsResponse.ts';
@@ -17,6 +19,7 @@ import type { ResolveTransactionResponse } from '../../gen/concordat/v1/ResolveT
 import type { ScanResourceResponse } from '../../gen/concordat/v1/ScanResourceResponse.ts';
 import type { TransactionInfo__Output as TransactionInfo } from '../../gen/concordat/v1/TransactionInfo.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../log/log.ts';
 import { fromWireEvidence } from '../../wire/evidence.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { NO_EVIDENCE } from '../../xa/evidence.ts';
@@ -35,9 +38,10 @@ import type { OtherLogs } from '../identity/other-logs.ts';
 import type { Successors } from '../identity/successors.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 import { explain, explainKept } from './explain.ts';
+import { auditPage } from './past.ts';
 import type { Resolutions } from './resolutions.ts';
 import { resourcePage } from './resource-page.ts';
-import { selectPage } from './transaction-page.ts';
+import { finishedPage, selectPage } from './transaction-page.ts';
 
 const OPERATOR_CHARS_MAX = 200;
 /** Pending branches in one answer, for one person's eyes. */
@@ -55,18 +59,28 @@ interface AdminApiParts {
   readonly copy: LogCopy;
   readonly others: OtherLogs;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 export class AdminApi {
   readonly #parts: AdminApiParts;
+  readonly #startedAt: number;
 
   constructor(parts: AdminApiParts) {
     this.#parts = parts;
+    this.#startedAt = parts.clock.now();
   }
 
   listTransactions(request: ListRequest): ListTransactionsResponse {
     const { transactions, clock } = this.#parts;
+    if (request.finished) {
+      return finishedPage(this.#parts, request);
+    }
     return selectPage([...transactions.all(), ...transactions.heuristic()], request, clock.now());
+  }
+
+  listAudit(request: ListAuditRequest): ListAuditResponse {
+    return auditPage(this.#parts, request);
   }
 
   async getTransaction(request: GetRequest): Promise<AdminGetTransactionResponse> {
@@ -129,7 +143,7 @@ export class AdminApi {
   }
 
   listResources(request: { readonly after: string }): ListResourcesResponse {
-    return resourcePage(this.#parts, request.after);
+    return resourcePage({ ...this.#parts, startedAt: this.#startedAt }, request.after);
   }
 
   async scanResource(request: { readonly resource: string }): Promise<ScanResourceResponse> {

@@ -4,7 +4,6 @@ import type { ParticipantInfo } from '../../gen/concordat/v1/ParticipantInfo.ts'
 import type { ResourceInfo } from '../../gen/concordat/v1/ResourceInfo.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
-import type { Reason } from '../../xa/vocabulary.ts';
 import type { Directory, KnownResource, Link } from '../calls/directory.ts';
 import type { Registry } from '../driver/registry.ts';
 import { wireReason, wireRefused } from '../edge/describe.ts';
@@ -16,6 +15,8 @@ interface ResourcePageParts {
   readonly transactions: Registry;
   readonly quarantine: Quarantine;
   readonly clock: Clock;
+  /** Monotonic milliseconds: before this nobody could attach. */
+  readonly startedAt: number;
 }
 
 /** A page ends before the resource that goes beyond; of a single resource, PARTICIPANTS_MAX without their warnings stay below a message. */
@@ -42,7 +43,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       return { resources, more: true };
     }
     bytes += own;
-    const { name, engine, engineIdentity, links, refused } = resource;
+    const { name, engine, engineIdentity, links, refused, awayAt } = resource;
     const now = parts.clock.now();
     const { count, oldestAt } = pending.get(name) ?? { count: 0, oldestAt: now };
     resources.push({
@@ -55,6 +56,7 @@ export function resourcePage(parts: ResourcePageParts, after: string): ListResou
       oldestPendingAgeMs: String(Math.floor(now - oldestAt)),
       quarantinedBranches: parts.quarantine.countAt(resource.name),
       quarantined: quarantined.slice(0, QUARANTINED_SHOWN_MAX).map(({ gtrid, bqual }) => ({ gtrid, bqual })),
+      awayMs: links.length > 0 ? '0' : String(Math.floor(now - (awayAt ?? parts.startedAt))),
       refused: refused === undefined ? null : wireRefused(refused, now),
     });
   }
@@ -74,7 +76,7 @@ function participantsOf(
     warningBytes += fits ? own : 0;
     const left = `${link.warnings.length} warnings are left out here: concordat resource check ${link.resource}`;
     const trouble = directory.troubleOf(link);
-    troubleBytes += Buffer.byteLength(trouble?.message ?? '');
+    troubleBytes += Buffer.byteLength(trouble?.reason.message ?? '');
     return participantInfo(link, fits ? link.warnings : [left], trouble, now);
   });
   return [participants, RESOURCE_BYTES + warningBytes + troubleBytes + links.length * PARTICIPANT_BYTES];
@@ -83,7 +85,7 @@ function participantsOf(
 function participantInfo(
   link: Link,
   warnings: readonly string[],
-  trouble: Reason | undefined,
+  trouble: ReturnType<Directory['troubleOf']>,
   now: number,
 ): ParticipantInfo {
   return {
@@ -92,6 +94,7 @@ function participantInfo(
     address: link.address,
     attachedMs: String(Math.floor(now - link.attachedAt)),
     warnings: [...warnings],
-    trouble: wireReason(trouble),
+    trouble: wireReason(trouble?.reason),
+    troubleMs: trouble === undefined ? '0' : String(Math.floor(now - trouble.at)),
   };
 }

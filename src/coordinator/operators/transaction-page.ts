@@ -4,6 +4,7 @@ import type { TransactionInfo__Output as WireTransaction } from '../../gen/conco
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { wireBranches, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeResource, invalid } from '../edge/requests.ts';
+import { finishedTransactions } from './past.ts';
 
 interface ListResponse {
   readonly transactions: WireTransaction[];
@@ -42,6 +43,19 @@ export function selectPage(all: readonly HeldTransaction[], request: ListRequest
   const nextPageToken =
     matching.length > transactions.length && last !== undefined ? encodeToken(last.gtrid, query) : '';
   return { transactions, nextPageToken };
+}
+
+/** Those that are over. @throws {CoordinatorError} FIELD_INVALID */
+export function finishedPage(parts: Parameters<typeof finishedTransactions>[0], request: ListRequest): ListResponse {
+  if (request.states.length > 0 || request.pageToken !== '' || request.pageSize < 0) {
+    throw invalid('finished', 'goes without states and page_token, and with a page_size from 0');
+  }
+  const transactions = finishedTransactions(parts, {
+    sinceMs: Number(request.sinceMs),
+    max: Math.min(PAGE_MAX, request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize),
+    resource: request.resource === '' ? undefined : decodeResource(request.resource),
+  });
+  return { transactions: cut(transactions), nextPageToken: '' };
 }
 
 /** As many as fit into an answer, one at the least: transactions of many branches take more room than others. */

@@ -272,7 +272,7 @@ export class ParticipantSession implements Guest {
     this.#answers.close();
     if (phase.kind === 'attached') {
       const { resource, instance } = phase.link;
-      this.#parts.directory.detach(phase.link);
+      this.#parts.directory.detach(phase.link, this.#parts.clock.now());
       this.#parts.logger.info({ evt: 'participant-detached', resource, instance });
       this.#parts.desk.detached(phase.link);
     }

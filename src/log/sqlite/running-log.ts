@@ -9,6 +9,7 @@ import type { NumberedRecord } from '../codec.ts';
 import type { Durability, Log, LogStatus, RecoveredLog } from '../log.ts';
 import { isRefused } from '../log.ts';
 import { earlierLives } from '../next-life.ts';
+import type { NumberedAct } from '../past.ts';
 import type { LifeName, LoggedOutcome, LogRecord } from '../record.ts';
 import type { BackupReport } from './backup/backup.ts';
 import { backUp } from './backup/backup.ts';
@@ -113,6 +114,14 @@ export class RunningLog implements Log {
 
   history(gtrid: Gtrid): readonly LogRecord[] {
     return this.#read(() => this.#store.history(gtrid));
+  }
+
+  acts(): readonly NumberedAct[] {
+    return this.#read(() => this.#store.acts());
+  }
+
+  finished(since: number, max: number): ReturnType<Log['finished']> {
+    return this.#read(() => this.#store.finished(since, max));
   }
 
   hasRoom(): boolean {

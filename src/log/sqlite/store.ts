@@ -4,6 +4,8 @@ import type { Gtrid } from '../../xa/xid.ts';
 import type { Head, Life } from '../chain.ts';
 import { silence } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Log } from '../log.ts';
+import { actsIn, finishedIn, isSince, type NumberedAct, newestOf, recordsIn } from '../past.ts';
 import type { LoggedOutcome, LogRecord } from '../record.ts';
 import type { Task } from './flush/flusher.ts';
 import type { Retention } from './history/compaction.ts';
@@ -80,6 +82,24 @@ export class Store {
       .filter(([, record]) => record.kind === 'heuristic' || record.kind === 'operator-action')
       .sort(([left], [right]) => left - right)
       .map(([, record]) => record);
+  }
+
+  /** As the port says. @throws {CoordinatorError} `LOG_DAMAGED` when the history cannot be read. */
+  acts(): readonly NumberedAct[] {
+    return actsIn([...this.#segments.acts(), ...recordsIn(this.ledger.items())]);
+  }
+
+  /** As the port says. @throws {CoordinatorError} `LOG_DAMAGED` when the history cannot be read. */
+  finished(since: number, max: number): ReturnType<Log['finished']> {
+    const found = [...finishedIn(this.ledger.items(), since)];
+    for (const { wallTime, records } of this.#segments.newestFirst()) {
+      // What is in a segment was decided before it was moved there.
+      if (wallTime < since || found.length >= max) {
+        break;
+      }
+      found.push(...records.filter((record) => isSince(record, since)));
+    }
+    return newestOf(found, max);
   }
 
   /** A flush made this frame durable. */

@@ -20,16 +20,20 @@ export const DATABASE_SCHEMES = {
   'mariadb:': 'mariadb',
 } as const satisfies Readonly<Record<string, 'postgresql' | 'mysql' | 'mariadb'>>;
 
+/** What ends the user's part of a URL too early makes another URL of it, or none. */
+const ENCODED =
+  'In names and passwords % is written as %25, @ as %40, / as %2F, # as %23, ? as %3F and : as %3A (percent-encoding)';
+
 function databaseUrlProblem(text: string): string | undefined {
   if (!URL.canParse(text)) {
-    return 'must be a URL, like postgresql://user@host:5432/database';
+    return `must be a URL, like postgresql://user@host:5432/database. ${ENCODED}`;
   }
   const url = new URL(text);
   if (!Object.hasOwn(DATABASE_SCHEMES, url.protocol)) {
     return 'must start with postgresql://, mysql:// or mariadb://';
   }
   if (url.pathname.length < 2) {
-    return 'must name the database after the host, like postgresql://user@host:5432/database';
+    return `must name the database after the host, like postgresql://user@host:5432/database. ${ENCODED}`;
   }
   return undefined;
 }

@@ -10,6 +10,7 @@ import { isClosed, recordsOf } from '../../log/ledger-item.ts';
 import type { Durability, Log, LogStatus, RecoveredLog } from '../../log/log.ts';
 import { isRefused } from '../../log/log.ts';
 import { earlierLives } from '../../log/next-life.ts';
+import { actsIn, finishedIn, type NumberedAct, newestOf, recordsIn } from '../../log/past.ts';
 import type { LifeName, LoggedOutcome, LogRecord } from '../../log/record.ts';
 import { OUTCOMES_RETAINED_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
@@ -128,6 +129,14 @@ class MemoryLog implements Log, MemoryDiskHolder {
 
   history(gtrid: Gtrid): readonly LogRecord[] {
     return this.#ledger.transaction(gtrid)?.actions.map((action) => action.record) ?? [];
+  }
+
+  acts(): readonly NumberedAct[] {
+    return actsIn(recordsIn(this.#ledger.items()));
+  }
+
+  finished(since: number, max: number): ReturnType<Log['finished']> {
+    return newestOf(finishedIn(this.#ledger.items(), since), max);
   }
 
   hasRoom(): boolean {

@@ -1,11 +1,10 @@
 // Backups: a thread of its own copies the log through SQLite's backup API, verifies the copy and makes it durable.
 import { constants } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { systemRandom } from '../../../lib/random.ts';
 import { CoordinatorError } from '../../../xa/errors.ts';
-import { syncDirectory } from '../file/files.ts';
+import { logFiles, syncDirectory } from '../file/files.ts';
 import type { HighWater } from '../file/high-water.ts';
 import { encodeHighWater } from '../file/high-water.ts';
 
@@ -27,42 +26,42 @@ export type BackupResult =
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
-/** Characters of the name that a copy has while it is made. */
-const PARTIAL_CHARS = 10;
+/** What the copy is called while it is made: a directory without its `log.db` is no backup. */
+const PARTIAL = 'log.db.partial';
 
 /**
- * Copies the running log at `from` to `path`, and the high-water mark of the copy to `<path>.high-water`. The log goes on
- * meanwhile. Either both files are there, verified and durable, or neither. Every file is new, made by this call for its user alone, and
- * nothing else is written to or deleted, whatever lies at the names.
+ * Copies the running log at `from` into the new directory `path`: its `log.db`, and the copy's own `high-water`, as in a data directory. The
+ * log goes on meanwhile. Either both files are there, verified and durable, or the directory is not. It is made by this call for its user
+ * alone, and nothing else is written to or deleted, whatever lies at the name.
  * @throws {CoordinatorError} `FIELD_INVALID` when `path` exists or cannot be made; `LIMIT_DISK` when there is no room for it;
  *   `LOG_DAMAGED` when the copy does not verify.
  */
 export async function backUp(from: string, path: string): Promise<BackupReport> {
-  const target = resolve(path);
-  const mark = `${target}.high-water`;
-  const partial = `${target}.${systemRandom.base32(PARTIAL_CHARS)}.partial`;
-  const made: string[] = [];
+  const { directory, log, highWater } = logFiles(path);
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'EEXIST' ? 'exists already' : `cannot be made: ${error.message}`;
+    throw new CoordinatorError('FIELD_INVALID', `path: ${directory} ${why}`, { cause: error });
+  });
   try {
-    for (const file of [target, mark, partial]) {
-      await makeNew(file);
-      made.push(file);
-    }
+    const partial = join(directory, PARTIAL);
+    await makeNew(partial);
+    await makeNew(highWater);
     const copied = await copyInThread({ from, to: partial });
-    await writeNew(mark, encodeHighWater(copied.end));
-    await rename(partial, target);
-    await syncDirectory(dirname(target));
+    await writeNew(highWater, encodeHighWater(copied.end));
+    await rename(partial, log);
+    await syncDirectory(directory);
+    await syncDirectory(dirname(directory));
     return { bytes: copied.bytes, lastSequence: copied.end.sequence };
   } catch (error) {
-    await Promise.all(made.map((file) => rm(file, { force: true })));
+    await rm(directory, { recursive: true, force: true });
     throw error;
   }
 }
 
-/** Takes the name, so that nothing that exists is ever written over, nor followed where it is a link. */
+/** A file of this call, for its user alone. */
 async function makeNew(file: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'EEXIST' ? 'exists already' : `cannot be made: ${error.message}`;
-    throw new CoordinatorError('FIELD_INVALID', `path: ${file} ${why}`, { cause: error });
+    throw new CoordinatorError('FIELD_INVALID', `path: ${file} cannot be made: ${error.message}`, { cause: error });
   });
   await handle.close();
 }

@@ -11,6 +11,7 @@ import type { Id } from '../../horizon.ts';
 import { compareIds } from '../../horizon.ts';
 import type { TransactionItem } from '../../ledger-item.ts';
 import { recordsOf } from '../../ledger-item.ts';
+import type { LogRecord } from '../../record.ts';
 import type { NewSegment } from '../file/writer.ts';
 import { decodePayload, problemOf } from './replay.ts';
 
@@ -56,6 +57,26 @@ export class Segments {
     return this.#headers.filter((header) => holds(header, id)).flatMap((header) => this.#load(header).get(gtrid) ?? []);
   }
 
+  /** Every operator's action. Segments without one, which are nearly all, are not decoded. @throws {CoordinatorError} as `find`. */
+  *acts(): Generator<NumberedRecord> {
+    for (const header of this.#headers) {
+      if (readPayload(this.#reader, header).includes('"operator-action"')) {
+        yield* [...this.#load(header).values()].flat();
+      }
+    }
+  }
+
+  /** The decisions of each segment, the newest segment first, with the time of its move. @throws {CoordinatorError} as `find`. */
+  *newestFirst(): Generator<{
+    readonly wallTime: number;
+    readonly records: readonly Extract<LogRecord, { kind: 'decided' }>[];
+  }> {
+    for (const header of this.#headers.toReversed()) {
+      const records = [...this.#load(header).values()].flat().map(({ record }) => record);
+      yield { wallTime: header.wallTime, records: records.filter((record) => record.kind === 'decided') };
+    }
+  }
+
   add(header: SegmentHeader): void {
     this.#headers.push(header);
     this.#count(header, 1);
@@ -88,14 +109,19 @@ export class Segments {
   }
 }
 
-/** @throws {CoordinatorError} `LOG_DAMAGED` or `LOG_NEWER`. */
-export function readSegment(db: Database.Database, header: SegmentHeader): Decoded {
+/** @throws {CoordinatorError} `LOG_DAMAGED` */
+function readPayload(db: Database.Database, header: SegmentHeader): Buffer {
   const select = db.prepare<[number], { payload: Uint8Array }>('SELECT payload FROM segment WHERE number = ?');
   const payload = select.get(header.number)?.payload;
   if (payload === undefined || !sameHash(payloadHash(payload), header.payloadHash)) {
     throw new CoordinatorError('LOG_DAMAGED', `segment ${header.number} of the history does not match its hash`);
   }
-  const decoded = decodePayload(payload);
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+}
+
+/** @throws {CoordinatorError} `LOG_DAMAGED` or `LOG_NEWER`. */
+export function readSegment(db: Database.Database, header: SegmentHeader): Decoded {
+  const decoded = decodePayload(readPayload(db, header));
   if (decoded.kind !== 'ok') {
     const { code, message } = problemOf(decoded, `segment ${header.number}`);
     throw new CoordinatorError(code, message);

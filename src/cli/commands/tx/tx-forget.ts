@@ -1,6 +1,6 @@
 // `concordat tx forget`: shows the effects, asks, then drops a heuristic outcome whose data has been fixed.
-import { EXIT } from '../../xa/errors.ts';
-import type { Context } from '../run/globals.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import type { Context } from '../../run/globals.ts';
 import {
   type ActionOptions,
   checkReason,
@@ -11,7 +11,7 @@ import {
   requestIdOf,
   requireKnownProtocol,
   withRepeat,
-} from '../run/operator-action.ts';
+} from '../../run/operator-action.ts';
 
 export type ForgetOptions = ActionOptions;
 

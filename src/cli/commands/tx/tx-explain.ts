@@ -1,19 +1,23 @@
 // `concordat tx explain`: one screen with the decision, what each engine shows now, whom it blocks and what happens next.
-import type { BranchObservation__Output } from '../../gen/concordat/v1/BranchObservation.ts';
-import type { Context } from '../run/globals.ts';
-import { formatDuration } from '../show/duration.ts';
-import { printable } from '../show/escape.ts';
-import type { Tone } from '../show/paint.ts';
-import { renderFields, renderTable, type TableColumn } from '../show/table.ts';
+import type { BranchObservation__Output } from '../../../gen/concordat/v1/BranchObservation.ts';
+import type { AdminClient } from '../../run/admin-client.ts';
+import type { Context } from '../../run/globals.ts';
+import { fetchResources } from '../../run/resources.ts';
+import { type ByHandView, byHandOf, renderByHand } from '../../show/by-hand.ts';
+import { formatDuration } from '../../show/duration.ts';
+import { printable } from '../../show/escape.ts';
+import type { Tone } from '../../show/paint.ts';
+import { renderFields, renderTable, type TableColumn } from '../../show/table.ts';
 import {
   type BranchView,
   describeReason,
   enumWord,
   type ReasonView,
+  type TransactionView,
   toneOf,
   transactionFields,
   viewReason,
-} from '../show/transaction-view.ts';
+} from '../../show/transaction-view.ts';
 import { exitOfTransaction, requireTransaction } from './tx-show.ts';
 
 interface ObservationView {
@@ -44,7 +48,8 @@ export async function explainTransaction(context: Context, id: string): Promise<
   const answer = await admin.call('GetTransaction', { gtrid: id, probe: true });
   const transaction = requireTransaction(answer.transaction);
   const observations = answer.observations.map(viewObservation);
-  console.document('explanation', { transaction, observations, explanation: answer.explanation });
+  const byHand = await statementsByHand(admin, transaction, observations);
+  console.document('explanation', { transaction, observations, explanation: answer.explanation, byHand });
 
   const { layout } = console;
   console.print(renderFields(transactionFields(transaction), layout));
@@ -65,8 +70,29 @@ export async function explainTransaction(context: Context, id: string): Promise<
   if (notes.length > 0) {
     console.print(`\n${renderFields(notes, layout)}`);
   }
+  if (byHand.length > 0) {
+    console.print(`\n${renderByHand(transaction, byHand)}`);
+  }
   return exitOfTransaction(transaction);
 }
+
+/** Of branches that hold something at an engine which nobody could ask. */
+async function statementsByHand(
+  admin: AdminClient,
+  transaction: TransactionView,
+  observations: readonly ObservationView[],
+): Promise<readonly ByHandView[]> {
+  const unseen = new Set(observations.filter(({ error }) => error !== null).map(({ bqual }) => bqual));
+  const held = transaction.branches.filter(({ bqual, state }) => unseen.has(bqual) && HOLDING.includes(state));
+  if (held.length === 0) {
+    return [];
+  }
+  const engines = new Map((await fetchResources(admin)).map(({ name, engine }) => [name, engine]));
+  return held.flatMap((branch) => byHandOf(transaction.id, branch, engines.get(branch.resource) ?? '') ?? []);
+}
+
+/** States in which the engine may hold the branch prepared. */
+const HOLDING: readonly string[] = ['prepared', 'committing', 'rolling-back', 'unproven'];
 
 const COLUMNS: readonly TableColumn<Line>[] = [
   { header: 'BRANCH', value: ({ branch }) => branch.bqual },

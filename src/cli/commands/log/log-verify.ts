@@ -1,11 +1,11 @@
 // `concordat log verify`: reads the files of a log from end to end, without a coordinator.
-import { type LogVerification, verifySqliteLog } from '../../log/sqlite/backup/verify.ts';
-import { CATALOGUE, EXIT } from '../../xa/errors.ts';
-import { exitOf } from '../run/exit-codes.ts';
-import { CliError } from '../run/failure.ts';
-import type { Context } from '../run/globals.ts';
-import { formatBytes } from '../show/duration.ts';
-import { renderFields } from '../show/table.ts';
+import { type LogVerification, verifySqliteLog } from '../../../log/sqlite/backup/verify.ts';
+import { CATALOGUE, EXIT } from '../../../xa/errors.ts';
+import { exitOf } from '../../run/exit-codes.ts';
+import { CliError } from '../../run/failure.ts';
+import type { Context } from '../../run/globals.ts';
+import { formatBytes } from '../../show/duration.ts';
+import { renderFields } from '../../show/table.ts';
 
 export interface VerifyOptions {
   readonly dataDir: string;

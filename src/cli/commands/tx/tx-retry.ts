@@ -1,8 +1,8 @@
 // `concordat tx retry`: makes the next phase-two calls due now.
-import { EXIT } from '../../xa/errors.ts';
-import type { Context } from '../run/globals.ts';
-import { renderFields } from '../show/table.ts';
-import { transactionFields, viewTransaction } from '../show/transaction-view.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import type { Context } from '../../run/globals.ts';
+import { renderFields } from '../../show/table.ts';
+import { transactionFields, viewTransaction } from '../../show/transaction-view.ts';
 
 export async function retryTransaction(context: Context, id: string): Promise<number> {
   const { console } = context;

@@ -1,7 +1,7 @@
 // `concordat log adopt`: shows what an old copy of the log lacks, asks, then takes it for the log.
-import { EXIT } from '../../xa/errors.ts';
-import { usageError } from '../run/failure.ts';
-import type { Context } from '../run/globals.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import { usageError } from '../../run/failure.ts';
+import type { Context } from '../../run/globals.ts';
 import {
   checkReason,
   confirm,
@@ -10,7 +10,7 @@ import {
   printEffects,
   requestIdOf,
   requireKnownProtocol,
-} from '../run/operator-action.ts';
+} from '../../run/operator-action.ts';
 
 export interface AdoptOptions {
   readonly reason?: string;

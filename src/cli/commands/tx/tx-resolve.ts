@@ -1,9 +1,9 @@
 // `concordat tx resolve`: shows the effects, asks, then settles by hand what recovery cannot.
-import { EXIT } from '../../xa/errors.ts';
-import { parseBqual } from '../../xa/xid.ts';
-import type { RequestOf } from '../run/admin-client.ts';
-import { usageError } from '../run/failure.ts';
-import type { Context } from '../run/globals.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import { parseBqual } from '../../../xa/xid.ts';
+import type { RequestOf } from '../../run/admin-client.ts';
+import { usageError } from '../../run/failure.ts';
+import type { Context } from '../../run/globals.ts';
 import {
   type ActionOptions,
   checkReason,
@@ -14,9 +14,9 @@ import {
   requestIdOf,
   requireKnownProtocol,
   withRepeat,
-} from '../run/operator-action.ts';
-import { renderFields } from '../show/table.ts';
-import { transactionFields, viewTransaction } from '../show/transaction-view.ts';
+} from '../../run/operator-action.ts';
+import { renderFields } from '../../show/table.ts';
+import { transactionFields, viewTransaction } from '../../show/transaction-view.ts';
 
 export interface ResolveOptions extends ActionOptions {
   readonly rollback?: boolean;

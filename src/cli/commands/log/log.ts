@@ -1,16 +1,16 @@
 // `concordat log`: the coordinator's log, live and from its files.
 import type { Command } from 'commander';
-import { EXIT } from '../../xa/errors.ts';
-import { usageError } from '../run/failure.ts';
-import { type Context, onRun } from '../run/globals.ts';
-import { formatBytes } from '../show/duration.ts';
-import { logFields, viewLog } from '../show/log-view.ts';
-import { renderFields } from '../show/table.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import { usageError } from '../../run/failure.ts';
+import { type Context, onRun } from '../../run/globals.ts';
+import { formatBytes } from '../../show/duration.ts';
+import { logFields, viewLog } from '../../show/log-view.ts';
+import { renderFields } from '../../show/table.ts';
 import type { AdoptOptions } from './log-adopt.ts';
 import type { VerifyOptions } from './log-verify.ts';
 
 export function defineLog(log: Command): void {
-  log.description("Show the coordinator's log, check it, copy it, or accept a copy in its place.");
+  log.description("Show the coordinator's log, check it, copy it, put a copy in place, or accept an old one.");
   const status = log
     .command('status')
     .summary('size, room and flush time of the live log')
@@ -29,6 +29,20 @@ export function defineLog(log: Command): void {
   onRun<VerifyOptions>(verify, async (context, options) => {
     const { verifyLog } = await import('./log-verify.ts');
     return verifyLog(context, options);
+  });
+
+  const restore = log
+    .command('restore')
+    .summary('put a backup in the place of a log that is lost')
+    .description(
+      'Verify a backup and copy it into a data directory that has no log, with the coordinator stopped. Replaces nothing: what is there has to be moved aside first. Says what a restored log lacks. Run it as the account of the coordinator, or as root.',
+    )
+    .argument('<backup>', 'the directory that `concordat log backup` has made')
+    .requiredOption('--data-dir <dir>', 'the data directory')
+    .addHelpText('after', '\nExample:\n  $ concordat log restore /backups/2026-11-20 --data-dir /var/lib/concordat\n');
+  onRun<VerifyOptions>(restore, async (context, options, [from = '']) => {
+    const { restoreLog } = await import('./log-restore.ts');
+    return restoreLog(context, from, options);
   });
 
   const adopt = log
@@ -56,12 +70,12 @@ Examples:
 
   const backup = log
     .command('backup')
-    .summary('copy the live log into a new file, verified')
+    .summary('copy the live log into a new directory, verified')
     .description(
-      'Let the running coordinator copy its log into a new file of its backup directory (setting backupDir), and verify the copy. Prints where it is.',
+      'Let the running coordinator copy its log into a new directory within its backup directory (setting backupDir), and verify the copy. Prints where it is. `concordat log verify --data-dir` checks it again at any time, `concordat log restore` puts it in place.',
     )
-    .argument('<name>', 'a plain file name that does not exist there yet')
-    .addHelpText('after', '\nExample:\n  $ concordat log backup concordat-2026-11-20.db\n');
+    .argument('<name>', 'a plain name that does not exist there yet')
+    .addHelpText('after', '\nExample:\n  $ concordat log backup 2026-11-20\n');
   onRun<object>(backup, (context, _, [name = '']) => backUpLog(context, name));
 }
 
@@ -95,6 +109,9 @@ async function backUpLog(context: Context, name: string): Promise<number> {
       ],
       console.layout,
     ),
+  );
+  console.note(
+    'Keep the whole directory, on another disk. To check it: concordat log verify --data-dir <directory>; to put it in place: concordat log restore.',
   );
   return EXIT.ok;
 }

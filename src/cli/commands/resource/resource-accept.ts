@@ -1,8 +1,8 @@
 // `concordat resource accept`: shows what is pending at the former database, asks, then lets another one take its place.
-import type { PendingBranch__Output } from '../../gen/concordat/v1/PendingBranch.ts';
-import { EXIT } from '../../xa/errors.ts';
-import { CliError } from '../run/failure.ts';
-import type { Context } from '../run/globals.ts';
+import type { PendingBranch__Output } from '../../../gen/concordat/v1/PendingBranch.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import { CliError } from '../../run/failure.ts';
+import type { Context } from '../../run/globals.ts';
 import {
   type ActionOptions,
   checkReason,
@@ -12,8 +12,8 @@ import {
   requestIdOf,
   requireKnownProtocol,
   withRepeat,
-} from '../run/operator-action.ts';
-import { enumWord } from '../show/transaction-view.ts';
+} from '../../run/operator-action.ts';
+import { enumWord } from '../../show/transaction-view.ts';
 
 interface PendingView {
   readonly id: string;

@@ -1,10 +1,11 @@
 // `concordat tx`: the commands about transactions; each loads its code when it runs.
 
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { parseGtrid } from '../../xa/xid.ts';
-import { countOption, durationOption, onRun } from '../run/globals.ts';
-import { addConfirmationOptions } from '../run/operator-options.ts';
-import { STATE_FILTERS, type StateFilter } from '../run/transactions.ts';
+import { parseGtrid } from '../../../xa/xid.ts';
+import { countOption, durationOption, onRun } from '../../run/globals.ts';
+import { addConfirmationOptions } from '../../run/operator-options.ts';
+import { STATE_FILTERS, type StateFilter } from '../../run/transactions.ts';
+import { type WatchOptions, watched, watchOption } from '../../run/watch.ts';
 import type { ForgetOptions } from './tx-forget.ts';
 import type { ListOptions } from './tx-list.ts';
 import type { ResolveOptions } from './tx-resolve.ts';
@@ -47,11 +48,21 @@ function defineList(tx: Command): void {
     )
     .addOption(new Option('--limit <n>', 'at most this many').default(100).argParser(countOption))
     .option('--all', 'all, however many')
+    .option('--finished', 'those that are over, the newest first, instead of those that are not')
+    .addOption(
+      new Option('--since <duration>', 'with --finished: ended at most this long ago (default: 1h)').argParser(
+        durationOption,
+      ),
+    )
+    .addOption(watchOption())
     .option('--page-token <token>', 'go on where an earlier list with the same filters ended')
-    .addHelpText('after', '\nExample:\n  $ concordat tx list --state in-doubt --older-than 1m\n');
-  onRun<ListOptions>(list, async (context, options) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ concordat tx list --state in-doubt --older-than 1m\n  $ concordat tx list --finished --since 1h\n',
+    );
+  onRun<ListOptions & WatchOptions>(list, async (context, options) => {
     const { listTransactions } = await import('./tx-list.ts');
-    return listTransactions(context, options);
+    return watched(context, options.watch, () => listTransactions(context, options));
   });
 }
 

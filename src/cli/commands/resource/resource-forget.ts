@@ -1,6 +1,6 @@
 // `concordat resource forget`: shows what would happen, asks, then lets a name and its engine's identity go.
-import { EXIT } from '../../xa/errors.ts';
-import type { Context } from '../run/globals.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import type { Context } from '../../run/globals.ts';
 import {
   type ActionOptions,
   checkReason,
@@ -10,7 +10,7 @@ import {
   requestIdOf,
   requireKnownProtocol,
   withRepeat,
-} from '../run/operator-action.ts';
+} from '../../run/operator-action.ts';
 
 export async function forgetResource(context: Context, name: string, options: ActionOptions): Promise<number> {
   const { console } = context;

@@ -1,13 +1,16 @@
 // `concordat resource`: which databases take part, whether they can, and what they hold prepared.
 import { Argument, type Command, InvalidArgumentError } from 'commander';
-import { EXIT } from '../../xa/errors.ts';
-import { parseResourceName } from '../../xa/xid.ts';
-import { type Context, onRun } from '../run/globals.ts';
-import type { ActionOptions } from '../run/operator-action.ts';
-import { addConfirmationOptions } from '../run/operator-options.ts';
-import { fetchResources } from '../run/resources.ts';
-import { printable } from '../show/escape.ts';
+import { EXIT } from '../../../xa/errors.ts';
+import { parseResourceName } from '../../../xa/xid.ts';
+import { type Context, onRun } from '../../run/globals.ts';
+import type { ActionOptions } from '../../run/operator-action.ts';
+import { addConfirmationOptions } from '../../run/operator-options.ts';
+import { fetchResources } from '../../run/resources.ts';
+import { type WatchOptions, watched, watchOption } from '../../run/watch.ts';
+import { printable } from '../../show/escape.ts';
 import {
+  absence,
+  isCutOff,
   PREPARED_COLUMNS,
   RESOURCE_COLUMNS,
   refusal,
@@ -15,17 +18,33 @@ import {
   viewFinding,
   viewPrepared,
   viewResource,
-} from '../show/resource-view.ts';
-import { renderTable } from '../show/table.ts';
+} from '../../show/resource-view.ts';
+import { renderTable } from '../../show/table.ts';
 
 export function defineResource(resource: Command): void {
   resource.description('Look at the databases that take part.');
   const list = resource
     .command('list')
     .summary('list resources and who speaks for them')
-    .description('List resources, the participants attached for them, and branches whose end is not proven yet.')
-    .addHelpText('after', '\nExample:\n  $ concordat resource list\n');
-  onRun<object>(list, (context) => listResources(context));
+    .description(
+      'List resources, the participants attached for them, whether their databases answer and since when not, and branches whose end is not proven yet. Exit 6 when a database does not answer, or nobody speaks for a resource.',
+    )
+    .addOption(watchOption())
+    .addHelpText('after', '\nExample:\n  $ concordat resource list --watch\n');
+  onRun<WatchOptions>(list, (context, { watch }) => watched(context, watch, () => listResources(context)));
+
+  const health = resource
+    .command('health')
+    .summary('ask each database now whether it answers')
+    .description(
+      'Let the participant of each resource ask its database now. Shows how long the answer took, or since when there is none and why. Exit 6 when one does not answer or would refuse branches.',
+    )
+    .addArgument(nameArgument('[name]', 'only this resource'))
+    .addHelpText('after', '\nExamples:\n  $ concordat resource health\n  $ concordat resource health accounts\n');
+  onRun<object>(health, async (context, _, [name]) => {
+    const { showHealth } = await import('./resource-health.ts');
+    return showHealth(context, name);
+  });
 
   const accept = resource
     .command('accept')
@@ -84,8 +103,8 @@ Examples:
   onRun<object>(scan, (context, _, [name = '']) => scanResource(context, name));
 }
 
-function nameArgument(): Argument {
-  return new Argument('<name>', 'the resource').argParser((text: string) => {
+function nameArgument(form = '<name>', meaning = 'the resource'): Argument {
+  return new Argument(form, meaning).argParser((text: string) => {
     if (parseResourceName(text) === undefined) {
       throw new InvalidArgumentError('A resource name is 1 to 30 of a-z, 0-9 and -, starting with a letter.');
     }
@@ -104,7 +123,7 @@ async function listResources(context: Context): Promise<number> {
   }
   console.print(renderTable(RESOURCE_COLUMNS, resources, console.layout));
   for (const resource of resources) {
-    for (const trouble of troubles(resource)) {
+    for (const trouble of [...troubles(resource), absence(resource) ?? []].flat()) {
       console.warn(trouble);
     }
     const refused = refusal(resource);
@@ -115,7 +134,7 @@ async function listResources(context: Context): Promise<number> {
       console.note(`${resource.name}: ${warning}`);
     }
   }
-  return EXIT.ok;
+  return resources.some(isCutOff) ? EXIT.unavailable : EXIT.ok;
 }
 
 async function checkResource(context: Context, name: string): Promise<number> {
