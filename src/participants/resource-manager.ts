@@ -136,6 +136,12 @@ export interface KnownLog extends RecordedLife {
 /** One database, for the participant that speaks for it. Every verb may be called twice. */
 export interface ResourceManager extends AsyncDisposable {
   /**
+   * Connections that are opened from now on use this URL: a password was changed. Those that are open stay. Absent: the engine has no URL.
+   * @throws {CoordinatorError} `CONFIG_INVALID`: it cannot be read; the former one counts.
+   */
+  useUrl?(url: string): void;
+
+  /**
    * Who answers at the address now: asked on a connection that is opened for it, whatever `expectIdentity` said.
    * @throws {EngineError} the engine cannot be reached.
    */

@@ -4,7 +4,9 @@ import { armFailpoints } from '../../lib/failpoint.ts';
 import { type ParticipantConfig, participantConfigSchema } from '../../participants/sidecar/config.ts';
 import type { Sidecars } from '../../participants/sidecar/sidecars.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
+import type { Loaded } from '../config/load.ts';
 import { loadParticipants, severalConfigs, withName } from '../config/participants.ts';
+import { readSecretFile } from '../config/secrets.ts';
 import { settingsOf } from '../config/settings.ts';
 import { CliError, toFailure } from '../run/failure.ts';
 import { type Context, onRun } from '../run/globals.ts';
@@ -46,14 +48,12 @@ Examples:
     for (const warning of new Set(loaded.flatMap(({ warnings }) => warnings))) {
       context.console.warn(warning);
     }
-    return runParticipant(
-      context,
-      loaded.map(({ config }) => config),
-    );
+    return runParticipant(context, loaded);
   });
 }
 
-async function runParticipant({ console }: Context, configs: readonly ParticipantConfig[]): Promise<number> {
+async function runParticipant({ console }: Context, loaded: readonly Loaded<ParticipantConfig>[]): Promise<number> {
+  const configs = loaded.map(({ config }) => config);
   const [{ runSidecars }, { openLogger }, { serveUntilEnded }, { systemClock }, { systemRandom }] = await Promise.all([
     import('../../participants/sidecar/sidecars.ts'),
     import('../run/logger.ts'),
@@ -64,9 +64,10 @@ async function runParticipant({ console }: Context, configs: readonly Participan
   const logger = openLogger(configs[0]?.logLevel ?? 'info', console);
   armFailpoints(process.env, logger);
   const ports = { clock: systemClock, random: systemRandom, logger };
-  const starting = runSidecars(configs, ports, ({ resource, logLevel }) => ({
+  const starting = runSidecars(configs, ports, (config) => ({
     ...ports,
-    logger: logger.child({ resource }, { level: logLevel }),
+    logger: logger.child({ resource: config.resource }, { level: config.logLevel }),
+    secret: { readUrl: urlReader(loaded.find((one) => one.config === config)) },
   }));
   const code = await serveUntilEnded(starting, (sidecars) => describe(configs, sidecars), console);
   const { failed } = await starting;
@@ -77,6 +78,13 @@ async function runParticipant({ console }: Context, configs: readonly Participan
     throw new CliError({ ...failure, message: first, details, exit: code as typeof failure.exit }, failed.failure);
   }
   return code;
+}
+
+/** Reads the file of the URL again; undefined: the URL is in no file of its own. */
+function urlReader(loaded: Loaded<ParticipantConfig> | undefined): (() => string) | undefined {
+  const path = loaded?.resolved.find(({ setting }) => setting.key === 'url')?.secretPath;
+  const allowReadable = loaded?.config.allowReadableSecrets === true;
+  return path === undefined ? undefined : () => readSecretFile(path, { allowReadable });
 }
 
 function describe(configs: readonly ParticipantConfig[], { each }: Sidecars): string {

@@ -8,12 +8,14 @@ export interface Served {
   readonly ended: Promise<number>;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. */
   signal(): void;
+  /** SIGHUP: reads again what may have changed, as its files with secrets. Absent: there is nothing. */
+  reload?(): void;
 }
 
 /**
  * Waits for the start and for the end; its exit code. The person at a terminal is told with `line` that it runs; machines read the log
- * lines. SIGHUP ends nothing: a closed terminal sends it, and services hear it as a request to read settings again. A signal that comes during the start counts as soon as there is a program to hear it; the second one ends the process as if
- * nobody listened, because a start may hang.
+ * lines. SIGHUP ends nothing: a closed terminal sends it, and so does whoever has changed a secret. A signal that comes during the start
+ * counts as soon as there is a program to hear it; the second one ends the process as if nobody listened, because a start may hang.
  * @throws what the start throws.
  */
 export async function serveUntilEnded<Program extends Served>(
@@ -33,7 +35,7 @@ export async function serveUntilEnded<Program extends Served>(
       process.kill(process.pid, signal);
     }
   };
-  const onHangUp = (): void => undefined;
+  const onHangUp = (): void => program?.reload?.();
   const leave = (): void => {
     process.off('SIGHUP', onHangUp);
     process.off('SIGTERM', onSignal);

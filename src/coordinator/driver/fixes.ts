@@ -2,10 +2,13 @@
 import type { Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 
+const LOGIN =
+  'fix the account or the password in the sidecar’s URL, where %, @, /, # and ? are written as %25, %40, %2F, %23, %3F; a URL in a file (urlFile) is read again by itself, otherwise start the sidecar again';
+
 const BY_SQLSTATE: readonly (readonly [RegExp, string])[] = [
   [/^42501$/, 'make the sidecar’s role a member of the role that prepared the branch, or run the sidecar as that role'],
   [/^25006$/, 'point the sidecar at the primary, or make the database writable again'],
-  [/^28/, 'fix the account or the password in the sidecar’s URL, and start the sidecar again'],
+  [/^28/, LOGIN],
   [/^42P01$/, 'create Concordat’s tables: concordat participant --print-sql postgresql|mysql|mariadb says how'],
   [/^53300$/, 'end other connections of the database, or allow more of them'],
   [/^(55P03|57014|40P01)$/, 'find the session that holds the locks which it waits for, and end it'],
@@ -13,7 +16,7 @@ const BY_SQLSTATE: readonly (readonly [RegExp, string])[] = [
 
 const BY_ERRNO: Readonly<Record<number, string>> = {
   1040: 'end other connections of the database, or allow more of them',
-  1045: 'fix the account or the password in the sidecar’s URL, and start the sidecar again',
+  1045: LOGIN,
   1095: 'end the session that holds the branch, as an administrator or as the account that opened it (KILL)',
   1044: 'grant the sidecar’s account what the message names',
   1142: 'grant the sidecar’s account what the message names',

@@ -13,6 +13,8 @@ interface EngineWatchOptions {
   readonly onAnswers: (answers: boolean) => void;
   /** Another database answers at the address: what the coordinator was told is not true any more. */
   readonly onOtherEngine: (why: string) => void;
+  /** The engine refuses the user or the password: the one that is known may be an old one. Heard at each attempt. */
+  readonly onLoginRefused?: (() => void) | undefined;
 }
 
 type EngineIntroduction = Required<
@@ -52,6 +54,7 @@ export class EngineWatch {
   /** A branch could be opened, or the engine refused the connection for it though it answers others. */
   opened(error: unknown): void {
     const reason = error === undefined ? undefined : reasonOf(error);
+    this.#heardOf(reason);
     if (reason === undefined || reason.code === 'ENGINE_UNAVAILABLE') {
       this.#change(() => {
         this.#unopened = reason;
@@ -135,6 +138,12 @@ export class EngineWatch {
     }
   }
 
+  #heardOf(reason: Reason | undefined): void {
+    if (reason !== undefined && isLoginRefused(reason)) {
+      this.#options.onLoginRefused?.();
+    }
+  }
+
   #askAnew(): void {
     this.#options.rm.identify().then(
       ({ identity }) => {
@@ -149,6 +158,7 @@ export class EngineWatch {
   #failed(error: unknown): void {
     const isOther = isOtherEngine(error);
     this.#failure = reasonOf(error);
+    this.#heardOf(this.#failure);
     if (this.#answers !== false) {
       const { code, message } = reasonOf(error);
       this.#options.logger.warn({
@@ -191,4 +201,9 @@ export class EngineWatch {
       this.#options.onAnswers(answers);
     }
   }
+}
+
+/** PostgreSQL: class 28, invalid authorization. MySQL and MariaDB: ER_ACCESS_DENIED_ERROR, and without a password ER_ACCESS_DENIED_NO_PASSWORD_ERROR. */
+function isLoginRefused({ sqlstate = '', errno = 0 }: Reason): boolean {
+  return sqlstate.startsWith('28') || errno === 1045 || errno === 1698;
 }

@@ -89,6 +89,7 @@ class MysqlResourceManager implements ResourceManager {
   readonly #active = new Map<string, Opening>();
   #engine: Promise<Engine> | undefined;
   #expected: string | undefined;
+  readonly #useAddress: (address: MysqlAddress) => void;
   /** How far the sweep of evidence rows has come; undefined: it begins anew. */
   #sweptTo: MarkerKey | undefined;
 
@@ -97,6 +98,9 @@ class MysqlResourceManager implements ResourceManager {
     const { clock, instance, lockTimeoutMs = LOCK_WAIT_MS, callTimeoutMs = ENGINE_CALL_MS } = options;
     const connectTimeoutMs = Math.min(callTimeoutMs, ENGINE_CONNECT_MS);
     const connection = connectionOptions(address, { instance, connectTimeoutMs });
+    // Read whenever a connection is opened.
+    this.#useAddress = (next) =>
+      void Object.assign(connection, connectionOptions(next, { instance, connectTimeoutMs }));
     this.#clock = clock;
     this.#detach = options.detach ?? false;
     const onSilence = ({ askedAt }: Wire) => {
@@ -137,6 +141,10 @@ class MysqlResourceManager implements ResourceManager {
       pinned: this.#pinned,
       isActive: (target) => this.#isActive(target),
     });
+  }
+
+  useUrl(url: string): void {
+    this.#useAddress(parseMysqlUrl(url));
   }
 
   async identify(): Promise<EngineIdentity> {

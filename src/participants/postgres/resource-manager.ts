@@ -86,13 +86,13 @@ class PostgresResourceManager implements ResourceManager {
   /** Opens a control session, of whichever engine answers. */
   readonly #connect: () => Promise<PgSession>;
   #expected: string | undefined;
+  /** Read whenever a session is opened. */
+  readonly #client: ClientConfig;
 
   constructor(options: PostgresOptions) {
+    this.#client = { ...(options.url && clientConfigOf(parsePostgresUrl(options.url))), ...options.connection };
     const settings: Omit<SessionSettings, 'idleTimeoutMs'> = {
-      client: {
-        ...(options.url === undefined ? {} : clientConfigOf(parsePostgresUrl(options.url))),
-        ...options.connection,
-      },
+      client: this.#client,
       applicationName: `concordat ${options.instance}`,
       role: options.role,
       lockTimeoutMs: options.lockTimeoutMs ?? LOCK_WAIT_MS,
@@ -146,6 +146,10 @@ class PostgresResourceManager implements ResourceManager {
       proveOnePhase: (row, backend) => this.#fences.proveOnePhase(row, backend),
       keepDamage: async (row) => void (await this.#control({ kind: 'steps', steps: [insertRowStep(row)] })),
     };
+  }
+
+  useUrl(url: string): void {
+    Object.assign(this.#client, clientConfigOf(parsePostgresUrl(url)));
   }
 
   async identify(): Promise<EngineIdentity> {

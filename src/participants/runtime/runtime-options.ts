@@ -19,6 +19,8 @@ export interface RuntimeOptions {
   readonly random: Random;
   readonly logger: EventLogger;
   readonly maxBranches?: number;
+  /** The engine refuses the user or the password; heard at each attempt. */
+  readonly onLoginRefused?: () => void;
   readonly onStatus?: (status: RuntimeStatus) => void;
   /** The coordinator refused the attachment; it is tried again, since most reasons can be fixed, unless the caller disposes. */
   readonly onRefused?: (error: CoordinatorError, context: { readonly wasReady: boolean }) => void;

@@ -60,6 +60,7 @@ export class ParticipantRuntime implements AsyncDisposable {
       logger,
       onAnswers: (engineAnswers) => this.#setStatus({ engineAnswers }),
       onOtherEngine: (why) => this.#attach.restart(why),
+      onLoginRefused: options.onLoginRefused,
     });
     const branches = new Branches({
       ...{ rm, clock, logger, report },

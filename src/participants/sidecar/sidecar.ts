@@ -23,12 +23,19 @@ export type SidecarConfig = Pick<
   'resource' | 'url' | 'coordinator' | 'listen' | 'advertise' | 'maxBranches' | 'detach' | 'drainGraceMs'
 >;
 
+/** What is not a setting of its own. */
+export interface SidecarSecret {
+  /** Reads the URL again from where it is kept; absent: it was given as it is. @throws what is wrong with the file. */
+  readonly readUrl?: (() => string) | undefined;
+}
+
 export interface SidecarPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: EventLogger;
   /** Opens another engine than the URL's; for tests. */
   readonly openEngine?: () => ResourceManager;
+  readonly secret?: SidecarSecret | undefined;
 }
 
 export interface Sidecar extends AsyncDisposable {
@@ -44,6 +51,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly failure: CoordinatorError | undefined;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way. */
   signal(): void;
+  /** SIGHUP: reads its URL again, if that is in a file. New connections use it; open ones stay. Never throws. */
+  reload(): void;
   /** Takes no new branch, lets open ones end for `graceMs`, and closes everything. Repeats join; one with 0 hurries. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -113,11 +122,13 @@ class RunningSidecar implements Sidecar {
   readonly #hurry = Promise.withResolvers<void>();
   readonly #stopping = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
+  #url: string;
   runtime: ParticipantRuntime | undefined;
   failure: CoordinatorError | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#url = parts.config.url;
     this.resource = parts.resource;
     this.port = parts.seat.port;
     this.address = parts.address;
@@ -135,6 +146,21 @@ class RunningSidecar implements Sidecar {
 
   signal(): void {
     void this.stop(this.#stopped === undefined ? this.#parts.config.drainGraceMs : 0);
+  }
+
+  reload(): void {
+    const { rm, ports } = this.#parts;
+    try {
+      const url = ports.secret?.readUrl?.();
+      if (url !== undefined && url !== this.#url) {
+        rm.useUrl?.(url);
+        this.#url = url;
+        ports.logger.info({ evt: 'url-read-again', message: 'new connections use what is in the file now' });
+      }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      ports.logger.warn({ evt: 'url-not-read', message: `the former URL of the database stays: ${message}` });
+    }
   }
 
   stop(graceMs: number = this.#parts.config.drainGraceMs): Promise<void> {
@@ -168,6 +194,7 @@ class RunningSidecar implements Sidecar {
       ...{ resource, kind: 'sidecar', address, rm, maxBranches: config.maxBranches },
       dial: dialGrpc(config.coordinator),
       ...{ clock: ports.clock, random: ports.random, logger: ports.logger },
+      onLoginRefused: () => this.reload(),
       onStatus: ({ ready, engineAnswers, draining }) => seat.setServing(ready && engineAnswers && !draining),
       onRefused: (error, { wasReady }) => {
         if (!wasReady && HOPELESS.includes(error.code)) {
@@ -188,6 +215,7 @@ class RunningSidecar implements Sidecar {
       logs: new KnownLogs(rm, ports.clock),
       onAnswers: () => undefined,
       onOtherEngine: () => undefined,
+      onLoginRefused: () => this.reload(),
     });
     for (let attempt = 1; this.#stopped === undefined; attempt += 1) {
       try {

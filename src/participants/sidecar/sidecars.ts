@@ -11,6 +11,8 @@ export interface Sidecars extends AsyncDisposable {
   readonly failed: Sidecar | undefined;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. Safe either way. */
   signal(): void;
+  /** SIGHUP: each reads its URL again, if that is in a file. */
+  reload(): void;
 }
 
 /**
@@ -52,6 +54,11 @@ export async function runSidecars<Config extends SidecarConfig>(
     signal: () => {
       for (const sidecar of each) {
         sidecar.signal();
+      }
+    },
+    reload: () => {
+      for (const sidecar of each) {
+        sidecar.reload();
       }
     },
     [Symbol.asyncDispose]: async () => {
