@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Program } from '../../src/dev/program.ts';
 import { useEngine } from '../support/engines.ts';
 
 const running: Program[] = [];
-const directory = mkdtempSync(join(tmpdir(), 'concordat-secret-'));
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'concordat-secret-'));
+});
 afterEach(async () => {
   await Promise.all(running.splice(0).map((program) => program.kill()));
   rmSync(directory, { recursive: true, force: true });

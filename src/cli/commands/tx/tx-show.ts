@@ -5,7 +5,12 @@ import { EXIT } from '../../../xa/errors.ts';
 import { CliError } from '../../run/failure.ts';
 import type { Context } from '../../run/globals.ts';
 import { renderFields, renderTable } from '../../show/table.ts';
-import { BRANCH_COLUMNS, type TransactionView, transactionFields, viewTransaction } from '../../show/transaction-view.ts';
+import {
+  BRANCH_COLUMNS,
+  type TransactionView,
+  transactionFields,
+  viewTransaction,
+} from '../../show/transaction-view.ts';
 
 /** The transaction of an answer. A coordinator that found none says so with an error; an answer without one breaks the contract. */
 export function requireTransaction(info: TransactionInfo__Output | null): TransactionView {
