@@ -32,6 +32,9 @@ export const coordinatorConfigSchema = z
       '127.0.0.1:7421',
     ),
     insecure: flagSetting('Allow `listen` to be reached from other machines, without encryption.').default(false),
+    reflection: flagSetting(
+      'Answer gRPC server reflection, for trials with grpcurl and its like. Off: nobody needs it in service, and its streams have no limits of their own.',
+    ).default(false),
     defaultTimeoutMs: integerSetting('Time limit of a transaction that names none, in milliseconds.', {
       min: 1,
       max: TRANSACTION_TIMEOUT_MAX_MS,

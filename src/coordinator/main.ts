@@ -53,6 +53,7 @@ export async function runCoordinator(
       random,
       logger,
       listen: config.listen,
+      reflection: config.reflection,
       defaultTimeoutMs: config.defaultTimeoutMs,
       openTransactionsMax: config.limits.openTransactionsMax,
       outcomesMax: config.retention.outcomesMax,

@@ -8,6 +8,7 @@ import type { Random } from '../lib/random.ts';
 import type { Log } from '../log/log.ts';
 import { bind } from '../wire/bind.ts';
 import { addHealth } from '../wire/health.ts';
+import { addReflection } from '../wire/reflection.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
 import { openCore } from './core.ts';
@@ -30,6 +31,8 @@ interface CoordinatorOptions {
   readonly drainGraceMs: number;
   /** An existing directory for backups; absent: the log takes their names as they are. */
   readonly backupDir?: string;
+  /** Answer server reflection. */
+  readonly reflection?: boolean;
   /** See `CoreOptions`. */
   readonly besideLogs?: readonly string[];
 }
@@ -109,6 +112,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return transactions.liveCount;
     },
   });
+  if (options.reflection === true) {
+    await addReflection(server, SERVICE_NAMES);
+  }
   const port = await bind(server, options.listen).catch((error: unknown) => {
     driver.close();
     throw error;

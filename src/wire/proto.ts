@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
-import { fromJSON, type MessageTypeDefinition, type MethodDefinition, type Options } from '@grpc/proto-loader';
+import {
+  fromJSON,
+  type MessageTypeDefinition,
+  type MethodDefinition,
+  type Options,
+  type PackageDefinition,
+} from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import type { ProtoGrpcType as AdminTypes } from '../gen/admin.ts';
 import type { ProtoGrpcType as ParticipantTypes } from '../gen/participant.ts';
@@ -73,5 +79,8 @@ export function messageType<T>(fullName: string): MessageTypeDefinition<Partial<
   }
   return type as MessageTypeDefinition<Partial<T>, T>;
 }
+
+/** All of it, for server reflection. */
+export const packageDefinition: PackageDefinition = definition;
 
 export type { ServiceDefinition };

@@ -24,6 +24,7 @@ export interface SystemOptions {
   readonly defaultTimeoutMs?: number;
   readonly drainGraceMs?: number;
   readonly besideLogs?: readonly string[];
+  readonly reflection?: boolean;
   /** Opens the log of one life; by default a memory log on the system's disk. */
   readonly openLog?: () => Promise<Log>;
 }
@@ -90,6 +91,7 @@ export class System implements AsyncDisposable {
       outcomesMax: this.#options.outcomesMax ?? 100_000,
       drainGraceMs: this.#options.drainGraceMs ?? 5_000,
       besideLogs: this.#options.besideLogs ?? [],
+      reflection: this.#options.reflection ?? false,
     });
     this.#life = { log, coordinator, api: openApi(coordinator.address) };
   }

@@ -67,6 +67,9 @@ export const participantConfigSchema = z
       'Address that services are told to dial, if it differs from `listen`. Default: where it listens.',
     ).optional(),
     insecure: flagSetting('Allow `listen` to be reached from other machines, without encryption.').default(false),
+    reflection: flagSetting(
+      'Answer gRPC server reflection, for trials with grpcurl and its like; also for the others that listen at the same address.',
+    ).default(false),
     maxBranches: integerSetting('Branches that may be open or prepared at once; each holds a database session.', {
       min: 1,
       max: 10_000,

@@ -8,6 +8,7 @@ import { atMost } from '../../lib/wait.ts';
 import { bind } from '../../wire/bind.ts';
 import { addHealth } from '../../wire/health.ts';
 import { wire } from '../../wire/proto.ts';
+import { addReflection } from '../../wire/reflection.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../../xa/limits.ts';
 import type { ResourceName } from '../../xa/xid.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
@@ -42,7 +43,8 @@ const SERVER_OPTIONS = {
 } as const;
 
 const CLOSE_MS = 1_000;
-const HEALTH_NAMES = ['', 'concordat.v1.ResourceService'] as const;
+const SERVICE_NAME = 'concordat.v1.ResourceService';
+const HEALTH_NAMES = ['', SERVICE_NAME] as const;
 
 /**
  * The servers of one process. Sidecars that are to listen at the same address share one there, and an application's stream to it:
@@ -56,13 +58,22 @@ export class ResourceServers {
     this.#ports = ports;
   }
 
-  /** @param runtime undefined until the database has been reached and checked. */
-  join(listen: string, resource: ResourceName, runtime: () => ParticipantRuntime | undefined): Seat {
+  /**
+   * @param runtime undefined until the database has been reached and checked.
+   * @param reflection answer server reflection at this address, whoever else listens there.
+   */
+  join(
+    listen: string,
+    resource: ResourceName,
+    runtime: () => ParticipantRuntime | undefined,
+    reflection = false,
+  ): Seat {
     let server = this.#byListen.get(listen);
     if (server === undefined) {
       server = new ResourceServer(this.#ports);
       this.#byListen.set(listen, server);
     }
+    server.reflects ||= reflection;
     return server.join(resource, runtime);
   }
 
@@ -88,6 +99,7 @@ class ResourceServer {
   readonly #health = new HealthImplementation();
   readonly #server = new Server(SERVER_OPTIONS);
   #port = 0;
+  reflects = false;
 
   constructor({ clock, logger }: ServerPorts) {
     this.#clock = clock;
@@ -97,6 +109,9 @@ class ResourceServer {
   }
 
   async listen(address: string): Promise<void> {
+    if (this.reflects) {
+      await addReflection(this.#server, [SERVICE_NAME]);
+    }
     this.#port = await bind(this.#server, address);
   }
 

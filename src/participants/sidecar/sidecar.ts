@@ -21,7 +21,8 @@ import type { ResourceServers, Seat } from './resource-server.ts';
 export type SidecarConfig = Pick<
   ParticipantConfig,
   'resource' | 'url' | 'coordinator' | 'listen' | 'advertise' | 'maxBranches' | 'detach' | 'drainGraceMs'
->;
+> &
+  Partial<Pick<ParticipantConfig, 'reflection'>>;
 
 /** What is not a setting of its own. */
 export interface SidecarSecret {
@@ -85,7 +86,7 @@ export async function openSidecar(
   }
   const rm = ports.openEngine?.() ?? (await openEngine(config, ports));
   let sidecar: RunningSidecar | undefined;
-  const seat = servers.join(config.listen, resource, () => sidecar?.runtime);
+  const seat = servers.join(config.listen, resource, () => sidecar?.runtime, config.reflection);
   return {
     start: () => {
       const address = config.advertise ?? formatAddress({ host: listen.host, port: seat.port });
