@@ -30,8 +30,14 @@ export interface UsedSystem {
  * Starts everything before the file's tests and stops it afterwards; the shop is opened anew for each test.
  * @param options.oneProcess both sidecars in one.
  */
-export function useSystem(orders: EngineKey, { oneProcess = false } = {}): UsedSystem {
-  const first = useEngine('postgresql-18');
+export function useSystem(
+  orders: EngineKey,
+  {
+    oneProcess = false,
+    accounts = 'postgresql-18',
+  }: { readonly oneProcess?: boolean; readonly accounts?: EngineKey } = {},
+): UsedSystem {
+  const first = useEngine(accounts);
   // `fresh`: a copy of the same data directory would be the same engine to the coordinator.
   const second = useEngine(orders, { fresh: true });
   let system: System | undefined;
