@@ -6,9 +6,12 @@ import { parseContext } from './public/context.ts';
 import { type BranchIdentity, ConcordatError } from './public/errors.ts';
 import {
   checkBranchStart,
+  checkScopeOptions,
   checkTransactionOptions,
   type JoinOptions,
+  type Propagation,
   type RunOptions,
+  type ScopeOptions,
   type TransactionOptions,
 } from './public/options.ts';
 import type {
@@ -18,9 +21,11 @@ import type {
   TransactionWork,
   TransactResult,
 } from './public/transaction.ts';
-import { type Beginner, runStatements, runTransaction } from './run.ts';
+import { type Beginner, runStatements } from './run.ts';
+import { runScoped, type ScopedFunction } from './run-scoped.ts';
 import type { Connection } from './session/coordinator-session.ts';
 import { RefusedError, toClientError } from './session/failures.ts';
+import { type Transactional, transactionalFor } from './transactional.ts';
 import { type ClientParts, checkRequired, type TransactionParts } from './work/branches.ts';
 import { JoinedTransaction } from './work/joined.ts';
 import { OneShot, placeOneShot } from './work/one-shot.ts';
@@ -40,6 +45,15 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
+interface Begins {
+  readonly propagation?: 'requires-new';
+  readonly rollbackOn?: (error: unknown) => boolean;
+}
+
+interface Joins {
+  readonly propagation: 'required' | 'nested' | 'mandatory';
+}
+
 /** Made by `connect`. Share one in each process; it reconnects by itself until it is closed. */
 export class Concordat implements AsyncDisposable {
   readonly #parts: TransactionParts;
@@ -52,14 +66,55 @@ export class Concordat implements AsyncDisposable {
   }
 
   /**
-   * Runs `work` in a new transaction: commits when it returns, rolls back when it throws, and throws what it threw.
+   * Runs `work` in a transaction: commits when it returns, rolls back when it throws, and throws what it threw. In a new one, unless
+   * `propagation` says otherwise: within another transaction, that one is set aside meanwhile.
    *
    * While the connection is away it waits for it first, for `connectTimeoutMs`.
    * @throws {TransactionRolledBackError} {OutcomeUnknownError} {HeuristicOutcomeError} as `Transaction.commit` does.
-   * @throws {ConcordatError} CONNECTION_LOST: nothing was begun. {RangeError} an option is out of range.
+   * @throws {ConcordatError} CONNECTION_LOST: nothing was begun. TRANSACTION_REQUIRED, TRANSACTION_PRESENT, as `propagation` says.
+   * @throws {RangeError} an option is out of range. {TypeError} a scope that joins wants what the transaction does not have.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T> | T, options: RunOptions = {}): Promise<T> {
-    return runTransaction(this.#beginner, this.#parts.session.settings, work, options);
+  transaction<T>(work: (tx: Transaction) => Promise<T> | T, options?: RunOptions & Begins): Promise<T>;
+  transaction<T>(work: (tx: TransactionWork) => Promise<T> | T, options: ScopeOptions & Joins): Promise<T>;
+  transaction<T>(work: (tx: TransactionWork | undefined) => Promise<T> | T, options: ScopeOptions): Promise<T>;
+  transaction<T>(work: (tx: never) => Promise<T> | T, options: ScopeOptions = {}): Promise<T> {
+    return this.#scoped(work as ScopedFunction<T>, options, 'requires-new');
+  }
+
+  /**
+   * Makes a function a scope: `transactional(options)(function)`. With `required`, if nothing else is said, it joins the transaction that
+   * it is called in, and begins one otherwise. The function finds its transaction in `current`. Also a decorator of methods,
+   * `@concordat.transactional()`, where a compiler lowers decorators: Node runs no file that has one.
+   * @throws {RangeError} {TypeError} an option is wrong; of the function when it is called: as `transaction`.
+   */
+  transactional(options: ScopeOptions = {}): Transactional {
+    checkScopeOptions(options);
+    return transactionalFor((work) => this.#scoped(work, options, 'required'));
+  }
+
+  /** The transaction that the running code works in; one that has ended refuses what is still asked of it. */
+  get current(): TransactionWork | undefined {
+    return this.#parts.ambient.now?.tx;
+  }
+
+  /**
+   * Runs `work` with `tx`, which `begin` or `join` gave, as the current transaction. It commits nothing.
+   * @throws {TypeError} not a transaction of this client.
+   */
+  within<T>(tx: TransactionWork, work: () => T): T {
+    if (!((tx instanceof OwnTransaction || tx instanceof JoinedTransaction) && tx.isOf(this.#parts))) {
+      throw new TypeError('within() wants a transaction that begin() or join() of this client gave');
+    }
+    return this.#parts.ambient.inside({ tx, level: tx.root }, work);
+  }
+
+  #scoped<T>(work: ScopedFunction<T>, options: ScopeOptions, usual: Propagation): Promise<T> {
+    const parts = {
+      ambient: this.#parts.ambient,
+      beginner: this.#beginner,
+      environment: this.#parts.session.settings,
+    };
+    return runScoped(parts, work, options, usual);
   }
 
   /**

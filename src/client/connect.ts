@@ -9,6 +9,7 @@ import {
   checkMilliseconds,
   OUTCOME_TIMEOUT_DEFAULT_MS,
 } from './public/options.ts';
+import { Ambient } from './scope/ambient.ts';
 import { type ClientSettings, CoordinatorSession } from './session/coordinator-session.ts';
 import { ResourceLinks } from './session/resource-links.ts';
 import { Embedding } from './work/embedding.ts';
@@ -42,7 +43,13 @@ export async function connect(
   };
   const session = new CoordinatorSession(settings);
   const outcomeTimeoutMs = options.outcomeTimeoutMs ?? OUTCOME_TIMEOUT_DEFAULT_MS;
-  const concordat = new Concordat({ session, links, embedding: new Embedding(settings), outcomeTimeoutMs });
+  const concordat = new Concordat({
+    session,
+    links,
+    embedding: new Embedding(settings),
+    ambient: new Ambient(),
+    outcomeTimeoutMs,
+  });
   try {
     await concordat.ready(options.signal === undefined ? {} : { signal: options.signal });
     return concordat;

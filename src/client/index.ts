@@ -18,19 +18,24 @@ export type {
   ConnectOptions,
   JoinOptions,
   Logger,
+  Propagation,
   RunOptions,
+  ScopeOptions,
   TransactionOptions,
 } from './public/options.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './public/resource.ts';
 export type { JsonValue, NamedLock, OnceOptions, OnceResult, OnceValue } from './public/tables.ts';
 export type {
   CommitResult,
+  CompletionOutcome,
   EnlistedConnection,
   EnlistOptions,
   OneShotStatement,
   Transaction,
   TransactionOutcome,
+  TransactionStatus,
   TransactionWork,
   TransactResult,
 } from './public/transaction.ts';
+export type { Transactional } from './transactional.ts';
 export type { JsonObject, Parameter, ResultValue } from './values/values.ts';

@@ -4,15 +4,18 @@ import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { pause } from '../lib/wait.ts';
 import { ConcordatError } from './public/errors.ts';
-import { checkRetries, type RunOptions, type TransactionOptions } from './public/options.ts';
+import { checkRetries, type RunOptions, type ScopeOptions, type TransactionOptions } from './public/options.ts';
 import type { QueryResult } from './public/resource.ts';
 import type { CommitResult, OneShotStatement, Transaction, TransactResult } from './public/transaction.ts';
+import type { ScopedTransaction } from './scope/ambient.ts';
+import { isKept, type RollbackOn } from './scope/rollback-on.ts';
 
 export interface Beginner {
   beginWhenReady(options: TransactionOptions): Promise<RunTransaction>;
 }
 
-interface RunTransaction extends Transaction {
+interface RunTransaction extends Transaction, ScopedTransaction {
+  nested: ScopedTransaction['nested'];
   /** A driver's error on an enlisted connection is none of ours, and says all the same that the work may be done again. */
   isRetryable(error: unknown): boolean;
 }
@@ -26,21 +29,23 @@ class WorthRetrying {
   }
 }
 
-interface RunEnvironment {
+export interface RunEnvironment {
   readonly clock: Clock;
   readonly random: Random;
 }
 
 const RETRY: Backoff = { firstMs: 20, maxMs: 2_000 };
 
-/** As `Concordat.transaction` says. */
+/** A function in a transaction of its own. */
 export async function runTransaction<T>(
   beginner: Beginner,
   environment: RunEnvironment,
-  work: (tx: Transaction) => Promise<T> | T,
-  options: RunOptions,
+  work: (tx: RunTransaction) => Promise<T> | T,
+  options: ScopeOptions,
 ): Promise<T> {
-  return await withRetries(environment, options, async (once) => (await runOnce(beginner, work, once)).value);
+  const { propagation: _, rollbackOn, ...runOptions } = options;
+  const run = async (once: TransactionOptions): Promise<T> => (await runOnce(beginner, work, once, rollbackOn)).value;
+  return await withRetries(environment, runOptions, run);
 }
 
 /**
@@ -87,22 +92,43 @@ async function withRetries<T>(
 
 async function runOnce<T>(
   beginner: Beginner,
-  work: (tx: Transaction) => Promise<T> | T,
+  work: (tx: RunTransaction) => Promise<T> | T,
   options: TransactionOptions,
+  rollbackOn?: RollbackOn,
 ): Promise<{ readonly gtrid: string; readonly value: T; readonly commit: CommitResult }> {
   const tx = await beginner.beginWhenReady(options);
   let value: T;
   try {
     value = await unlessAborted(async () => await work(tx), options.signal);
   } catch (error) {
+    await commitKept(tx, error, rollbackOn);
     await tx.rollback(`the application threw ${error instanceof Error ? error.name : typeof error}`);
     throw tx.isRetryable(error) ? new WorthRetrying(error) : error;
   }
+  return { gtrid: tx.gtrid, value, commit: await commitOrRollBack(tx) };
+}
+
+async function commitOrRollBack(tx: Transaction): Promise<CommitResult> {
   try {
-    return { gtrid: tx.gtrid, value, commit: await tx.commit() };
+    return await tx.commit();
   } catch (error) {
     // Harmless after a commit that was sent; the one that was not, because statements are unanswered, must not stay open.
     await tx.rollback('the commit failed').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The application threw what does not roll back. @throws that error, once the work is committed; or why it is not. */
+async function commitKept(tx: Transaction, error: unknown, rollbackOn: RollbackOn | undefined): Promise<void> {
+  let keeps: boolean;
+  try {
+    keeps = isKept(error, rollbackOn);
+  } catch (own) {
+    await tx.rollback('rollbackOn() threw');
+    throw own;
+  }
+  if (keeps) {
+    await commitOrRollBack(tx);
     throw error;
   }
 }
@@ -119,7 +145,7 @@ function executeAll(tx: Transaction, statements: readonly OneShotStatement[]): P
 }
 
 /** The work is not stopped by an abort, it only is not waited for: its next statement fails, and what it returns is not heard. */
-function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   const running = work();
   if (signal === undefined) {
     return running;

@@ -37,6 +37,8 @@ export const CATALOGUE = {
     retry: 'no',
     advice: 'The transaction is no longer in a state in which this can be done; the message says where it stands.',
   },
+  TRANSACTION_REQUIRED: { status: 'FAILED_PRECONDITION', retry: 'no', advice: 'Call it within a transaction.' },
+  TRANSACTION_PRESENT: { status: 'FAILED_PRECONDITION', retry: 'no', advice: 'Call it outside of a transaction.' },
   TXN_DECIDED: {
     status: 'FAILED_PRECONDITION',
     retry: 'no',

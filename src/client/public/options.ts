@@ -55,6 +55,20 @@ export interface RunOptions extends TransactionOptions {
   readonly retries?: number;
 }
 
+/**
+ * What a scope does about the transaction that it is begun in, as in Spring and Jakarta. Inside of one, `required`, `mandatory` and
+ * `supports` join it, `requires-new` begins another, `nested` can be undone by itself, `not-supported` sets it aside and `never` throws.
+ * Outside, `required`, `requires-new` and `nested` begin one, `mandatory` throws, and the rest run without.
+ */
+export type Propagation = 'required' | 'requires-new' | 'nested' | 'mandatory' | 'supports' | 'not-supported' | 'never';
+
+export interface ScopeOptions extends RunOptions {
+  /** `requires-new` if not given to `transaction()`, `required` if not given to `transactional()`. */
+  readonly propagation?: Propagation;
+  /** Whether what the function threw rolls its work back. False: the work is committed, and the error is thrown. Every error does, if not given. */
+  readonly rollbackOn?: (error: unknown) => boolean;
+}
+
 export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
 export const OUTCOME_TIMEOUT_DEFAULT_MS = 30_000;
 /** A participant and the coordinator end an overdue transaction on their own; the client's clock only catches their silence. */
@@ -75,6 +89,29 @@ export function checkRetries(value: number | undefined): void {
   if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= RETRIES_MAX)) {
     throw new RangeError(`retries must be a whole number between 0 and ${RETRIES_MAX}, not ${value}`);
   }
+}
+
+const PROPAGATIONS: readonly Propagation[] = [
+  'required',
+  'requires-new',
+  'nested',
+  'mandatory',
+  'supports',
+  'not-supported',
+  'never',
+];
+
+/** @throws {RangeError} {TypeError} naming the option. */
+export function checkScopeOptions(options: ScopeOptions): void {
+  const { propagation, rollbackOn } = options;
+  if (propagation !== undefined && !PROPAGATIONS.includes(propagation)) {
+    throw new RangeError(`propagation must be one of ${PROPAGATIONS.join(', ')}, not ${propagation}`);
+  }
+  if (rollbackOn !== undefined && typeof rollbackOn !== 'function') {
+    throw new TypeError(`rollbackOn must be a function, not ${typeof rollbackOn}`);
+  }
+  checkRetries(options.retries);
+  checkTransactionOptions(options);
 }
 
 const ISOLATIONS = ['read-uncommitted', 'read-committed', 'repeatable-read', 'serializable'] as const;

@@ -15,6 +15,15 @@ export interface CommitResult {
 /** `active`: not decided yet. `unknown`: nothing may be concluded. `expired`: it was known once, and has left the log. */
 export type TransactionOutcome = 'committed' | 'rolled-back' | 'mixed' | 'hazard' | 'unknown' | 'active' | 'expired';
 
+/**
+ * `rollback-only`: something failed, or it was marked, and its commit will throw. `unknown`: it ended, and nobody could say how, or its
+ * branches did not end alike.
+ */
+export type TransactionStatus = 'active' | 'rollback-only' | 'committing' | 'committed' | 'rolled-back' | 'unknown';
+
+/** How a transaction ended, as far as this client knows. */
+export type CompletionOutcome = 'committed' | 'rolled-back' | 'unknown';
+
 /** What a service may do within a transaction, whoever began it. */
 export interface TransactionWork {
   /** The transaction's id, for logs and for `Concordat.outcome`. */
@@ -66,6 +75,27 @@ export interface TransactionWork {
    * @throws {TypeError} {RangeError} the name is not a text of 1 to 255 bytes.
    */
   lock(resource: string, name: string): Promise<NamedLock>;
+  /** Where it stands; in a service that joined, `active` or `rollback-only`. */
+  readonly status: TransactionStatus;
+  /**
+   * Runs `work` as a part that can be undone by itself: if it throws, every branch goes back to where it was before, and the transaction
+   * goes on. What a failed statement dooms within is only this part, unless its database has rolled back everything (a deadlock at MySQL)
+   * or the session is lost. Nested parts of one transaction run one after the other; what is asked for outside of one waits for its end.
+   * @throws what `work` throws. {ConcordatError} BRANCH_BUSY: it returned while statements of it were unanswered; it is undone.
+   */
+  nested<T>(work: () => Promise<T> | T): Promise<T>;
+  /**
+   * Calls `work` when the commit is asked for, within the transaction; it may execute statements and register more. If it throws, the
+   * transaction is rolled back. Not called for a rollback. In order of registration.
+   * @throws {ConcordatError} TXN_STATE: its end was asked for, or this service joined and does not hear of the end.
+   */
+  beforeCommit(work: (tx: Transaction) => Promise<void> | void): void;
+  /**
+   * Calls `work` with the outcome when the transaction has ended, outside of it, before `commit` or `rollback` resolves. In order of
+   * registration. What it throws is logged and changes nothing. A process that dies never calls it: for what must happen write a row.
+   * @throws {ConcordatError} TXN_STATE: it has ended, or this service joined and does not hear of the end.
+   */
+  afterCompletion(work: (outcome: CompletionOutcome) => Promise<void> | void): void;
 }
 
 /** The application's own connection at work in a transaction. */

@@ -8,6 +8,7 @@ import { EngineError } from '../../participants/resource-manager.ts';
 import { wireEvidenceText } from '../../wire/evidence.ts';
 import { fromServiceError, isRetryable } from '../../wire/status.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
+import type { Reason } from '../../xa/vocabulary.ts';
 import {
   type BranchCause,
   ConcordatError,
@@ -72,6 +73,15 @@ export function enlistingFailure(resource: string, error: unknown): ConcordatErr
   const { message, ...words } = error.reason;
   const details = { ...words, code: 'STATEMENT_FAILED', resource, cause: error } as const;
   return new StatementError(`The branch could not be opened on the connection: ${message}`, details);
+}
+
+/** A statement of the application's own on an enlisted connection failed, and its scope was left all the same as if it had not. */
+export function enlistedFailure(resource: string, { message, ...words }: Reason): StatementError {
+  return new StatementError(`A statement on the enlisted connection failed: ${message}`, {
+    ...words,
+    code: 'STATEMENT_FAILED',
+    resource,
+  });
 }
 
 /** A reply of a sidecar that is an error. The database's own words travel in the metadata: `sqlstate`, `errno`. */

@@ -7,6 +7,9 @@ import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
 import { type BranchIdentity, ConcordatError } from '../public/errors.ts';
 import type { BranchStart } from '../public/options.ts';
 import type { QueryResult, Resource, ResultRow, StatementOptions } from '../public/resource.ts';
+import type { Level } from '../scope/level.ts';
+import { doomsOnlyScope } from '../scope/nested.ts';
+import { ended } from '../scope/propagation.ts';
 import { lostStatement } from '../session/failures.ts';
 import type { ResourceLink } from '../session/resource-link.ts';
 import type { Parameter } from '../values/values.ts';
@@ -21,6 +24,8 @@ export interface Placement {
 
 interface Statement {
   readonly request: ExecuteRequest;
+  /** The scope that it belongs to; undefined: it sets or leaves a savepoint, and its failure is the transaction's. */
+  readonly level: Level | undefined;
   readonly resolve: (result: QueryResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -28,6 +33,8 @@ interface Statement {
 interface BranchSettings {
   readonly resource: string;
   readonly work: Work;
+  /** Where in the transaction the running code is. */
+  readonly levelNow: () => Level;
   readonly start: BranchStart;
   /** The engine behind the resource, as far as the directory knows. */
   readonly engine: () => string | undefined;
@@ -43,6 +50,8 @@ export class SidecarBranch implements Resource, WorkBranch {
   #placement: Placement | undefined;
   #placing = false;
   readonly #running = new Map<number, Statement>();
+  /** The nested scopes that have a savepoint here, from the outermost. */
+  #scopes: readonly Level[] = [];
   #sent = 0;
   #instance = '';
   #lastAsked = false;
@@ -69,22 +78,34 @@ export class SidecarBranch implements Resource, WorkBranch {
     parameters: readonly Parameter[] = [],
     options: StatementOptions = {},
   ): Promise<QueryResult<Row>> {
-    const { work } = this.#settings;
-    if (work.failure !== undefined) {
-      throw work.failure.error;
-    }
-    const request = this.#request(sql, parameters, options);
+    const { work, engine, levelNow } = this.#settings;
+    const level = levelNow();
+    this.#refuse(level);
+    const request = statementRequest(work.gtrid, { sql, parameters, engine: engine() });
     work.asked();
+    level.asked();
     try {
-      const result = await new Promise<QueryResult>((resolve, reject) => {
-        this.#queue.push({ request, resolve, reject });
-        this.#pump();
-      });
+      const turn = level.turn();
+      if (turn !== undefined) {
+        await turn;
+        this.#refuse(level);
+      }
+      const result = await this.#ask(request, options, level);
       // The caller names the columns of its own statement; nothing else could know their types.
       return result as unknown as QueryResult<Row>;
     } finally {
+      level.answered();
       work.answered();
     }
+  }
+
+  /** A branch without a statement in the scope has nothing to go back to: the savepoint is set ahead of the first one. */
+  closeScope(level: Level, how: 'keep' | 'undo'): Promise<void> | undefined {
+    if (!this.#scopes.includes(level)) {
+      return undefined;
+    }
+    this.#scopes = this.#scopes.slice(0, this.#scopes.indexOf(level));
+    return this.#control([...(how === 'undo' ? [`ROLLBACK TO SAVEPOINT ${level.savepoint}`] : []), releaseText(level)]);
   }
 
   askForVote(): boolean {
@@ -113,21 +134,69 @@ export class SidecarBranch implements Resource, WorkBranch {
     this.#stopped = true;
   }
 
-  #request(sql: string, parameters: readonly Parameter[], options: StatementOptions): ExecuteRequest {
+  /** @throws why no statement of this scope is taken any more. */
+  #refuse(level: Level): void {
+    const failure = this.#settings.work.failure ?? level.failure;
+    if (failure !== undefined) {
+      throw failure.error;
+    }
+    if (level.hasEnded) {
+      throw ended(this.#settings.work, level);
+    }
     if (this.#lastAsked) {
       throw new ConcordatError(`The branch at ${this.name} takes no statement after the one marked last.`, {
         code: 'BRANCH_STATE',
         retryable: false,
       });
     }
-    const { work, engine } = this.#settings;
-    const request = statementRequest(work.gtrid, { sql, parameters, engine: engine() });
-    this.#numbers.number(request, options);
+  }
+
+  #ask(request: ExecuteRequest, options: StatementOptions, level: Level): Promise<QueryResult> {
+    if (options.last === true && level.parent !== undefined) {
+      throw new TypeError('last prepares the branch, and could not be undone with the nested scope: leave it out here');
+    }
+    const unset = level.path.filter((scope) => !this.#scopes.includes(scope));
+    let start: BranchStart = options;
+    for (const scope of unset) {
+      const savepoint = this.#text(`SAVEPOINT ${scope.savepoint}`);
+      // It may be the branch's first statement, which says how the branch starts.
+      this.#numbers.number(savepoint, start);
+      start = {};
+      this.#scopes = [...this.#scopes, scope];
+      // A failure of it is the transaction's, and heard there.
+      this.#queue.push({ request: savepoint, level: undefined, resolve: () => undefined, reject: () => undefined });
+    }
+    this.#numbers.number(request, start);
     this.#lastAsked = options.last ?? false;
     if (this.#lastAsked) {
       request.last = true;
     }
-    return request;
+    return new Promise<QueryResult>((resolve, reject) => {
+      this.#queue.push({ request, level, resolve, reject });
+      this.#pump();
+    });
+  }
+
+  async #control(texts: readonly string[]): Promise<void> {
+    const { work } = this.#settings;
+    const done = texts.map((sql) => {
+      const request = this.#text(sql);
+      this.#numbers.number(request, {});
+      return new Promise<QueryResult>((resolve, reject) => {
+        this.#queue.push({ request, level: undefined, resolve, reject });
+      });
+    });
+    work.asked();
+    this.#pump();
+    try {
+      await Promise.all(done);
+    } finally {
+      work.answered();
+    }
+  }
+
+  #text(sql: string): ExecuteRequest {
+    return statementRequest(this.#settings.work.gtrid, { sql, parameters: [], engine: undefined });
   }
 
   #pump(): void {
@@ -157,7 +226,7 @@ export class SidecarBranch implements Resource, WorkBranch {
     const id = link.execute(statement.request, {
       resource: this.name,
       onDone: (response) => this.#onDone(id, statement, response),
-      onFailed: (error) => this.#settings.work.fail(error),
+      onFailed: (error) => this.#onFailed(id, statement, error),
     });
     this.#running.set(id, statement);
   }
@@ -197,4 +266,19 @@ export class SidecarBranch implements Resource, WorkBranch {
     }
     this.#pump();
   }
+
+  #onFailed(id: number, { level, reject }: Statement, error: unknown): void {
+    if (level?.parent === undefined || !doomsOnlyScope(error)) {
+      this.#settings.work.fail(error);
+      return;
+    }
+    this.#running.delete(id);
+    level.fail(error);
+    reject(error);
+    this.#pump();
+  }
+}
+
+function releaseText({ savepoint }: Level): string {
+  return `RELEASE SAVEPOINT ${savepoint}`;
 }

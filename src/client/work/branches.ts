@@ -4,6 +4,7 @@ import { ConcordatError } from '../public/errors.ts';
 import type { BranchStart, RunOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { OneShotStatement, TransactResult } from '../public/transaction.ts';
+import type { Ambient } from '../scope/ambient.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import type { ResourceLinks } from '../session/resource-links.ts';
 import { type Placement, SidecarBranch } from './branch.ts';
@@ -15,6 +16,7 @@ export interface ClientParts {
   readonly session: CoordinatorSession;
   readonly links: ResourceLinks;
   readonly embedding: Embedding;
+  readonly ambient: Ambient;
   readonly outcomeTimeoutMs: number;
 }
 
@@ -53,6 +55,7 @@ export class WorkBranches {
       branch = new SidecarBranch({
         resource,
         work: this.#work,
+        levelNow: () => this.#parts.ambient.levelIn(this.#work),
         start: this.#start,
         engine: () => this.#parts.session.directory.get(resource)?.engine,
         place: () => this.#place(resource),

@@ -9,7 +9,9 @@ import { parseBqual } from '../../xa/xid.ts';
 import { type BranchIdentity, inTransaction } from '../public/errors.ts';
 import { type BranchStart, checkBranchStart } from '../public/options.ts';
 import type { EnlistedConnection, EnlistOptions } from '../public/transaction.ts';
-import { enlistingFailure } from '../session/failures.ts';
+import type { Level } from '../scope/level.ts';
+import { refuseOver } from '../scope/nested.ts';
+import { enlistedFailure, enlistingFailure } from '../session/failures.ts';
 import type { ClientParts } from './branches.ts';
 import type { ResourceUses } from './resource-uses.ts';
 import type { Work, WorkBranch } from './work.ts';
@@ -35,6 +37,14 @@ interface EnlistHow {
 
 type OutsideBranch = EndedOutside & BranchName;
 
+/** What a pool that lends the connection on has to know of it. */
+export interface EnlistedBranch extends EnlistedConnection {
+  /** How many transactions of the application's own are open on it. */
+  readonly ownDepth: number;
+  /** Resolves when the connection is the application's again, or is gone. */
+  readonly released: Promise<void>;
+}
+
 export class EnlistedConnections {
   readonly #parts: ClientParts;
   readonly #gtrid: Gtrid;
@@ -58,18 +68,22 @@ export class EnlistedConnections {
     resource: string,
     connection: object,
     { options, start, name, endsWithPrepare }: EnlistHow,
-  ): Promise<EnlistedConnection> {
+  ): Promise<EnlistedBranch> {
     if (typeof resource !== 'string') {
       throw new TypeError('enlist() wants the name of a resource first, and then a connection');
     }
     checkEnlisting(connection, options);
     const { url, isolation = start.isolation ?? 'default', readOnly = start.readOnly ?? false } = options;
-    const { embedding } = this.#parts;
+    const { embedding, ambient } = this.#parts;
     const work = this.#work;
+    const level = ambient.levelIn(work);
+    refuseOver(work, level, work);
     this.#uses.enlist(resource);
     // Counted like a statement, so that a commit cannot overtake it.
     work.asked();
     try {
+      await level.turn();
+      refuseOver(work, level, work);
       const participants = await embedding.participants();
       let bqual = '';
       const named = async (instance: string): Promise<NamedBranch> => {
@@ -83,14 +97,25 @@ export class EnlistedConnections {
       if (!this.#isAtWork) {
         lent.branch.endWork(); // The end was asked for while this was on its way.
       }
-      work.add(branchOf(resource, { bqual, instance: lent.instance }, lent));
+      const branch = branchOf(resource, { bqual, instance: lent.instance }, lent);
+      work.add(branch);
+      for (const scope of level.path) {
+        await branch.openScope(scope);
+      }
       const prepare = async (): Promise<void> => {
         if (endsWithPrepare) {
           lent.branch.endWork();
         }
         await lent.adopted.prepare();
       };
-      return { resource, prepare };
+      return {
+        resource,
+        prepare,
+        released: lent.branch.released,
+        get ownDepth() {
+          return lent.branch.ownDepth;
+        },
+      };
     } catch (error) {
       if (!this.#lent.some((lent) => lent.resource === resource)) {
         this.#uses.notEnlisted(resource);
@@ -199,10 +224,27 @@ function checkEnlisting(connection: unknown, options: EnlistOptions): void {
 }
 
 /** Its statements are the application's own: there is nothing here to stop. */
-function branchOf(resource: string, identity: BranchIdentity, { adopted }: LentConnection): WorkBranch {
+function branchOf(
+  resource: string,
+  identity: BranchIdentity,
+  { adopted, branch }: LentConnection,
+): WorkBranch & Pick<Required<WorkBranch>, 'openScope'> {
+  const scopes = new Set<Level>();
   return {
     resource,
     identity,
+    openScope: (level) => {
+      scopes.add(level);
+      return branch.savepoint([`SAVEPOINT ${level.savepoint}`]);
+    },
+    problemIn: (level) => {
+      const reason = scopes.has(level) ? branch.failure : undefined;
+      return reason && enlistedFailure(resource, reason);
+    },
+    closeScope: (level, how) => {
+      const back = how === 'undo' ? [`ROLLBACK TO SAVEPOINT ${level.savepoint}`] : [];
+      return scopes.delete(level) ? branch.savepoint([...back, `RELEASE SAVEPOINT ${level.savepoint}`]) : undefined;
+    },
     askForVote: () => {
       void adopted.prepare();
       return true;

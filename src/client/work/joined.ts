@@ -5,33 +5,44 @@ import { within } from '../../lib/wait.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../public/context.ts';
 import { ConcordatError } from '../public/errors.ts';
-import { type BranchStart, type JoinOptions, OVERDUE_GRACE_MS } from '../public/options.ts';
+import { type JoinOptions, OVERDUE_GRACE_MS } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
-import type { EnlistedConnection, EnlistOptions, TransactionWork } from '../public/transaction.ts';
+import type { EnlistedConnection, EnlistOptions, TransactionStatus, TransactionWork } from '../public/transaction.ts';
+import type { ScopedTransaction } from '../scope/ambient.ts';
+import type { Level } from '../scope/level.ts';
+import { runNested } from '../scope/nested.ts';
+import type { RollbackOn } from '../scope/rollback-on.ts';
 import { toClientError } from '../session/failures.ts';
 import { type ApplicationTables, applicationTables } from '../tables/application-tables.ts';
 import type { Placement } from './branch.ts';
-import { type TransactionParts, WorkBranches } from './branches.ts';
+import { type ClientParts, type TransactionParts, WorkBranches } from './branches.ts';
+import { rolledBackBecause } from './ended-errors.ts';
 import { EnlistedConnections } from './enlisted.ts';
 import { printable } from './printable.ts';
 import { ResourceUses } from './resource-uses.ts';
 import { Work } from './work.ts';
 
 /** Made by `Concordat.join`. Its branches are its own; the service that began the transaction commits them with the rest. */
-export class JoinedTransaction implements TransactionWork {
+export class JoinedTransaction implements TransactionWork, ScopedTransaction {
   readonly gtrid: Gtrid;
+  readonly startOptions: JoinOptions;
+  /** The service that began it knows. */
+  readonly timeoutMs = undefined;
+  /** That service ends it, and tells nobody. */
+  readonly hasEnded = false;
   readonly #parts: TransactionParts;
   readonly #work: Work;
   readonly #branches: WorkBranches;
   readonly #uses: ResourceUses;
   readonly #tables: ApplicationTables;
   readonly #enlisted: EnlistedConnections;
-  readonly #start: BranchStart;
   #asked = 0;
+  #nestedScopes = 0;
 
   constructor(parts: TransactionParts, gtrid: Gtrid, options: JoinOptions) {
     this.gtrid = gtrid;
+    this.startOptions = options;
     this.#parts = parts;
     // The beginner may never hear of a statement that failed here, and must not commit without it.
     const onFailure = (error: unknown): void => this.#forbidCommit(error);
@@ -39,7 +50,6 @@ export class JoinedTransaction implements TransactionWork {
     this.#uses = new ResourceUses(this.#work);
     this.#branches = new WorkBranches(parts, this.#work, options, (name) => this.#place(name));
     this.#enlisted = new EnlistedConnections(parts, gtrid, this.#work, this.#uses);
-    this.#start = options;
     this.#tables = applicationTables(
       {
         gtrid,
@@ -52,7 +62,39 @@ export class JoinedTransaction implements TransactionWork {
   }
 
   get context(): string {
+    this.#parts.ambient.levelIn(this).passOn();
     return formatContext(this.gtrid);
+  }
+
+  /** It is a transaction of that client. */
+  isOf({ ambient }: Pick<ClientParts, 'ambient'>): boolean {
+    return ambient === this.#parts.ambient;
+  }
+
+  get root(): Level {
+    return this.#work.root;
+  }
+
+  get status(): TransactionStatus {
+    return this.#work.failure === undefined ? 'active' : 'rollback-only';
+  }
+
+  nested<T>(work: () => Promise<T> | T, rollbackOn?: RollbackOn): Promise<T> {
+    const parts = { ambient: this.#parts.ambient, tx: this, work: this.#work, number: ++this.#nestedScopes };
+    return runNested(parts, work, rollbackOn);
+  }
+
+  scopeFailed(cause: unknown): void {
+    const retryable = cause instanceof ConcordatError && cause.retryable;
+    this.#work.fail(rolledBackBecause(this.gtrid, 'a scope that joined it', { cause, retryable }));
+  }
+
+  beforeCommit(): never {
+    throw notHeardHere('beforeCommit');
+  }
+
+  afterCompletion(): never {
+    throw notHeardHere('afterCompletion');
   }
 
   resource(name: string): Resource {
@@ -71,7 +113,7 @@ export class JoinedTransaction implements TransactionWork {
       return bqual;
     };
     try {
-      const how = { options, start: this.#start, name, endsWithPrepare: true };
+      const how = { options, start: this.startOptions, name, endsWithPrepare: true };
       return await this.#enlisted.enlist(resource, connection, how);
     } catch (error) {
       if (isNamed) {
@@ -169,4 +211,9 @@ function silent(): ConcordatError {
       retryable: true,
     },
   );
+}
+
+function notHeardHere(name: string): ConcordatError {
+  const message = `${name}() belongs to the service that began the transaction: this one joined it, and does not hear of its end.`;
+  return new ConcordatError(message, { code: 'TXN_STATE', retryable: false });
 }

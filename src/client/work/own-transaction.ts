@@ -3,42 +3,51 @@ import type { TransactionEnded__Output as TransactionEnded } from '../../gen/con
 import type { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../public/context.ts';
-import { ConcordatError, TransactionRolledBackError } from '../public/errors.ts';
+import { ConcordatError, type TransactionRolledBackError } from '../public/errors.ts';
 import { OVERDUE_GRACE_MS, type TransactionOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
-import type { CommitResult, EnlistedConnection, EnlistOptions, Transaction } from '../public/transaction.ts';
+import type {
+  CommitResult,
+  CompletionOutcome,
+  EnlistedConnection,
+  EnlistOptions,
+  Transaction,
+  TransactionStatus,
+} from '../public/transaction.ts';
+import type { ScopedTransaction } from '../scope/ambient.ts';
+import type { Level } from '../scope/level.ts';
+import { runNested } from '../scope/nested.ts';
+import type { RollbackOn } from '../scope/rollback-on.ts';
 import type { LinkedTransaction } from '../session/coordinator-link.ts';
 import type { Connection } from '../session/coordinator-session.ts';
-import { endedOutside, type RefusedError, rolledBackByReason, toClientError } from '../session/failures.ts';
+import { type RefusedError, rolledBackByReason, toClientError } from '../session/failures.ts';
 import { type ApplicationTables, applicationTables } from '../tables/application-tables.ts';
-import { placeBranch, Qualifiers, type TransactionParts, WorkBranches } from './branches.ts';
-import { commitTransaction, rollbackTransaction } from './ending.ts';
+import { type ClientParts, placeBranch, Qualifiers, type TransactionParts, WorkBranches } from './branches.ts';
+import { Completion } from './completion.ts';
+import { rolledBackAs, rolledBackBecause } from './ended-errors.ts';
 import { EnlistedConnections } from './enlisted.ts';
 import { printable } from './printable.ts';
 import { ResourceUses } from './resource-uses.ts';
 import { Work } from './work.ts';
 
-type Phase =
-  | { readonly kind: 'active' }
-  | { readonly kind: 'committing'; readonly result: Promise<CommitResult> }
-  | { readonly kind: 'rolling-back'; readonly done: Promise<void> };
-
 /** Made by `Concordat.begin`. */
-export class OwnTransaction implements Transaction, LinkedTransaction {
+export class OwnTransaction implements Transaction, ScopedTransaction, LinkedTransaction {
   readonly gtrid: Gtrid;
+  readonly startOptions: TransactionOptions;
+  readonly timeoutMs: number;
   readonly #parts: TransactionParts;
   readonly #connection: Connection;
-  readonly #options: TransactionOptions;
   readonly #work: Work;
   readonly #branches: WorkBranches;
   readonly #uses: ResourceUses;
   readonly #tables: ApplicationTables;
   readonly #enlisted: EnlistedConnections;
+  readonly #completion: Completion;
   readonly #qualifiers = new Qualifiers();
-  readonly #beginId: number;
-  readonly #onEnd: () => void;
-  #phase: Phase = { kind: 'active' };
+  /** In whose surroundings it was begun, and which may hold what it waits for. */
+  readonly #outer: ScopedTransaction | undefined;
+  #nestedScopes = 0;
   #refusedBegin: RefusedError | undefined;
 
   constructor(
@@ -49,15 +58,17 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     onEnd: (transaction: OwnTransaction) => void,
   ) {
     const { clock } = parts.session.settings;
+    const { link, welcome } = connection;
     const timeoutMs = Math.ceil(options.timeoutMs ?? 0);
     this.gtrid = gtrid;
+    this.startOptions = options;
+    this.timeoutMs = timeoutMs || welcome.defaultTimeoutMs;
     this.#parts = parts;
     this.#connection = connection;
-    this.#options = options;
-    this.#onEnd = () => onEnd(this);
-    this.#beginId = connection.link.begin(gtrid, timeoutMs, this);
+    this.#outer = parts.ambient.now?.tx;
+    const beginId = link.begin(gtrid, timeoutMs, this);
     this.#work = new Work(gtrid, clock, { signal: options.signal });
-    this.#work.limit(timeoutMs || connection.welcome.defaultTimeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
+    this.#work.limit(this.timeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
     this.#uses = new ResourceUses(this.#work);
     this.#branches = new WorkBranches(parts, this.#work, options, (name) =>
       placeBranch(parts, this.#work, name, this.#qualifiers.next(name)),
@@ -72,15 +83,39 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
       this.#work,
     );
     this.#enlisted = new EnlistedConnections(parts, gtrid, this.#work, this.#uses);
+    this.#completion = new Completion({
+      ...{ parts, gtrid, link, options, work: this.#work, enlisted: this.#enlisted, tx: this },
+      refusedBegin: () => this.#refusedBegin,
+      namesOfUnanswered: () => this.#uses.unanswered,
+      forbidCommit: (what, error) => this.#forbidCommit(what, error),
+      onEnd: () => {
+        link.release(gtrid, beginId);
+        onEnd(this);
+      },
+    });
   }
 
   get context(): string {
     this.#connection.link.flush(); // Whoever gets it may ask the coordinator at once.
+    this.#parts.ambient.levelIn(this).passOn();
     return formatContext(this.gtrid);
   }
 
-  get isActive(): boolean {
-    return this.#phase.kind === 'active';
+  /** It is a transaction of that client. */
+  isOf({ ambient }: Pick<ClientParts, 'ambient'>): boolean {
+    return ambient === this.#parts.ambient;
+  }
+
+  get root(): Level {
+    return this.#work.root;
+  }
+
+  get hasEnded(): boolean {
+    return this.#completion.hasEnded;
+  }
+
+  get status(): TransactionStatus {
+    return this.#completion.status;
   }
 
   resource(name: string): Resource {
@@ -93,8 +128,25 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
       throw failure.error;
     }
     const name = (): string => this.#qualifiers.next(resource);
-    const how = { options, start: this.#options, name, endsWithPrepare: false };
+    const how = { options, start: this.startOptions, name, endsWithPrepare: false };
     return await this.#enlisted.enlist(resource, connection, how);
+  }
+
+  nested<T>(work: () => Promise<T> | T, rollbackOn?: RollbackOn): Promise<T> {
+    const parts = { ambient: this.#parts.ambient, tx: this, work: this.#work, number: ++this.#nestedScopes };
+    return runNested(parts, work, rollbackOn);
+  }
+
+  beforeCommit(work: (tx: Transaction) => Promise<void> | void): void {
+    this.#completion.beforeCommit(work);
+  }
+
+  afterCompletion(work: (outcome: CompletionOutcome) => Promise<void> | void): void {
+    this.#completion.afterCompletion(work);
+  }
+
+  scopeFailed(cause: unknown): void {
+    this.#forbidCommit('a scope that joined it', cause);
   }
 
   /** Whether the same work may succeed another time, after this error of the database on an enlisted connection. */
@@ -103,37 +155,11 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   commit(): Promise<CommitResult> {
-    if (this.#phase.kind === 'committing') {
-      return this.#phase.result;
-    }
-    if (this.#phase.kind === 'rolling-back') {
-      return Promise.reject(this.#state('was rolled back'));
-    }
-    const { unanswered } = this.#work;
-    if (unanswered > 0 && this.#work.failure === undefined) {
-      const which = this.#uses.unanswered;
-      const message = `Commit was called while statements are unanswered${which && `: ${which}`}. Await every query before it.`;
-      const { gtrid } = this;
-      return Promise.reject(new ConcordatError(message, { code: 'BRANCH_BUSY', retryable: false, gtrid }));
-    }
-    const result = this.#commit().finally(() => this.#release());
-    this.#phase = { kind: 'committing', result };
-    return result;
+    return this.#completion.commit();
   }
 
-  async rollback(reason = 'rolled back by the application'): Promise<void> {
-    if (this.#phase.kind === 'committing') {
-      await this.#phase.result.then(
-        () => Promise.reject(this.#state('is committed')),
-        () => undefined,
-      );
-      return;
-    }
-    if (this.#phase.kind === 'active') {
-      const done = this.#rollback(reason).finally(() => this.#release());
-      this.#phase = { kind: 'rolling-back', done };
-    }
-    await this.#phase.done;
+  rollback(reason = 'rolled back by the application'): Promise<void> {
+    return this.#completion.rollback(reason);
   }
 
   once<T extends OnceValue>(
@@ -162,14 +188,8 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
   }
 
   /** Rolls back unless the end was asked for; waits for a commit that is under way. Never rejects. */
-  async settle(reason: string): Promise<void> {
-    if (this.#phase.kind === 'committing') {
-      await this.#phase.result.catch(() => undefined);
-    } else {
-      await this.rollback(reason).catch((err: unknown) => {
-        this.#parts.session.settings.logger?.warn({ evt: 'ended_outside', txn: this.gtrid, err }, 'not rolled back');
-      });
-    }
+  settle(reason: string): Promise<void> {
+    return this.#completion.settle(reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,84 +201,30 @@ export class OwnTransaction implements Transaction, LinkedTransaction {
     this.#work.fail(toClientError(refusal));
   }
 
-  onEnded(news: TransactionEnded): void {
-    this.#work.fail(rolledBackByReason(this.gtrid, news.reason));
+  onEnded({ reason }: TransactionEnded): void {
+    const named = reason?.code === 'TXN_TIMEOUT' ? { ...reason, message: this.#withOuter(reason.message) } : reason;
+    this.#work.fail(rolledBackByReason(this.gtrid, named));
   }
 
   onLost(error: CoordinatorError): void {
     const message = `The session with the coordinator broke before the commit was asked for, so that the transaction is rolled back: ${error.message}`;
-    const { gtrid } = this;
-    this.#work.fail(
-      new TransactionRolledBackError(message, { code: 'CLIENT_LOST', retryable: true, gtrid, cause: error }),
-    );
+    this.#work.fail(rolledBackAs(this.gtrid, 'CLIENT_LOST', message, error));
   }
 
-  async #commit(): Promise<CommitResult> {
-    this.#enlisted.endWork();
-    const { failure } = this.#work;
-    if (failure !== undefined) {
-      await this.#rollback('a statement failed or the transaction was marked rollback-only');
-      throw this.#rolledBack(failure.error);
-    }
-    const commit = commitTransaction({
-      ...this.#parts,
-      link: this.#connection.link,
-      gtrid: this.gtrid,
-      work: this.#work,
-      acknowledgement: this.#options.acknowledgement ?? 'applied',
-      signal: this.#options.signal,
-      refusedBegin: () => this.#refusedBegin,
-    });
-    this.#work.finish(() => this.#state('takes no more statements: its commit was asked for'));
-    try {
-      return await commit;
-    } catch (error) {
-      await this.#tellOutside(error);
-      throw error;
-    } finally {
-      await this.#enlisted.released();
-    }
-  }
-
-  /** What is committed must not be told as rolled back (D5). @throws {HeuristicOutcomeError} something of the transaction is. */
-  async #tellOutside(cause: unknown): Promise<void> {
-    const branches = await this.#enlisted.endedOutside();
-    if (branches.length > 0) {
-      throw endedOutside(this.gtrid, branches, cause);
-    }
-  }
-
-  async #rollback(reason: string): Promise<void> {
-    this.#work.finish(() => this.#state('was rolled back'));
-    this.#enlisted.endWork();
-    await this.#enlisted.rollBack();
-    await rollbackTransaction(this.#parts.session, this.#connection.link, this.#work, reason);
-    await this.#enlisted.released();
-    await this.#tellOutside(undefined);
-  }
-
-  #release(): void {
-    this.#connection.link.release(this.gtrid, this.#beginId);
-    this.#onEnd();
-  }
-
-  /** What a commit throws after an earlier failure: an abort as it is, everything else as the rollback that it caused. */
-  #rolledBack(error: unknown): unknown {
-    if (error instanceof TransactionRolledBackError || !(error instanceof ConcordatError)) {
-      return error;
-    }
-    const { code, retryable } = error;
-    const message = `The transaction was rolled back: ${error.message}`;
-    return new TransactionRolledBackError(message, { code, retryable, gtrid: this.gtrid, cause: error });
+  #forbidCommit(what: string, cause: unknown): void {
+    const retryable = (cause instanceof ConcordatError && cause.retryable) || this.isRetryable(cause);
+    this.#work.fail(rolledBackBecause(this.gtrid, what, { cause, retryable }));
   }
 
   #overdue(): TransactionRolledBackError {
     const message = 'The transaction was rolled back: its time is over, and the coordinator did not answer.';
-    return new TransactionRolledBackError(message, { code: 'TXN_TIMEOUT', retryable: true, gtrid: this.gtrid });
+    return rolledBackAs(this.gtrid, 'TXN_TIMEOUT', this.#withOuter(message));
   }
 
-  #state(what: string): ConcordatError {
-    const { gtrid } = this;
-    return new ConcordatError(`The transaction ${gtrid} ${what}.`, { code: 'TXN_STATE', retryable: false, gtrid });
+  /** The usual reason why a transaction that is begun within another one runs out of time. */
+  #withOuter(message: string): string {
+    return this.#outer === undefined || this.#outer.hasEnded
+      ? message
+      : `${message} It was begun within ${this.#outer.gtrid}, which is still open and keeps its locks: if it waited for one of those, it could never have it. Next: join that transaction (propagation: 'required' or 'nested'), or begin this one after it.`;
   }
 }

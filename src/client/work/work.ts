@@ -2,6 +2,8 @@
 import type { BranchRef } from '../../gen/concordat/v1/BranchRef.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { type BranchIdentity, inTransaction } from '../public/errors.ts';
+import { Level } from '../scope/level.ts';
+import type { ScopedBranch } from '../scope/nested.ts';
 
 /** Why the work goes no further. Wrapped, because anything may be thrown; made when it is looked at, because mostly nobody does. */
 export interface WorkFailure {
@@ -9,7 +11,7 @@ export interface WorkFailure {
 }
 
 /** A branch as its transaction sees it, whoever executes its statements. */
-export interface WorkBranch {
+export interface WorkBranch extends ScopedBranch {
   readonly resource: string;
   /** Undefined until anything was sent: a branch that nobody can have opened is not named to the coordinator. */
   readonly identity: BranchIdentity | undefined;
@@ -22,6 +24,8 @@ export interface WorkBranch {
 /** Belongs to one transaction object. */
 export class Work {
   readonly gtrid: string;
+  /** The transaction itself, in which scopes are nested. */
+  readonly root = new Level(undefined, '');
   readonly #clock: Clock;
   readonly #branches: WorkBranch[] = [];
   readonly #signal: AbortSignal | undefined;
@@ -69,6 +73,10 @@ export class Work {
 
   add(branch: WorkBranch): void {
     this.#branches.push(branch);
+  }
+
+  get branches(): readonly WorkBranch[] {
+    return this.#branches;
   }
 
   /** Statements that were asked for and not answered. */

@@ -11,6 +11,12 @@ export interface ApplicationBranch extends BranchSession {
   begin(): Promise<void>;
   /** Nothing that could prepare or commit it was asked for. */
   readonly isActive: boolean;
+  /** Why nothing but the return to a savepoint is taken on it now; undefined: it takes statements. */
+  readonly failure: Reason | undefined;
+  /** How many transactions of the application's own are open on the connection. */
+  readonly ownDepth: number;
+  /** Executes savepoint statements of ours, in order, behind what the application has sent. @throws {EngineError} one of them was not done. */
+  savepoint(texts: readonly string[]): Promise<void>;
   /**
    * The application has asked for the end and sends nothing more. A rollback that comes before frees the locks at once, but gives the
    * connection back only now: on a free connection the application's next statement would be committed by itself.

@@ -24,6 +24,7 @@ import {
   prepareText,
   proofText,
 } from '../sql/texts.ts';
+import { Doom } from './doom.ts';
 import { endRefused, refusal } from './work.ts';
 
 export interface MysqlBranchTools {
@@ -42,8 +43,7 @@ export class MysqlBranch implements BranchSession {
   readonly #row: EvidenceRow;
   readonly #readOnly: boolean;
   readonly #tools: MysqlBranchTools;
-  /** The first failure. The servers would prepare a branch in spite of it, so the mark is ours to keep. */
-  #doom: EngineError | undefined;
+  readonly #doom = new Doom();
   #vote: Promise<Vote> | undefined;
   #finish: Promise<FinishResult> | undefined;
   #listener: ((reason: Reason) => void) | undefined;
@@ -53,7 +53,7 @@ export class MysqlBranch implements BranchSession {
     this.#readOnly = options.readOnly;
     this.#tools = tools;
     tools.session.whenLost((reason) => {
-      this.#doom ??= new EngineError(reason, { sessionLost: true });
+      this.#doom.set(new EngineError(reason, { sessionLost: true }));
       this.#listener?.(reason);
     });
   }
@@ -65,8 +65,9 @@ export class MysqlBranch implements BranchSession {
 
   onLost(listener: (reason: Reason) => void): void {
     this.#listener = listener;
-    if (this.#doom?.sessionLost && this.isActive) {
-      listener(this.#doom.reason);
+    const why = this.#doom.why;
+    if (why?.sessionLost && this.isActive) {
+      listener(why.reason);
     }
   }
 
@@ -120,24 +121,17 @@ export class MysqlBranch implements BranchSession {
       // Whatever the session is doing must not end in a prepare: it is ended, and waited for.
       await session.giveUp();
     } else {
-      await this.#abort(this.#doom ?? rolledBack);
+      await this.#abort(this.#doom.why ?? rolledBack);
     }
-    this.#doom ??= rolledBack;
+    this.#doom.set(rolledBack);
     ended(this.#row);
   }
 
   async #run(statement: Statement, tail: string | undefined): Promise<Ran> {
-    if (this.#doom !== undefined) {
-      throw this.#doom;
-    }
     if (this.#vote !== undefined || this.#finish !== undefined) {
-      throw refusal('BRANCH_STATE', 'the branch is prepared or ended');
+      throw this.#doom.why ?? refusal('BRANCH_STATE', 'the branch is prepared or ended');
     }
-    try {
-      return await this.#tools.session.run(statement, tail);
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    return await this.#doom.run(statement, () => this.#tools.session.run(statement, tail));
   }
 
   async #prepare(): Promise<Vote> {
@@ -222,7 +216,7 @@ export class MysqlBranch implements BranchSession {
   async #endIfReadOnly(locks: 'keep' | 'end'): Promise<boolean> {
     const { session, ended } = this.#tools;
     const unsettled = await session.settle();
-    const doom = this.#doom ?? unsettled;
+    const doom = this.#doom.why ?? unsettled;
     if (doom !== undefined) {
       throw doom;
     }
@@ -288,7 +282,6 @@ export class MysqlBranch implements BranchSession {
     if (!(error instanceof EngineError)) {
       throw error;
     }
-    this.#doom ??= error;
-    return this.#doom;
+    return this.#doom.set(error);
   }
 }

@@ -7,7 +7,8 @@ import { MysqlBranch } from '../branch/branch.ts';
 import { Pinned } from '../finish/pinned.ts';
 import type { MysqlConnection } from '../protocol/driver.ts';
 import type { Engine } from '../protocol/engine.ts';
-import { refusedReason } from '../protocol/errors.ts';
+import { refusedError, refusedReason } from '../protocol/errors.ts';
+import { errorOf } from '../protocol/exchange.ts';
 import { toServerError } from './connection.ts';
 import { LentMysqlSession } from './session.ts';
 
@@ -46,6 +47,23 @@ export class MysqlApplicationBranch extends MysqlBranch implements ApplicationBr
 
   begin(): Promise<void> {
     return this.#session.begin();
+  }
+
+  /** A failed statement leaves the branch as it was before. */
+  get failure(): undefined {
+    return undefined;
+  }
+
+  get ownDepth(): number {
+    return this.#session.loan.gate.depth;
+  }
+
+  /** Refused, too, where the server has rolled back everything: a deadlock leaves no savepoint. */
+  async savepoint(texts: readonly string[]): Promise<void> {
+    const error = errorOf(await this.#session.loan.ask(texts));
+    if (error !== undefined) {
+      throw refusedError(error);
+    }
   }
 
   endWork(): void {

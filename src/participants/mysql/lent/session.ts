@@ -36,7 +36,7 @@ export class LentMysqlSession implements MysqlSession {
   readonly #parts: LentSessionParts<MysqlConnection>;
   readonly #row: EvidenceRow;
   readonly #engine: Engine;
-  readonly #loan: MysqlLoan;
+  readonly loan: MysqlLoan;
   readonly #unlocked = Promise.withResolvers<void>();
   #beginning: Promise<void> | undefined;
   #state: MysqlSession['state'] = 'new';
@@ -59,7 +59,7 @@ export class LentMysqlSession implements MysqlSession {
     this.#parts = parts;
     this.#row = { ...parts.xid, opening: parts.options.opening };
     this.#engine = engine;
-    this.#loan = new MysqlLoan(parts);
+    this.loan = new MysqlLoan(parts);
   }
 
   get id(): number {
@@ -83,7 +83,7 @@ export class LentMysqlSession implements MysqlSession {
   }
 
   get released(): Promise<void> {
-    return this.#loan.released;
+    return this.loan.released;
   }
 
   /** Resolves when the session has let go of the branch's locks, as far as that was asked for. */
@@ -92,9 +92,9 @@ export class LentMysqlSession implements MysqlSession {
   }
 
   whenLost(listener: ((reason: Reason) => void) | undefined): void {
-    this.#loan.listener = listener;
-    if (this.#loan.lost !== undefined) {
-      listener?.(this.#loan.lost);
+    this.loan.listener = listener;
+    if (this.loan.lost !== undefined) {
+      listener?.(this.loan.lost);
     }
   }
 
@@ -110,7 +110,7 @@ export class LentMysqlSession implements MysqlSession {
     this.#state = 'started';
     let error: EngineError | undefined;
     try {
-      const answer = await this.#loan.ask([
+      const answer = await this.loan.ask([
         ...startTexts(row, options, ['@@session.wait_timeout', '@@GLOBAL.log_bin']),
         ...(options.readOnly ? [] : [markerText(this.#engine.database, row)]),
         // Who may not end the session, another account, waits no longer than this for the server to do so when the application hangs.
@@ -124,8 +124,8 @@ export class LentMysqlSession implements MysqlSession {
       if (refused !== undefined) {
         error = startRefused(refused);
         // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
-        await this.#loan.ask([endText(row)]);
-        await this.#loan.ask([finishText('rollback', row)]);
+        await this.loan.ask([endText(row)]);
+        await this.loan.ask([finishText('rollback', row)]);
         this.#leave();
       }
     } catch (lost) {
@@ -135,7 +135,7 @@ export class LentMysqlSession implements MysqlSession {
     if (error !== undefined) {
       throw error;
     }
-    this.#loan.onLeft = () => this.#left();
+    this.loan.onLeft = () => this.#left();
   }
 
   /**
@@ -147,7 +147,7 @@ export class LentMysqlSession implements MysqlSession {
   }
 
   async settle(): Promise<EngineError | undefined> {
-    const { gate } = this.#loan;
+    const { gate } = this.loan;
     this.#busy += 1;
     await atMost(gate.idle(), { clock: this.#parts.clock, timeoutMs: ENGINE_CALL_MS });
     this.#busy -= 1;
@@ -161,8 +161,8 @@ export class LentMysqlSession implements MysqlSession {
     const isLast = place === 'last' && this.#parts.connection.config.multipleStatements === true;
     this.#busy += 1;
     try {
-      const answer = await this.#loan.ask(isLast ? [...texts, ...this.#freeTexts()] : texts);
-      if (this.#loan.isSilent) {
+      const answer = await this.loan.ask(isLast ? [...texts, ...this.#freeTexts()] : texts);
+      if (this.loan.isSilent) {
         throw new EngineError(lostReason(undefined), { sessionLost: true }); // It is being ended: too late for an answer.
       }
       const error = errorOf(answer);
@@ -191,11 +191,11 @@ export class LentMysqlSession implements MysqlSession {
     }
     this.#close(this.#isAtWork ? rolledBackWhy(why) : ASKED_TO_END);
     // A statement of the application may run, for instance in a queue for a lock, and this stands behind it: not for long.
-    await this.#loan.ask([end], OBEY_MS);
+    await this.loan.ask([end], OBEY_MS);
     this.#isParked = this.#isAtWork;
     const park = [freeText(this.#row), 'SET TRANSACTION READ ONLY', `XA START ${placeholderLiteral(this.#row)}`];
     // Asked for all at once: nothing of the application comes in between. The branch may have ended by itself, that fails nothing here.
-    const [answer, ...parking] = [rollback, ...(this.#isParked ? park : [])].map((text) => this.#loan.ask([text]));
+    const [answer, ...parking] = [rollback, ...(this.#isParked ? park : [])].map((text) => this.loan.ask([text]));
     if (this.#isParked) {
       void this.#park(parking);
     }
@@ -227,7 +227,7 @@ export class LentMysqlSession implements MysqlSession {
   }
 
   abandon(): void {
-    if (this.#loan.isSilent && this.#loan.lost === undefined) {
+    if (this.loan.isSilent && this.loan.lost === undefined) {
       void this.giveUp();
     } else {
       this.#leave();
@@ -238,12 +238,12 @@ export class LentMysqlSession implements MysqlSession {
     const { tools, connection, clock } = this.#parts;
     this.#state = 'over';
     this.#close(ASKED_TO_END);
-    this.#loan.isSilent = true;
-    if (this.#loan.lost === undefined) {
+    this.loan.isSilent = true;
+    if (this.loan.lost === undefined) {
       await tools.fence().catch(() => connection.destroy());
       // By the server's end the application's statements hear of it. A session that has let go of the locks was not found by them.
       const limit = { clock, timeoutMs: OBEY_MS };
-      await within(this.#loan.died, limit, () => undefined).catch(() => connection.destroy());
+      await within(this.loan.died, limit, () => undefined).catch(() => connection.destroy());
     }
     this.#handBack();
   }
@@ -263,10 +263,10 @@ export class LentMysqlSession implements MysqlSession {
     this.#isBack = true;
     const placeholder = placeholderLiteral(this.#row);
     const parked = this.#isParked ? [`XA END ${placeholder}`, `XA ROLLBACK ${placeholder}`] : [];
-    const isSaid = this.#isUnlocked || this.#loan.isSilent || this.#beginning === undefined;
+    const isSaid = this.#isUnlocked || this.loan.isSilent || this.#beginning === undefined;
     const words = isSaid ? [] : [...parked, ...this.#freeTexts()];
-    void Promise.allSettled(words.map((text) => this.#loan.ask([text]))).then(() => this.#unlocked.resolve());
-    this.#loan.end();
+    void Promise.allSettled(words.map((text) => this.loan.ask([text]))).then(() => this.#unlocked.resolve());
+    this.loan.end();
   }
 
   #freeTexts(): readonly string[] {
@@ -276,15 +276,15 @@ export class LentMysqlSession implements MysqlSession {
 
   /** What is said on the connection from now on is ours. */
   #close(why: string): void {
-    this.#loan.onLeft = undefined;
-    this.#loan.closed ??= why;
+    this.loan.onLeft = undefined;
+    this.loan.closed ??= why;
   }
 
   /** What the application sends next would be committed by itself. */
   #left(): void {
     this.#mayHaveEnded = true;
     this.#close(ENDED_BY_APPLICATION.message);
-    this.#loan.listener?.(ENDED_BY_APPLICATION);
+    this.loan.listener?.(ENDED_BY_APPLICATION);
   }
 }
 

@@ -47,6 +47,28 @@ const RETRYABLE: ReadonlySet<number> = new Set([
   3572,
 ]);
 
+/**
+ * With these the server rolls back everything that the transaction did, savepoints and all, or may (a lock that was waited for too long,
+ * with innodb_rollback_on_timeout): there is nothing to go back to.
+ */
+const WHOLE: ReadonlySet<number> = new Set([
+  1020, // the row changed since the snapshot
+  1180, // an error during COMMIT
+  1181, // an error during ROLLBACK
+  1205,
+  1206, // the table of locks is full
+  1213,
+  ...ROLLED_BACK,
+]);
+
+/** The statement alone was undone: a savepoint that was set before it is there, and what was done since can be undone with it. */
+export function isOfStatement({ reason, sessionLost, damage }: EngineError): boolean {
+  const { code, errno } = reason;
+  const isRefused =
+    code === 'FIELD_INVALID' || (code === 'STATEMENT_FAILED' && errno !== undefined && !WHOLE.has(errno));
+  return isRefused && !sessionLost && damage === undefined;
+}
+
 /** Sent just before the server closes the connection. */
 const SESSION_ENDS: ReadonlySet<number> = new Set([
   1053, // shutdown

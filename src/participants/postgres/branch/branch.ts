@@ -29,6 +29,8 @@ export class PgBranch implements BranchSession {
   readonly #footprint: Footprint;
   readonly #voting: Voting;
   #doom: Reason | undefined;
+  /** A statement failed, and the engine takes nothing but the return to a savepoint. */
+  #failed: Reason | undefined;
   #vote: Promise<Vote> | undefined;
   #onePhase: Promise<FinishResult> | undefined;
   #ending: Promise<void> | undefined;
@@ -50,7 +52,7 @@ export class PgBranch implements BranchSession {
     this.#voting = { host, wire: this.#wire, row: this.#row, footprint };
     session.setUser(({ reason, deliberate }) => {
       if (this.#ending === undefined && !deliberate) {
-        this.#doom ??= reason;
+        this.#doom ??= this.#failed ?? reason;
         this.#lost = reason;
         this.#listener?.(reason);
       }
@@ -59,7 +61,7 @@ export class PgBranch implements BranchSession {
 
   /** Why it can only be rolled back; undefined: nothing is known. */
   get doom(): Reason | undefined {
-    return this.#doom;
+    return this.#doom ?? this.#failed;
   }
 
   /** Opens it before its first statement, with `steps` behind. @throws {EngineError} it can only be rolled back. */
@@ -78,6 +80,7 @@ export class PgBranch implements BranchSession {
     const outcome = await this.#wire.run(this.#footprint.hasWritten ? [step] : [step, XID_IF_ANY_STEP]);
     await this.#refuseControl(outcome, { goesBack, isOpen: true });
     const result = this.#resultOf(outcome);
+    this.#failed = undefined; // Whatever failed was after the savepoint that it went back to.
     this.#footprint.hasWritten ||= valueAt(outcome, 1) !== undefined;
     return result;
   }
@@ -115,7 +118,7 @@ export class PgBranch implements BranchSession {
 
   async askOnePhase(): Promise<OnePhaseResult> {
     await this.#takeOver();
-    const isOver = this.#ending !== undefined || this.#doom !== undefined;
+    const isOver = this.#ending !== undefined || this.doom !== undefined;
     return isOver || !this.#footprint.hasWritten
       ? await this.commitOnePhase()
       : { kind: 'has-written', evidence: rowEvidence(this.#row.opening) };
@@ -130,7 +133,7 @@ export class PgBranch implements BranchSession {
   }
 
   async rollback(): Promise<void> {
-    this.#doom ??= ROLLED_BACK;
+    this.#doom ??= this.#failed ?? ROLLED_BACK;
     if (this.#wire.session.busy && this.#ending === undefined) {
       await this.#wire.cutOff(); // A deadline overtook a running call.
     }
@@ -149,10 +152,11 @@ export class PgBranch implements BranchSession {
 
   /** @throws {EngineError} */
   #accept(statement: Statement): Extract<StatementKind, { kind: 'accepted' }> {
-    if (this.#ending !== undefined || this.#doom !== undefined) {
-      throw new EngineError(this.#doom ?? ENDED, { sessionLost: !this.#wire.session.usable });
-    }
     const kind = classifyStatement(statement);
+    const doom = kind.kind === 'accepted' && kind.goesBack ? this.#doom : this.doom;
+    if (this.#ending !== undefined || doom !== undefined) {
+      throw new EngineError(doom ?? ENDED, { sessionLost: !this.#wire.session.usable });
+    }
     if (kind.kind === 'refused') {
       throw this.#doomed(kind.reason, undefined);
     }
@@ -192,6 +196,11 @@ export class PgBranch implements BranchSession {
   /** The answer to the first statement of a batch. @throws {EngineError} */
   #resultOf(outcome: BatchOutcome): StatementResult {
     const result = outcome.kind === 'answered' && outcome.error !== DISGUISED ? outcome.results[0] : undefined;
+    if (result === undefined && this.#isOfStatement(outcome)) {
+      const reason = failureOf(outcome) ?? ENDED;
+      this.#failed ??= reason;
+      throw new EngineError(reason, { sessionLost: false, cause: outcome.error });
+    }
     if (result === undefined) {
       const internal: Reason = { code: 'INTERNAL', message: 'the engine answered nothing', retryable: false };
       throw this.#doomed(failureOf(outcome) ?? internal, outcome.kind === 'too-large' ? undefined : outcome.error);
@@ -199,9 +208,15 @@ export class PgBranch implements BranchSession {
     return statementResult(result);
   }
 
+  /** The transaction has failed and is still there, so that a savepoint of it is, too. */
+  #isOfStatement(outcome: BatchOutcome): outcome is Extract<BatchOutcome, { kind: 'answered' }> {
+    const isAnswered = outcome.kind === 'answered' && outcome.error !== undefined && outcome.error !== DISGUISED;
+    return isAnswered && outcome.status === 'E' && this.#wire.session.usable;
+  }
+
   /** The first reason stays: it is the one that explains the others. */
   #doomed(reason: Reason, cause: unknown): EngineError {
-    this.#doom ??= reason;
+    this.#doom ??= this.#failed ?? reason;
     return new EngineError(reason, { sessionLost: !this.#wire.session.usable, cause });
   }
 
@@ -211,7 +226,7 @@ export class PgBranch implements BranchSession {
   }
 
   async #castVote(vote: () => Promise<Vote>): Promise<Vote> {
-    const doom = this.#doom ?? (this.#ending === undefined ? undefined : ENDED);
+    const doom = this.doom ?? (this.#ending === undefined ? undefined : ENDED);
     let voted: Vote = doom === undefined ? await vote() : { kind: 'rollback', reason: doom };
     if (voted.kind === 'prepared' && this.#doom !== undefined) {
       // A rollback overtook the prepare and met its answer on the way.
@@ -227,7 +242,7 @@ export class PgBranch implements BranchSession {
 
   /** Nothing comes any more, and whether it has written is certain. */
   async #takeOver(): Promise<void> {
-    if (this.#doom !== undefined || this.#ending !== undefined || !this.#wire.begun) {
+    if (this.doom !== undefined || this.#ending !== undefined || !this.#wire.begun) {
       return;
     }
     let reason = await this.#wire.session.takeOver();
@@ -242,8 +257,8 @@ export class PgBranch implements BranchSession {
 
   async #commitOnce(): Promise<FinishResult> {
     await this.#takeOver();
-    if (this.#doom !== undefined || this.#ending !== undefined) {
-      return { kind: 'done-otherwise', proof: `rolled back: ${(this.#doom ?? ENDED).message}` };
+    if (this.doom !== undefined || this.#ending !== undefined) {
+      return { kind: 'done-otherwise', proof: `rolled back: ${(this.doom ?? ENDED).message}` };
     }
     if (!this.#wire.begun) {
       return { kind: 'done' };

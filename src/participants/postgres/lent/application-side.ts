@@ -75,14 +75,19 @@ export class ApplicationSide {
     return this.#firstError;
   }
 
-  /** A transaction that the application began is still open. */
-  get isNested(): boolean {
-    return this.#gate.depth > 0;
+  /** How many transactions of the application's own are open. */
+  get depth(): number {
+    return this.#gate.depth;
   }
 
   /** From now on the application speaks. */
   begin(): void {
     this.#speaks = true;
+  }
+
+  /** Back at a savepoint, an earlier error explains nothing any more. */
+  recovered(): void {
+    this.#firstError = undefined;
   }
 
   /** What is said on the client now is ours. */

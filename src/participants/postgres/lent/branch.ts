@@ -5,15 +5,17 @@ import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
+  ENDED_BY_APPLICATION,
   type EndedOutside,
   type LentSessionParts,
   notHere,
   ROLLED_BACK,
   rolledBackWhy,
 } from '../../lent/application-branch.ts';
-import type { OnePhaseResult } from '../../resource-manager.ts';
+import { EngineError, type OnePhaseResult } from '../../resource-manager.ts';
 import { PgBranch } from '../branch/branch.ts';
 import type { BranchHost } from '../branch/branch-wire.ts';
+import { failureOf } from '../branch/judge.ts';
 import { Footprint } from '../branch/reader.ts';
 import type { PgClient } from '../protocol/driver-insides.ts';
 import { isPgError, statementReason } from '../protocol/errors.ts';
@@ -50,6 +52,25 @@ export class LentPgBranch implements ApplicationBranch {
 
   get isActive(): boolean {
     return this.#isActive;
+  }
+
+  get failure(): Reason | undefined {
+    const { status, application } = this.#session;
+    return status === 'E' ? (application.firstError ?? ENDED_BY_APPLICATION) : undefined;
+  }
+
+  get ownDepth(): number {
+    return this.#session.application.depth;
+  }
+
+  async savepoint(texts: readonly string[]): Promise<void> {
+    const session = this.#session;
+    const steps = texts.map((text) => ({ text }));
+    const reason = failureOf(await session.run({ kind: 'steps', steps }));
+    if (reason !== undefined) {
+      throw new EngineError(reason, { sessionLost: !session.usable });
+    }
+    session.application.recovered();
   }
 
   reasonOf(error: object): Reason | undefined {

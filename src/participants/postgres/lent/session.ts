@@ -87,6 +87,11 @@ export class LentPgSession implements PgBranchSession {
     this.#listen('on');
   }
 
+  /** What the application does on the client. */
+  get application(): ApplicationSide {
+    return this.#application;
+  }
+
   get released(): Promise<void> {
     return this.#loan.released;
   }
@@ -244,7 +249,7 @@ export class LentPgSession implements PgBranchSession {
     if (this.status === 'E' && application.firstError !== undefined) {
       return application.firstError;
     }
-    if (application.isNested) {
+    if (application.depth > 0) {
       return LEFT_OPEN;
     }
     if (!application.mayHaveEnded) {
