@@ -1,4 +1,5 @@
-// Writes src/gen from proto/: the types of messages and services by proto-loader's generator, and the codecs of the messages by ours.
+// Writes src/gen from proto/: the types of messages and services by proto-loader's generator, the codecs of the messages by ours, and the
+// definition itself, so that a program finds it without a file beside it, also in a bundle.
 // Started by setup.mjs at the root of the checkout, with a new folder to write to.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -8,6 +9,8 @@ import protobuf from 'protobufjs';
 import { emitCodecs } from './codecs.ts';
 
 const FILES = ['transaction', 'participant', 'resource', 'admin'].map((name) => `concordat/v1/${name}.proto`);
+/** A status travels in the trailer of an error, not in a message of ours. */
+const TRAILER = 'concordat/v1/error_details.proto';
 /** Kept equal to the options in src/wire/proto.ts: 64-bit integers and enum values are strings, absent scalars their defaults. */
 const FLAGS = ['--defaults', '--longs=String', '--enums=String', '--oneofs', '--keepCase=false'];
 
@@ -22,10 +25,16 @@ if (status !== 0) {
 
 const root = new protobuf.Root();
 root.resolvePath = (_origin, file) => join('proto', file);
-root.loadSync(FILES).resolveAll();
+root.loadSync([...FILES, TRAILER]).resolveAll();
 const messages = (root.lookup('concordat.v1') as protobuf.Namespace).nestedArray
   .filter((one) => one instanceof protobuf.Service)
   .flatMap(({ methodsArray }) => methodsArray)
   .flatMap(({ resolvedRequestType, resolvedResponseType }) => [resolvedRequestType, resolvedResponseType])
   .filter((type) => type !== null);
 writeFileSync(join(target, 'codecs.ts'), emitCodecs(messages, { encoding: '../wire/encoding', types: '.' }));
+
+const json = JSON.stringify(root.toJSON());
+writeFileSync(
+  join(target, 'definition.ts'),
+  `// Written by \`npm run gen\` from the files in proto/. Do not edit.\nimport type { INamespace } from 'protobufjs';\n\nexport const DEFINITION = JSON.parse(${JSON.stringify(json)}) as INamespace;\n`,
+);

@@ -16,6 +16,12 @@ export function reasonOf(error: unknown): Reason {
   return { code: 'INTERNAL', message: `the adapter failed: ${String(error)}`, retryable: false };
 }
 
+/** An application has the drivers of its own databases only: they are loaded when they are first needed. */
+export function notInstalled(driver: 'pg' | 'mysql2', cause: unknown): EngineError {
+  const message = `${driver} cannot be loaded beside Concordat: run \`npm install ${driver}\``;
+  return new EngineError({ code: 'PREFLIGHT_FAILED', message, retryable: false }, { sessionLost: true, cause });
+}
+
 /** A failed statement as its application sees it: the engine's own words and numbers in the metadata. */
 export function statementError(error: unknown): CoordinatorError {
   if (error instanceof CoordinatorError) {

@@ -1,9 +1,10 @@
 // One connection at the level of packets. mysql2 connects, authenticates, encrypts and frames; what is asked and answered is
 // ours, so that several requests leave in one write and values arrive without loss.
-import { type ConnectionOptions, createConnection } from 'mysql2';
+import type { ConnectionOptions, createConnection } from 'mysql2';
 import { assert } from '../../../lib/assert.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
+import { notInstalled } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
 import { type DriverPacket, ownDriverProblem, type RawConnection } from './driver.ts';
 import { lostReason } from './errors.ts';
@@ -19,10 +20,11 @@ const FIXED: ConnectionOptions = {
 
 const LIMITS = { rows: RESULT_ROWS_MAX, bytes: RESULT_BYTES_MAX };
 
-/** `connectTimeout` of the options bounds it. @throws {EngineError} ENGINE_UNAVAILABLE; PREFLIGHT_FAILED: it is another mysql2 than ours. */
-export function connectWire(options: ConnectionOptions): Promise<Wire> {
-  return new Promise((resolve, reject) => {
-    const connection = createConnection({ ...options, ...FIXED }) as unknown as RawConnection;
+/** `connectTimeout` of the options bounds it. @throws {EngineError} ENGINE_UNAVAILABLE; PREFLIGHT_FAILED: there is no mysql2, or another than ours. */
+export async function connectWire(options: ConnectionOptions): Promise<Wire> {
+  const connect = await driver();
+  return await new Promise((resolve, reject) => {
+    const connection = connect({ ...options, ...FIXED }) as unknown as RawConnection;
     let wire: Wire | undefined;
     connection.on('error', (error) => {
       const reason = lostReason(error);
@@ -43,6 +45,15 @@ export function connectWire(options: ConnectionOptions): Promise<Wire> {
       resolve(wire);
     });
   });
+}
+
+/** Loaded when it is first needed: an application that lends connections of pg only need not have it. */
+async function driver(): Promise<typeof createConnection> {
+  try {
+    return (await import('mysql2')).createConnection;
+  } catch (cause) {
+    throw notInstalled('mysql2', cause);
+  }
 }
 
 /** Numbers what all connections send and hear, in order. No time: it tells what was heard after something else was asked. */

@@ -60,8 +60,14 @@ const METHODS = ['query', 'parse', 'bind', 'describe', 'execute', 'flush', 'clos
 const STREAM_METHODS = ['write', 'destroy', 'prependListener'];
 const RANGE = 'install pg 8.21 or later, below 9';
 
-/** The version of pg that a program's own sessions use. */
-const OWN_VERSION = (createRequire(import.meta.url)('pg/package.json') as { readonly version: string }).version;
+/** The version of pg that a program's own sessions use; in a bundle it may not be there to read. */
+function ownVersion(): string {
+  try {
+    return (createRequire(import.meta.url)('pg/package.json') as { readonly version: string }).version;
+  } catch {
+    return 'of an unknown version';
+  }
+}
 
 /** The object is a client of pg, of whatever version. */
 export function isPgClient(connection: object): connection is PgClient {
@@ -89,7 +95,7 @@ export function pgProblem(client: PgClient): string | undefined {
 export function checkOwnDriver(client: Client): void {
   const missing = missingInside(client as unknown as PgClient);
   if (missing !== undefined) {
-    throw new Error(`pg ${OWN_VERSION} has no ${missing}, which Concordat uses: ${RANGE}`);
+    throw new Error(`pg ${ownVersion()} has no ${missing}, which Concordat uses: ${RANGE}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // The way to a usable session: connected, named, set up, and asked who answers.
-import { Client, type ClientConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
+import { notInstalled } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
 import type { BatchStep } from '../protocol/batch.ts';
 import { checkOwnDriver } from '../protocol/driver-insides.ts';
@@ -37,7 +38,7 @@ const CHECK_INTERVAL = { client_connection_check_interval: '1000' };
 /** A startup parameter that a pooler does not pass on, that the server does not know, or whose value its platform does not allow. */
 const OPTIONS_REFUSED: ReadonlySet<string> = new Set(['08P01', '42704', '22023', '42501']);
 
-/** @throws {EngineError} `ENGINE_UNAVAILABLE` */
+/** @throws {EngineError} `ENGINE_UNAVAILABLE`; `PREFLIGHT_FAILED`: there is no pg. */
 export async function openSession(settings: SessionSettings): Promise<PgSession> {
   const memory = settings.startup ?? { refusesOptions: false };
   if (!memory.refusesOptions) {
@@ -64,7 +65,8 @@ async function open(settings: SessionSettings, withOptions: boolean): Promise<Pg
     idle_in_transaction_session_timeout: String(settings.idleTimeoutMs),
   };
   const options = [given.options, withOptions ? startupOptions({ ...ours, ...CHECK_INTERVAL }) : undefined];
-  const client = new Client({
+  const Driver = await driver();
+  const client = new Driver({
     ...given,
     options: options.filter((part) => part !== undefined).join(' '),
     application_name: settings.applicationName,
@@ -98,6 +100,15 @@ async function open(settings: SessionSettings, withOptions: boolean): Promise<Pg
   session.state = { ...session.state, role, settings: later };
   client.off('error', noteEarly);
   return session;
+}
+
+/** Loaded when it is first needed: an application that lends connections of mysql2 only need not have it. */
+async function driver(): Promise<typeof Client> {
+  try {
+    return (await import('pg')).default.Client;
+  } catch (cause) {
+    throw notInstalled('pg', cause);
+  }
 }
 
 /** Not every platform of the server has these; where they are refused, `fence` ends sessions instead. */
