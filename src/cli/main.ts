@@ -7,7 +7,8 @@ for (const stream of [process.stdout, process.stderr]) {
     if (stream.listenerCount('error') > 1) {
       return; // A server listens as well: its lines end here, and it does not.
     }
-    if (error.code !== 'EPIPE') {
+    // EIO: the terminal was closed.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') {
       throw error;
     }
     process.exit();

@@ -1,14 +1,17 @@
 // `concordat dev`, which `npm start` runs: a whole Concordat on this machine from nothing, a story that proves it works, and
 // then a playground that stays up.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connect } from '../client/index.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { productVersion } from '../wire/version.ts';
 import { EXIT } from '../xa/errors.ts';
-import { Cluster, type Databases, startDatabases } from './cluster.ts';
-import { Shop } from './shop.ts';
+import type { Cluster } from './cluster.ts';
+import { guardFolder } from './engines/guard.ts';
+import { showPlayground } from './playground.ts';
+import { asPlaygroundProblem, checkFree, platformNote } from './problem.ts';
+import { openScene, type Scene } from './scene.ts';
 import { sidecarsAttached, tellStory } from './story.ts';
 import { Timeline } from './timeline.ts';
 
@@ -20,65 +23,79 @@ interface DevOptions {
   /** `host:port` of the coordinator. */
   readonly listen: string;
   readonly colour: boolean;
+  /** Columns of the terminal. */
+  readonly width: number;
   readonly write: (text: string) => void;
-  /** Ends it early, in order: Ctrl-C. */
+  /** Ends it early, in order: Ctrl-C. While databases are still being fetched or started, the process has to end after it. */
   readonly signal: AbortSignal;
 }
 
-/** @returns the exit code: 0 only if every check of the story held. */
+/**
+ * @returns the exit code: 0 only if every check of the story held.
+ * @throws {PlaygroundError} this machine lacks or refuses something.
+ */
 export async function runDev(options: DevOptions): Promise<number> {
-  const { write, colour } = options;
-  const timeline = new Timeline({ write, colour, now: () => systemClock.now() });
+  try {
+    return await run(options);
+  } catch (error) {
+    throw asPlaygroundProblem(error);
+  }
+}
+
+async function run(options: DevOptions): Promise<number> {
+  const { write, colour, width } = options;
+  const timeline = new Timeline({ write, colour, width, now: () => systemClock.now() });
+  const note = platformNote(process.platform);
+  if (note !== undefined) {
+    timeline.text(note);
+  }
+  await checkFree(options.listen);
   const directory = await workDirectory(options.directory);
-  let databases: Databases | undefined;
-  let cluster: Cluster | undefined;
   const aborted = new Promise<'aborted'>((done) => {
     options.signal.addEventListener('abort', () => done('aborted'), { once: true });
   });
+  timeline.line(`Concordat ${productVersion()}`);
+  timeline.text('A transaction over two databases: all of it, or none of it.');
+  timeline.chapter('Setting the scene');
+  const opening = openScene({ directory: directory.path, listen: options.listen, timeline });
+  const scene = await Promise.race([aborted, opening]).catch(async (error: unknown) => {
+    await directory.remove();
+    throw error;
+  });
+  if (scene === 'aborted') {
+    // What is half started ends with the process, and so does the folder: their guards see to it.
+    opening.catch(() => undefined);
+    return EXIT.unexpected;
+  }
   try {
-    timeline.line(`Concordat ${productVersion()}: a transaction over two databases, all of it or none of it`);
-    timeline.chapter('Setting the scene');
-    databases = await startDatabases(directory.path, (text) => timeline.step(text));
-    const { accounts, orders, note } = databases;
-    timeline.step(
-      `${title(accounts.engine)} ${short(accounts.version)} on port ${accounts.port} keeps the customers (resource accounts)`,
-    );
-    timeline.step(
-      `${title(orders.engine)} ${short(orders.version)} on port ${orders.port} keeps their orders (resource orders)`,
-    );
-    if (note !== undefined) {
-      timeline.step(`a second PostgreSQL stands in for MariaDB: ${note}`);
-    }
-    const shop = new Shop(accounts, orders);
-    await shop.open();
-    cluster = new Cluster({ directory: directory.path, listen: options.listen, databases });
-    await cluster.startCoordinator();
-    await cluster.startSidecars();
-    timeline.step(`one coordinator on ${cluster.address} and two sidecars, each a process of its own`);
-    if ((await Promise.race([aborted, story(cluster, shop, timeline, orders.engine === 'postgresql')])) === 'aborted') {
-      return EXIT.unexpected;
-    }
-    timeline.line();
-    timeline.line(
-      timeline.failures === 0
-        ? `All ${timeline.checks} checks held.`
-        : `${timeline.failures} of ${timeline.checks} checks did not hold.`,
-    );
-    if (!options.once && timeline.failures === 0) {
-      playground(timeline, cluster, databases);
-      await keepUp(timeline, cluster, aborted);
-    }
-    return timeline.failures === 0 ? EXIT.ok : EXIT.unexpected;
+    return await play(scene, timeline, aborted, options.once);
   } finally {
     if (!options.once) {
       timeline.line('Stopping.');
     }
-    await (cluster?.stop() ?? Promise.all([databases?.accounts.stop(), databases?.orders.stop()]));
+    await scene[Symbol.asyncDispose]();
     await directory.remove();
   }
 }
 
-async function story(cluster: Cluster, shop: Shop, timeline: Timeline, twoPostgres: boolean): Promise<'told'> {
+async function play(scene: Scene, timeline: Timeline, aborted: Promise<'aborted'>, once: boolean): Promise<number> {
+  if ((await Promise.race([aborted, story(scene, timeline)])) === 'aborted') {
+    return EXIT.unexpected;
+  }
+  timeline.line();
+  timeline.line(
+    timeline.failures === 0
+      ? `All ${timeline.checks} checks held.`
+      : `${timeline.failures} of ${timeline.checks} checks did not hold.`,
+  );
+  if (!once && timeline.failures === 0) {
+    showPlayground(timeline, scene.cluster, scene.databases);
+    await keepUp(timeline, scene.cluster, aborted);
+  }
+  return timeline.failures === 0 ? EXIT.ok : EXIT.unexpected;
+}
+
+async function story({ cluster, shop, databases }: Scene, timeline: Timeline): Promise<'told'> {
   await using concordat = await connect(cluster.address, { application: 'concordat dev' });
   await sidecarsAttached(concordat);
   await tellStory({
@@ -86,30 +103,9 @@ async function story(cluster: Cluster, shop: Shop, timeline: Timeline, twoPostgr
     concordat,
     shop,
     timeline,
-    ordersPlaceholders: twoPostgres ? ['$1', '$2', '$3'] : ['?', '?', '?'],
+    ordersPlaceholders: databases.orders.engine === 'postgresql' ? ['$1', '$2', '$3'] : ['?', '?', '?'],
   });
   return 'told';
-}
-
-function playground(timeline: Timeline, cluster: Cluster, { accounts, orders }: Databases): void {
-  // In a checkout, whose machine may have an older Node, npm finds the right one.
-  const command = 'npm run -s concordat --';
-  const at =
-    cluster.address === 'localhost:7420' || cluster.address === '127.0.0.1:7420'
-      ? ''
-      : ` --coordinator ${cluster.address}`;
-  timeline.line();
-  timeline.line('It stays up until Ctrl-C:');
-  timeline.line(`  coordinator  ${cluster.address}`);
-  timeline.line(`  accounts     ${accounts.url}`);
-  timeline.line(`  orders       ${orders.url}`);
-  timeline.line();
-  timeline.line('Try, in another terminal:');
-  timeline.line(`  ${command} status${at}`);
-  timeline.line(`  ${command} resource list${at}`);
-  timeline.line(`  ${command} tx list${at}`);
-  timeline.line(`  ${command} doctor${at}`);
-  timeline.line(`  kill -9 ${cluster.coordinator.pid}     the coordinator: it is started again, and recovers`);
 }
 
 /** What is killed is started again, until Ctrl-C. */
@@ -141,13 +137,14 @@ async function workDirectory(chosen: string | undefined): Promise<WorkDirectory>
     return { path, remove: async () => undefined };
   }
   const path = await mkdtemp(join(tmpdir(), 'concordat-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
-}
-
-function title(engine: string): string {
-  return { postgresql: 'PostgreSQL', mariadb: 'MariaDB', mysql: 'MySQL' }[engine] ?? engine;
-}
-
-function short(version: string): string {
-  return version.split('-')[0] ?? version;
+  const release = guardFolder(path);
+  // Where root starts the databases they run as another user, who has to get to their folders in it. Those are their own.
+  await chmod(path, 0o711);
+  return {
+    path,
+    remove: async () => {
+      await rm(path, { recursive: true, force: true });
+      release();
+    },
+  };
 }

@@ -25,10 +25,13 @@ interface Judge {
 export class Shop {
   readonly #customers: Judge;
   readonly #orders: Judge;
+  /** SQL for the id of an order that names none. */
+  readonly #newId: string;
 
   constructor(customers: EngineServer, orders: EngineServer) {
     this.#customers = judgeOf(customers);
     this.#orders = judgeOf(orders);
+    this.#newId = orders.engine === 'postgresql' ? 'gen_random_uuid()::text' : 'uuid()';
   }
 
   /** Tables anew, one customer with a full deposit. */
@@ -38,7 +41,7 @@ export class Shop {
     await this.#customers.run(`insert into customer values (1, ${DEPOSIT})`);
     await this.#orders.run('drop table if exists customer_order');
     await this.#orders.run(
-      'create table customer_order (id varchar(64) primary key, customer_id int not null, amount bigint not null)',
+      `create table customer_order (id varchar(64) primary key default (${this.#newId}), customer_id int not null, amount bigint not null)`,
     );
   }
 

@@ -1,6 +1,8 @@
 // `concordat dev`: a whole Concordat on this machine, to try it and to see it recover.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isLoopback, parseAddress } from '../../lib/address.ts';
+import { EXIT } from '../../xa/errors.ts';
+import { CliError } from '../run/failure.ts';
 import { onRun } from '../run/globals.ts';
 
 interface DevCommandOptions {
@@ -27,20 +29,34 @@ export function defineDev(dev: Command): void {
     .addHelpText('after', '\nExample:\n  $ concordat dev --once\n');
   onRun<DevCommandOptions>(dev, async ({ console }, options) => {
     const { runDev } = await import('../../dev/dev.ts');
+    const { PlaygroundError } = await import('../../dev/problem.ts');
     const stop = new AbortController();
-    const onSignal = (): void => stop.abort();
-    process.once('SIGINT', onSignal);
-    process.once('SIGTERM', onSignal);
-    return runDev({
+    // The second one ends the process at once, and so does a reader of our output that goes away: guards clean up then.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => stop.abort());
+    }
+    const exitCode = await runDev({
       once: options.once === true,
       ...(options.directory !== undefined && { directory: options.directory }),
       listen: options.listen,
       colour: console.colored,
+      width: console.layout.width,
       write: (text) => {
         process.stdout.write(text);
       },
       signal: stop.signal,
+    }).catch((error: unknown) => {
+      throw error instanceof PlaygroundError
+        ? new CliError(
+            { reason: 'PLAYGROUND', message: error.message, advice: error.advice, exit: EXIT.unavailable },
+            error,
+          )
+        : error;
     });
+    if (stop.signal.aborted) {
+      process.exit(exitCode); // Something may still be being fetched.
+    }
+    return exitCode;
   });
 }
 

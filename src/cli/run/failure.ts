@@ -5,7 +5,7 @@ import { printable, printableJson } from '../show/escape.ts';
 import { type ExitCode, exitOf } from './exit-codes.ts';
 
 export interface CommandFailure {
-  /** From the error catalogue, or one of the command line's own: USAGE, CONFIRMATION_MISSING, NOT_AUTHENTICATED. */
+  /** From the error catalogue, or one of the command line's own: USAGE, CONFIRMATION_MISSING, NOT_AUTHENTICATED, PLAYGROUND. */
   readonly reason: string;
   readonly message: string;
   /** Further lines that belong to the message, for instance every wrong setting. */

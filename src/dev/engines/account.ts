@@ -1,5 +1,5 @@
 // Whose account a server runs under. PostgreSQL refuses to run as root, so root hands it to an unprivileged user.
-import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { run } from './run.ts';
 import { EngineUnavailableError } from './unavailable.ts';
 
@@ -15,28 +15,25 @@ export function isRoot(): boolean {
 
 /**
  * The account for PostgreSQL: `undefined` means "as ourselves"; for root it is `postgres` where that user exists, else `nobody`.
- * @throws {EngineUnavailableError} when the account has no entry in /etc/passwd, which PostgreSQL insists on.
+ * @throws {EngineUnavailableError} when the system does not know our account by name, which PostgreSQL insists on.
  */
 export async function postgresAccount(): Promise<Account | undefined> {
-  const rows = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   if (!isRoot()) {
-    const own = process.getuid?.();
-    // Accounts of a directory service are not in the file; only a container's bare number is told apart by getent.
-    const known = rows.some((row) => row[2] === String(own)) || (await isKnownElsewhere(own));
-    if (!known) {
+    if (!hasName()) {
+      const own = process.getuid?.();
       throw new EngineUnavailableError(
-        `PostgreSQL cannot run as user id ${own}, which has no entry in /etc/passwd: run \`useradd --uid ${own} concordat\` as root.`,
+        `PostgreSQL cannot run as user id ${own}, which has no name on this machine: run \`useradd --uid ${own} concordat\` as root.`,
       );
     }
     return undefined;
   }
-  const row = rows.find(([name]) => name === 'postgres') ?? rows.find(([name]) => name === 'nobody');
-  if (row === undefined) {
+  const account = (await accountOf('postgres')) ?? (await accountOf('nobody'));
+  if (account === undefined) {
     throw new EngineUnavailableError(
       'PostgreSQL cannot run as root and there is no user postgres or nobody: run `useradd --system postgres`.',
     );
   }
-  return { name: row[0] ?? '', uid: Number(row[2]), gid: Number(row[3]) };
+  return account;
 }
 
 /**
@@ -48,21 +45,33 @@ export async function mysqlAccount(): Promise<Account | undefined> {
   if (!isRoot()) {
     return undefined;
   }
-  const rows = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const row = rows.find(([name]) => name === 'mysql') ?? rows.find(([name]) => name === 'nobody');
-  if (row === undefined) {
+  const account = (await accountOf('mysql')) ?? (await accountOf('nobody'));
+  if (account === undefined) {
     throw new EngineUnavailableError(
       'MySQL and MariaDB are not run as root and there is no user mysql or nobody: run `useradd --system mysql`.',
     );
   }
-  return { name: row[0] ?? '', uid: Number(row[2]), gid: Number(row[3]) };
+  return account;
 }
 
-async function isKnownElsewhere(uid: number | undefined): Promise<boolean> {
-  return run('getent', ['passwd', String(uid)]).then(
-    () => true,
-    () => false,
-  );
+/** Also of a directory service; a container that was given a bare number has none. */
+function hasName(): boolean {
+  try {
+    return userInfo().username !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** As `id` of POSIX says: on a Mac, and with a directory service, accounts are not in /etc/passwd. */
+async function accountOf(name: string): Promise<Account | undefined> {
+  try {
+    const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
+    // A Mac's nobody is -2, and written without its sign.
+    return { name, uid: Number(uid) | 0, gid: Number(gid) | 0 };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether `account` may enter `directory` and, if asked, write to it: every parent must let it pass, too. */

@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { systemRandom } from '../../lib/random.ts';
 import { isRoot } from './account.ts';
+import { EngineUnavailableError } from './unavailable.ts';
 
 /**
  * `$CONCORDAT_CACHE`, else for root /var/cache/concordat (its home is closed to the user that runs PostgreSQL), else
@@ -19,7 +20,19 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   if (isRoot()) {
     return '/var/cache/concordat';
   }
-  return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'concordat');
+  return join(environment['XDG_CACHE_HOME'] || join(home(), '.cache'), 'concordat');
+}
+
+/** @throws {EngineUnavailableError} the system knows none for this account, and `HOME` does not say it either. */
+function home(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new EngineUnavailableError(
+      'This account has no home on this machine: set CONCORDAT_CACHE to a folder that it may write to.',
+      { cause },
+    );
+  }
 }
 
 /**

@@ -35,6 +35,11 @@ const LEFT_OUT_PATTERNS = ['./usr/share/perl*', './usr/lib/*/perl*', './usr/lib/
  * @throws {EngineUnavailableError} when this machine has no apt, or its mirror does not answer or lacks the package.
  */
 export async function unpackDebian(options: UnpackOptions): Promise<void> {
+  if (process.platform !== 'linux') {
+    throw new EngineUnavailableError(
+      `${options.packages.join(' ')} is a package of Linux: run \`docker compose up\` with the repository's compose.yaml to have it here.`,
+    );
+  }
   const state = join(options.directory, '.apt');
   await mkdir(join(state, 'lists', 'partial'), { recursive: true });
   await mkdir(join(state, 'archives', 'partial'), { recursive: true });

@@ -1,18 +1,30 @@
-// Ends a server when this process ends without saying goodbye, as after SIGKILL.
+// Cleans up when this process ends without saying goodbye, as after SIGKILL or a second Ctrl-C: servers end, temporary folders go.
 import { spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 
 // The guard waits for the pid, then for a second line. A line means that the server ended in our care; the end of the
 // pipe means that we are gone. The server is stopped first so that it cannot fork between the look at its children and
 // the kill. Children are killed as well, because one under SIGSTOP would not notice that its parent is gone. PostgreSQL's
 // System V segment (line 7 of postmaster.pid: key and id) would otherwise stay until the next boot.
-const SCRIPT = `
+// Linux tells children and folder in /proc; where there is none, as on a Mac, pgrep tells the children.
+const SERVER_SCRIPT = `
 read -r pid || exit 0
 read -r _ && exit 0
 kill -STOP "$pid" 2>/dev/null
-children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null || pgrep -P "$pid" 2>/dev/null)
 set -- $(sed -n 7p "/proc/$pid/cwd/postmaster.pid" 2>/dev/null)
 kill -KILL "$pid" $children 2>/dev/null
 [ -z "$2" ] || ipcrm -m "$2" 2>/dev/null
+`;
+
+// Servers whose own guards are just ending them may still write there.
+const FOLDER_SCRIPT = `
+read -r _ && exit 0
+tries=0
+until rm -rf -- "$1" 2>/dev/null && [ ! -e "$1" ] || [ "$tries" -ge 100 ]; do
+  tries=$((tries + 1))
+  sleep 0.1
+done
 `;
 
 interface Guard {
@@ -24,23 +36,39 @@ interface Guard {
 
 /** Starts a guard. It is made before the server, so that no moment exists in which the server is alone. */
 export function openGuard(): Guard {
-  // A session of its own keeps Ctrl-C, which goes to the whole foreground group, away from the guard.
-  const child = spawn('sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', detached: true });
-  child.on('error', () => {
-    // Without a shell the server is unguarded; it is still stopped in every orderly way.
-  });
-  child.stdin.on('error', () => {
-    // Somebody killed the guard. The server itself is unaffected.
-  });
-  child.unref();
+  const input = startGuard(SERVER_SCRIPT);
   let watching = false;
   return {
     watch(pid) {
       watching = true;
-      child.stdin.write(`${pid}\n`);
+      input.write(`${pid}\n`);
     },
     release() {
-      child.stdin.end(watching ? 'released\n' : '');
+      input.end(watching ? 'released\n' : '');
     },
   };
+}
+
+/** Removes `folder` with all that is in it when this process is gone. @returns ends that: somebody else has removed it, or keeps it. */
+export function guardFolder(folder: string): () => void {
+  const input = startGuard(FOLDER_SCRIPT, folder);
+  return () => input.end('released\n');
+}
+
+/** Its standard input: a line tells it that we live, its end that we do not. */
+function startGuard(script: string, ...args: readonly string[]): Writable {
+  // A session of its own keeps Ctrl-C, which goes to the whole foreground group, away from the guard.
+  const child = spawn('sh', ['-c', script, 'guard', ...args], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+    detached: true,
+  });
+  child.on('error', () => {
+    // Without a shell nothing is guarded; it still ends in every orderly way.
+  });
+  child.stdin.on('error', () => {
+    // Somebody killed the guard. What it guards is unaffected.
+  });
+  child.unref();
+  return child.stdin;
 }

