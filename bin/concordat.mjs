@@ -10,7 +10,8 @@ if (major < 24 || (major === 24 && minor < 11)) {
   process.exitCode = 2;
 } else {
   const { existsSync } = await import('node:fs');
-  const built = new URL('../dist/cli/main.js', import.meta.url);
+  // In a checkout the source, whatever was built from an older one; the package and the image have only what was built.
   const source = new URL('../src/cli/main.ts', import.meta.url);
-  await import(existsSync(built) ? built.href : source.href);
+  const built = new URL('../dist/cli/main.js', import.meta.url);
+  await import(existsSync(source) ? source.href : built.href);
 }

@@ -1,7 +1,7 @@
 // The same order as statements that are all known beforehand: they and the commit leave at once, and no answer is awaited on the way.
 //
 //   npm start                       # in another terminal
-//   node examples/one-shot.ts       # or: node examples/one-shot.ts <coordinator>
+//   npm run example one-shot        # or: npm run example one-shot -- <coordinator>
 import { randomUUID } from 'node:crypto';
 import { connect, ResultsLostError } from '../src/client/index.ts';
 

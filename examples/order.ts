@@ -1,9 +1,9 @@
 // An order: charge the customer in one database, record it in another. All of it or none of it.
 //
 //   npm start                       # in another terminal: two databases, a coordinator, two sidecars
-//   node examples/order.ts          # or: node examples/order.ts <coordinator>
+//   npm run example order           # or: npm run example order -- <coordinator>
 //
-// In a project of yours the import is from 'concordat/client'.
+// In a project of yours the import is from 'concordat-client'.
 import { randomUUID } from 'node:crypto';
 import {
   type Concordat,
@@ -15,9 +15,10 @@ import {
 
 const PRICE = 25;
 
+/** @returns the id of the transaction. */
 async function placeOrder(concordat: Concordat): Promise<string> {
   const id = randomUUID();
-  await concordat.transaction(
+  return await concordat.transaction(
     async (tx) => {
       // Two databases, so the statements run side by side. `last`: each branch is prepared in the same round trip.
       await Promise.all([
@@ -30,16 +31,16 @@ async function placeOrder(concordat: Concordat): Promise<string> {
             last: true,
           }),
       ]);
+      return tx.gtrid;
     },
     // A deadlock, a lost connection or a restarted coordinator is worth a second try; a constraint is not.
     { timeoutMs: 10_000, retries: 3 },
   );
-  return id;
 }
 
 await using concordat = await connect(process.argv[2] ?? 'localhost:7420', { application: 'examples/order' });
 try {
-  console.log(`order ${await placeOrder(concordat)} is placed and paid`);
+  console.log(`an order is placed and paid, by transaction ${await placeOrder(concordat)}`);
 } catch (error) {
   process.exitCode = 1;
   if (error instanceof TransactionRolledBackError) {

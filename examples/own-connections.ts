@@ -1,7 +1,7 @@
 // The same order with the application's own database connections: no sidecar in between, and any query builder or ORM fits.
 //
 //   npm start                       # in another terminal; it prints where the databases are
-//   node examples/own-connections.ts <url of accounts> <url of orders> [<coordinator>]
+//   npm run example own-connections -- <url of accounts> <url of orders> [<coordinator>]
 import { randomUUID } from 'node:crypto';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
@@ -9,7 +9,7 @@ import { connect } from '../src/client/index.ts';
 
 const [accountsUrl, ordersUrl, coordinator = 'localhost:7420'] = process.argv.slice(2);
 if (accountsUrl === undefined || ordersUrl === undefined) {
-  throw new Error('usage: node examples/own-connections.ts <postgresql://…> <mysql://…> [<coordinator>]');
+  throw new Error('usage: npm run example own-connections -- <postgresql://…> <mysql://…> [<coordinator>]');
 }
 const accounts = new pg.Client({ connectionString: accountsUrl });
 await accounts.connect();

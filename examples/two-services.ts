@@ -1,7 +1,7 @@
 // One transaction over two services: the order service begins it, the payment service joins it over HTTP, and only the first commits.
 //
 //   npm start                       # in another terminal
-//   node examples/two-services.ts   # or: node examples/two-services.ts <coordinator>
+//   npm run example two-services    # or: npm run example two-services -- <coordinator>
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,7 +1,7 @@
 // A client without the SDK: the proto files, unary calls, plain JavaScript. What it does, any language with gRPC can do.
 //
 //   npm start                       # in another terminal
-//   node examples/unary-client.mjs  # or: node examples/unary-client.mjs <coordinator>
+//   npm run example unary-client    # or: npm run example unary-client -- <coordinator>
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';

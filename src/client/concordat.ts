@@ -61,6 +61,7 @@ export class Concordat implements AsyncDisposable {
   readonly #beginner: Beginner = { beginWhenReady: (options) => this.#beginWhenReady(options) };
   #closing: Promise<void> | undefined;
 
+  /** @internal */
   constructor(parts: ClientParts) {
     this.#parts = { ...parts, transact: (statements, options) => this.transact(statements, options) };
   }

@@ -1,4 +1,4 @@
-// `concordat/client`: what applications import, and nothing else.
+// The package `concordat-client` (packages/client): what applications import, and nothing else.
 export type { Concordat, ResourceInfo, WaitOptions } from './concordat.ts';
 export { connect } from './connect.ts';
 export { CONTEXT_KEY } from './public/context.ts';

@@ -8,10 +8,13 @@ import { DEPOSIT } from '../../src/dev/shop.ts';
 import { settled, useSystem } from '../e2e/system.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../examples');
+const SCRIPT = resolve(import.meta.dirname, '../../scripts/example.mjs');
 const pair = useSystem('mariadb');
 
+/** As `npm run example` does it. */
 async function run(file: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [resolve(FOLDER, file), ...args], { timeout: 20_000 });
+  const name = file.replace(/\.\w+$/, '');
+  const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, name, ...args], { timeout: 20_000 });
   return stdout;
 }
 
@@ -28,6 +31,19 @@ const EXAMPLES: Readonly<Record<string, { readonly args: () => readonly string[]
   },
   'unary-client.mjs': { args: () => [pair.system.cluster.address], says: /OUTCOME_COMMITTED/ },
 };
+
+test('without a name, or with a wrong one, the command lists them', async () => {
+  const names = Object.keys(EXAMPLES).map((file) => file.replace(/\.\w+$/, ''));
+  await expect(run('', [])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('npm run example order'),
+  });
+  const wrong = run('ordr.ts', []);
+  await expect(wrong).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('There is no example ordr') });
+  for (const name of names) {
+    await expect(wrong).rejects.toMatchObject({ stderr: expect.stringContaining(name) });
+  }
+});
 
 test('every example is run here', () => {
   const files = readdirSync(FOLDER).filter((name) => /\.(?:ts|mjs)$/.test(name));

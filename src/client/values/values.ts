@@ -31,7 +31,7 @@ const UINT64_MAX = 2n ** 64n - 1n;
 /** The name of a column of 64 bits at MySQL and MariaDB: beyond the wire's signed integer, its values travel as decimals. */
 const UNSIGNED_TYPE = 'LONGLONG';
 
-/** @throws {TypeError} naming the parameter's position, for a value that no database could be given. */
+/** @internal @throws {TypeError} naming the parameter's position, for a value that no database could be given. */
 export function encodeParameters(
   sql: string,
   parameters: readonly Parameter[],
@@ -138,7 +138,7 @@ export function checkArrays(sql: string, parameters: readonly Parameter[], engin
   }
 }
 
-/** One object for each row, by column name; of two columns with one name the later counts. */
+/** @internal One object for each row, by column name; of two columns with one name the later counts. */
 export function decodeRows(
   columns: readonly { readonly name: string; readonly type?: string }[],
   rows: readonly WireRow[],
