@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Started, start } from '../support/started.ts';
 import { bytesOf, emptyProject, node22, npm, pack, ROOT, readJson, run, write } from './empty-project.ts';
 
-const BUNDLER = join('node_modules', 'esbuild', 'bin', 'esbuild');
+const BUNDLER = join('node_modules', '.bin', 'esbuild');
 const CLIENT_BYTES_MAX = 15_000_000;
 /** As package.json says: the oldest of each range. */
 const OLDEST_DRIVERS = ['pg@8.21.0', 'mysql2@3.20.0'];
@@ -203,7 +203,7 @@ describe('on the playground of `npx concordat dev`', () => {
       // What grpc-js requires is CommonJS, which an ES module of Node has no `require` for.
       const banner = "--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
       const all = [...options, ...(format === 'esm' ? [banner] : []), '--log-level=error', `--outfile=${bundle}`];
-      await run(process.execPath, [join(shop, BUNDLER), 'to-bundle.mjs', ...all], shop);
+      await run(join(shop, BUNDLER), ['to-bundle.mjs', ...all], shop);
       expect(await run(path(), [bundle, address], dirname(bundle))).toMatch(/committed/);
     });
 

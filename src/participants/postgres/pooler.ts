@@ -11,12 +11,22 @@ const TURNS = 4;
 
 /** @throws {EngineError} */
 export async function poolerBetween(open: () => Promise<PgSession>, timeoutMs: number): Promise<Pooler> {
-  await using opened = new AsyncDisposableStack();
-  const next = async (): Promise<PgSession> => {
-    const session = await open();
-    opened.defer(() => session.close());
-    return session;
-  };
+  // No AsyncDisposableStack: this runs in applications, too, on a Node 22, which has none.
+  const opened: PgSession[] = [];
+  try {
+    return await askedThrough(async () => {
+      const session = await open();
+      opened.push(session);
+      return session;
+    }, timeoutMs);
+  } finally {
+    for (const session of opened.reverse()) {
+      await session.close();
+    }
+  }
+}
+
+async function askedThrough(next: () => Promise<PgSession>, timeoutMs: number): Promise<Pooler> {
   const first = await next();
   // The connection's cancel key carries the process that took it, or whatever the pooler made up.
   if (first.wirePid === first.backend.pid) {

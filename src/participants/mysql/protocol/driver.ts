@@ -28,8 +28,8 @@ export interface RawCommand {
 export interface RawConnection {
   readonly threadId: number;
   readonly stream: Socket;
-  /** MariaDB says more of each column, because mysql2 has asked for it. */
-  readonly _mariadbExtendedMetadata: boolean;
+  /** MariaDB says more of each column, because mysql2 has asked for it. Absent before 3.23, which does not ask. */
+  readonly _mariadbExtendedMetadata?: boolean;
   sequenceId: number;
   addCommand(command: RawCommand): void;
   write(bytes: Buffer): void;
@@ -105,8 +105,9 @@ type Shape = Readonly<Record<string, 'function' | 'object' | 'number' | 'boolean
 const BOTH: Shape = { addCommand: 'function', destroy: 'function', on: 'function', threadId: 'number' };
 const OWN: Shape = {
   ...BOTH,
-  ...{ write: 'function', stream: 'object', sequenceId: 'number', _mariadbExtendedMetadata: 'boolean' },
+  ...{ write: 'function', stream: 'object', sequenceId: 'number' },
 };
+const EXTENDED: Shape = { _mariadbExtendedMetadata: 'boolean' };
 const LENT: Shape = { ...BOTH, query: 'function', off: 'function', config: 'object' };
 const COMMAND: Shape = {
   ...{
@@ -121,10 +122,17 @@ const COMMAND: Shape = {
 };
 const PACKET: Shape = { isError: 'function', isEOF: 'function', eofStatusFlags: 'function' };
 
+/** Whether this mysql2 may ask MariaDB for more of each column: one that does, and does not say so, would be misread. */
+function asksForMore(version: string | undefined): boolean {
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
+  return version === undefined || major !== 3 || minor >= 23;
+}
+
 /** Why a connected connection of our own cannot be used; undefined: it can. */
 export function ownDriverProblem(connection: object): string | undefined {
-  const lacking = lackingIn(connection, OWN);
-  return lacking === undefined ? undefined : lacks(versionOf(connection), lacking, OWN_DRIVER);
+  const version = versionOf(connection);
+  const lacking = lackingIn(connection, asksForMore(version) ? { ...OWN, ...EXTENDED } : OWN);
+  return lacking === undefined ? undefined : lacks(version, lacking, OWN_DRIVER);
 }
 
 /** Why an application's connection cannot be lent, as far as that is seen without asking anything on it; undefined: it can. */

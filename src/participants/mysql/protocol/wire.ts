@@ -116,7 +116,7 @@ export class Wire {
       return Promise.reject(new EngineError(this.#lost, { sessionLost: true }));
     }
     return new Promise((resolve, reject) => {
-      const extended = this.#connection._mariadbExtendedMetadata;
+      const extended = this.#connection._mariadbExtendedMetadata === true;
       const exchange = new Exchange(requests, { extended, limits: LIMITS });
       this.#fail = reject;
       moment += 1;
