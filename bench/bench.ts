@@ -31,7 +31,8 @@ Transfers between two databases: Concordat against two-phase commit by hand, in 
                     last         Concordat, the statement marked as the branch's last one
                     one-shot     Concordat, statements and commit sent at once, nothing awaited on the way
                     in-app       Concordat, on the application's own connections
-                    in-app-last  the same, prepared by the application, the vote unasked
+                    pool         the same by concordat.pool(): the pools are asked, and what they lend takes part
+                    in-app-last  in-app, prepared by the application, the vote unasked
   --sidecars S    one: both sidecars are one process (default); each: each is one
   --peer COMMAND  another transaction manager that answers \`run CLIENTS SECONDS\` on its standard input
   --clients N,N   concurrent clients, default 8,32,64

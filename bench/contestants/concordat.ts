@@ -90,6 +90,45 @@ export function inApp(
   };
 }
 
+/** The same where the application asks its pools, which take part by themselves. */
+export function pooled(
+  concordat: Concordat,
+  servers: Servers,
+  clients: number,
+  options: TransactionOptions = {},
+): Contestant {
+  const halves = [
+    pool(concordat, 'accounts', servers[0], -1, clients),
+    pool(concordat, 'orders', servers[1], 1, clients),
+  ];
+  return {
+    name: 'pool',
+    transfer: (...ids) =>
+      concordat.transaction(async () => {
+        const updates = await Promise.allSettled(halves.map(({ update }, index) => update(ids[index] ?? 0)));
+        const failed = updates.find((result) => result.status === 'rejected');
+        if (failed !== undefined) {
+          throw failed.reason;
+        }
+      }, options),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(halves.map(({ close }) => close()));
+    },
+  };
+}
+
+function pool(concordat: Concordat, resource: string, server: Database, amount: 1 | -1, clients: number) {
+  const text = updateText(server.engine, amount);
+  if (server.engine === 'postgresql') {
+    const own = new pg.Pool({ connectionString: server.url, max: clients, idleTimeoutMillis: 0 });
+    const taking = concordat.pool(resource, own);
+    return { update: (id: number): Promise<unknown> => taking.query(text, [id]), close: () => own.end() };
+  }
+  const own = mysql.createPool({ uri: server.url, connectionLimit: clients, multipleStatements: true });
+  const taking = concordat.pool(resource, own);
+  return { update: (id: number): Promise<unknown> => taking.execute(text, [id]), close: () => own.end() };
+}
+
 interface Lent {
   readonly connection: object;
   readonly update: (id: number) => Promise<unknown>;

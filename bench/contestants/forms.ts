@@ -5,7 +5,7 @@ import type { Contestant } from '../contestant.ts';
 import { type Database, openSide } from '../sides.ts';
 import type { Site } from '../site.ts';
 import { batched, local, raw, rawWithEvidence } from './by-hand.ts';
-import { inApp, oneShot, sidecars } from './concordat.ts';
+import { inApp, oneShot, pooled, sidecars } from './concordat.ts';
 import { openDecisions } from './decisions.ts';
 
 export const FORMS = [
@@ -17,6 +17,7 @@ export const FORMS = [
   'last',
   'one-shot',
   'in-app',
+  'pool',
   'in-app-last',
 ] as const;
 export type Form = (typeof FORMS)[number];
@@ -52,6 +53,7 @@ export function enterForms(forms: readonly Form[], stage: Stage, stack: AsyncDis
     last: () => sidecars(concordat, servers, true, options),
     'one-shot': () => oneShot(concordat, servers, options),
     'in-app': () => inApp(concordat, servers, clients, false, options),
+    pool: () => pooled(concordat, servers, clients, options),
     'in-app-last': () => inApp(concordat, servers, clients, true, options),
   };
   const contestants = new Map<Form, Contestant>();

@@ -2,18 +2,22 @@
 
 import { within } from '../lib/wait.ts';
 import { type Gtrid, parseGtrid } from '../xa/xid.ts';
+import { transactionalPool } from './pool/pool.ts';
 import { parseContext } from './public/context.ts';
 import { type BranchIdentity, ConcordatError } from './public/errors.ts';
 import {
+  type BeginOptions,
   checkBranchStart,
   checkScopeOptions,
   checkTransactionOptions,
+  type JoiningOptions,
   type JoinOptions,
   type Propagation,
   type RunOptions,
   type ScopeOptions,
   type TransactionOptions,
 } from './public/options.ts';
+import type { ConnectionPool, ConnectionPoolOptions } from './public/pool.ts';
 import type {
   OneShotStatement,
   Transaction,
@@ -45,15 +49,6 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Begins {
-  readonly propagation?: 'requires-new';
-  readonly rollbackOn?: (error: unknown) => boolean;
-}
-
-interface Joins {
-  readonly propagation: 'required' | 'nested' | 'mandatory';
-}
-
 /** Made by `connect`. Share one in each process; it reconnects by itself until it is closed. */
 export class Concordat implements AsyncDisposable {
   readonly #parts: TransactionParts;
@@ -75,8 +70,8 @@ export class Concordat implements AsyncDisposable {
    * @throws {ConcordatError} CONNECTION_LOST: nothing was begun. TRANSACTION_REQUIRED, TRANSACTION_PRESENT, as `propagation` says.
    * @throws {RangeError} an option is out of range. {TypeError} a scope that joins wants what the transaction does not have.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T> | T, options?: RunOptions & Begins): Promise<T>;
-  transaction<T>(work: (tx: TransactionWork) => Promise<T> | T, options: ScopeOptions & Joins): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T> | T, options?: BeginOptions): Promise<T>;
+  transaction<T>(work: (tx: TransactionWork) => Promise<T> | T, options: JoiningOptions): Promise<T>;
   transaction<T>(work: (tx: TransactionWork | undefined) => Promise<T> | T, options: ScopeOptions): Promise<T>;
   transaction<T>(work: (tx: never) => Promise<T> | T, options: ScopeOptions = {}): Promise<T> {
     return this.#scoped(work as ScopedFunction<T>, options, 'requires-new');
@@ -107,6 +102,17 @@ export class Concordat implements AsyncDisposable {
       throw new TypeError('within() wants a transaction that begin() or join() of this client gave');
     }
     return this.#parts.ambient.inside({ tx, level: tx.root }, work);
+  }
+
+  /**
+   * Makes of the application's pool, of `pg` or of `mysql2` in either flavour, one whose connections take part: within a transaction, all
+   * who ask it share the one connection that the transaction has at `resource`, enlisted when it is first asked for. Their own BEGIN,
+   * COMMIT and ROLLBACK are savepoints, and what they give back its pool gets when the transaction has ended. Outside of a transaction it
+   * is the pool itself. docs/orm.md has a recipe for each common ORM.
+   * @throws {TypeError} no pool of one of the two. What it lends throws as `Transaction.enlist`, and TXN_STATE after the end.
+   */
+  pool<P extends ConnectionPool>(resource: string, pool: P, options: ConnectionPoolOptions = {}): P {
+    return transactionalPool(this.#parts.ambient, resource, pool, options);
   }
 
   #scoped<T>(work: ScopedFunction<T>, options: ScopeOptions, usual: Propagation): Promise<T> {

@@ -14,8 +14,10 @@ export {
   TransactionRolledBackError,
 } from './public/errors.ts';
 export type {
+  BeginOptions,
   BranchStart,
   ConnectOptions,
+  JoiningOptions,
   JoinOptions,
   Logger,
   Propagation,
@@ -23,6 +25,7 @@ export type {
   ScopeOptions,
   TransactionOptions,
 } from './public/options.ts';
+export type { ConnectionPool, ConnectionPoolOptions } from './public/pool.ts';
 export type { Column, QueryResult, Resource, ResultRow, StatementOptions } from './public/resource.ts';
 export type { JsonValue, NamedLock, OnceOptions, OnceResult, OnceValue } from './public/tables.ts';
 export type {

@@ -16,6 +16,7 @@ export interface Beginner {
 
 interface RunTransaction extends Transaction, ScopedTransaction {
   nested: ScopedTransaction['nested'];
+  enlist: ScopedTransaction['enlist'];
   /** A driver's error on an enlisted connection is none of ours, and says all the same that the work may be done again. */
   isRetryable(error: unknown): boolean;
 }

@@ -69,6 +69,16 @@ export interface ScopeOptions extends RunOptions {
   readonly rollbackOn?: (error: unknown) => boolean;
 }
 
+/** Of a scope that always has a transaction of its own. */
+export interface BeginOptions extends ScopeOptions {
+  readonly propagation?: 'requires-new';
+}
+
+/** Of a scope that always has a transaction, maybe one that another service began. */
+export interface JoiningOptions extends ScopeOptions {
+  readonly propagation: 'required' | 'nested' | 'mandatory';
+}
+
 export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
 export const OUTCOME_TIMEOUT_DEFAULT_MS = 30_000;
 /** A participant and the coordinator end an overdue transaction on their own; the client's clock only catches their silence. */

@@ -2,9 +2,17 @@
 // nobody awaits: that finds its transaction ended, and is refused.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TransactionOptions } from '../public/options.ts';
-import type { TransactionWork } from '../public/transaction.ts';
+import type { EnlistedConnection, TransactionWork } from '../public/transaction.ts';
 import type { Level } from './level.ts';
 import type { RollbackOn } from './rollback-on.ts';
+
+/** What a pool that lends the connection on has to know of it. */
+export interface PooledConnection extends EnlistedConnection {
+  /** How many transactions of the application's own are open on it. */
+  readonly ownDepth: number;
+  /** Resolves when the connection is the application's again, or is gone. */
+  readonly released: Promise<void>;
+}
 
 /** A transaction as scopes see it, whoever began it. */
 export interface ScopedTransaction extends TransactionWork {
@@ -16,6 +24,8 @@ export interface ScopedTransaction extends TransactionWork {
   readonly startOptions: TransactionOptions;
   /** Milliseconds from begin to decision; undefined: the service that began it knows. */
   readonly timeoutMs: number | undefined;
+  /** As `Transaction.enlist`, with what a pool has to know of it. */
+  enlist(resource: string, connection: object): Promise<PooledConnection>;
   /** As `TransactionWork.nested`; an error that `rollbackOn` lets pass is thrown, and its work kept. */
   nested<T>(work: () => Promise<T> | T, rollbackOn?: RollbackOn): Promise<T>;
   /** A scope that joined has failed, so that the whole can only be rolled back: its commit fails with `error` as the cause. */

@@ -63,6 +63,6 @@ export function ended({ gtrid }: { readonly gtrid: string }, { parent }: Level):
   const what = parent === undefined ? `The transaction ${gtrid}` : `The nested scope of ${gtrid}`;
   return new ConcordatError(
     `${what} that this was started in has ended. Next: await all work of a scope before it returns; with 'requires-new' work may go on in a transaction of its own.`,
-    { code: 'TXN_STATE', retryable: false },
+    { code: 'TXN_STATE', retryable: false, gtrid },
   );
 }

@@ -8,7 +8,8 @@ import type { Gtrid, Xid } from '../../xa/xid.ts';
 import { parseBqual } from '../../xa/xid.ts';
 import { type BranchIdentity, inTransaction } from '../public/errors.ts';
 import { type BranchStart, checkBranchStart } from '../public/options.ts';
-import type { EnlistedConnection, EnlistOptions } from '../public/transaction.ts';
+import type { EnlistOptions } from '../public/transaction.ts';
+import type { PooledConnection } from '../scope/ambient.ts';
 import type { Level } from '../scope/level.ts';
 import { refuseOver } from '../scope/nested.ts';
 import { enlistedFailure, enlistingFailure } from '../session/failures.ts';
@@ -37,14 +38,6 @@ interface EnlistHow {
 
 type OutsideBranch = EndedOutside & BranchName;
 
-/** What a pool that lends the connection on has to know of it. */
-export interface EnlistedBranch extends EnlistedConnection {
-  /** How many transactions of the application's own are open on it. */
-  readonly ownDepth: number;
-  /** Resolves when the connection is the application's again, or is gone. */
-  readonly released: Promise<void>;
-}
-
 export class EnlistedConnections {
   readonly #parts: ClientParts;
   readonly #gtrid: Gtrid;
@@ -68,7 +61,7 @@ export class EnlistedConnections {
     resource: string,
     connection: object,
     { options, start, name, endsWithPrepare }: EnlistHow,
-  ): Promise<EnlistedBranch> {
+  ): Promise<PooledConnection> {
     if (typeof resource !== 'string') {
       throw new TypeError('enlist() wants the name of a resource first, and then a connection');
     }

@@ -8,8 +8,8 @@ import { ConcordatError } from '../public/errors.ts';
 import { type JoinOptions, OVERDUE_GRACE_MS } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
-import type { EnlistedConnection, EnlistOptions, TransactionStatus, TransactionWork } from '../public/transaction.ts';
-import type { ScopedTransaction } from '../scope/ambient.ts';
+import type { EnlistOptions, TransactionStatus, TransactionWork } from '../public/transaction.ts';
+import type { PooledConnection, ScopedTransaction } from '../scope/ambient.ts';
 import type { Level } from '../scope/level.ts';
 import { runNested } from '../scope/nested.ts';
 import type { RollbackOn } from '../scope/rollback-on.ts';
@@ -101,7 +101,7 @@ export class JoinedTransaction implements TransactionWork, ScopedTransaction {
     return this.#uses.guard(this.#branches.get(name));
   }
 
-  async enlist(resource: string, connection: object, options: EnlistOptions = {}): Promise<EnlistedConnection> {
+  async enlist(resource: string, connection: object, options: EnlistOptions = {}): Promise<PooledConnection> {
     const { failure } = this.#work;
     if (failure !== undefined) {
       throw failure.error;

@@ -10,12 +10,11 @@ import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/ta
 import type {
   CommitResult,
   CompletionOutcome,
-  EnlistedConnection,
   EnlistOptions,
   Transaction,
   TransactionStatus,
 } from '../public/transaction.ts';
-import type { ScopedTransaction } from '../scope/ambient.ts';
+import type { PooledConnection, ScopedTransaction } from '../scope/ambient.ts';
 import type { Level } from '../scope/level.ts';
 import { runNested } from '../scope/nested.ts';
 import type { RollbackOn } from '../scope/rollback-on.ts';
@@ -122,7 +121,7 @@ export class OwnTransaction implements Transaction, ScopedTransaction, LinkedTra
     return this.#uses.guard(this.#branches.get(name));
   }
 
-  async enlist(resource: string, connection: object, options: EnlistOptions = {}): Promise<EnlistedConnection> {
+  async enlist(resource: string, connection: object, options: EnlistOptions = {}): Promise<PooledConnection> {
     const { failure } = this.#work;
     if (failure !== undefined) {
       throw failure.error;

@@ -1,0 +1,5 @@
+// Parts of a transaction on PostgreSQL and MySQL.
+import { useSystem } from '../e2e/system.ts';
+import { nestedFacts } from './nested-facts.ts';
+
+nestedFacts(useSystem('mysql'));

@@ -1,0 +1,5 @@
+// Pools of pg and of mysql2 in a transaction, with MySQL.
+import { useSystem } from '../e2e/system.ts';
+import { poolFacts } from './pool-facts.ts';
+
+poolFacts(useSystem('mysql'));
