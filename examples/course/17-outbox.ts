@@ -62,7 +62,7 @@ export async function relay(concordat: Concordat, send: (message: Message) => Pr
   }
 }
 
-/** A receiver that takes each message once, by its id. One with a database keeps the ids in a table, in the transaction of its own work. */
+/** A receiver that takes each message once, by its id. One with a database uses `tx.once`, see lesson 12. */
 export class Mailbox {
   readonly texts = new Map<string, string>();
   /** How often a message came that it had. */
