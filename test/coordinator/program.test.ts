@@ -192,7 +192,7 @@ describe('/readyz?verbose', () => {
     });
     const program = await runCoordinator(config, { clock: systemClock, random: systemRandom, logger: events });
     closing.use(program);
-    const accounts = closing.use(new ScriptedParticipant(program.address, 'accounts'));
+    const accounts = closing.use(new ScriptedParticipant(program.address, 'accounts')).beat(500);
     const orders = closing.use(new ScriptedParticipant(program.address, 'orders'));
     await eventually('both are attached', () => events.named('participant-attached').length === 2);
     const ready = async (): Promise<[number, string]> => {
@@ -201,7 +201,9 @@ describe('/readyz?verbose', () => {
     };
     expect(await ready()).toEqual([200, '[+] coordinator: serves\n[+] accounts: answers\n[+] orders: answers\nok\n']);
     const trouble = { code: 'ENGINE_UNAVAILABLE', message: 'connect ECONNREFUSED 10.0.0.7:3306', retryable: true };
-    orders.send({ heartbeat: { trouble } });
+    // Again and again, so that it is not taken for dead.
+    const beating = setInterval(() => orders.send({ heartbeat: { trouble } }), 500);
+    closing.defer(() => clearInterval(beating));
     accounts.cut();
     await eventually('accounts is away, and orders refused', async () => {
       const [status, text] = await ready();
