@@ -177,5 +177,5 @@ it('quiet hides messages and keeps data and warnings', async () => {
     GetLogStatus: () => logStatus({ protocolVersion: 9 }),
   });
   expect(stdout).toContain(ID);
-  expect(stderr).toMatch(/^Warning: The coordinator is .*\n$/);
+  expect(stderr).toMatch(/^Warning: The coordinator is .*\nWarning: Nobody speaks for orders .*\n$/);
 });
