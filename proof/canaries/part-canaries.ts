@@ -161,7 +161,7 @@ export const PART_CANARIES: readonly Canary[] = [
     breaks: ['D4'],
     patches: [
       {
-        file: 'src/coordinator/driver/desk.ts',
+        file: 'src/coordinator/reports/reports.ts',
         find: '    this.#parts.unreached.attached(link);\n',
         put: '',
       },

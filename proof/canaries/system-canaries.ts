@@ -47,7 +47,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
       {
         // As it may have been before the deadline was taken off: only a failed force has this effect here.
-        file: 'src/coordinator/driver/timers.ts',
+        file: 'src/coordinator/driver/waiting.ts',
         find: '    this.#replace(transaction, delayMs, () => {\n',
         put: "    this.#replace(transaction, delayMs, () => {\n      if (transaction.state.kind === 'deciding') return;\n",
       },

@@ -115,7 +115,7 @@ export const VOTE_CANARIES: readonly Canary[] = [
         put: `${DECIDE}, { kind: 'answer', level: 'decided' }`,
       },
       {
-        file: 'src/coordinator/driver/answers.ts',
+        file: 'src/coordinator/engine/state.ts',
         find: "    case 'committing':\n      return damageIn(",
         put: "    case 'deciding':\n    case 'committing':\n      return damageIn(",
       },

@@ -1,10 +1,9 @@
 // Every state of the coordinator that turns up, with a number, and every step that was made from it, made once.
 
 import { isDeepStrictEqual } from 'node:util';
-import { outcomeOf } from '../../src/coordinator/driver/answers.ts';
 import type { Effect } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
-import { presumedIn, type State } from '../../src/coordinator/engine/state.ts';
+import { outcomeOf, presumedIn, type State } from '../../src/coordinator/engine/state.ts';
 import { AssertionError } from '../../src/lib/assert.ts';
 import { formatEvidence } from '../../src/xa/evidence.ts';
 import { canonical, keyOf } from './canonical.ts';

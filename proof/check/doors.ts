@@ -50,11 +50,12 @@ export function started(unfinished: readonly LogRecord[]): {
       { effects = [] }: { readonly effects?: readonly Effect[] },
     ): HeldTransaction => {
       admitted.set(gtrid, { state, effects });
-      return { operatorAction: false } as HeldTransaction;
+      return {} as HeldTransaction;
     },
   };
   const log = { recovered: { unfinished, resources: [] } } as unknown as Log;
-  recover({ log, driver, unreadable, directory: { register: ignore }, logger: SILENT });
+  const transactions = { noteUnreadable: (gtrid: Gtrid) => void unreadable.add(gtrid) };
+  recover({ log, driver, transactions, directory: { register: ignore }, logger: SILENT });
   return { admitted, unreadable };
 }
 

@@ -8,11 +8,15 @@ import { PARTICIPANTS_MAX } from '../xa/limits.ts';
 import { ApplicationApi } from './applications/application-api.ts';
 import { ClientSessions } from './applications/client-session.ts';
 import { Operations } from './applications/operations.ts';
+import { Calls } from './calls/calls.ts';
 import { Directory } from './calls/directory.ts';
+import { EvidenceRows } from './calls/evidence-rows.ts';
+import { UnreachedBranches } from './calls/unreached.ts';
 import { Driver } from './driver/driver.ts';
 import { Leases } from './driver/leases.ts';
 import { recover, registerKnown } from './driver/recovery.ts';
-import type { Registry } from './driver/registry.ts';
+import { Registry } from './driver/registry.ts';
+import { isAccountedFor } from './driver/traces.ts';
 import type { Holder } from './driver/transaction.ts';
 import { Places } from './edge/places.ts';
 import type { Alarm } from './identity/alarm.ts';
@@ -46,6 +50,8 @@ export interface Core {
   readonly copy: LogCopy;
   readonly alarms: () => readonly Alarm[];
   readonly driver: Driver;
+  /** What participants were asked, and have not answered. */
+  readonly calls: Calls;
   /** Those that are held. */
   readonly transactions: Registry;
   readonly directory: Directory;
@@ -63,17 +69,23 @@ export function openCore(options: CoreOptions): Core {
   const { identity, epoch } = log.recovered;
   const now = (): number => clock.now();
   const directory = new Directory();
-  const driver = new Driver({ log, clock, random, directory, logger, outcomesMax });
-  const { transactions, desk } = driver;
+  const transactions = new Registry(outcomesMax);
+  const evidence = new EvidenceRows(directory, clock, (row) => isAccountedFor(row, log, transactions));
+  const calls: Calls = new Calls(directory, clock, (gtrid, event) => driver.heard(gtrid, event));
+  const unreached = new UnreachedBranches(calls);
+  const driver = new Driver({
+    ...{ log, clock, random, directory, logger },
+    ...{ transactions, calls, evidence, unreached },
+  });
   const leases = new Leases(identity, epoch);
   const operations = new Operations({ driver, transactions, directory, leases, log, now, openTransactionsMax });
   const mayBegin = (holder: Holder): boolean => operations.mayBegin(holder);
   const quarantine = new Quarantine(clock, logger);
   const lost = new LostDecisions({ driver, log, quarantine });
   const absent = new AbsentTransactions({
-    ...{ driver, desk, transactions, leases, log, logger, quarantine, defaultTimeoutMs, mayBegin },
+    ...{ driver, calls, evidence, transactions, leases, log, logger, quarantine, defaultTimeoutMs, mayBegin },
   });
-  const reports = new Reports({ desk, transactions, absent, quarantine });
+  const reports = new Reports({ driver, transactions, calls, unreached, absent, quarantine, log, logger });
   const others = new OtherLogs({ log, directory, beside: options.besideLogs ?? [], now });
   const copy = new LogCopy({ log, driver, directory, clock, logger });
   const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
@@ -97,15 +109,27 @@ export function openCore(options: CoreOptions): Core {
   });
   const witness = new Witness({ directory, clock, random, logger });
   const places = new Places<ParticipantSession>(PARTICIPANTS_MAX, 'participants');
-  const participants = { places, desk, directory, witness, copy, others, reports, log, clock, logger };
+  const participants = { places, directory, witness, copy, others, reports, log, clock, logger };
   const { refusal } = copy;
   if (refusal === undefined) {
-    recover({ log, driver, unreadable: transactions.unreadable, directory, logger });
+    recover({ log, driver, transactions, directory, logger });
   } else {
     registerKnown(log, directory);
     driver.refuse(refusal);
     logger.fatal({ evt: 'log-refused', message: refusal.message });
   }
   const alarms = (): readonly Alarm[] => alarmsOf({ copy, others, quarantine, directory });
-  return { copy, alarms, driver, transactions, directory, operations, application, admin, sessions, participants };
+  return {
+    copy,
+    alarms,
+    driver,
+    calls,
+    transactions,
+    directory,
+    operations,
+    application,
+    admin,
+    sessions,
+    participants,
+  };
 }

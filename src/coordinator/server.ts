@@ -11,8 +11,8 @@ import { addHealth } from '../wire/health.ts';
 import { addReflection } from '../wire/reflection.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
+import type { Calls } from './calls/calls.ts';
 import { openCore } from './core.ts';
-import type { Driver } from './driver/driver.ts';
 import type { Registry } from './driver/registry.ts';
 import { Lifetime } from './lifetime.ts';
 import { readyLines } from './operators/ready.ts';
@@ -42,7 +42,7 @@ export interface Coordinator extends AsyncDisposable {
   readonly address: string;
   /** Why nothing is served, until a person adopts the log; undefined: it serves. */
   readonly refusal: CoordinatorError | undefined;
-  readonly driver: Driver;
+  readonly calls: Calls;
   readonly transactions: Registry;
   /**
    * Resolves when the log became unusable. Whoever waits is told "unknown" and the server stops by itself; then stop the process,
@@ -74,8 +74,19 @@ const SERVER_OPTIONS = {
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { log, clock, logger } = options;
   const core = openCore(options);
-  const { copy, alarms, driver, transactions, directory, operations, application, admin, sessions, participants } =
-    core;
+  const {
+    copy,
+    alarms,
+    driver,
+    calls,
+    transactions,
+    directory,
+    operations,
+    application,
+    admin,
+    sessions,
+    participants,
+  } = core;
 
   const server = new Server(SERVER_OPTIONS);
   const health = new HealthImplementation();
@@ -131,7 +142,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     get refusal() {
       return copy.refusal;
     },
-    driver,
+    calls,
     transactions,
     failed: driver.failed,
     stopped: lifetime.stopped,

@@ -113,7 +113,7 @@ describe('calls', () => {
     const { gtrid } = await system.api.begin({});
     const branches = Array.from({ length: 64 }, (_, n) => ({ bqual: `nobody-${n}` }));
     await system.api.rollback({ gtrid, branches });
-    expect(system.coordinator.driver.desk.resources).toBe(0);
+    expect(system.coordinator.calls.resources).toBe(0);
   });
 
   it('that are started after the end are not made, and set no timer', () => {

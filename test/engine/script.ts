@@ -4,7 +4,7 @@ import { judgeReport } from '../../src/coordinator/engine/absent.ts';
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import { judge } from '../../src/coordinator/engine/operator.ts';
 import { decidedLongAgo, recovered } from '../../src/coordinator/engine/recovered.ts';
-import { openTransaction, type State } from '../../src/coordinator/engine/state.ts';
+import { openTransaction, outcomeOf, type State, whyEnded } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
 import { AssertionError, assert, unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
@@ -56,6 +56,21 @@ export function runCase({ body }: Case): readonly string[] {
     }
   }
   return trace;
+}
+
+/** D5: what may be told is not taken back, though damage may be found beside it; and who hears of a rollback hears why. */
+function checkTold(before: State | undefined, state: State): void {
+  const was = before && outcomeOf(before);
+  const told = outcomeOf(state);
+  const why = whyEnded(state);
+  assert(
+    was === undefined || told === was || told === 'mixed' || told === 'hazard',
+    `D5: told ${was}, and now ${told}`,
+  );
+  assert(
+    (told === 'rolled-back') === (why !== undefined) || told === undefined || told === 'hazard' || told === 'mixed',
+    `D5: ${told} because ${why?.message}`,
+  );
 }
 
 /** The engine, and around it no more than a log with what is durable in it and what is on its way there. */
@@ -136,6 +151,7 @@ class World {
   #enter(before: State | undefined, state: State, effects: readonly Effect[]): string[] {
     this.#before = before;
     this.#state = state;
+    checkTold(before, state);
     for (const effect of effects) {
       if (effect.kind === 'decide' || effect.kind === 'record-damage') {
         this.#forced.push(effect.record);

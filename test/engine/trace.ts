@@ -3,11 +3,11 @@
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
 import type { Judgement } from '../../src/coordinator/engine/operator.ts';
 import {
-  endReason,
   type FinishingBranch,
   type OpenBranch,
   presumedIn,
   type State,
+  whyEnded,
 } from '../../src/coordinator/engine/state.ts';
 import { unreachable } from '../../src/lib/assert.ts';
 import type { LogRecord } from '../../src/log/record.ts';
@@ -45,7 +45,7 @@ export function describeState(state: State): string {
     case 'completed': {
       const against = state.outcome === 'mixed' || state.outcome === 'hazard' ? `, decision ${state.decision}` : '';
       const logged = state.logged ? ', logged' : '';
-      const why = endReason(state);
+      const why = whyEnded(state);
       const reason = why === undefined ? '' : describeReason(why);
       return `completed ${state.outcome}${of}${against}${logged}${reason}: ${list(state.branches.map(finishingBranch))}`;
     }

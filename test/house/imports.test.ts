@@ -37,7 +37,7 @@ const COORDINATOR_ZONES: Readonly<Record<string, readonly string[]>> = {
   calls: ['engine'],
   driver: ['engine', 'calls'],
   edge: ['engine', 'calls', 'driver'],
-  reports: ['engine', 'driver'],
+  reports: ['engine', 'calls', 'driver'],
   identity: ['engine', 'calls', 'driver', 'edge', 'reports'],
   applications: ['engine', 'calls', 'driver', 'edge'],
   participants: ['engine', 'calls', 'driver', 'edge', 'reports', 'identity'],

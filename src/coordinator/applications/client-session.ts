@@ -18,7 +18,6 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { HELLO_MAX_MS, SESSIONS_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
-import { reasonOf } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import type { Registry } from '../driver/registry.ts';
@@ -27,6 +26,7 @@ import { type Caller, callerOfSession, whoseOf } from '../edge/callers.ts';
 import { wireReason } from '../edge/describe.ts';
 import { TO_CLIENT } from '../edge/frame-weights.ts';
 import { type Guest, Places } from '../edge/places.ts';
+import { whyEnded } from '../engine/state.ts';
 import type { ApplicationApi, Reply } from './application-api.ts';
 import { directoryPages, tellChanges } from './directory-news.ts';
 
@@ -121,7 +121,7 @@ class ClientSession implements Owner, Guest {
 
   /** Called by the driver when a transaction was rolled back that its client still works in. */
   ended(transaction: HeldTransaction): void {
-    const reason = wireReason(reasonOf(transaction.state));
+    const reason = wireReason(whyEnded(transaction.state));
     this.#out.send({ ended: { gtrid: transaction.gtrid, outcome: 'OUTCOME_ROLLED_BACK', reason } });
   }
 
@@ -288,7 +288,6 @@ class ClientSession implements Owner, Guest {
     this.#parts.leases.release(this);
     for (const transaction of this.#parts.transactions.undecidedOf(this)) {
       if (transaction.state.kind === 'active') {
-        transaction.endRequested = true;
         const reason = { code: 'CLIENT_LOST', message: "its client's session ended", retryable: true };
         this.#parts.driver.apply(transaction, { kind: 'client-lost', reason });
       }

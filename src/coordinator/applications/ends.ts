@@ -2,20 +2,12 @@
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Outcome } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
-import {
-  decidedError,
-  differError,
-  notFoundError,
-  outcomeOf,
-  reasonOf,
-  rolledBackError,
-  unknownOutcomeError,
-} from '../driver/answers.ts';
+import { decidedError, differError, notFoundError, rolledBackError, unknownOutcomeError } from '../driver/answers.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import type { ClaimedBranch } from '../engine/event.ts';
 import type { Found } from '../engine/question.ts';
 import { type Committed, committedIn, difference } from '../engine/scope.ts';
-import type { State } from '../engine/state.ts';
+import { outcomeOf, type State, whyEnded } from '../engine/state.ts';
 
 /** An outcome, or the error that says why there is none to be glad of. */
 export type End =
@@ -46,7 +38,7 @@ export function endOf(transaction: HeldTransaction, asked: AskedEnd): End {
     return { kind: 'failed', error: other };
   }
   if (asked.wanted === 'committed' && outcome === 'rolled-back') {
-    return { kind: 'failed', error: rolledBackError(gtrid, reasonOf(state)) };
+    return { kind: 'failed', error: rolledBackError(gtrid, whyEnded(state)) };
   }
   if (asked.wanted === 'rolled-back' && outcome !== 'rolled-back') {
     return { kind: 'failed', error: decidedError(gtrid, outcome) };

@@ -5,15 +5,7 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import type { Acknowledgement } from '../../xa/vocabulary.ts';
 import { type Bqual, formatBqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
-import {
-  decidedError,
-  differError,
-  notFoundError,
-  outcomeOf,
-  reasonOf,
-  rolledBackError,
-  unknownOutcomeError,
-} from '../driver/answers.ts';
+import { decidedError, differError, notFoundError, rolledBackError, unknownOutcomeError } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import { lookUp } from '../driver/lookup.ts';
@@ -22,7 +14,7 @@ import type { HeldTransaction, Holder, Owner } from '../driver/transaction.ts';
 import { invalid } from '../edge/requests.ts';
 import type { ClaimedBranch, Event } from '../engine/event.ts';
 import type { Found } from '../engine/question.ts';
-import { openTransaction, presumedIn } from '../engine/state.ts';
+import { openTransaction, outcomeOf, presumedIn, whyEnded } from '../engine/state.ts';
 import { Admission } from './admission.ts';
 import { type AskedEnd, type End, endOf, endOfFound, otherThanFound, otherThanHeld } from './ends.ts';
 
@@ -106,7 +98,7 @@ export class Operations {
       this.#admission.check(owner);
       if (known !== undefined) {
         // The report that overtook it found no place, so that its branch is being rolled back.
-        throw rolledBackError(gtrid, reasonOf(known.state));
+        throw rolledBackError(gtrid, whyEnded(known.state));
       }
     } catch (error) {
       leases.refuse(gtrid);
@@ -239,7 +231,6 @@ export class Operations {
       return;
     }
     const waiter = { level, settle: () => done(endOf(transaction, asked)) };
-    transaction.endRequested = true;
     driver.wait(transaction, waiter);
     const refused = driver.request(transaction, event);
     if (refused?.kind === 'refuse-end') {

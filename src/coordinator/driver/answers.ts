@@ -1,9 +1,8 @@
-// What a caller may be told of a transaction's end, from its state (D5).
-import { assert, unreachable } from '../../lib/assert.ts';
+// How a caller hears that a transaction did not end as he asked, or that its end is not known (D5).
+import { assert } from '../../lib/assert.ts';
 import { CoordinatorError, type ErrorCode, isErrorCode } from '../../xa/errors.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Gtrid, resourceOf } from '../../xa/xid.ts';
-import { endReason, type FinishingBranch, type State } from '../engine/state.ts';
 
 /** Codes of a rollback that are the caller's own business; everything else is a branch that could not be prepared. */
 const OWN_CODES = new Set<ErrorCode>([
@@ -14,50 +13,6 @@ const OWN_CODES = new Set<ErrorCode>([
   'CLIENT_LOST',
   'LIMIT_BRANCHES',
 ]);
-
-/** The outcome that the state already stands for; undefined while nothing may be told. */
-export function outcomeOf(state: State): Outcome | undefined {
-  switch (state.kind) {
-    case 'committing':
-      return damageIn(state.branches) ?? 'committed';
-    case 'rolling-back':
-      return damageIn(state.branches) ?? 'rolled-back';
-    case 'completed':
-      return state.outcome;
-    case 'active':
-    case 'preparing':
-    case 'one-phase':
-    case 'deciding':
-      return undefined;
-    default:
-      return unreachable(state);
-  }
-}
-
-/** Damage that is durable already is not kept from whoever asks before the other branches are done. */
-function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
-  const has = (kind: 'damaged' | 'vouched'): boolean =>
-    branches.some(({ status }) => status.kind === kind || (status.kind === 'recording-damage' && status.was === kind));
-  return has('damaged') ? 'mixed' : has('vouched') ? 'hazard' : undefined;
-}
-
-export function reasonOf(state: State): Reason | undefined {
-  switch (state.kind) {
-    case 'active':
-      return state.rollbackOnly;
-    case 'rolling-back':
-      return state.reason;
-    case 'completed':
-      return endReason(state);
-    case 'preparing':
-    case 'one-phase':
-    case 'deciding':
-    case 'committing':
-      return undefined;
-    default:
-      return unreachable(state);
-  }
-}
 
 /** A commit was asked for and the transaction was rolled back. */
 export function rolledBackError(gtrid: Gtrid, reason: Reason | undefined): CoordinatorError {

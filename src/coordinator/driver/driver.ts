@@ -6,24 +6,21 @@ import type { Random } from '../../lib/random.ts';
 import type { Log } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import type { Gtrid } from '../../xa/xid.ts';
-import { Calls } from '../calls/calls.ts';
+import type { Calls } from '../calls/calls.ts';
 import type { Directory } from '../calls/directory.ts';
-import { EvidenceRows } from '../calls/evidence-rows.ts';
-import { UnreachedBranches } from '../calls/unreached.ts';
+import type { EvidenceRows } from '../calls/evidence-rows.ts';
+import type { UnreachedBranches } from '../calls/unreached.ts';
 import { loneRows } from '../engine/completed.ts';
 import type { Effect, Event } from '../engine/event.ts';
-import { isHeuristic, type State } from '../engine/state.ts';
+import { isHeuristic, outcomeOf, type State } from '../engine/state.ts';
 import { step } from '../engine/step.ts';
-import { outcomeOf, unknownOutcomeError } from './answers.ts';
-import { Desk } from './desk.ts';
+import { unknownOutcomeError } from './answers.ts';
 import { Effects } from './effects.ts';
 import { originOf } from './origin.ts';
-import { Registry } from './registry.ts';
-import { Timers } from './timers.ts';
-import { isAccountedFor } from './traces.ts';
+import type { Registry } from './registry.ts';
 import { type AdmitOptions, HeldTransaction, type Waiter } from './transaction.ts';
 import { Unfinished } from './unfinished.ts';
-import { EndWaits } from './waiting.ts';
+import { Waiting } from './waiting.ts';
 
 interface DriverParts {
   readonly log: Log;
@@ -31,26 +28,25 @@ interface DriverParts {
   readonly random: Random;
   readonly directory: Directory;
   readonly logger: EventLogger;
-  readonly outcomesMax: number;
+  readonly transactions: Registry;
+  readonly calls: Calls;
+  readonly evidence: EvidenceRows;
+  readonly unreached: UnreachedBranches;
 }
 
 type Refusal = Extract<Effect, { kind: 'refuse-enlist' | 'refuse-end' }>;
 
 export class Driver {
-  /** Those that are held. */
-  readonly transactions: Registry;
-  /** Where participants are heard. */
-  readonly desk: Desk;
   /** Resolves when the log is unusable: the process must stop, and a restart reads the truth. */
   readonly failed: Promise<Error>;
   readonly #failed = Promise.withResolvers<Error>();
   readonly #calls: Calls;
   readonly #evidence: EvidenceRows;
   readonly #unreached: UnreachedBranches;
+  readonly #transactions: Registry;
   readonly #clock: Clock;
   readonly #effects: Effects;
-  readonly #timers: Timers;
-  readonly #waiting: EndWaits;
+  readonly #waiting: Waiting;
   readonly #unfinished: Unfinished;
   readonly #logger: EventLogger;
   readonly #queue: { readonly transaction: HeldTransaction; readonly event: Event }[] = [];
@@ -60,38 +56,21 @@ export class Driver {
 
   constructor(parts: DriverParts) {
     this.failed = this.#failed.promise;
-    const { log, clock, random, directory, logger } = parts;
+    const { log, clock, random, directory, logger, transactions, calls, evidence, unreached } = parts;
     this.#clock = clock;
     this.#logger = logger;
-    const transactions = new Registry(parts.outcomesMax);
-    const evidence = new EvidenceRows(directory, clock, (row) => isAccountedFor(row, log, transactions));
-    const calls = new Calls(directory, clock, (gtrid, event) => this.#emit(gtrid, event));
-    const unreached = new UnreachedBranches(calls);
-    this.transactions = transactions;
-    this.#evidence = evidence;
+    this.#transactions = transactions;
     this.#calls = calls;
+    this.#evidence = evidence;
     this.#unreached = unreached;
     const apply = (transaction: HeldTransaction, event: Event): void => this.apply(transaction, event);
-    this.#timers = new Timers({
-      clock,
-      random,
-      apply,
-      answerAll: (transaction) => {
-        this.#waiting.answer(transaction, 'applied');
-        this.#unfinished.watch();
-      },
-    });
-    this.desk = new Desk({ transactions, calls, unreached, evidence, logger, apply });
-    this.#waiting = new EndWaits(this.#timers, clock);
-    this.#unfinished = new Unfinished({ transactions, directory, clock, logger });
-    this.#effects = new Effects({
-      ...{ log, clock, logger, apply, calls, evidence },
-      timers: this.#timers,
-      unfinished: this.#unfinished,
-      answer: (transaction, level) => this.#waiting.answer(transaction, level),
-      fail: (error) => this.#fail(error),
-    });
-    void log.failed.then((error) => this.#fail(error));
+    const fail = (error: unknown): void => this.#fail(error);
+    const unfinished = new Unfinished({ transactions, directory, clock, logger });
+    const waiting = new Waiting({ clock, random, unfinished, apply });
+    this.#unfinished = unfinished;
+    this.#waiting = waiting;
+    this.#effects = new Effects({ log, clock, logger, calls, evidence, waiting, unfinished, apply, fail });
+    void log.failed.then(fail);
   }
 
   /** @throws {CoordinatorError} `LOG_FAILED`, `EPOCH_STALE` once the log is unusable: nothing may be promised any more. */
@@ -110,9 +89,10 @@ export class Driver {
     transaction.since = now;
     transaction.origin = origin;
     transaction.holder = options.holder ?? options.owner;
-    this.transactions.add(transaction);
+    transaction.operatorAction = options.operatorAction ?? false;
+    this.#transactions.add(transaction);
     if (options.timeoutMs !== undefined) {
-      this.#timers.deadline(transaction, options.timeoutMs);
+      this.#waiting.deadline(transaction, options.timeoutMs);
     }
     this.#perform(transaction, options.effects ?? []);
     this.#drain();
@@ -126,8 +106,17 @@ export class Driver {
   setTimeLimit(transaction: HeldTransaction, timeoutMs: number): void {
     if (transaction.state.kind === 'active') {
       transaction.deadlineAt = transaction.openedAt + timeoutMs;
-      this.#timers.deadline(transaction, transaction.deadlineAt - this.#clock.now());
+      this.#waiting.deadline(transaction, transaction.deadlineAt - this.#clock.now());
     }
+  }
+
+  /** Takes an event to its transaction. @returns whether it is held. */
+  heard(gtrid: Gtrid, event: Event): boolean {
+    const transaction = this.#transactions.find(gtrid);
+    if (transaction !== undefined) {
+      this.apply(transaction, event);
+    }
+    return transaction !== undefined;
   }
 
   apply(transaction: HeldTransaction, event: Event): void {
@@ -138,11 +127,18 @@ export class Driver {
     this.#drain();
   }
 
+  /** An operator's action, which is in the log already. */
+  act(transaction: HeldTransaction, event: Extract<Event, { kind: 'operator-rollback' | 'operator-vouched' }>): void {
+    transaction.operatorAction = true;
+    this.apply(transaction, event);
+  }
+
   /**
-   * Answers `waiter` as soon as the state allows; the request's own event is applied by the caller.
+   * Who asks for an end: `waiter` is answered as soon as the state allows. The request's own event is applied by the caller.
    * @throws {CoordinatorError} `OUTCOME_UNKNOWN` when the log has failed before.
    */
   wait(transaction: HeldTransaction, waiter: Waiter): void {
+    transaction.endRequested = true;
     if (this.#failure !== undefined && outcomeOf(transaction.state) === undefined) {
       throw unknownOutcomeError(transaction.gtrid, 'the log failed; a restart reads the truth');
     }
@@ -169,7 +165,7 @@ export class Driver {
   retryNow(transaction: HeldTransaction): number {
     const due = [...transaction.retries.keys()];
     for (const bqual of due) {
-      this.#timers.retryNow(transaction, bqual);
+      this.#waiting.retryNow(transaction, bqual);
     }
     return due.length;
   }
@@ -177,19 +173,12 @@ export class Driver {
   /** Nothing moves from now on. Whoever waits has lost its connection, or is about to. */
   close(): void {
     this.#closed = true;
-    for (const transaction of this.transactions.all()) {
+    for (const transaction of this.#transactions.all()) {
       transaction.quiet();
     }
     this.#calls.close();
     this.#evidence.close();
     this.#unfinished.close();
-  }
-
-  #emit(gtrid: Gtrid, event: Event): void {
-    const transaction = this.transactions.find(gtrid);
-    if (transaction !== undefined) {
-      this.apply(transaction, event);
-    }
   }
 
   /** One event at a time, in order: an effect that answers at once queues its event behind the step that asked for it. */
@@ -213,10 +202,9 @@ export class Driver {
     if (state !== before) {
       transaction.state = state;
       transaction.version += 1;
+      this.#transactions.moved(transaction, before);
       if (state.kind !== before.kind) {
         this.#changedKind(transaction, before);
-      } else if (state.kind === 'completed') {
-        this.transactions.outcomes.note(transaction.gtrid, state.outcome); // Damage that was found after the end.
       }
     }
     this.#perform(transaction, effects);
@@ -224,7 +212,6 @@ export class Driver {
 
   #changedKind(transaction: HeldTransaction, before: State): void {
     transaction.since = this.#clock.now();
-    this.transactions.moved(transaction, before);
     this.#waiting.bound(transaction);
     if (before.kind === 'preparing') {
       for (const { bqual } of before.branches) {
@@ -240,7 +227,9 @@ export class Driver {
     this.#tellOwner(transaction);
     if (transaction.state.kind === 'completed') {
       transaction.quiet();
-      this.#unreached.note(transaction.state);
+      if (transaction.state.decision === 'rollback') {
+        this.#unreached.note(transaction.state);
+      }
       transaction.owner = undefined; // Kept for its late messages; with its session it would be too much.
       if (isHeuristic(transaction.state)) {
         const { outcome } = transaction.state;
@@ -289,7 +278,7 @@ export class Driver {
   }
 
   #giveUp(): void {
-    for (const transaction of this.transactions.all()) {
+    for (const transaction of this.#transactions.all()) {
       transaction.quiet();
       this.#waiting.answer(transaction, 'applied');
     }

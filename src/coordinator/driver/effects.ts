@@ -10,20 +10,19 @@ import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import { rowsOf } from '../engine/completed.ts';
 import type { Effect, Event } from '../engine/event.ts';
 import { withOrigin } from './origin.ts';
-import type { Timers } from './timers.ts';
 import type { HeldTransaction } from './transaction.ts';
 import type { Unfinished } from './unfinished.ts';
+import type { Waiting } from './waiting.ts';
 
 interface EffectsParts {
   readonly log: Log;
   readonly clock: Pick<Clock, 'wallTime'>;
   readonly calls: Calls;
   readonly evidence: EvidenceRows;
-  readonly timers: Timers;
+  readonly waiting: Waiting;
   readonly unfinished: Unfinished;
   readonly logger: EventLogger;
   readonly apply: (transaction: HeldTransaction, event: Event) => void;
-  readonly answer: (transaction: HeldTransaction, level: 'decided' | 'applied') => void;
   /** A record may or may not be durable: nothing may go on (D2). */
   readonly fail: (error: unknown) => void;
 }
@@ -39,7 +38,7 @@ export class Effects {
   }
 
   perform(transaction: HeldTransaction, effect: Effect): void {
-    const { calls, timers, unfinished, answer } = this.#parts;
+    const { calls, waiting, unfinished } = this.#parts;
     switch (effect.kind) {
       case 'prepare':
       case 'finish':
@@ -59,11 +58,11 @@ export class Effects {
         this.#finished(transaction, effect.record);
         break;
       case 'retry':
-        timers.retryLater(transaction, effect.bqual, effect.attempts);
+        waiting.retryLater(transaction, effect.bqual, effect.attempts);
         unfinished.retried(transaction, effect.bqual);
         break;
       case 'answer':
-        answer(transaction, effect.level);
+        waiting.answer(transaction, effect.level);
         break;
       case 'alarm':
         this.#alarm(transaction, effect);

@@ -34,7 +34,7 @@ export async function lookUp(parts: LookupParts, gtrid: Gtrid, claimed: readonly
     await Promise.all(answer.bquals.map((bqual) => ask(directory, gtrid, bqual, isOnly))),
   );
   if (noted !== undefined) {
-    transactions.outcomes.noteProof(gtrid, noted.bqual, noted.outcome);
+    transactions.noteProof(gtrid, noted.bqual, noted.outcome);
   }
   return found;
 }

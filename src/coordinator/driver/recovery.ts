@@ -8,33 +8,35 @@ import type { Directory } from '../calls/directory.ts';
 import { recovered } from '../engine/recovered.ts';
 import type { Driver } from './driver.ts';
 import { originIn } from './origin.ts';
+import type { Registry } from './registry.ts';
 
 export interface RecoveryParts {
   readonly log: Log;
   readonly driver: Pick<Driver, 'admit'>;
-  /** Takes the transactions whose records contradict each other. */
-  readonly unreadable: Set<Gtrid>;
+  readonly transactions: Pick<Registry, 'noteUnreadable'>;
   readonly directory: Pick<Directory, 'register'>;
   readonly logger: EventLogger;
 }
 
 /** Records that contradict each other are left alone, so that the rest recovers (faults F91). */
-export function recover({ log, driver, unreadable, directory, logger }: RecoveryParts): void {
+export function recover({ log, driver, transactions, directory, logger }: RecoveryParts): void {
   registerKnown(log, directory);
   const found = byTransaction(log.recovered.unfinished);
+  let unreadable = 0;
   for (const [gtrid, records] of found) {
     try {
       const step = recovered(gtrid, records, log.recovered.lostTo ?? -1);
       if (step !== undefined) {
-        const transaction = driver.admit(gtrid, step.state, { effects: step.effects, origin: originIn(records) });
-        transaction.operatorAction = records.some((record) => record.kind === 'operator-action');
+        const operatorAction = records.some((record) => record.kind === 'operator-action');
+        driver.admit(gtrid, step.state, { effects: step.effects, origin: originIn(records), operatorAction });
       }
     } catch (error) {
-      unreadable.add(gtrid);
+      transactions.noteUnreadable(gtrid);
+      unreadable += 1;
       logger.error({ evt: 'record-quarantined', txn: gtrid, err: error });
     }
   }
-  logger.info({ evt: 'recovered', transactions: found.size, quarantined: unreadable.size });
+  logger.info({ evt: 'recovered', transactions: found.size, quarantined: unreadable });
 }
 
 /** The resources that the log knows. */

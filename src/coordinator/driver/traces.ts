@@ -34,23 +34,23 @@ export class TracesOf implements Traces {
   }
 
   get isUnreadable(): boolean {
-    return this.#transactions.unreadable.has(this.#gtrid);
+    return this.#transactions.isUnreadable(this.#gtrid);
   }
 
   get remembered(): Outcome | undefined {
-    return this.#transactions.outcomes.outcome(this.#gtrid);
+    return this.#transactions.outcome(this.#gtrid);
   }
 
   get provenBy(): Bqual | undefined {
-    return this.#transactions.outcomes.provenBy(this.#gtrid);
+    return this.#transactions.provenBy(this.#gtrid);
   }
 
   get committed(): Committed | undefined {
-    return this.#transactions.outcomes.committed(this.#gtrid);
+    return this.#transactions.committed(this.#gtrid);
   }
 
   get isComplete(): boolean {
-    return this.#transactions.outcomes.isComplete;
+    return this.#transactions.isComplete;
   }
 }
 
@@ -60,7 +60,7 @@ export function isAccountedFor(row: EvidenceRow, log: Log, transactions: Registr
   const isLive = transactions.live(gtrid) !== undefined;
   const conclusion = judgeRow(row, isLive, new TracesOf(gtrid, log, transactions));
   if (conclusion === 'proves-commit') {
-    transactions.outcomes.noteProof(gtrid, bqual, 'committed');
+    transactions.noteProof(gtrid, bqual, 'committed');
   }
   return conclusion !== 'stays';
 }

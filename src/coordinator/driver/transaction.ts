@@ -31,6 +31,8 @@ export interface AdmitOptions {
   readonly origin?: Origin | undefined;
   /** What the first state asks for. */
   readonly effects?: readonly Effect[];
+  /** An operator has acted on it before. */
+  readonly operatorAction?: boolean;
 }
 
 /** What is known of it: not decided yet, or begun by nobody who said who it is. */

@@ -11,9 +11,15 @@ import { toWireEvidence } from '../../wire/evidence.ts';
 import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { RefusedAttachment } from '../calls/directory.ts';
-import { outcomeOf, reasonOf } from '../driver/answers.ts';
 import type { HeldTransaction, KnownOrigin } from '../driver/transaction.ts';
-import type { CommitScope, FinishingBranch, OpenBranch, State } from '../engine/state.ts';
+import {
+  type CommitScope,
+  type FinishingBranch,
+  type OpenBranch,
+  outcomeOf,
+  type State,
+  whyEnded,
+} from '../engine/state.ts';
 
 export function wireOutcome(outcome: Outcome | 'unknown' | 'expired' | undefined): WireOutcome {
   switch (outcome) {
@@ -75,7 +81,7 @@ export function wireTransaction(transaction: HeldTransaction, now: number): Wire
     outcome: wireOutcome(outcomeOf(state)),
     version: transaction.version,
     branches: wireBranches(transaction, now),
-    reason: wireReason(reasonOf(state)),
+    reason: wireReason(whyEnded(state)),
     rollbackOnly: state.kind === 'active' && state.rollbackOnly !== undefined,
     ageMs: String(Math.max(0, Math.floor(now - transaction.openedAt))),
     deadlineInMs: Number.isFinite(deadlineAt) ? String(Math.ceil(deadlineAt - now)) : '0',

@@ -7,7 +7,7 @@ import type { Outcome } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, gtridParts, type LogIdentity } from '../../xa/xid.ts';
 import { isEnd } from './branches.ts';
 import { stepCompleted } from './completed.ts';
-import type { Effect, Event, Step } from './event.ts';
+import type { CallAnswer, Effect, Step } from './event.ts';
 import { decidedLongAgo, isOfLostLife, orphan } from './recovered.ts';
 import { type BranchReport, evidenceOf } from './reports.ts';
 import type { Committed } from './scope.ts';
@@ -143,8 +143,6 @@ export function followsWord(
   return isNamed ? undefined : told(report, 'commit');
 }
 
-type Answer = Extract<Event, { kind: 'branch-result' }>;
-
 /** How the answer to a rollback is heard by the transaction that it is of. */
 export type AnswerConclusion =
   | 'as-told'
@@ -161,7 +159,7 @@ export type AnswerConclusion =
  */
 export function judgeAnswer(
   state: State,
-  { bqual, verb, result }: Answer,
+  { bqual, verb, result }: CallAnswer,
   { logged, history }: Pick<Traces, 'logged' | 'history'>,
 ): AnswerConclusion {
   const isOver = state.kind === 'rolling-back' || state.kind === 'completed';
@@ -181,7 +179,7 @@ export function judgeAnswer(
  */
 export function disprovedWord(
   gtrid: Gtrid,
-  { bqual, verb, result }: Answer,
+  { bqual, verb, result }: CallAnswer,
   { log, history }: Pick<Traces, 'log' | 'history'>,
 ): string | undefined {
   if (verb !== 'commit' || !isEnd(result) || gtridParts(gtrid).identity !== log.identity) {

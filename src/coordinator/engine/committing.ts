@@ -3,7 +3,7 @@ import { assert, unreachable } from '../../lib/assert.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { find, finishEffect, ignore, damaged as recorded, replace, unknownAnswer } from './branches.ts';
 import { alarm, contradictionOfDecided, disprove, foundDamage, isMisunderstood, misunderstood } from './damage.ts';
-import type { Effect, Event, Step } from './event.ts';
+import type { CallAnswer, Effect, Event, Step } from './event.ts';
 import { isOtherWork, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
 import type { Committing, FinishingBranch, State } from './state.ts';
@@ -53,7 +53,7 @@ function answered(refusal: readonly Effect[]): readonly Effect[] {
   return refusal.length > 0 ? refusal : [{ kind: 'answer', level: 'decided' }];
 }
 
-function result(state: Committing, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
+function result(state: Committing, event: CallAnswer): Step<State> {
   const branch = find(state.branches, event.bqual);
   if (branch === undefined || (branch.status.kind !== 'pending' && branch.status.kind !== 'unproven')) {
     // Repeated or late: this branch is accounted for (D9). Unless it was by an operator's word, and the engine knows better.

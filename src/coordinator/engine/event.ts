@@ -69,6 +69,9 @@ export type Event =
       readonly proof: string;
     };
 
+/** What a participant answers to a call. */
+export type CallAnswer = Extract<Event, { kind: 'branch-result' }>;
+
 export type Verb = 'commit' | 'rollback' | 'commit-one-phase';
 
 export type Effect =

@@ -4,7 +4,7 @@ import { assert, unreachable } from '../../lib/assert.ts';
 import { areOfTwo, NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Bqual } from '../../xa/xid.ts';
 import { damaged, find, finishEffect, ignore, replace, unknownAnswer } from './branches.ts';
-import type { Effect, Event, Step } from './event.ts';
+import type { CallAnswer, Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
 import type { FinishingBranch, RollingBack, State } from './state.ts';
 
@@ -50,7 +50,7 @@ export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
   }
 }
 
-function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
+function result(state: RollingBack, event: CallAnswer): Step<State> {
   const { bqual, verb, result } = event;
   const branch = find(state.branches, bqual);
   const proof = proofOfCommit(branch, event);
@@ -81,10 +81,7 @@ function result(state: RollingBack, event: Extract<Event, { kind: 'branch-result
  * What says that a branch is committed although its transaction is rolled back; undefined: nothing does. That it was told to commit, in
  * one phase before the rollback or by whomever, and did so, is as good as an engine's proof; but not what had nothing to commit.
  */
-export function proofOfCommit(
-  branch: FinishingBranch | undefined,
-  { verb, result }: Extract<Event, { kind: 'branch-result' }>,
-): string | undefined {
+export function proofOfCommit(branch: FinishingBranch | undefined, { verb, result }: CallAnswer): string | undefined {
   if (verb === 'rollback') {
     return result.kind === 'done-otherwise' ? result.proof : undefined;
   }
@@ -96,11 +93,7 @@ export function proofOfCommit(
  * The holder of a branch of a rolled-back transaction says that it was committed, by whatever word: it is heard though nobody has asked.
  * It may have voted no on a commit in one phase, so that nobody will, or have an opening to tell of that was not known when it was asked.
  */
-export function isOwnDamage(
-  state: State,
-  { bqual, verb, result }: Extract<Event, { kind: 'branch-result' }>,
-  instance: string,
-): boolean {
+export function isOwnDamage(state: State, { bqual, verb, result }: CallAnswer, instance: string): boolean {
   const isRolledBack = state.kind === 'rolling-back' || (state.kind === 'completed' && state.decision === 'rollback');
   return (
     isRolledBack &&

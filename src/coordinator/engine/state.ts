@@ -1,4 +1,5 @@
 // Where a global transaction can stand. Each state owns its data; nothing is "only set while …".
+import { unreachable } from '../../lib/assert.ts';
 import type { DecidedBranch } from '../../log/record.ts';
 import type { Evidence, Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
@@ -149,12 +150,53 @@ export function presumedIn(state: State): Presumed | undefined {
   return state.kind === 'rolling-back' || isRolledBack ? state.presumed : undefined;
 }
 
-/** Why it ended so: why it was rolled back, or why nobody can tell how a branch of it ended. */
-export function endReason(state: Completed): Reason | undefined {
-  if (state.decision === 'rollback') {
-    return state.reason;
+/** The outcome that the state already stands for; undefined while nothing may be told (D5). */
+export function outcomeOf(state: State): Outcome | undefined {
+  switch (state.kind) {
+    case 'committing':
+      return damageIn(state.branches) ?? 'committed';
+    case 'rolling-back':
+      return damageIn(state.branches) ?? 'rolled-back';
+    case 'completed':
+      return state.outcome;
+    case 'active':
+    case 'preparing':
+    case 'one-phase':
+    case 'deciding':
+      return undefined;
+    default:
+      return unreachable(state);
   }
-  const { status } = state.branches.find((branch) => branch.status.kind === 'unproven') ?? {};
+}
+
+/** Damage that is durable already is not kept from whoever asks before the other branches are done. */
+function damageIn(branches: readonly FinishingBranch[]): Outcome | undefined {
+  const has = (kind: 'damaged' | 'vouched'): boolean =>
+    branches.some(({ status }) => status.kind === kind || (status.kind === 'recording-damage' && status.was === kind));
+  return has('damaged') ? 'mixed' : has('vouched') ? 'hazard' : undefined;
+}
+
+/** Why it is or will be rolled back, or why nobody can tell how a branch of it ended. */
+export function whyEnded(state: State): Reason | undefined {
+  switch (state.kind) {
+    case 'active':
+      return state.rollbackOnly;
+    case 'rolling-back':
+      return state.reason;
+    case 'completed':
+      return state.decision === 'rollback' ? state.reason : unprovenReason(state.branches);
+    case 'preparing':
+    case 'one-phase':
+    case 'deciding':
+    case 'committing':
+      return undefined;
+    default:
+      return unreachable(state);
+  }
+}
+
+function unprovenReason(branches: readonly FinishingBranch[]): Reason | undefined {
+  const { status } = branches.find((branch) => branch.status.kind === 'unproven') ?? {};
   return status?.kind === 'unproven' ? status.reason : undefined;
 }
 

@@ -5,7 +5,7 @@ import type { Directory } from '../calls/directory.ts';
 import { tellReason } from '../driver/fixes.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { whyOpen } from '../driver/unfinished.ts';
-import { endReason, type FinishingBranch } from '../engine/state.ts';
+import { type FinishingBranch, whyEnded } from '../engine/state.ts';
 import type { Quarantined } from '../reports/quarantine.ts';
 
 /** @param now monotonic milliseconds, of the clock that stamped the transaction. */
@@ -47,7 +47,7 @@ export function explain(transaction: HeldTransaction, directory: Directory, now:
         ...state.branches.map((branch) => waiting(branch, transaction, directory, now)),
       ];
     case 'completed': {
-      const why = endReason(state);
+      const why = whyEnded(state);
       return [
         `It is over: decided ${state.decision}, ended ${state.outcome}${why ? ` (${why.message})` : ''}.`,
         ...state.branches

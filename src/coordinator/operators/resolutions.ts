@@ -6,11 +6,12 @@ import type { LogRecord } from '../../log/record.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { type Bqual, type Gtrid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
-import { notFoundError, outcomeOf } from '../driver/answers.ts';
+import { notFoundError } from '../driver/answers.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { type Judgement, judge, type Resolution } from '../engine/operator.ts';
+import { outcomeOf } from '../engine/state.ts';
 import type { LostDecisions } from '../reports/lost-decisions.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 
@@ -157,17 +158,16 @@ export class Resolutions {
       state.kind === 'completed' && state.decision === 'commit' && log.outcome(gtrid).kind === 'decided';
     const closes = resolution.kind === 'forget' && isDecided;
     await this.#write(request, closes ? [{ kind: 'finished', gtrid }] : []);
-    transaction.operatorAction = true;
     switch (resolution.kind) {
       case 'rollback':
-        driver.apply(transaction, {
+        driver.act(transaction, {
           kind: 'operator-rollback',
           reason: { code: 'TXN_ROLLED_BACK', message: `an operator rolled it back: ${reason}`, retryable: true },
         });
         ensureEffect(transaction, resolution);
         break;
       case 'branch':
-        driver.apply(transaction, {
+        driver.act(transaction, {
           kind: 'operator-vouched',
           bqual: resolution.bqual,
           end: resolution.end,

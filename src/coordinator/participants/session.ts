@@ -20,7 +20,6 @@ import { CoordinatorError } from '../../xa/errors.ts';
 import { HELLO_MAX_MS } from '../../xa/limits.ts';
 import { HEARTBEAT_MS, RECONCILE_MS } from '../../xa/times.ts';
 import type { Directory, Link } from '../calls/directory.ts';
-import type { Desk } from '../driver/desk.ts';
 import { TO_PARTICIPANT } from '../edge/frame-weights.ts';
 import type { Guest, Places } from '../edge/places.ts';
 import { decodeLogs } from '../identity/known-logs.ts';
@@ -37,7 +36,6 @@ import type { Phase } from './phase.ts';
 
 export interface ParticipantParts {
   readonly places: Places<ParticipantSession>;
-  readonly desk: Desk;
   readonly directory: Directory;
   readonly witness: Witness;
   readonly copy: LogCopy;
@@ -227,7 +225,7 @@ export class ParticipantSession implements Guest {
   }
 
   #attach(hello: AttachHello, link: Link): void {
-    const { directory, desk, logger } = this.#parts;
+    const { directory, reports, logger } = this.#parts;
     if (this.#phase.kind === 'ended') {
       return;
     }
@@ -239,7 +237,7 @@ export class ParticipantSession implements Guest {
     for (const branch of hello.held) {
       receiveHeld(this.#parts, branch, link);
     }
-    desk.attached(link);
+    reports.attached(link);
   }
 
   /** @param link who is refused, where that is known. */
@@ -274,7 +272,7 @@ export class ParticipantSession implements Guest {
       const { resource, instance } = phase.link;
       this.#parts.directory.detach(phase.link, this.#parts.clock.now());
       this.#parts.logger.info({ evt: 'participant-detached', resource, instance });
-      this.#parts.desk.detached(phase.link);
+      this.#parts.reports.detached(phase.link);
     }
   }
 }

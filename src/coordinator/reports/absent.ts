@@ -6,21 +6,24 @@ import { parseRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX, ORPHANS_MAX } from '../../xa/limits.ts';
 import type { FinishResult } from '../../xa/vocabulary.ts';
 import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
-import type { CallAnswer, Desk } from '../driver/desk.ts';
+import type { Calls } from '../calls/calls.ts';
+import type { EvidenceRows } from '../calls/evidence-rows.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { Leases } from '../driver/leases.ts';
 import type { Registry } from '../driver/registry.ts';
 import { logFacts, TracesOf } from '../driver/traces.ts';
 import type { Holder } from '../driver/transaction.ts';
 import { disprovedWord, followsWord, judgeAnswer, judgeReport, type ReportConclusion } from '../engine/absent.ts';
+import type { CallAnswer, Effect } from '../engine/event.ts';
 import { isOfLostLife } from '../engine/recovered.ts';
 import { type BranchReport, evidenceOf } from '../engine/reports.ts';
 import { openTransaction, type State } from '../engine/state.ts';
 import type { Quarantine } from './quarantine.ts';
 
-export interface AbsentParts {
+interface AbsentParts {
   readonly driver: Driver;
-  readonly desk: Desk;
+  readonly calls: Calls;
+  readonly evidence: EvidenceRows;
   readonly transactions: Registry;
   readonly leases: Leases;
   readonly log: Log;
@@ -40,12 +43,12 @@ export class AbsentTransactions {
 
   /** A branch of a lost decision that a person's word has made committed is told so, whatever is held of its transaction. */
   followsWord(gtrid: Gtrid, report: BranchReport): boolean {
-    const { log, desk } = this.#parts;
+    const { log } = this.#parts;
     if (!isOfLostLife(gtrid, logFacts(log))) {
       return false;
     }
     const told = followsWord(gtrid, report, this.#traces(gtrid));
-    desk.tellOnce(gtrid, told?.effects ?? []);
+    this.#tellOnce(gtrid, told?.effects ?? []);
     return told !== undefined;
   }
 
@@ -70,7 +73,7 @@ export class AbsentTransactions {
     }
     if (conclusion === 'one-phase-commit' && result.kind === 'done-otherwise') {
       logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });
-      transactions.outcomes.noteProof(gtrid, bqual, 'committed');
+      transactions.noteProof(gtrid, bqual, 'committed');
     }
     return { kind: 'done' };
   }
@@ -88,13 +91,13 @@ export class AbsentTransactions {
     for (const text of texts.slice(0, BRANCHES_PER_MESSAGE_MAX)) {
       const row = parseRow(text);
       if (row !== undefined && resourceOf(row.bqual) === resource) {
-        this.#parts.desk.sawRow(row);
+        this.#parts.evidence.seen(row);
       }
     }
   }
 
   #carryOut(gtrid: Gtrid, conclusion: ReportConclusion, report: BranchReport, resource: ResourceName): void {
-    const { driver, desk, leases, quarantine, defaultTimeoutMs } = this.#parts;
+    const { driver, leases, quarantine, defaultTimeoutMs } = this.#parts;
     switch (conclusion.kind) {
       case 'nothing':
         break;
@@ -112,11 +115,21 @@ export class AbsentTransactions {
         break;
       }
       case 'told':
-        desk.tellOnce(gtrid, conclusion.effects);
+        this.#tellOnce(gtrid, conclusion.effects);
         break;
       case 'orphan':
         this.#takeIn(gtrid, conclusion, report);
         break;
+    }
+  }
+
+  /** No transaction waits for it. A participant that tells of more and answers nothing is not kept in mind of all of it. */
+  #tellOnce(gtrid: Gtrid, effects: readonly Effect[]): void {
+    const { calls, transactions } = this.#parts;
+    for (const effect of effects) {
+      if (effect.kind === 'finish' && calls.sizeOf(resourceOf(effect.bqual)) < transactions.liveCount + ORPHANS_MAX) {
+        calls.start(gtrid, effect);
+      }
     }
   }
 

@@ -46,7 +46,7 @@ export class LostDecisions {
     }
     const step = settledByWord(gtrid, word, kept, records);
     if (step !== undefined) {
-      driver.admit(gtrid, step.state, { effects: step.effects }).operatorAction = true;
+      driver.admit(gtrid, step.state, { effects: step.effects, operatorAction: true });
     }
   }
 }

@@ -1,30 +1,46 @@
-// What participants tell of branches: the one place where it comes in. It reaches its transaction; of one that is not held it is judged
-// what to make of it.
+// What participants tell of branches: the one desk where it comes in. It reaches its transaction, and answers count from whoever was asked;
+// of a transaction that is not held it is judged what to make of it.
 import { failpoint } from '../../lib/failpoint.ts';
+import type { EventLogger } from '../../lib/logger.ts';
+import type { Log } from '../../log/log.ts';
 import type { Gtrid, ResourceName } from '../../xa/xid.ts';
-import type { CallAnswer, Desk, Speaker } from '../driver/desk.ts';
+import type { Calls } from '../calls/calls.ts';
+import type { Link } from '../calls/directory.ts';
+import type { UnreachedBranches } from '../calls/unreached.ts';
+import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../driver/registry.ts';
-import type { Event } from '../engine/event.ts';
+import type { CallAnswer, Event } from '../engine/event.ts';
 import { type BranchReport, opened } from '../engine/reports.ts';
+import { hearing } from '../engine/routing.ts';
 import { presumedIn } from '../engine/state.ts';
 import type { AbsentTransactions } from './absent.ts';
 import type { Quarantine } from './quarantine.ts';
 
 /** Everything that a participant may tell of a branch. */
-export type ParticipantEvent = BranchReport | CallAnswer | Extract<Event, { kind: 'one-phase-evidence' }>;
+type ParticipantEvent = BranchReport | CallAnswer | Extract<Event, { kind: 'one-phase-evidence' }>;
 
-export interface ReportsParts {
-  readonly desk: Desk;
+/** Who tells it: an instance of a resource's participant. */
+type Speaker = Pick<Link, 'resource' | 'instance'>;
+
+interface ReportsParts {
+  readonly driver: Driver;
   readonly transactions: Registry;
+  readonly calls: Calls;
+  readonly unreached: UnreachedBranches;
   readonly absent: AbsentTransactions;
   readonly quarantine: Quarantine;
+  readonly log: Log;
+  readonly logger: EventLogger;
 }
 
 export class Reports {
   readonly #parts: ReportsParts;
+  /** Of some lives decisions may be missing in the log, so that a person's word may stand for them. */
+  readonly #hasLostLives: boolean;
 
   constructor(parts: ReportsParts) {
     this.#parts = parts;
+    this.#hasLostLives = parts.log.recovered.lostTo !== undefined;
   }
 
   heard(gtrid: Gtrid, event: ParticipantEvent, from: Speaker): void {
@@ -32,9 +48,15 @@ export class Reports {
       this.#answered(gtrid, event, from);
       return;
     }
-    const { desk, absent } = this.#parts;
+    const { driver, calls, absent } = this.#parts;
     const report = event.kind === 'one-phase-evidence' ? opened(event) : event;
-    if (!absent.followsWord(gtrid, report) && !desk.hear(gtrid, event)) {
+    if (this.#hasLostLives && absent.followsWord(gtrid, report)) {
+      return;
+    }
+    if (event.kind === 'vote') {
+      calls.drop(gtrid, event.bqual, 'prepare');
+    }
+    if (!driver.heard(gtrid, event)) {
       absent.reported(gtrid, report, from.resource);
     }
   }
@@ -45,21 +67,42 @@ export class Reports {
     this.#parts.absent.swept(resource, rows);
   }
 
+  /** Calls that wait for a participant of this resource are made now. */
+  attached(link: Link): void {
+    this.#parts.calls.attached(link);
+    this.#parts.unreached.attached(link);
+  }
+
+  detached(link: Link): void {
+    this.#parts.calls.detached(link);
+  }
+
   #answered(gtrid: Gtrid, answer: CallAnswer, from: Speaker): void {
-    const { desk, absent, transactions } = this.#parts;
-    if (!desk.takes(gtrid, answer, from)) {
+    const { driver, calls, unreached, absent, transactions, logger } = this.#parts;
+    const { resource, instance } = from;
+    const { bqual, verb, result } = answer;
+    const transaction = transactions.find(gtrid);
+    const state = transaction?.state;
+    const isAsked = calls.answeredBy(instance, gtrid, answer);
+    const what = hearing(state, answer, { instance, isAsked });
+    if (what === 'noted') {
+      const message = `ignored: instance ${instance} of ${resource} answered ${result.kind} to a ${verb} that it was not asked for`;
+      logger.error({ evt: 'unasked-result', txn: gtrid, branch: bqual, resource, instance, message });
+    }
+    if (what !== 'counts') {
       return;
     }
-    if (answer.verb === 'commit') {
+    if (verb === 'commit') {
       failpoint('first-commit-acknowledged');
+    } else {
+      unreached.answered(gtrid, bqual, result);
     }
-    const state = transactions.find(gtrid)?.state;
-    if (state === undefined) {
+    if (transaction === undefined || state === undefined) {
       absent.answered(gtrid, answer);
     } else if (presumedIn(state) === undefined) {
-      desk.hear(gtrid, answer);
+      driver.apply(transaction, answer);
     } else {
-      desk.hear(gtrid, { ...answer, result: absent.withoutFalseDamage(gtrid, state, answer) });
+      driver.apply(transaction, { ...answer, result: absent.withoutFalseDamage(gtrid, state, answer) });
     }
   }
 }
