@@ -92,7 +92,7 @@ export const EVIDENCE_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/mysql/session/session.ts',
-        find: "    const reset: Request = { frame: resetFrame(), answer: 'cells' };\n    const fresh",
+        find: "    const reset: CommandRequest = { frame: resetFrame(), answer: 'cells' };\n    const fresh",
         put: "    const reset = textRequest('do 0');\n    const fresh",
       },
     ],

@@ -53,7 +53,7 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/attach/attach.ts',
-        find: "if (standingOf(welcome, recorded) !== 'served') {",
+        find: "if (lifeStandingOf(welcome, recorded) !== 'served') {",
         put: 'if (recorded.epoch < 0) {',
       },
     ],
@@ -219,7 +219,7 @@ export const PART_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/participants/mysql/finish/finish.ts',
-        find: "(letsGo || (await lookAt(control, known, row)).marker !== 'locked')",
+        find: "(letsGo || (await lookFor(control, known, row)).marker !== 'locked')",
         put: 'true',
       },
     ],

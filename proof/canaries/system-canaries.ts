@@ -176,8 +176,8 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
       },
       {
         file: 'src/coordinator/applications/application-api.ts',
-        find: 'return { transaction: wireTransaction(found, this.#now()) };',
-        put: 'return { transaction: wireTransaction({ ...found, state: found.cached ?? found.state }, this.#now()) };',
+        find: 'return { transaction: wireTransaction(found, this.#clock.now()) };',
+        put: 'return { transaction: wireTransaction({ ...found, state: found.cached ?? found.state }, this.#clock.now()) };',
       },
     ],
     caughtBy: SIM,

@@ -15,16 +15,15 @@ export function canonical(state: State): State {
       // Whether an answer was lost makes a difference here, how many were does not.
       return { ...state, branch: { ...state.branch, status: plain(state.branch.status, 1) } };
     case 'deciding':
+      return { ...state, branches: finishing(state.branches), scope: scopeOf(state.scope) };
     case 'committing':
-      return { ...state, branches: sorted(state.branches.map(finishing)), scope: scopeOf(state.scope) };
+      return { ...state, branches: finishing(state.branches), scope: scopeOf(state.scope) };
     case 'rolling-back':
-      return { ...state, branches: sorted(state.branches.map(finishing)), reason: REASON };
-    case 'completed': {
-      const branches = sorted(state.branches.map(finishing));
+      return { ...state, branches: finishing(state.branches), reason: REASON };
+    case 'completed':
       return state.decision === 'rollback'
-        ? { ...state, branches, reason: REASON }
-        : { ...state, branches, scope: state.scope && scopeOf(state.scope) };
-    }
+        ? { ...state, branches: finishing(state.branches), reason: REASON }
+        : { ...state, branches: finishing(state.branches), scope: state.scope && scopeOf(state.scope) };
   }
 }
 
@@ -42,14 +41,16 @@ function scopeOf({ readOnly, unnamed }: CommitScope): CommitScope {
 }
 
 /** In phase two any instance answers for a branch, so nobody asks which one had it. */
-function finishing(branch: FinishingBranch): FinishingBranch {
-  return { ...branch, instance: undefined, status: plain(branch.status, 0) };
+function finishing<Status extends FinishStatus>(
+  branches: readonly FinishingBranch<Status>[],
+): readonly FinishingBranch<Status>[] {
+  return sorted(branches.map((branch) => ({ ...branch, instance: undefined, status: plain(branch.status, 0) })));
 }
 
-function plain(status: FinishStatus, attemptsMax: number): FinishStatus {
+function plain<Status extends FinishStatus>(status: Status, attemptsMax: number): Status {
   switch (status.kind) {
     case 'pending':
-      return { kind: 'pending', attempts: Math.min(status.attempts, attemptsMax) };
+      return { kind: 'pending', attempts: Math.min(status.attempts, attemptsMax) } as Status;
     case 'unproven':
       return { ...status, attempts: 0, reason: REASON };
     case 'recording-damage':

@@ -148,7 +148,7 @@ function bqualsIn(mask: number): readonly Bqual[] {
 
 function factsOf({ logged, epoch, remembered }: Memory): ReportFacts {
   return {
-    log: { identity: IDENTITY, epoch, lostTo: -1 },
+    log: { identity: IDENTITY, epoch },
     ...{ logged, history: [], isUnreadable: false, remembered, provenBy: undefined, committed: undefined },
     ...{ isComplete: true, mayBegin: false, mayHaveBegun: false },
   };

@@ -10,7 +10,7 @@ import type { CoordinatorLink } from '../../src/client/session/coordinator-link.
 import { CoordinatorSession } from '../../src/client/session/coordinator-session.ts';
 import { RefusedError } from '../../src/client/session/failures.ts';
 import { commitTransaction, rollbackTransaction } from '../../src/client/work/ending.ts';
-import { askTransaction, outcomeOf } from '../../src/client/work/outcome.ts';
+import { askTransaction, toldOutcome } from '../../src/client/work/outcome.ts';
 import { Work } from '../../src/client/work/work.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Attempt, Attempts, Told } from './attempt.ts';
@@ -85,7 +85,7 @@ export class Client {
     try {
       const { link } = await this.#session.until(() => this.#session.connection, { timeoutMs: 5_000 });
       const info = await askTransaction(link, { gtrid: attempt.gtrid, branches: chance.happens(0.1) ? [] : branches });
-      const told = outcomeOf(info);
+      const told = toldOutcome(info);
       this.#tell(attempt, told, false);
       return told;
     } catch {
@@ -102,11 +102,11 @@ export class Client {
       const { link } = await this.#session.until(() => this.#session.connection, { timeoutMs: 5_000 });
       if (chance.happens(0.3)) {
         const { rollback } = await link.request({ rollback: { gtrid, branches, reason: 'too late' } });
-        this.#tell(attempt, outcomeOf({ outcome: rollback?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
+        this.#tell(attempt, toldOutcome({ outcome: rollback?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
       } else {
         const requestId = chance.happens(0.8) ? `${gtrid}/commit` : '';
         const { commit } = await link.request({ commit: { requestId, gtrid, branches } });
-        this.#tell(attempt, outcomeOf({ outcome: commit?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
+        this.#tell(attempt, toldOutcome({ outcome: commit?.outcome ?? 'OUTCOME_UNKNOWN' }), false);
       }
     } catch (error) {
       const told = error instanceof RefusedError ? error.metadata['outcome'] : undefined;

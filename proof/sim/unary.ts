@@ -1,5 +1,5 @@
 // A transaction of a service that has no session: calls that are repeated, with their request ids, until they are answered.
-import { outcomeOf } from '../../src/client/work/outcome.ts';
+import { toldOutcome } from '../../src/client/work/outcome.ts';
 import { Work } from '../../src/client/work/work.ts';
 import type { Core } from '../../src/coordinator/core.ts';
 import type { CommitResponse } from '../../src/gen/concordat/v1/CommitResponse.ts';
@@ -64,7 +64,7 @@ async function end(plan: Plan, attempt: Attempt, work: Work, parts: UnaryParts):
     const { outcome, state } = await repeated(parts, (core) =>
       answered<CommitResponse>((reply) => core.application.commit(request, CALLER, reply)),
     );
-    const told = outcomeOf({ outcome: typeof outcome === 'string' ? outcome : 'OUTCOME_UNKNOWN' });
+    const told = toldOutcome({ outcome: typeof outcome === 'string' ? outcome : 'OUTCOME_UNKNOWN' });
     parts.tell(attempt, told, state === 'TRANSACTION_STATE_COMPLETED');
   } catch (error) {
     const told = error instanceof CoordinatorError ? (error.metadata['outcome'] ?? '') : '';

@@ -33,7 +33,7 @@ import { type Transactional, transactionalFor } from './transactional.ts';
 import { type ClientParts, checkRequired, type TransactionParts } from './work/branches.ts';
 import { JoinedTransaction } from './work/joined.ts';
 import { OneShot, placeOneShot } from './work/one-shot.ts';
-import { askTransaction, outcomeOf } from './work/outcome.ts';
+import { askTransaction, toldOutcome } from './work/outcome.ts';
 import { OwnTransaction } from './work/own-transaction.ts';
 
 /** A resource as the coordinator knows it. */
@@ -212,7 +212,7 @@ export class Concordat implements AsyncDisposable {
       const request = { gtrid, branches: branches.map(({ bqual, instance }) => ({ bqual, instance })) };
       const silent = (): ConcordatError =>
         new ConcordatError('The coordinator did not answer in time.', { code: 'DEADLINE', retryable: false });
-      return outcomeOf(await within(askTransaction(link, request), { clock, timeoutMs, signal }, silent));
+      return toldOutcome(await within(askTransaction(link, request), { clock, timeoutMs, signal }, silent));
     } catch (error) {
       if (error instanceof RefusedError && error.code === 'OUTCOME_EXPIRED') {
         return 'expired';

@@ -15,7 +15,7 @@ import { ResourceLinks } from './session/resource-links.ts';
 import { Embedding } from './work/embedding.ts';
 
 /** What is given in tests only. */
-export interface Environment {
+interface TestParts {
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -27,7 +27,7 @@ export interface Environment {
 export async function connect(
   address: string,
   options: ConnectOptions = {},
-  environment: Environment = { clock: systemClock, random: systemRandom },
+  environment: TestParts = { clock: systemClock, random: systemRandom },
 ): Promise<Concordat> {
   checkMilliseconds('connectTimeoutMs', options.connectTimeoutMs);
   checkMilliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs);

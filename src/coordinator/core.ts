@@ -67,7 +67,6 @@ export interface Core {
 export function openCore(options: CoreOptions): Core {
   const { log, clock, random, logger, openTransactionsMax, defaultTimeoutMs, outcomesMax } = options;
   const { identity, epoch } = log.recovered;
-  const now = (): number => clock.now();
   const directory = new Directory();
   const transactions = new Registry(outcomesMax);
   const evidence = new EvidenceRows(directory, clock, (row) => isAccountedFor(row, log, transactions));
@@ -78,7 +77,7 @@ export function openCore(options: CoreOptions): Core {
     ...{ transactions, calls, evidence, unreached },
   });
   const leases = new Leases(identity, epoch);
-  const operations = new Operations({ driver, transactions, directory, leases, log, now, openTransactionsMax });
+  const operations = new Operations({ driver, transactions, directory, leases, log, clock, openTransactionsMax });
   const mayBegin = (holder: Holder): boolean => operations.mayBegin(holder);
   const quarantine = new Quarantine(clock, logger);
   const lost = new LostDecisions({ driver, log, quarantine });
@@ -86,9 +85,9 @@ export function openCore(options: CoreOptions): Core {
     ...{ driver, calls, evidence, transactions, leases, log, logger, quarantine, defaultTimeoutMs, mayBegin },
   });
   const reports = new Reports({ driver, transactions, calls, unreached, absent, quarantine, log, logger });
-  const others = new OtherLogs({ log, directory, beside: options.besideLogs ?? [], now });
+  const others = new OtherLogs({ log, directory, beside: options.besideLogs ?? [], clock });
   const copy = new LogCopy({ log, driver, directory, clock, logger });
-  const application = new ApplicationApi({ operations, now, defaultTimeoutMs });
+  const application = new ApplicationApi({ operations, clock, defaultTimeoutMs });
   const resolutions = new Resolutions({ driver, transactions, directory, log, quarantine, lost, clock, logger });
   const successors = new Successors({ driver, transactions, directory, quarantine, log, clock, logger });
   const admin = new AdminApi({

@@ -1,6 +1,6 @@
 // Network addresses as people write them: `host:port`, with IPv6 literals in brackets. Nothing is resolved here.
 
-export interface Address {
+interface Address {
   /** A host name, an IPv4 literal or an IPv6 literal without its brackets. */
   readonly host: string;
   /** 0 to 65,535; 0 asks the system for a free port when one listens. */

@@ -18,8 +18,8 @@ export interface RecoveredLog {
   readonly resources: readonly Extract<LogRecord, { kind: 'resource-registered' }>[];
   /**
    * Of lives up to this one decisions may be missing: the log was restored from a backup, or its end is not known. What it does not know
-   * of them was not rolled back for that. It is never forgotten: a database that was away may tell of such a life at any time. -1 or
-   * absent: nothing is missing.
+   * of them was not rolled back for that. It is never forgotten: a database that was away may tell of such a life at any time. Absent:
+   * nothing is missing.
    */
   readonly lostTo?: number;
   /** This life and those before it, oldest first. Absent: not known; the epoch alone is compared then. */

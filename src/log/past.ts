@@ -4,7 +4,7 @@ import type { LedgerItem } from './ledger-item.ts';
 import type { LogRecord } from './record.ts';
 
 type Decided = Extract<LogRecord, { kind: 'decided' }>;
-export type Act = Extract<LogRecord, { kind: 'operator-action' | 'resource-registered' | 'log-adopted' }>;
+type Act = Extract<LogRecord, { kind: 'operator-action' | 'resource-registered' | 'log-adopted' }>;
 
 /** What a person did: each has an operator, a reason and a time. */
 export interface NumberedAct {
@@ -60,7 +60,7 @@ export function isSince({ origin }: Decided, since: number): boolean {
 }
 
 /** Newest first, at most `max`. */
-export function newestOf(decided: readonly Decided[], max: number): readonly Decided[] {
+export function newestPast(decided: readonly Decided[], max: number): readonly Decided[] {
   return decided
     .toSorted((left, right) => (right.origin?.decidedAt ?? 0) - (left.origin?.decidedAt ?? 0))
     .slice(0, max);

@@ -48,6 +48,11 @@ export interface LifeName {
   readonly token: string;
 }
 
+/** Whether an operator has let the name go with this record: the file has an empty identity for it. */
+export function isLetGo({ engineIdentity }: Extract<LogRecord, { kind: 'resource-registered' }>): boolean {
+  return engineIdentity === '';
+}
+
 export type LogRecord =
   /** First record of every life of the log. The newest counts. */
   | {

@@ -38,6 +38,17 @@ export interface BranchOptions {
   readonly idleTimeoutMs: number;
 }
 
+/** How the transaction of a branch begins, beside what its session has: as both dialects spell it. */
+export function characteristics({
+  isolation,
+  readOnly,
+}: Pick<BranchOptions, 'isolation' | 'readOnly'>): readonly string[] {
+  return [
+    ...(isolation === 'default' ? [] : [`isolation level ${isolation.replace('-', ' ')}`]),
+    ...(readOnly ? ['read only'] : []),
+  ];
+}
+
 /** A failed statement or call, in the engine's words. Every adapter method that rejects rejects with this. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';

@@ -2,7 +2,7 @@
 import { CoordinatorError } from '../xa/errors.ts';
 
 /** As hello messages carry it; both ends included. */
-export interface ProtocolRange {
+interface ProtocolRange {
   readonly protocolLowest: number;
   readonly protocolHighest: number;
 }

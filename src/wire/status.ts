@@ -2,7 +2,7 @@
 import { Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import type { Error__Output as WireError } from '../gen/concordat/v1/Error.ts';
 import type { EventLogger } from '../lib/logger.ts';
-import { CATALOGUE, CoordinatorError, type ErrorCode, isErrorCode, STATUS } from '../xa/errors.ts';
+import { CoordinatorError, type ErrorCode, isErrorCode, STATUS } from '../xa/errors.ts';
 import { messageType } from './proto.ts';
 
 interface Any {
@@ -134,9 +134,4 @@ function codeOfTransport(code: number): ErrorCode {
     default:
       return 'INTERNAL';
   }
-}
-
-/** Sentence for the person who meets an error: what happened, and what to do. */
-export function describe(error: CoordinatorError): string {
-  return `${error.message}\n${CATALOGUE[error.code].advice}`;
 }

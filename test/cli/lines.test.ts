@@ -1,6 +1,6 @@
 // Log lines where a reader is slow, stands still or is gone.
 import { describe, expect, it } from 'vitest';
-import { allTaken, type LineStream, openLines, UNREAD_BYTES_MAX } from '../../src/cli/show/lines.ts';
+import { allTaken, type LineStream, OUTPUT_BYTES_MAX, openLines } from '../../src/cli/show/lines.ts';
 
 class Reader implements LineStream {
   readonly lines: string[] = [];
@@ -28,10 +28,10 @@ describe('lines (faults F101)', () => {
     const reader = new Reader();
     const lines = openLines(reader);
     lines.write('one\n');
-    reader.writableLength = UNREAD_BYTES_MAX + 1;
+    reader.writableLength = OUTPUT_BYTES_MAX + 1;
     lines.write('two\n');
     lines.write('three\n');
-    reader.writableLength = UNREAD_BYTES_MAX;
+    reader.writableLength = OUTPUT_BYTES_MAX;
     lines.write('four\n');
     expect([reader.lines[0], reader.lines[2]]).toEqual(['one\n', 'four\n']);
     expect(JSON.parse(reader.lines[1] ?? '')).toMatchObject({ level: 'warn', evt: 'lines-lost', count: 2 });

@@ -34,14 +34,14 @@ export const ABSENT_VERBS: readonly string[] = ['given', 'absent', 'row', 'ask',
 export class Absent {
   gtrid = 'abcdefghij.1.1' as Gtrid;
   readonly #facts: Mutable<ReportFacts & QuestionFacts> = {
-    log: { identity: 'abcdefghij' as LogIdentity, epoch: 1, lostTo: -1 },
+    log: { identity: 'abcdefghij' as LogIdentity, epoch: 1 },
     ...{ logged: { kind: 'silent' }, history: [], isUnreadable: false, remembered: undefined, provenBy: undefined },
     ...{ committed: undefined, isComplete: true, mayBegin: false, mayHaveBegun: false, hasMet: true },
     hasResources: true,
   };
   #isLive = false;
 
-  get lostTo(): number {
+  get lostTo(): number | undefined {
     return this.#facts.log.lostTo;
   }
 

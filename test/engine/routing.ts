@@ -2,7 +2,14 @@
 import { loneRows, rowsOf } from '../../src/coordinator/engine/completed.ts';
 import type { Event } from '../../src/coordinator/engine/event.ts';
 import { givenUp } from '../../src/coordinator/engine/rolling-back.ts';
-import { again, hearing, type Route, type RoutedCall, routeOf, silence } from '../../src/coordinator/engine/routing.ts';
+import {
+  afterSilence,
+  again,
+  hearing,
+  type Route,
+  type RoutedCall,
+  routeOf,
+} from '../../src/coordinator/engine/routing.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
 import type { EvidenceRow } from '../../src/xa/evidence.ts';
 import { evidenceOf, parseEvent, Words } from './words.ts';
@@ -32,7 +39,7 @@ export function actRouting(line: string, before: State | undefined, state: State
     case 'silence': {
       const isAskedByClient = words.may('of-client');
       const verb = words.next() as RoutedCall['verb'];
-      const what = silence(verb, isAskedByClient, Number(words.next()));
+      const what = afterSilence(verb, isAskedByClient, Number(words.next()));
       return [what.kind === 'over' ? `over (${what.reason.code}: ${what.reason.message})` : what.kind];
     }
     case 'told-by': {

@@ -1,7 +1,7 @@
 // Which thread flushes: decided by what the disk showed, and never back and forth.
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import type { Work } from '../../src/log/sqlite/file/writer.ts';
+import type { FileWork } from '../../src/log/sqlite/file/writer.ts';
 import type { LaneName } from '../../src/log/sqlite/flush/lane-policy.ts';
 import { LanePolicy } from '../../src/log/sqlite/flush/lane-policy.ts';
 import { Lanes } from '../../src/log/sqlite/flush/lanes.ts';
@@ -34,7 +34,7 @@ test("checkpoints are the worker's, whichever lane flushes", async () => {
   };
   const path = '/nowhere/log.db';
   const lanes = new Lanes({ path, walPagesMax: 1_000, clock: systemClock, worker, firstLane: 'inline' });
-  const perform = (work: Work): Promise<Error | undefined> => new Promise((done) => lanes.perform(work, done));
+  const perform = (work: FileWork): Promise<Error | undefined> => new Promise((done) => lanes.perform(work, done));
   expect(await perform({ kind: 'checkpoint', mode: 'PASSIVE' })).toBeUndefined();
   expect(asked).toEqual(['checkpoint']);
   // Anything else is tried on the main thread, where there is no such file; the failure is an answer, not an exception.

@@ -4,7 +4,7 @@ import { EXIT } from '../../xa/errors.ts';
 import { addSettingFlags, typedFlags } from '../config/flags.ts';
 import { type Loaded, loadConfig, type Resolved } from '../config/load.ts';
 import { checkParticipants, loadParticipants, severalConfigs } from '../config/participants.ts';
-import { PROGRAMS, type Program, SCHEMAS } from '../config/programs.ts';
+import { PROGRAMS, type ProgramName, SCHEMAS } from '../config/programs.ts';
 import { maskSecret } from '../config/secrets.ts';
 import { settingsOf } from '../config/settings.ts';
 import { describeOrigin } from '../config/sources.ts';
@@ -35,9 +35,9 @@ export function defineConfig(config: Command): void {
   show.addHelpText('after', '\nExample:\n  $ concordat config show participant --origin --resource accounts\n');
 }
 
-type Shower = (context: Context, program: Program, loaded: Loaded<unknown>, options: ConfigOptions) => number;
+type Shower = (context: Context, program: ProgramName, loaded: Loaded<unknown>, options: ConfigOptions) => number;
 
-function define(parent: Command, program: Program, act: Shower): Command {
+function define(parent: Command, program: ProgramName, act: Shower): Command {
   const command = parent.command(program).description(`The settings of \`concordat ${program}\`.`);
   const settings = settingsOf(SCHEMAS[program]);
   addSettingFlags(command, settings);
@@ -68,17 +68,22 @@ function defineCheckParticipant(check: Command): void {
   });
 }
 
-function checkConfig(context: Context, program: Program, { warnings }: Loaded<unknown>): number {
+function checkConfig(context: Context, program: ProgramName, { warnings }: Loaded<unknown>): number {
   return sayUsable(context, program, warnings);
 }
 
-function sayUsable({ console }: Context, program: Program, warnings: readonly string[]): number {
+function sayUsable({ console }: Context, program: ProgramName, warnings: readonly string[]): number {
   console.document('config-check', { program, ok: true, warnings });
   console.print(`${console.marks.good} concordat ${program} can use these settings\n`);
   return EXIT.ok;
 }
 
-function showConfig({ console }: Context, program: Program, loaded: Loaded<unknown>, options: ConfigOptions): number {
+function showConfig(
+  { console }: Context,
+  program: ProgramName,
+  loaded: Loaded<unknown>,
+  options: ConfigOptions,
+): number {
   const settings = loaded.resolved.map((each) => ({
     key: each.setting.key,
     value: shownValue(each),

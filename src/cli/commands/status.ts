@@ -10,7 +10,7 @@ import { type WatchOptions, watched, watchOption } from '../run/watch.ts';
 import { formatDuration } from '../show/duration.ts';
 import { logFields } from '../show/log-view.ts';
 import type { Tone } from '../show/paint.ts';
-import { absence, isCutOff, RESOURCE_COLUMNS, refusal, troubles } from '../show/resource-view.ts';
+import { absence, isCutOff, RESOURCE_COLUMNS, refusedFinding, troubles } from '../show/resource-view.ts';
 import { renderFields, renderTable } from '../show/table.ts';
 import { TRANSACTION_COLUMNS } from '../show/transaction-view.ts';
 
@@ -72,7 +72,7 @@ async function showStatus(context: Context): Promise<number> {
     for (const trouble of [...troubles(resource), absence(resource) ?? []].flat()) {
       console.warn(trouble);
     }
-    const refused = refusal(resource);
+    const refused = refusedFinding(resource);
     if (refused !== undefined) {
       console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.fix}`);
     }

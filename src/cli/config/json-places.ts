@@ -6,7 +6,7 @@ const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 /** No configuration is as deep, and the reader calls itself. */
 const DEPTH_MAX = 100;
 
-export interface Place {
+interface Place {
   /** From 1. */
   readonly line: number;
   /** From 1, in characters. */

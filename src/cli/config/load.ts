@@ -11,8 +11,8 @@ import {
   givenByEnvironment,
   givenByFile,
   givenByFlags,
-  type Origin,
   readConfigFile,
+  type SettingOrigin,
 } from './sources.ts';
 import { nearest } from './suggest.ts';
 
@@ -27,11 +27,11 @@ export interface Resolved {
   readonly setting: Setting;
   /** As the program gets it; of a secret too. */
   readonly value: unknown;
-  readonly origin: Origin;
+  readonly origin: SettingOrigin;
   /** The file that holds the secret. */
   readonly secretPath: string | undefined;
   /** Sources of lower precedence that had a value as well, highest first. */
-  readonly overridden: readonly Origin[];
+  readonly overridden: readonly SettingOrigin[];
 }
 
 export interface Loaded<Config> {

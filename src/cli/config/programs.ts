@@ -4,9 +4,9 @@ import { participantConfigSchema } from '../../participants/sidecar/config.ts';
 import type { ConfigSchema } from './settings.ts';
 
 export const PROGRAMS = ['coordinator', 'participant'] as const;
-export type Program = (typeof PROGRAMS)[number];
+export type ProgramName = (typeof PROGRAMS)[number];
 
-export const SCHEMAS: Readonly<Record<Program, ConfigSchema>> = {
+export const SCHEMAS: Readonly<Record<ProgramName, ConfigSchema>> = {
   coordinator: coordinatorConfigSchema,
   participant: participantConfigSchema,
 };

@@ -5,7 +5,7 @@ import { linesOf } from './json-places.ts';
 import { parseStrictJson } from './json-text.ts';
 import { fileFormOf, type Setting } from './settings.ts';
 
-export type Origin =
+export type SettingOrigin =
   | { readonly kind: 'default' }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'environment'; readonly name: string }
@@ -16,7 +16,7 @@ export interface Given {
   readonly setting: Setting;
   readonly value: unknown;
   readonly fromFile: boolean;
-  readonly origin: Origin;
+  readonly origin: SettingOrigin;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -67,7 +67,7 @@ export function readTextFile(path: string, bytesMax: number, what: string): { te
 }
 
 export function givenByFile(settings: readonly Setting[], file: ConfigFile): readonly Given[] {
-  const origin: Origin = { kind: 'file', path: file.path };
+  const origin: SettingOrigin = { kind: 'file', path: file.path };
   return settings.flatMap((setting) => {
     const given: Given[] = [];
     const value = valueAt(file.content, setting.path);
@@ -103,7 +103,7 @@ export function givenByEnvironment(settings: readonly Setting[], env: Environmen
     }
     return forms.flatMap(({ name, fromFile }): Given[] => {
       const text = env[name] ?? '';
-      const origin: Origin = { kind: 'environment', name };
+      const origin: SettingOrigin = { kind: 'environment', name };
       return text === '' ? [] : [{ setting, value: fromFile ? text : fromText(setting, text), fromFile, origin }];
     });
   });
@@ -141,7 +141,7 @@ function fromText(setting: Setting, text: string): unknown {
   return text;
 }
 
-export function describeOrigin(origin: Origin): string {
+export function describeOrigin(origin: SettingOrigin): string {
   switch (origin.kind) {
     case 'default':
       return 'default';

@@ -4,7 +4,7 @@ import { EXIT } from '../../xa/errors.ts';
 import { quarantinedText } from '../../xa/quarantined.ts';
 import { formatBytes, formatDuration, formatMicros } from '../show/duration.ts';
 import { formatFree } from '../show/log-view.ts';
-import { refusal, sharedDatabases, troubles } from '../show/resource-view.ts';
+import { refusedFinding, sharedDatabases, troubles } from '../show/resource-view.ts';
 import { type ExitCode, exitOfAlarm } from './exit-codes.ts';
 import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
 
@@ -124,7 +124,7 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
   for (const view of resources) {
     const { name: resource, participants, quarantinedBranches, engine, engineVersion } = view;
     const name = `resource ${resource}`;
-    const refused = refusal(view);
+    const refused = refusedFinding(view);
     if (refused !== undefined) {
       // One that asked a while ago beside others that take part may have been a mistake that is over.
       const isOld = participants.length > 0 && (view.refused?.refusedMs ?? 0) > REFUSED_PATIENCE_MS;

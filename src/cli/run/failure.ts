@@ -4,7 +4,7 @@ import { JSON_VERSION, type OutputFormat } from '../show/console.ts';
 import { printable, printableJson } from '../show/escape.ts';
 import { type ExitCode, exitOf } from './exit-codes.ts';
 
-export interface CommandFailure {
+interface CommandFailure {
   /** From the error catalogue, or one of the command line's own: USAGE, CONFIRMATION_MISSING, NOT_AUTHENTICATED, PLAYGROUND. */
   readonly reason: string;
   readonly message: string;

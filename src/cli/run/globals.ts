@@ -114,7 +114,7 @@ function openContext(globals: Globals): Context {
 }
 
 /** What a command does, and the exit code that it ends with. */
-export type Action<Options> = (context: Context, options: Options, args: readonly string[]) => Promise<number>;
+type Action<Options> = (context: Context, options: Options, args: readonly string[]) => Promise<number>;
 
 /** Connects a command with its action. `Options` is what the command's own option parsers make. */
 export function onRun<Options>(command: Command, action: Action<Options>): void {

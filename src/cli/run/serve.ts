@@ -3,7 +3,7 @@ import type { Console } from '../show/console.ts';
 import { printable } from '../show/escape.ts';
 import { allTaken } from '../show/lines.ts';
 
-export interface Served {
+interface Served {
   /** The exit code, once it is over. */
   readonly ended: Promise<number>;
   /** SIGTERM or SIGINT: the first drains, the second stops at once. */

@@ -4,7 +4,7 @@ import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
 import { productVersion } from '../../wire/version.ts';
 import { type LogView, viewLog } from '../show/log-view.ts';
 import { type ResourceView, viewResource } from '../show/resource-view.ts';
-import { isHeuristic, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
+import { hasHeuristicOutcome, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
 import type { AdminClient, Health } from './admin-client.ts';
 import { fetchResources } from './resources.ts';
 import { fetchTransactions } from './transactions.ts';
@@ -50,7 +50,7 @@ export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
       overdue: overdue.length,
     },
     overdue,
-    heuristic: page.transactions.filter(isHeuristic),
+    heuristic: page.transactions.filter(hasHeuristicOutcome),
   };
 }
 

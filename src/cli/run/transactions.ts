@@ -1,6 +1,11 @@
 // Transactions of a coordinator, page by page until there are enough.
 import type { TransactionState } from '../../gen/concordat/v1/TransactionState.ts';
-import { IN_DOUBT_STATES, isHeuristic, type TransactionView, viewTransaction } from '../show/transaction-view.ts';
+import {
+  hasHeuristicOutcome,
+  IN_DOUBT_STATES,
+  type TransactionView,
+  viewTransaction,
+} from '../show/transaction-view.ts';
 import type { AdminClient } from './admin-client.ts';
 
 /** What transactions can be asked for by: states, and two words for what operators look for. */
@@ -59,7 +64,7 @@ export async function fetchTransactions(admin: AdminClient, options: Transaction
   const words = new Set(options.state.flatMap((word) => (word === 'in-doubt' ? IN_DOUBT_STATES : [word])));
   // Heuristic is an outcome, not a state: the coordinator's list without a filter of states has them all.
   const states = heuristic ? [] : [...words].flatMap((word) => STATE_NAMES[word] ?? []);
-  const wanted = (view: TransactionView): boolean => !heuristic || isHeuristic(view) || words.has(view.state);
+  const wanted = (view: TransactionView): boolean => !heuristic || hasHeuristicOutcome(view) || words.has(view.state);
   const found: TransactionView[] = [];
   let pageToken = options.pageToken ?? '';
   let asked: string;

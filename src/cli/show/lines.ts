@@ -2,7 +2,7 @@
 import { systemClock } from '../../lib/system-clock.ts';
 
 /** What a reader may be behind. More of it is dropped: a reader that stands still must not fill the memory. */
-export const UNREAD_BYTES_MAX = 1_048_576;
+export const OUTPUT_BYTES_MAX = 1_048_576;
 
 /** How long a program that is over waits for its reader. */
 const LAST_LINES_MS = 1_000;
@@ -22,7 +22,7 @@ interface Lines {
 
 /**
  * Lines to `stream`, in order. What a pipe has room for is out of the process at once, also if it is killed then; the rest waits in
- * memory. Beyond `UNREAD_BYTES_MAX` lines are dropped, and counted by a line of their own when there is room again. A stream that
+ * memory. Beyond `OUTPUT_BYTES_MAX` lines are dropped, and counted by a line of their own when there is room again. A stream that
  * failed, because its reader is gone or its disk is full, gets nothing any more: the program is worth more than its words.
  */
 export function openLines(stream: LineStream): Lines {
@@ -36,7 +36,7 @@ export function openLines(stream: LineStream): Lines {
       if (isOver) {
         return;
       }
-      if (stream.writableLength > UNREAD_BYTES_MAX) {
+      if (stream.writableLength > OUTPUT_BYTES_MAX) {
         lost += 1;
         return;
       }

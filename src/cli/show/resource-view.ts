@@ -97,7 +97,7 @@ export function isCutOff(resource: ResourceView): boolean {
 }
 
 /** `answers`, or what it is not and for how long. */
-export function databaseWord({ database: { answers, notForMs } }: ResourceView): string {
+function databaseWord({ database: { answers, notForMs } }: ResourceView): string {
   const word = answers === null ? 'NOT ASKED' : answers ? 'answers' : 'NO ANSWER';
   return notForMs === null ? word : `${word} for ${formatDuration(notForMs)}`;
 }
@@ -135,7 +135,11 @@ export function absence({ name, participants, database }: ResourceView): string 
 }
 
 /** Who asks for the resource and why it may not have it, with what to do; undefined: nobody was refused. */
-export function refusal({ name, engineIdentity, refused }: ResourceView): { finding: string; fix: string } | undefined {
+export function refusedFinding({
+  name,
+  engineIdentity,
+  refused,
+}: ResourceView): { finding: string; fix: string } | undefined {
   if (refused === null) {
     return undefined;
   }

@@ -134,7 +134,7 @@ function viewWhose({ application, host, user, session }: Whose__Output): WhoseVi
 }
 
 /** `shop, deploy@web-3`; what the client has not said is left out. */
-export function whoseWord({ whose }: TransactionView): string {
+function whoseWord({ whose }: TransactionView): string {
   if (whose === null) {
     return '-';
   }
@@ -143,7 +143,7 @@ export function whoseWord({ whose }: TransactionView): string {
   return [application, place].filter((part) => part !== '').join(', ') || session || '-';
 }
 
-export function isHeuristic(transaction: TransactionView): boolean {
+export function hasHeuristicOutcome(transaction: TransactionView): boolean {
   return HEURISTIC_OUTCOMES.includes(transaction.outcome ?? '');
 }
 

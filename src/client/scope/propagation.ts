@@ -5,7 +5,7 @@ import type { Surroundings } from './ambient.ts';
 import type { Level } from './level.ts';
 
 /** `begin`: another transaction; one that is there is set aside. `without`: the same with none. */
-export type Plan =
+type Plan =
   | { readonly kind: 'begin' | 'without' }
   | { readonly kind: 'join' | 'nest'; readonly surroundings: Surroundings };
 

@@ -11,7 +11,7 @@ import type { CoordinatorLink } from '../session/coordinator-link.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';
 import { RefusedError, rolledBackByRefusal } from '../session/failures.ts';
 import { awaitOutcome, ensureCommitted, heuristicOutcome } from './outcome.ts';
-import { printable } from './printable.ts';
+import { printableReason } from './printable.ts';
 import type { Work } from './work.ts';
 
 interface CommitSettings {
@@ -28,7 +28,7 @@ interface CommitSettings {
 }
 
 /** Refusals that say: rolled back, for good. */
-const ROLLED_BACK: ReadonlySet<ErrorCode> = new Set([
+const ROLLED_BACK_CODES: ReadonlySet<ErrorCode> = new Set([
   'BRANCHES_DIFFER',
   'BRANCH_VOTED_NO',
   'TXN_ROLLED_BACK',
@@ -129,7 +129,7 @@ function committed(
 /** Comes back where the refusal leaves the end open. */
 function throwIfEnded(gtrid: string, refusal: RefusedError): void {
   const { outcome, branches } = refusal.wire;
-  if (outcome === 'OUTCOME_ROLLED_BACK' || (outcome === 'OUTCOME_UNSPECIFIED' && ROLLED_BACK.has(refusal.code))) {
+  if (outcome === 'OUTCOME_ROLLED_BACK' || (outcome === 'OUTCOME_UNSPECIFIED' && ROLLED_BACK_CODES.has(refusal.code))) {
     throw rolledBackByRefusal(gtrid, refusal);
   }
   if (outcome === 'OUTCOME_MIXED' || outcome === 'OUTCOME_HAZARD') {
@@ -154,7 +154,7 @@ export async function rollbackTransaction(
   const rollback = {
     requestId: `${gtrid}/rollback`,
     gtrid,
-    reason: printable(reason),
+    reason: printableReason(reason),
     branches: work.refs(),
   };
   const bounds = { clock: session.settings.clock, timeoutMs: ROLLBACK_WAIT_MS };

@@ -19,7 +19,7 @@ import type { Placement } from './branch.ts';
 import { type ClientParts, type TransactionParts, WorkBranches } from './branches.ts';
 import { rolledBackBecause } from './ended-errors.ts';
 import { EnlistedConnections } from './enlisted.ts';
-import { printable } from './printable.ts';
+import { printableReason } from './printable.ts';
 import { ResourceUses } from './resource-uses.ts';
 import { Work } from './work.ts';
 
@@ -155,7 +155,7 @@ export class JoinedTransaction implements TransactionWork, ScopedTransaction {
       const setRollbackOnly = {
         requestId: `${this.gtrid}/rollback-only`,
         gtrid: this.gtrid,
-        reason: printable(reason),
+        reason: printableReason(reason),
       };
       await link.request({ setRollbackOnly });
     } catch (error) {

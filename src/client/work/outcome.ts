@@ -38,7 +38,7 @@ export async function askTransaction(link: CoordinatorLink, request: GetTransact
   return getTransaction.transaction;
 }
 
-export function outcomeOf(info: Pick<TransactionInfo, 'outcome'>): TransactionOutcome {
+export function toldOutcome(info: Pick<TransactionInfo, 'outcome'>): TransactionOutcome {
   // A newer coordinator may know outcomes that this client does not: it concludes nothing from them.
   return OUTCOMES[info.outcome] ?? 'unknown';
 }
@@ -112,7 +112,7 @@ function isTooEarly({ code }: RefusedError, begunAt: number, now: number): boole
 
 /** Undefined: not known yet. */
 function conclude(gtrid: string, info: TransactionInfo, opened: readonly BranchIdentity[]): CommitResult | undefined {
-  const outcome = outcomeOf(info);
+  const outcome = toldOutcome(info);
   switch (outcome) {
     case 'committed':
       ensureCommitted(gtrid, opened, info.branches);

@@ -26,7 +26,7 @@ import { type ClientParts, placeBranch, Qualifiers, type TransactionParts, WorkB
 import { Completion } from './completion.ts';
 import { rolledBackAs, rolledBackBecause } from './ended-errors.ts';
 import { EnlistedConnections } from './enlisted.ts';
-import { printable } from './printable.ts';
+import { printableReason } from './printable.ts';
 import { ResourceUses } from './resource-uses.ts';
 import { Work } from './work.ts';
 
@@ -180,7 +180,11 @@ export class OwnTransaction implements Transaction, ScopedTransaction, LinkedTra
       retryable: false,
     });
     this.#work.fail(error);
-    const setRollbackOnly = { requestId: `${this.gtrid}/rollback-only`, gtrid: this.gtrid, reason: printable(reason) };
+    const setRollbackOnly = {
+      requestId: `${this.gtrid}/rollback-only`,
+      gtrid: this.gtrid,
+      reason: printableReason(reason),
+    };
     await this.#connection.link.request({ setRollbackOnly }).catch((cause: unknown) => {
       throw toClientError(cause);
     });

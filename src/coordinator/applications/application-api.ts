@@ -1,4 +1,5 @@
 // TransactionService, request by request: decode, operate, encode. The unary calls and the session stream share these.
+
 import type { BeginRequest__Output as BeginRequest } from '../../gen/concordat/v1/BeginRequest.ts';
 import type { BeginResponse } from '../../gen/concordat/v1/BeginResponse.ts';
 import type { CommitRequest__Output as CommitRequest } from '../../gen/concordat/v1/CommitRequest.ts';
@@ -11,6 +12,7 @@ import type { RollbackRequest__Output as RollbackRequest } from '../../gen/conco
 import type { RollbackResponse } from '../../gen/concordat/v1/RollbackResponse.ts';
 import type { SetRollbackOnlyRequest__Output as SetRollbackOnlyRequest } from '../../gen/concordat/v1/SetRollbackOnlyRequest.ts';
 import type { SetRollbackOnlyResponse } from '../../gen/concordat/v1/SetRollbackOnlyResponse.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../../xa/errors.ts';
 import { notFoundError } from '../driver/answers.ts';
@@ -41,7 +43,7 @@ export interface Reply<Response> {
 
 interface ApplicationApiParts {
   readonly operations: Operations;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly defaultTimeoutMs: number;
 }
 
@@ -49,13 +51,13 @@ const ROLLBACK_REASON_CHARS_MAX = 200;
 
 export class ApplicationApi {
   readonly #operations: Operations;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #defaultTimeoutMs: number;
   readonly #requestIds = new RequestIds();
 
   constructor(parts: ApplicationApiParts) {
     this.#operations = parts.operations;
-    this.#now = parts.now;
+    this.#clock = parts.clock;
     this.#defaultTimeoutMs = parts.defaultTimeoutMs;
   }
 
@@ -80,8 +82,8 @@ export class ApplicationApi {
       throw invalid('new_branch', 'and bqual exclude each other: either name the branch or ask for a new one');
     }
     const { newBranch } = request;
-    const instance = decodeInstance(request.instance);
-    const body = `enlist ${gtrid} ${resource} ${bqual ?? ''} ${newBranch} ${instance}`;
+    const instance = decodeInstance(request.instance) || undefined;
+    const body = `enlist ${gtrid} ${resource} ${bqual ?? ''} ${newBranch} ${instance ?? ''}`;
     return this.#requestIds.once(caller, requestId, body, () =>
       this.#operations.enlist(gtrid, { resource, bqual, isNew: newBranch, instance }),
     );
@@ -130,7 +132,7 @@ export class ApplicationApi {
     const gtrid = decodeGtrid(request.gtrid);
     const found = await this.#operations.find(gtrid, decodeClaimed(request.branches), asker);
     if (found instanceof HeldTransaction) {
-      return { transaction: wireTransaction(found, this.#now()) };
+      return { transaction: wireTransaction(found, this.#clock.now()) };
     }
     switch (found.kind) {
       case 'outcome':
@@ -153,7 +155,8 @@ export class ApplicationApi {
       gtrid,
       outcome: wireOutcome(outcome),
       state: transaction === undefined ? 'TRANSACTION_STATE_COMPLETED' : wireState(transaction.state),
-      branches: transaction === undefined ? endedBranches(branches, outcome) : wireBranches(transaction, this.#now()),
+      branches:
+        transaction === undefined ? endedBranches(branches, outcome) : wireBranches(transaction, this.#clock.now()),
     };
   }
 }

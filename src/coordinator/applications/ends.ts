@@ -1,6 +1,6 @@
 // How a transaction ended, for someone who asked for a commit or a rollback of it, and named branches.
 import { CoordinatorError } from '../../xa/errors.ts';
-import type { Outcome } from '../../xa/vocabulary.ts';
+import type { Outcome, Reason } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import { decidedError, differError, notFoundError, rolledBackError, unknownOutcomeError } from '../driver/answers.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
@@ -33,17 +33,8 @@ export function endOf(transaction: HeldTransaction, asked: AskedEnd): End {
   if (outcome === undefined) {
     return { kind: 'failed', error: unknownOutcomeError(gtrid, `it is ${state.kind}`) };
   }
-  const other = otherThan(gtrid, outcome, committedOf(state), asked);
-  if (other !== undefined) {
-    return { kind: 'failed', error: other };
-  }
-  if (asked.wanted === 'committed' && outcome === 'rolled-back') {
-    return { kind: 'failed', error: rolledBackError(gtrid, whyEnded(state)) };
-  }
-  if (asked.wanted === 'rolled-back' && outcome !== 'rolled-back') {
-    return { kind: 'failed', error: decidedError(gtrid, outcome) };
-  }
-  return { kind: 'ended', outcome, transaction, branches: [] };
+  const error = otherEnd(gtrid, { outcome, committed: committedOf(state), reason: whyEnded(state) }, asked);
+  return error === undefined ? { kind: 'ended', outcome, transaction, branches: [] } : { kind: 'failed', error };
 }
 
 /** Of one that is not held any more: what could be found out about it. */
@@ -60,19 +51,35 @@ export function endOfFound(gtrid: Gtrid, found: Found, asked: AskedEnd): End {
       return { kind: 'failed', error: unknownOutcomeError(gtrid, found.why) };
     case 'outcome': {
       const { outcome, committed } = found;
-      const other = otherThan(gtrid, outcome, committed, asked);
-      if (other !== undefined) {
-        return { kind: 'failed', error: other };
-      }
-      if (asked.wanted === 'committed' && outcome === 'rolled-back') {
-        return { kind: 'failed', error: rolledBackError(gtrid, undefined) };
-      }
-      if (asked.wanted === 'rolled-back' && outcome !== 'rolled-back') {
-        return { kind: 'failed', error: decidedError(gtrid, outcome) };
-      }
-      return { kind: 'ended', outcome, transaction: undefined, branches: committed?.all ?? [] };
+      const error = otherEnd(gtrid, { outcome, committed, reason: undefined }, asked);
+      return error === undefined
+        ? { kind: 'ended', outcome, transaction: undefined, branches: committed?.all ?? [] }
+        : { kind: 'failed', error };
     }
   }
+}
+
+interface KnownEnd {
+  readonly outcome: Outcome;
+  readonly committed: Committed | undefined;
+  readonly reason: Reason | undefined;
+}
+
+/** It did not end as was asked; undefined: it did. */
+function otherEnd(
+  gtrid: Gtrid,
+  { outcome, committed, reason }: KnownEnd,
+  asked: AskedEnd,
+): CoordinatorError | undefined {
+  const other = otherThan(gtrid, outcome, committed, asked);
+  if (other !== undefined) {
+    return other;
+  }
+  const isRolledBack = outcome === 'rolled-back';
+  if (isRolledBack === (asked.wanted === 'rolled-back')) {
+    return undefined;
+  }
+  return isRolledBack ? rolledBackError(gtrid, reason) : decidedError(gtrid, outcome);
 }
 
 /** Somebody merely asks, and names branches that are not part of the commit. */

@@ -1,4 +1,5 @@
 // What applications may do, once: the unary calls and the session stream both come here with decoded requests.
+import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../log/log.ts';
 import { toCoordinatorError } from '../../wire/status.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -23,8 +24,8 @@ interface AskedBranch {
   /** Undefined: the first of the resource, or a further one. */
   readonly bqual: Bqual | undefined;
   readonly isNew: boolean;
-  /** The participant that will hold it; empty: a sidecar. */
-  readonly instance: string;
+  /** The participant that will hold it; undefined: a sidecar. */
+  readonly instance: string | undefined;
 }
 
 interface Enlisted {
@@ -40,7 +41,7 @@ interface OperationsParts {
   readonly directory: Directory;
   readonly leases: Leases;
   readonly log: Log;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly openTransactionsMax: number;
 }
 
@@ -111,7 +112,7 @@ export class Operations {
 
   /** @throws {CoordinatorError} TXN_NOT_FOUND, TXN_STATE, RESOURCE_UNKNOWN, RESOURCE_UNAVAILABLE, BRANCH_EXISTS, LIMIT_BRANCHES. */
   enlist(gtrid: Gtrid, { resource, bqual: asked, isNew, instance }: AskedBranch): Enlisted {
-    const { driver, transactions, directory, now } = this.#parts;
+    const { driver, transactions, directory, clock } = this.#parts;
     const transaction = transactions.find(gtrid);
     if (transaction === undefined) {
       throw notFoundError(gtrid);
@@ -124,10 +125,10 @@ export class Operations {
     }
     this.#checkRegistered(resource);
     const bqual = asked ?? (isNew ? nextBranch(transaction, resource) : formatBqual(resource));
-    const holder = instance === '' ? instanceOf(transaction, bqual) : instance;
-    const named = holder === '' ? undefined : directory.linkOf(resource, holder);
+    const holder = instance ?? holderOf(transaction, bqual);
+    const named = holder === undefined ? undefined : directory.linkOf(resource, holder);
     // Whoever names a participant holds the branch there, and no other can take it.
-    const link = named ?? (instance === '' ? directory.sidecarOf(resource) : undefined);
+    const link = named ?? (instance === undefined ? directory.sidecarOf(resource) : undefined);
     if (link === undefined) {
       throw new CoordinatorError(
         'RESOURCE_UNAVAILABLE',
@@ -140,7 +141,7 @@ export class Operations {
         metadata: { gtrid, state: transaction.state.kind },
       });
     }
-    const timeoutMs = Math.max(1, Math.ceil(transaction.deadlineAt - now()));
+    const timeoutMs = Math.max(1, Math.ceil(transaction.deadlineAt - clock.now()));
     return { bqual, address: link.address, instance: link.instance, timeoutMs };
   }
 
@@ -258,9 +259,9 @@ function throwIf(error: CoordinatorError | undefined): void {
   }
 }
 
-function instanceOf(transaction: HeldTransaction, bqual: Bqual): string {
-  const { state } = transaction;
-  return state.kind === 'active' ? (state.branches.find((branch) => branch.bqual === bqual)?.instance ?? '') : '';
+/** Undefined: nobody holds it, as far as is known. */
+function holderOf({ state }: HeldTransaction, bqual: Bqual): string | undefined {
+  return state.kind === 'active' ? state.branches.find((branch) => branch.bqual === bqual)?.instance : undefined;
 }
 
 /** The first free qualifier `<resource>.<n>`: joined services get branches of their own at a resource that has some already. */

@@ -7,7 +7,7 @@ import { NO_EVIDENCE } from '../../xa/evidence.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Effect, Event } from '../engine/event.ts';
-import { again, routeOf, silence } from '../engine/routing.ts';
+import { afterSilence, again, routeOf } from '../engine/routing.ts';
 import { CallTable, type OpenCall, type OpenCallName, openingCalled } from './call-table.ts';
 import type { Directory, Link } from './directory.ts';
 
@@ -208,7 +208,7 @@ export class Calls {
   };
 
   #heardNothing(call: OpenCall, link: Link, agoMs: number): void {
-    const what = silence(call.verb, call.isAskedByClient, agoMs);
+    const what = afterSilence(call.verb, call.isAskedByClient, agoMs);
     if (what.kind === 'asks-again') {
       this.#send(call, link);
     } else if (what.kind === 'over') {

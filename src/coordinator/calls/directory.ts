@@ -268,14 +268,6 @@ export class Directory {
     return this.#resources.get(name)?.links.findLast((link) => link.kind === 'sidecar');
   }
 
-  linkCount(): number {
-    let count = 0;
-    for (const resource of this.#resources.values()) {
-      count += resource.links.length;
-    }
-    return count;
-  }
-
   /** `listener` hears the name of the resource that changed. @returns a function that ends the subscription. */
   onChange(listener: (name: ResourceName) => void): () => void {
     this.#listeners.add(listener);

@@ -2,7 +2,7 @@
 
 import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
-import type { LogRecord } from '../../log/record.ts';
+import { isLetGo, type LogRecord } from '../../log/record.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import { recovered } from '../engine/recovered.ts';
@@ -10,7 +10,7 @@ import type { Driver } from './driver.ts';
 import { originIn } from './origin.ts';
 import type { Registry } from './registry.ts';
 
-export interface RecoveryParts {
+interface RecoveryParts {
   readonly log: Log;
   readonly driver: Pick<Driver, 'admit'>;
   readonly transactions: Pick<Registry, 'noteUnreadable'>;
@@ -25,7 +25,7 @@ export function recover({ log, driver, transactions, directory, logger }: Recove
   let unreadable = 0;
   for (const [gtrid, records] of found) {
     try {
-      const step = recovered(gtrid, records, log.recovered.lostTo ?? -1);
+      const step = recovered(gtrid, records, log.recovered.lostTo);
       if (step !== undefined) {
         const operatorAction = records.some((record) => record.kind === 'operator-action');
         driver.admit(gtrid, step.state, { effects: step.effects, origin: originIn(records), operatorAction });
@@ -41,7 +41,7 @@ export function recover({ log, driver, transactions, directory, logger }: Recove
 
 /** The resources that the log knows. */
 export function registerKnown(log: Log, directory: RecoveryParts['directory']): void {
-  const held = log.recovered.resources.filter(({ engineIdentity }) => engineIdentity !== '');
+  const held = log.recovered.resources.filter((record) => !isLetGo(record));
   for (const { resource, engine, engineIdentity } of held) {
     directory.register(resource, engine, engineIdentity);
   }

@@ -8,7 +8,7 @@ import { judgeRow, type LogFacts, type Traces } from '../engine/absent.ts';
 import type { Committed } from '../engine/scope.ts';
 import type { Registry } from './registry.ts';
 
-export function logFacts({ recovered: { identity, epoch, lostTo = -1 } }: Log): LogFacts {
+export function logFacts({ recovered: { identity, epoch, lostTo } }: Log): LogFacts {
   return { identity, epoch, lostTo };
 }
 

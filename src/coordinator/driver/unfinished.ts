@@ -22,7 +22,7 @@ const LINES_MAX = 20;
 const SAME_REASON_MS = 10_000;
 const REASONS_MAX = 1_000;
 
-export interface UnfinishedParts {
+interface UnfinishedParts {
   readonly transactions: Registry;
   readonly directory: Directory;
   readonly clock: Clock;
@@ -42,7 +42,7 @@ export class Unfinished {
   /** The newest call did not end this branch: why is in its state. */
   retried({ gtrid, state }: HeldTransaction, bqual: Bqual): void {
     const branch = branchesOf(state).find((other) => other.bqual === bqual);
-    const reason = branch && reasonOf(branch);
+    const reason = branch && whyOpenYet(branch);
     if (branch === undefined || reason === undefined) {
       return;
     }
@@ -143,7 +143,7 @@ export function whyOpen(
 ): string {
   const { bqual, status } = branch;
   const resource = resourceOf(bqual);
-  const reason = reasonOf(branch);
+  const reason = whyOpenYet(branch);
   const last = reason === undefined ? '' : `${sentence(tellReason(reason))} `;
   if (status.kind === 'unproven') {
     return `its engine proves neither end. ${last}${vouch(gtrid, bqual)}`;
@@ -160,7 +160,7 @@ export function whyOpen(
     : `${last}${fixFor(gtrid, bqual, reason)}`;
 }
 
-export function reasonOf({ status }: FinishingBranch): Reason | undefined {
+function whyOpenYet({ status }: FinishingBranch): Reason | undefined {
   return status.kind === 'pending' || status.kind === 'unproven' || status.kind === 'swept' ? status.reason : undefined;
 }
 

@@ -17,8 +17,8 @@ import { presumedIn, type State } from './state.ts';
 export interface LogFacts {
   readonly identity: LogIdentity;
   readonly epoch: number;
-  /** Of lives up to this one decisions may be missing; -1: of none. */
-  readonly lostTo: number;
+  /** Of lives up to this one decisions may be missing; absent: of none. */
+  readonly lostTo?: number | undefined;
 }
 
 /** What is still known of one transaction without its state. */
@@ -114,10 +114,7 @@ function told(report: BranchReport, verb: 'commit' | 'rollback'): Extract<Report
 }
 
 /** What a person has said of a transaction of a life that the log lacks in part; undefined: nothing. */
-export function wordOn(
-  gtrid: Gtrid,
-  { log, history }: Pick<Traces, 'log' | 'history'>,
-): 'commit' | 'rollback' | undefined {
+function wordOn(gtrid: Gtrid, { log, history }: Pick<Traces, 'log' | 'history'>): 'commit' | 'rollback' | undefined {
   return isOfLostLife(gtrid, log)
     ? history
         .flatMap((record) => (record.kind === 'operator-action' ? [record.action] : []))
@@ -144,7 +141,7 @@ export function followsWord(
 }
 
 /** How the answer to a rollback is heard by the transaction that it is of. */
-export type AnswerConclusion =
+type AnswerConclusion =
   | 'as-told'
   /** Done: what its engine proves is known, and was forgotten by an operator. */
   | 'no-news'
@@ -195,7 +192,7 @@ export function disprovedWord(
 }
 
 /** What becomes of a row that an engine still keeps, once it has been answerable for a while. `proves-commit`: it goes, and is noted. */
-export type RowConclusion = 'stays' | 'goes' | 'proves-commit';
+type RowConclusion = 'stays' | 'goes' | 'proves-commit';
 
 /** Whether anything will be asked of the row yet. `isLive`: its transaction is under way. */
 export function judgeRow({ gtrid, bqual, opening }: EvidenceRow, isLive: boolean, facts: Traces): RowConclusion {

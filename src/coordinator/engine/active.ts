@@ -88,7 +88,7 @@ function opened(
     const branch: OpenBranch = { bqual, instance, evidence, claimed: false, vote: undefined };
     const branches = [...state.branches, branch];
     return branches.length > BRANCHES_MAX
-      ? rollBack(state, reasonOf('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches)
+      ? rollBack(state, rollbackReason('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches)
       : { state: { ...state, branches }, effects: [] };
   }
   if (isSecond(known, instance, evidence)) {
@@ -138,7 +138,7 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
   if (branches === undefined) {
     return rollBack(
       state,
-      reasonOf('BRANCHES_DIFFER', 'a branch was opened by two participants; its first work is lost'),
+      rollbackReason('BRANCHES_DIFFER', 'a branch was opened by two participants; its first work is lost'),
       everyone(state.branches, event.claimed),
     );
   }
@@ -148,7 +148,11 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
     return rollBack(state, unnamed(unclaimed.bqual), branches);
   }
   if (branches.length > BRANCHES_MAX) {
-    return rollBack(state, reasonOf('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`), branches);
+    return rollBack(
+      state,
+      rollbackReason('LIMIT_BRANCHES', `more than ${BRANCHES_MAX} branches were opened`),
+      branches,
+    );
   }
   const [first, second] = branches;
   if (first === undefined) {
@@ -176,16 +180,16 @@ function commit(state: Active, event: Extract<Event, { kind: 'commit-requested' 
 }
 
 export function unnamed(bqual: Bqual): Reason {
-  return reasonOf('BRANCHES_DIFFER', `branch ${bqual} was opened but is not named by the commit request`);
+  return rollbackReason('BRANCHES_DIFFER', `branch ${bqual} was opened but is not named by the commit request`);
 }
 
 export function openedTwice(bqual: Bqual): Reason {
-  return reasonOf(
+  return rollbackReason(
     'BRANCH_UNKNOWN',
     `branch ${bqual} was opened a second time, or speaks from another participant; its first work may be lost`,
   );
 }
 
-function reasonOf(code: string, message: string): Reason {
+function rollbackReason(code: string, message: string): Reason {
   return { code, message, retryable: code !== 'LIMIT_BRANCHES' };
 }

@@ -8,9 +8,11 @@ import { isSameVote } from './damage.ts';
 import type { ClaimedBranch, Effect, Event, Step, Verb } from './event.ts';
 import {
   type CommitScope,
+  type Damaged,
   decidedBranches,
   type FinishingBranch,
   type OpenBranch,
+  type PendingEnd,
   type State,
   type YesVote,
 } from './state.ts';
@@ -117,14 +119,14 @@ export function learned<S extends Extract<State, { kind: 'active' | 'preparing' 
 }
 
 /** As it enters phase two, with the evidence of its vote. */
-export function finishing(branch: OpenBranch): FinishingBranch {
+export function finishing(branch: OpenBranch): FinishingBranch<PendingEnd> {
   const evidence = branch.vote?.kind === 'prepared' ? branch.vote.evidence : NO_EVIDENCE;
   return { bqual: branch.bqual, instance: branch.instance, evidence, status: { kind: 'pending', attempts: 0 } };
 }
 
 /** The record of the damage is durable. */
-export function damaged(branch: FinishingBranch, proof: string): FinishingBranch {
-  return { ...branch, status: { kind: 'damaged', proof, by: 'engine' } };
+export function damaged({ bqual, instance, evidence }: FinishingBranch, proof: string): FinishingBranch<Damaged> {
+  return { bqual, instance, evidence, status: { kind: 'damaged', proof, by: 'engine' } };
 }
 
 export function finishEffect(branch: FinishingBranch, verb: Verb): Extract<Effect, { kind: 'finish' }> {

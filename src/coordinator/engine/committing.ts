@@ -6,7 +6,7 @@ import { alarm, contradictionOfDecided, disprove, foundDamage, isMisunderstood, 
 import type { CallAnswer, Effect, Event, Step } from './event.ts';
 import { isOtherWork, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
-import type { Committing, FinishingBranch, State } from './state.ts';
+import type { CommitStatus, Committing, FinishingBranch, State } from './state.ts';
 
 export function stepCommitting(state: Committing, event: Event): Step<State> {
   switch (event.kind) {
@@ -122,7 +122,7 @@ function vouched(state: Committing, event: Extract<Event, { kind: 'operator-vouc
 }
 
 /** One branch changed; the transaction is complete when none is open any more. */
-function settle(state: Committing, changed: FinishingBranch, effects: readonly Effect[]): Step<State> {
+function settle(state: Committing, changed: FinishingBranch<CommitStatus>, effects: readonly Effect[]): Step<State> {
   const branches = replace(state.branches, changed);
   const open = branches.some(({ status }) => isOpen(status.kind));
   if (open) {
@@ -131,7 +131,7 @@ function settle(state: Committing, changed: FinishingBranch, effects: readonly E
   return completeCommit({ ...state, branches }, effects);
 }
 
-function isOpen(kind: FinishingBranch['status']['kind']): boolean {
+function isOpen(kind: CommitStatus['kind']): boolean {
   return kind === 'pending' || kind === 'unproven' || kind === 'recording-damage';
 }
 

@@ -8,7 +8,7 @@ import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, isOtherWork, opened, rollbackStray } from './reports.ts';
 import { foundCommitted, proofOfCommit } from './rolling-back.ts';
 import { refuseIfOther } from './scope.ts';
-import type { Completed, FinishingBranch, State } from './state.ts';
+import type { Completed, Damaged, FinishingBranch, State } from './state.ts';
 
 export function stepCompleted(state: Completed, event: Event): Step<State> {
   switch (event.kind) {
@@ -28,17 +28,10 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     case 'branch-result':
       return lateResult(state, event);
     case 'damage-durable': {
-      const branch = find(state.branches, event.bqual);
+      const branch = find<FinishingBranch>(state.branches, event.bqual);
       // Recorded after the end: what was a hazard is known to be mixed then.
       return branch?.status.kind === 'recording-damage'
-        ? {
-            state: {
-              ...state,
-              outcome: 'mixed',
-              branches: replace(state.branches, damaged(branch, branch.status.proof)),
-            },
-            effects: [],
-          }
+        ? { state: mixed(state, damaged(branch, branch.status.proof)), effects: [] }
         : ignore(state);
     }
     case 'rollback-only-requested':
@@ -53,6 +46,12 @@ export function stepCompleted(state: Completed, event: Event): Step<State> {
     default:
       return unreachable(event);
   }
+}
+
+function mixed(state: Completed, branch: FinishingBranch<Damaged>): Completed {
+  return state.decision === 'commit'
+    ? { ...state, outcome: 'mixed', branches: replace(state.branches, branch) }
+    : { ...state, outcome: 'mixed', branches: replace(state.branches, branch) };
 }
 
 function answered(refusal: readonly Effect[]): readonly Effect[] {
@@ -91,7 +90,7 @@ function provenAfterAll(branch: FinishingBranch | undefined, result: FinishResul
 /** What an engine proves after the end: a hand-made commit of what was rolled back is damage still (D4). */
 function lateResult(state: Completed, event: Extract<Event, { kind: 'branch-result' }>): Step<State> {
   const { bqual, verb, result } = event;
-  const branch = find(state.branches, bqual);
+  const branch = find<FinishingBranch>(state.branches, bqual);
   if (state.decision === 'commit') {
     const disproved = verb === 'commit' && branch !== undefined ? disprove(state.gtrid, branch, result) : undefined;
     return disproved === undefined

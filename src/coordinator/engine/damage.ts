@@ -4,20 +4,22 @@ import { formatEvidence, isSameEvidence } from '../../xa/evidence.ts';
 import type { FinishResult, Reason, Vote } from '../../xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../xa/xid.ts';
 import type { Effect, Event } from './event.ts';
-import type { FinishingBranch, FinishStatus, YesVote } from './state.ts';
+import type { FinishingBranch, RecordingDamage, YesVote } from './state.ts';
 
 interface Found {
-  readonly branch: FinishingBranch;
+  readonly branch: FinishingBranch<RecordingDamage>;
   readonly record: Effect;
 }
-
-type Was = Extract<FinishStatus, { kind: 'recording-damage' }>['was'];
 
 /** A branch of a decided commit whose engine proves what was not expected of it; durable before it counts. */
 export function foundDamage(
   gtrid: Gtrid,
   branch: FinishingBranch,
-  { end, proof, was }: { readonly end: 'committed' | 'rolled-back'; readonly proof: string; readonly was: Was },
+  {
+    end,
+    proof,
+    was,
+  }: { readonly end: 'committed' | 'rolled-back'; readonly proof: string; readonly was: RecordingDamage['was'] },
 ): Found {
   const { bqual } = branch;
   const damage = [{ bqual, kind: end, proof }] as const;
@@ -35,7 +37,7 @@ export function disprove(
   gtrid: Gtrid,
   branch: FinishingBranch,
   result: FinishResult,
-): { readonly branch: FinishingBranch; readonly effects: readonly Effect[] } | undefined {
+): { readonly branch: FinishingBranch<RecordingDamage>; readonly effects: readonly Effect[] } | undefined {
   const { status } = branch;
   if (status.kind === 'vouched' && result.kind === 'done-otherwise') {
     const proof = `an operator vouched for its commit, but ${result.proof}`;

@@ -10,7 +10,7 @@ import { alarm } from './damage.ts';
 import type { Effect, Event, Step } from './event.ts';
 import { type BranchReport, evidenceOf, rollbackStray } from './reports.ts';
 import { refuseIfOther } from './scope.ts';
-import type { FinishStatus, OnePhase, State } from './state.ts';
+import type { CommitStatus, OnePhase, State, Unproven } from './state.ts';
 
 const ANSWERS: readonly Effect[] = [
   { kind: 'answer', level: 'decided' },
@@ -175,7 +175,7 @@ function result(state: OnePhase, event: Extract<Event, { kind: 'branch-result' }
       // Its engine has forgotten: neither end may be claimed (conformance F4), and what is claimed instead is durable before.
       const { gtrid } = state;
       const { bqual } = branch;
-      const status: FinishStatus = { kind: 'unproven', attempts: 1, reason: result.reason };
+      const status: Unproven = { kind: 'unproven', attempts: 1, reason: result.reason };
       const damage = [{ bqual, kind: 'unproven', proof: result.reason.message }] as const;
       return {
         state: { ...state, branch: { ...branch, status } },
@@ -195,7 +195,7 @@ function hazard(state: OnePhase): Step<State> {
 }
 
 /** It was committed, or nobody can tell. */
-function completeCommit(state: OnePhase, outcome: 'committed' | 'hazard', status: FinishStatus): Step<State> {
+function completeCommit(state: OnePhase, outcome: 'committed' | 'hazard', status: CommitStatus): Step<State> {
   const branches = [{ ...state.branch, status }];
   const scope = { readOnly: [], unnamed: state.unnamed };
   const logged = outcome === 'hazard';

@@ -94,7 +94,7 @@ export interface Proof {
 }
 
 /** `noted`: what is remembered from now on, since one engine alone proves it. */
-export interface Proven {
+interface Proven {
   readonly found: Found;
   readonly noted: { readonly bqual: Bqual; readonly outcome: 'committed' | 'rolled-back' } | undefined;
 }

@@ -9,11 +9,21 @@ import { completeCommit } from './committing.ts';
 import type { Effect, Step } from './event.ts';
 import type { Word } from './operator.ts';
 import { recordedScope } from './scope.ts';
-import type { Committing, Completed, FinishingBranch, FinishStatus, Presumed, State } from './state.ts';
+import type {
+  CommitStatus,
+  Committing,
+  Completed,
+  Damaged,
+  FinishingBranch,
+  PendingEnd,
+  Presumed,
+  State,
+  Unproven,
+} from './state.ts';
 
-/** Whether decisions of the transaction's life may be missing in the log, so that its silence proves nothing (D7). -1: none are. */
-export function isOfLostLife(gtrid: Gtrid, { lostTo }: { readonly lostTo: number }): boolean {
-  return gtridParts(gtrid).epoch <= lostTo;
+/** Whether decisions of the transaction's life may be missing in the log, so that its silence proves nothing (D7). */
+export function isOfLostLife(gtrid: Gtrid, { lostTo }: { readonly lostTo?: number | undefined }): boolean {
+  return lostTo !== undefined && gtridParts(gtrid).epoch <= lostTo;
 }
 
 /**
@@ -23,10 +33,14 @@ export function isOfLostLife(gtrid: Gtrid, { lostTo }: { readonly lostTo: number
  * A log that lacks its newest records (`lostTo`) may have accounted for these branches, and their evidence rows were deleted then: that
  * one is not there proves nothing (D6).
  */
-export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: number): Step<State> | undefined {
+export function recovered(
+  gtrid: Gtrid,
+  records: readonly LogRecord[],
+  lostTo: number | undefined,
+): Step<State> | undefined {
   const areRowsSure = !isOfLostLife(gtrid, { lostTo });
-  const statuses = new Map<Bqual, FinishStatus>();
-  const damaged = new Map<Bqual, FinishStatus>();
+  const vouched = new Map<Bqual, CommitStatus>();
+  const damaged = new Map<Bqual, Damaged | Unproven>();
   let decided: Extract<LogRecord, { kind: 'decided' }> | undefined;
   let against: Decision = 'rollback';
   for (const record of records) {
@@ -39,7 +53,7 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: n
       }
     } else if (record.kind === 'operator-action' && record.bqual !== undefined) {
       const proof = `an operator vouched for it: ${record.reason}`;
-      statuses.set(
+      vouched.set(
         record.bqual,
         record.action === 'branch-committed' ? { kind: 'vouched' } : { kind: 'damaged', proof, by: 'operator' },
       );
@@ -49,12 +63,12 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: n
     return damaged.size === 0 ? undefined : damagedEnd(gtrid, against, damaged);
   }
   const branches = decided.branches.map(
-    ({ bqual, evidence }): FinishingBranch => ({
+    ({ bqual, evidence }): FinishingBranch<CommitStatus> => ({
       bqual,
       instance: undefined,
       evidence: areRowsSure ? evidence : withoutRow(evidence),
       // What an engine proved outweighs what an operator wrote meanwhile, in whichever order the two reached the log.
-      status: damaged.get(bqual) ?? statuses.get(bqual) ?? { kind: 'pending', attempts: 0 },
+      status: damaged.get(bqual) ?? vouched.get(bqual) ?? { kind: 'pending', attempts: 0 },
     }),
   );
   const { requestId } = decided;
@@ -66,7 +80,7 @@ export function recovered(gtrid: Gtrid, records: readonly LogRecord[], lostTo: n
 }
 
 /** The hazard of a commit in one phase. */
-function unproven(message: string): FinishStatus {
+function unproven(message: string): Unproven {
   return { kind: 'unproven', attempts: 1, reason: { code: 'HEURISTIC_OUTCOME', message, retryable: false } };
 }
 
@@ -74,33 +88,39 @@ function unproven(message: string): FinishStatus {
  * Damage without the record of a decision: of a rollback, or the hazard of a commit in one phase. Were it of another commit, the damage
  * alone says what was decided (D2).
  */
-function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, FinishStatus>): Step<State> {
-  const branches = [...damaged].map(([bqual, status]) => ({
-    bqual,
-    instance: undefined,
-    evidence: NO_EVIDENCE,
-    status,
-  }));
+function damagedEnd(gtrid: Gtrid, decision: Decision, damaged: ReadonlyMap<Bqual, Damaged | Unproven>): Step<State> {
+  const branches = [...damaged].map(
+    ([bqual, status]): FinishingBranch<Damaged | Unproven> => ({ ...AT_NOBODY, bqual, status }),
+  );
+  const outcome = branches.some(isDamaged) ? 'mixed' : 'hazard';
+  if (decision === 'commit') {
+    return {
+      state: { kind: 'completed', gtrid, decision, outcome, branches, scope: undefined, logged: true },
+      effects: [],
+    };
+  }
   const reason: Reason = { code: 'TXN_ROLLED_BACK', message: 'rolled back in an earlier life', retryable: true };
-  const isMixed = branches.some(({ status }) => status.kind === 'damaged');
-  const end = {
-    kind: 'completed',
-    gtrid,
-    outcome: isMixed ? 'mixed' : 'hazard',
-    branches,
-    logged: true,
-  } as const;
-  const state =
-    decision === 'commit' ? { ...end, decision, scope: undefined } : { ...end, decision, reason, presumed: undefined };
-  return { state, effects: [] };
+  return {
+    state: {
+      ...{ kind: 'completed', gtrid, decision, outcome, branches: branches.filter(isDamaged) },
+      ...{ reason, presumed: undefined, logged: true },
+    },
+    effects: [],
+  };
 }
+
+function isDamaged(branch: FinishingBranch<Damaged | Unproven>): branch is FinishingBranch<Damaged> {
+  return branch.status.kind === 'damaged';
+}
+
+const AT_NOBODY = { instance: undefined, evidence: NO_EVIDENCE } as const;
 
 /** A branch that was found prepared. */
 export type FoundBranch = Pick<FinishingBranch, 'bqual' | 'instance' | 'evidence'>;
 
 /** A prepared branch of ours that no decision names: presumed abort, sound because the log is complete (D7, D8). */
 export function orphan(gtrid: Gtrid, found: FoundBranch, presumed: Presumed): Step<State> {
-  const branch: FinishingBranch = { ...at(found), status: { kind: 'pending', attempts: 0 } };
+  const branch: FinishingBranch<PendingEnd> = { ...at(found), status: { kind: 'pending', attempts: 0 } };
   const reason: Reason = {
     code: 'TXN_ROLLED_BACK',
     message: 'no decision of it is in the log: presumed abort',
@@ -134,7 +154,7 @@ export function settledByWord(
   records: readonly LogRecord[],
 ): Step<State> | undefined {
   if (kind === 'commit') {
-    return recovered(gtrid, records, NOTHING_LOST);
+    return recovered(gtrid, records, undefined); // The decision is as old as the word: no row of it was deleted yet.
   }
   const [first, ...others] = kept;
   if (first === undefined) {
@@ -147,15 +167,12 @@ export function settledByWord(
   };
 }
 
-/** The decision is as old as the word: no row of it was deleted yet. */
-const NOTHING_LOST = -1;
-
 /**
  * A decision whose branches were all accounted for before: late messages about it are answered from this state. Some may have been
  * accounted for by an operator's word only, and be prepared still: the decided opening is committed whenever it is found (D2).
  */
 export function decidedLongAgo(record: Extract<LogRecord, { kind: 'decided' }>): Completed {
-  const branches = record.branches.map(({ bqual, evidence }): FinishingBranch => {
+  const branches = record.branches.map(({ bqual, evidence }): FinishingBranch<CommitStatus> => {
     return { bqual, instance: undefined, evidence, status: { kind: 'proven' } };
   });
   return {

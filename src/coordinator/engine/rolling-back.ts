@@ -6,7 +6,7 @@ import type { Bqual } from '../../xa/xid.ts';
 import { damaged, find, finishEffect, ignore, replace, unknownAnswer } from './branches.ts';
 import type { CallAnswer, Effect, Event, Step } from './event.ts';
 import { rollbackStray } from './reports.ts';
-import type { FinishingBranch, RollingBack, State } from './state.ts';
+import type { FinishingBranch, RollbackStatus, RollingBack, State } from './state.ts';
 
 export function stepRollingBack(state: RollingBack, event: Event): Step<State> {
   switch (event.kind) {
@@ -112,7 +112,7 @@ export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string):
   if (known?.status.kind === 'recording-damage' || known?.status.kind === 'damaged') {
     return undefined;
   }
-  const branch: FinishingBranch = {
+  const branch: FinishingBranch<RollbackStatus> = {
     ...(known ?? { bqual, instance: undefined, evidence: NO_EVIDENCE }),
     status: { kind: 'recording-damage', proof, was: 'open' },
   };
@@ -131,7 +131,7 @@ export function foundCommitted(state: RollingBack, bqual: Bqual, proof: string):
   };
 }
 
-function settle(state: RollingBack, changed: FinishingBranch, effects: readonly Effect[]): Step<State> {
+function settle(state: RollingBack, changed: FinishingBranch<RollbackStatus>, effects: readonly Effect[]): Step<State> {
   const branches = replace(state.branches, changed);
   if (branches.some(({ status }) => status.kind === 'pending' || status.kind === 'recording-damage')) {
     return { state: { ...state, branches }, effects };

@@ -18,7 +18,7 @@ export interface RoutedCall {
 }
 
 /** Who of the resource's participant is attached. */
-export interface Attendance {
+interface Attendance {
   readonly isHolderThere: boolean;
   /** The newest sidecar: it finishes what other instances left. */
   readonly sidecar: string | undefined;
@@ -66,7 +66,7 @@ export function routeOf(call: RoutedCall, { isHolderThere, sidecar }: Attendance
 }
 
 /** `left`: the call that is under way will do. */
-export type Again = 'left' | 'tells-evidence' | 'replaces';
+type Again = 'left' | 'tells-evidence' | 'replaces';
 
 /**
  * A call is wanted of which the like is under way since `agoMs`. Two that finish one branch at once get into each other's way, and at
@@ -84,14 +84,14 @@ export function again(underWay: RoutedCall, wanted: RoutedCall, agoMs: number): 
   return isSameInstance || agoMs < CALL_DOUBLED_MS ? 'left' : 'replaces';
 }
 
-export type Silence =
+type Silence =
   | { readonly kind: 'waits' }
   | { readonly kind: 'asks-again' }
   /** The call is over, and its answer may be lost: nothing is concluded from that. */
   | { readonly kind: 'over'; readonly reason: Reason };
 
 /** A call was made `agoMs` ago and is not answered. `isAskedByClient`: by the client, who had promised to ask for the vote. */
-export function silence(verb: RoutedCall['verb'], isAskedByClient: boolean, agoMs: number): Silence {
+export function afterSilence(verb: RoutedCall['verb'], isAskedByClient: boolean, agoMs: number): Silence {
   if (agoMs < (isAskedByClient ? ASKED_VOTE_MS : CALL_ANSWER_MS)) {
     return { kind: 'waits' };
   }
@@ -101,7 +101,7 @@ export function silence(verb: RoutedCall['verb'], isAskedByClient: boolean, agoM
 }
 
 /** `noted`: it does not count, and people hear of it. */
-export type Hearing = 'counts' | 'ignored' | 'noted';
+type Hearing = 'counts' | 'ignored' | 'noted';
 
 /**
  * Whether an answer counts: from whoever was asked for it it does. Anybody else's is told to people if it would have changed anything (X7).

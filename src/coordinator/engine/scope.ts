@@ -28,7 +28,7 @@ export function readOnlyIn(branches: readonly OpenBranch[]): readonly Bqual[] {
 }
 
 /** States in which a commit is under way, decided or done; a completed one may have been rolled back. */
-export type CommitState = Exclude<State, Active | RollingBack>;
+type CommitState = Exclude<State, Active | RollingBack>;
 
 /** The branches of the commit; undefined: it was rolled back, or its branches are not known. */
 export function committedIn(state: CommitState): Committed | undefined {

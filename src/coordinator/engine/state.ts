@@ -27,32 +27,66 @@ export interface OpenBranch {
   readonly vote: YesVote | undefined;
 }
 
-/** How far phase two is with one branch. */
-export type FinishStatus =
-  | {
-      readonly kind: 'pending';
-      readonly attempts: number;
-      /** Why the newest attempt did not end it; undefined: it was not answered yet. */
-      readonly reason?: Reason | undefined;
-    }
-  /** The engine proved the decided end. */
-  | { readonly kind: 'proven' }
-  /** The engine proved the opposite; the heuristic record is on its way to the log. `was`: what people have been told of it before. */
-  | { readonly kind: 'recording-damage'; readonly proof: string; readonly was: 'open' | 'vouched' | 'damaged' }
-  /** By whose word: an operator's may be disproved yet. */
-  | { readonly kind: 'damaged'; readonly proof: string; readonly by: 'engine' | 'operator' }
-  /** The engine proves neither end. Asked again now and then; an operator may vouch for it. In one phase: the end, once it is recorded. */
-  | { readonly kind: 'unproven'; readonly attempts: number; readonly reason: Reason }
-  | { readonly kind: 'vouched' }
-  /** Rolling back only: left to reconciliation, which rolls back whatever its engine still lists as prepared. */
-  | { readonly kind: 'swept'; readonly reason: Reason };
+/** Told how to end, or about to be; no engine has proven anything yet. */
+export interface PendingEnd {
+  readonly kind: 'pending';
+  readonly attempts: number;
+  /** Why the newest attempt did not end it; undefined: it was not answered yet. */
+  readonly reason?: Reason | undefined;
+}
 
-export interface FinishingBranch {
+/** The engine proved the decided end. */
+interface Proven {
+  readonly kind: 'proven';
+}
+
+/** The engine proved the opposite; the heuristic record is on its way to the log. */
+export interface RecordingDamage {
+  readonly kind: 'recording-damage';
+  readonly proof: string;
+  /** What people have been told of it before. */
+  readonly was: 'open' | 'vouched' | 'damaged';
+}
+
+export interface Damaged {
+  readonly kind: 'damaged';
+  readonly proof: string;
+  /** By whose word: an operator's may be disproved yet. */
+  readonly by: 'engine' | 'operator';
+}
+
+/** The engine proves neither end. Asked again now and then; an operator may vouch for it. In one phase: the end, once it is recorded. */
+export interface Unproven {
+  readonly kind: 'unproven';
+  readonly attempts: number;
+  readonly reason: Reason;
+}
+
+/** An operator says that it is committed. */
+interface Vouched {
+  readonly kind: 'vouched';
+}
+
+/** Left to reconciliation, which rolls back whatever its engine still lists as prepared. */
+interface Swept {
+  readonly kind: 'swept';
+  readonly reason: Reason;
+}
+
+/** How far a decided commit is with one branch. */
+export type CommitStatus = PendingEnd | Proven | RecordingDamage | Damaged | Unproven | Vouched;
+
+/** How far a rollback is with one branch. */
+export type RollbackStatus = PendingEnd | Proven | RecordingDamage | Damaged | Swept;
+
+export type FinishStatus = CommitStatus | RollbackStatus;
+
+export interface FinishingBranch<Status extends FinishStatus = FinishStatus> {
   readonly bqual: Bqual;
   /** As in `OpenBranch`. */
   readonly instance: string | undefined;
   readonly evidence: Evidence;
-  readonly status: FinishStatus;
+  readonly status: Status;
 }
 
 export interface Active {
@@ -75,7 +109,7 @@ export interface Preparing {
 export interface OnePhase {
   readonly kind: 'one-phase';
   readonly gtrid: Gtrid;
-  readonly branch: FinishingBranch;
+  readonly branch: FinishingBranch<PendingEnd | Unproven>;
   /** As in `CommitScope`. */
   readonly unnamed: readonly Bqual[];
 }
@@ -84,7 +118,7 @@ export interface OnePhase {
 export interface Deciding {
   readonly kind: 'deciding';
   readonly gtrid: Gtrid;
-  readonly branches: readonly FinishingBranch[];
+  readonly branches: readonly FinishingBranch<PendingEnd>[];
   readonly scope: CommitScope;
   readonly requestId: string;
 }
@@ -92,7 +126,7 @@ export interface Deciding {
 export interface Committing {
   readonly kind: 'committing';
   readonly gtrid: Gtrid;
-  readonly branches: readonly FinishingBranch[];
+  readonly branches: readonly FinishingBranch<CommitStatus>[];
   readonly scope: CommitScope;
   readonly requestId: string;
 }
@@ -108,7 +142,7 @@ export type Presumed = 'branch' | 'transaction';
 export interface RollingBack {
   readonly kind: 'rolling-back';
   readonly gtrid: Gtrid;
-  readonly branches: readonly FinishingBranch[];
+  readonly branches: readonly FinishingBranch<RollbackStatus>[];
   readonly reason: Reason;
   /** Undefined: nothing was presumed, its rollback was seen here. */
   readonly presumed: Presumed | undefined;
@@ -118,19 +152,20 @@ interface Ended {
   readonly kind: 'completed';
   readonly gtrid: Gtrid;
   readonly outcome: Outcome;
-  readonly branches: readonly FinishingBranch[];
   /** The log holds a decision or a heuristic record of it, which `forget` has to account for. */
   readonly logged: boolean;
 }
 
-export interface CompletedCommit extends Ended {
+interface CompletedCommit extends Ended {
   readonly decision: 'commit';
+  readonly branches: readonly FinishingBranch<CommitStatus>[];
   /** Undefined: no more than its damage is known. */
   readonly scope: CommitScope | undefined;
 }
 
-export interface CompletedRollback extends Ended {
+interface CompletedRollback extends Ended {
   readonly decision: 'rollback';
+  readonly branches: readonly FinishingBranch<RollbackStatus>[];
   readonly reason: Reason;
   /** As in `RollingBack`. */
   readonly presumed: Presumed | undefined;

@@ -43,8 +43,8 @@ export function decodeLogs(logs: readonly WireKnownLog[]): readonly LogAtEngine[
  * copy of a log grows into the epochs that the original has lived, and its own token of such an epoch is another one.
  */
 export function isOwnLife(log: RecoveredLog, served: { readonly epoch: number; readonly token: string }): boolean {
-  const { lives, lostTo = -1 } = log;
-  if (served.epoch <= lostTo) {
+  const { lives, lostTo } = log;
+  if (lostTo !== undefined && served.epoch <= lostTo) {
     return true;
   }
   if (lives === undefined) {

@@ -1,7 +1,9 @@
 // Other logs of Concordat at our databases: one that was there before ours means that ours may be the wrong one, and branches that one
 // left prepared hold their locks without anybody who would end them (faults F40).
+
 import type { PreflightFinding__Output as PreflightFinding } from '../../gen/concordat/v1/PreflightFinding.ts';
 import type { ScannedBranch__Output as ScannedBranch } from '../../gen/concordat/v1/ScannedBranch.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { FifoMap } from '../../lib/fifo-map.ts';
 import type { Log } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
@@ -26,7 +28,7 @@ interface OtherLogsParts {
   /** Logs that may have been at our databases before this one, as the operator has said; `any`: for trials and tests. */
   readonly beside: readonly string[];
   /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 export class OtherLogs {
@@ -45,7 +47,7 @@ export class OtherLogs {
    * @throws {CoordinatorError} RESOURCE_KNOWS_OTHER_LOG
    */
   check(resource: ResourceName, logs: readonly LogAtEngine[]): void {
-    const { log, directory, beside, now } = this.#parts;
+    const { log, directory, beside, clock } = this.#parts;
     const { identity } = log.recovered;
     const strangers = logs.filter((one) => one.identity !== identity && !beside.includes(one.identity));
     if (directory.isRegistered(resource) || strangers.length === 0 || beside.includes('any')) {
@@ -58,7 +60,7 @@ export class OtherLogs {
       'RESOURCE_KNOWS_OTHER_LOG',
       `the database of ${resource} knows ${what}, and was never served by the log ${identity} that this coordinator runs on: its data directory may be the wrong one, or empty because a volume is missing. Next: start with the directory of that log; if it is lost, or the database is shared on purpose, start with --beside-logs ${names.join(',')}`,
     );
-    this.#refused.set(resource, { error, at: now() });
+    this.#refused.set(resource, { error, at: clock.now() });
     throw error;
   }
 
@@ -70,11 +72,11 @@ export class OtherLogs {
 
   /** What a participant has told of logs at its database. */
   heard(resource: ResourceName, logs: readonly LogAtEngine[]): void {
-    const { log, now } = this.#parts;
+    const { log, clock } = this.#parts;
     const { identity } = log.recovered;
     const prepared = logs.filter((one) => one.identity !== identity && one.prepared > 0);
     if (prepared.length > 0) {
-      this.#prepared.set(resource, { logs: prepared, heardAt: now() });
+      this.#prepared.set(resource, { logs: prepared, heardAt: clock.now() });
     } else {
       this.#prepared.delete(resource);
     }
@@ -111,7 +113,7 @@ export class OtherLogs {
   }
 
   alarms(): readonly Alarm[] {
-    const now = this.#parts.now();
+    const now = this.#parts.clock.now();
     const refused = [...this.#refused.values()].filter(({ at }) => now - at < REFUSED_MS);
     const prepared = [...this.#prepared].filter(([, { heardAt }]) => now - heardAt < HEARD_MS);
     return [

@@ -15,10 +15,10 @@ import { invalid } from '../edge/requests.ts';
 import type { State } from '../engine/state.ts';
 import type { Quarantine } from '../reports/quarantine.ts';
 
-export interface AcceptRequest {
+interface AcceptRequest {
   readonly resource: ResourceName;
-  /** Empty: the engine of the participant that was refused last. */
-  readonly engineIdentity: string;
+  /** Undefined: the engine of the participant that was refused last. */
+  readonly engineIdentity: string | undefined;
   readonly requestId: string;
   readonly operator: string;
   readonly reason: string;
@@ -33,7 +33,7 @@ interface PendingWork {
   readonly fix: string;
 }
 
-export interface AcceptedSuccessor {
+interface AcceptedSuccessor {
   readonly formerIdentity: string;
   readonly engineIdentity: string;
   /** Oldest first; empty unless it was a dry run. */
@@ -51,6 +51,8 @@ interface SuccessorsParts {
   readonly logger: EventLogger;
 }
 
+/** As the record of a name that was let go has it: see `isLetGo`. */
+const LET_GO = { engine: '', engineIdentity: '' };
 /** Named in the message of a refusal; the dry run tells all. */
 const NAMED_MAX = 5;
 
@@ -91,7 +93,7 @@ export class Successors {
     }
     // No turn passes between the look and this: nobody can begin anything at the former database any more.
     await directory.succeed(resource.name, engine, engineIdentity, () =>
-      this.#record(request, { engine, engineIdentity, formerIdentity }),
+      this.#record(request, formerIdentity, { engine, engineIdentity }),
     );
     return { formerIdentity, engineIdentity, pending: [], effects };
   }
@@ -121,8 +123,7 @@ export class Successors {
       `what its database still holds prepared is not touched any more: look there for branches of ${name}`,
     ];
     if (!request.dryRun) {
-      const nothing = { engine: '', engineIdentity: '', formerIdentity: engineIdentity };
-      await directory.forget(name, () => this.#record(request, nothing));
+      await directory.forget(name, () => this.#record(request, engineIdentity, undefined));
     }
     return { engineIdentity, effects };
   }
@@ -134,7 +135,7 @@ export class Successors {
     if (requestId === '' || record?.accepted?.requestId !== requestId) {
       return undefined;
     }
-    if (engineIdentity !== '' && engineIdentity !== record.engineIdentity) {
+    if (engineIdentity !== undefined && engineIdentity !== record.engineIdentity) {
       const message = `request id ${requestId} was used to accept ${record.engineIdentity} as ${resource}`;
       throw new CoordinatorError('REQUEST_ID_REUSED', message);
     }
@@ -149,8 +150,8 @@ export class Successors {
   /** What this life has accepted, by resource. */
   readonly #newest = new Map<ResourceName, Extract<LogRecord, { kind: 'resource-registered' }>>();
 
-  #successor({ name, engineIdentity, refused }: KnownResource, wanted: string) {
-    if (wanted !== '' && wanted === engineIdentity) {
+  #successor({ name, engineIdentity, refused }: KnownResource, wanted: string | undefined) {
+    if (wanted !== undefined && wanted === engineIdentity) {
       throw invalid('engine_identity', `is what ${name} is already: ${wanted}`);
     }
     const asking = refused?.link;
@@ -163,7 +164,7 @@ export class Successors {
         refused === undefined ? '. Next: start the sidecar of the new database, which is refused, and repeat this' : '';
       throw new CoordinatorError('RESOURCE_IDENTITY', `${name} is ${engineIdentity}: ${copy}${next}`);
     }
-    if (wanted !== '' && wanted !== asking.engineIdentity) {
+    if (wanted !== undefined && wanted !== asking.engineIdentity) {
       const message = `the database that asks for ${name} is ${asking.engineIdentity} now, and you looked at ${wanted}`;
       throw new CoordinatorError('VERSION_CONFLICT', message);
     }
@@ -197,17 +198,24 @@ export class Successors {
 
   async #record(
     { resource, operator, reason, requestId }: Omit<AcceptRequest, 'engineIdentity'>,
-    successor: { readonly engine: string; readonly engineIdentity: string; readonly formerIdentity: string },
+    former: string,
+    successor: { readonly engine: string; readonly engineIdentity: string } | undefined,
   ): Promise<void> {
     const { driver, log, clock, logger } = this.#parts;
     driver.ensureUsable(); // Nothing but its adoption is written to a refused log.
-    const { engine, engineIdentity, formerIdentity: former } = successor;
     const accepted = { former, operator, reason, requestId, wallTime: clock.wallTime() };
-    const record = { kind: 'resource-registered', resource, engine, engineIdentity, accepted } as const;
+    const record = { kind: 'resource-registered', resource, ...(successor ?? LET_GO), accepted } as const;
     await log.append([record], 'forced');
     this.#newest.set(resource, record);
-    const evt = engineIdentity === '' ? 'resource-forgotten' : 'resource-accepted';
-    logger.warn({ evt, resource, engineIdentity, former, operator, reason });
+    const evt = successor === undefined ? 'resource-forgotten' : 'resource-accepted';
+    logger.warn({
+      evt,
+      resource,
+      ...(successor && { engineIdentity: successor.engineIdentity }),
+      former,
+      operator,
+      reason,
+    });
   }
 }
 

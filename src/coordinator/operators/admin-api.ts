@@ -180,7 +180,7 @@ export class AdminApi {
   async acceptResource(request: AcceptRequest): Promise<AcceptResourceResponse> {
     const { pending, formerIdentity, engineIdentity, effects } = await this.#parts.successors.accept({
       resource: decodeResource(request.resource),
-      engineIdentity: decodeText('engine_identity', request.engineIdentity, 0, ENGINE_IDENTITY_BYTES_MAX),
+      engineIdentity: decodeText('engine_identity', request.engineIdentity, 0, ENGINE_IDENTITY_BYTES_MAX) || undefined,
       ...decodeAct(request),
     });
     return {

@@ -3,15 +3,15 @@ import { type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { isUnproven } from '../driver/unfinished.ts';
 
-export interface Pending {
+interface PendingCount {
   readonly count: number;
   /** Monotonic milliseconds: since when the oldest of their transactions is known. */
   readonly oldestAt: number;
 }
 
 /** Of transactions that are told, that wait for a retry, or that wait for a participant that is away alike. */
-export function pendingBranches(transactions: readonly HeldTransaction[]): ReadonlyMap<ResourceName, Pending> {
-  const result = new Map<ResourceName, Pending>();
+export function pendingBranches(transactions: readonly HeldTransaction[]): ReadonlyMap<ResourceName, PendingCount> {
+  const result = new Map<ResourceName, PendingCount>();
   for (const { state, openedAt } of transactions) {
     if (state.kind === 'committing') {
       for (const { bqual } of state.branches.filter(isUnproven)) {

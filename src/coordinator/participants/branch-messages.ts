@@ -11,7 +11,7 @@ import type { Reports } from '../reports/reports.ts';
 import { decodeEvidence, decodeResult, decodeVerb, decodeVote } from './messages.ts';
 import type { PendingAnswers } from './pending-answers.ts';
 
-export interface BranchMessageParts {
+interface BranchMessageParts {
   readonly reports: Reports;
   readonly others: OtherLogs;
 }

@@ -8,7 +8,7 @@ import { judgeLost, type Resolution, type Word } from '../engine/operator.ts';
 import { recordsOfWord, settledByWord } from '../engine/recovered.ts';
 import type { Quarantine } from './quarantine.ts';
 
-export interface LostDecisionsParts {
+interface LostDecisionsParts {
   readonly driver: Driver;
   readonly log: Log;
   readonly quarantine: Quarantine;

@@ -28,7 +28,7 @@ interface FamilyOptions extends EngineOptions {
 }
 
 const ADMINISTRATOR = 'root';
-export const DATABASE = 'concordat';
+const DATABASE = 'concordat';
 
 /** In the data directory, until the first start. */
 const FIRST_START = 'first-start.sql';

@@ -19,7 +19,7 @@ interface ProcessState extends ProcessRef {
 }
 
 /** What is asked about processes. */
-export interface ProcessTable {
+interface ProcessTable {
   one(pid: number): Promise<ProcessState | undefined>;
   all(): Promise<readonly ProcessState[]>;
 }

@@ -1,7 +1,7 @@
 // Short-lived commands: run to the end, hand back what they printed, or fail with what they complained about.
 import { spawn } from 'node:child_process';
 
-export interface CommandOptions {
+interface CommandOptions {
   /** Whom to run as; absent: as ourselves. */
   readonly account?: { readonly uid: number; readonly gid: number } | undefined;
   /** Written to standard input, which is then closed. */

@@ -11,7 +11,7 @@ import type { LogFiles } from './file/files.ts';
 import { narrowFile, syncDirectory } from './file/files.ts';
 import type { HighWater } from './file/high-water.ts';
 import { readHighWater, writeHighWater } from './file/high-water.ts';
-import type { Work } from './file/writer.ts';
+import type { FileWork } from './file/writer.ts';
 import type { LogWorker } from './flush/log-worker.ts';
 import type { LogImage } from './history/inspect.ts';
 import { headOf } from './history/inspect.ts';
@@ -118,7 +118,7 @@ async function refuseOtherNames(path: string): Promise<void> {
   }
 }
 
-async function perform(worker: LogWorker, work: Work): Promise<void> {
+async function perform(worker: LogWorker, work: FileWork): Promise<void> {
   await worker.request({ kind: 'work', work });
 }
 

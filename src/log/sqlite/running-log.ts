@@ -98,7 +98,7 @@ export class RunningLog implements Log {
       token: life.token,
       unfinished: ledger.unfinished(),
       resources: ledger.resources(),
-      lostTo: life.lostTo,
+      ...(life.lostTo >= 0 && { lostTo: life.lostTo }),
       lives: [...this.#earlier, { epoch: life.epoch, token: life.token }],
       refused: ledger.refusals(),
     };

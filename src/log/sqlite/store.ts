@@ -5,7 +5,7 @@ import type { Head, Life } from '../chain.ts';
 import { silence } from '../horizon.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Log } from '../log.ts';
-import { actsIn, finishedIn, isSince, type NumberedAct, newestOf, recordsIn } from '../past.ts';
+import { actsIn, finishedIn, isSince, type NumberedAct, newestPast, recordsIn } from '../past.ts';
 import type { LoggedOutcome, LogRecord } from '../record.ts';
 import type { Task } from './flush/flusher.ts';
 import type { Retention } from './history/compaction.ts';
@@ -99,7 +99,7 @@ export class Store {
       }
       found.push(...records.filter((record) => isSince(record, since)));
     }
-    return newestOf(found, max);
+    return newestPast(found, max);
   }
 
   /** A flush made this frame durable. */

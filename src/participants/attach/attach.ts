@@ -12,7 +12,7 @@ import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
-import { refusalText, standingOf } from './served-life.ts';
+import { lifeStandingOf, refusalText } from './served-life.ts';
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 } as const;
 /** How long the last words may take when the participant stops. */
@@ -75,10 +75,10 @@ export class Attach {
   /** What the engine has recorded speaks against the coordinator: says so and does nothing more for it. */
   refuse(life: Welcome, recorded: RecordedLife): void {
     const state = this.#state;
-    if (standingOf(life, recorded) === 'moved') {
+    if (lifeStandingOf(life, recorded) === 'moved') {
       this.restart('the database has recorded another life of the log meanwhile');
     } else if (state.kind === 'ready' || state.kind === 'raising' || state.kind === 'comparing') {
-      const evt = standingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
+      const evt = lifeStandingOf(life, recorded) === 'leap' ? 'epoch-leap' : 'epoch-stale';
       const { epoch } = recorded;
       this.#options.logger.error({ evt, epoch, message: refusalText(life, recorded, this.#engine) });
       this.#state = { kind: 'stale', link: state.link, pulse: state.pulse };
@@ -199,7 +199,7 @@ export class Attach {
     }
     this.#recorded = { identity: welcome.identity, epoch: recorded.epoch };
     onLife(welcome.identity, recorded.epoch);
-    if (standingOf(welcome, recorded) !== 'served') {
+    if (lifeStandingOf(welcome, recorded) !== 'served') {
       this.refuse(welcome, recorded);
       return;
     }

@@ -2,7 +2,7 @@
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 
-export type Standing =
+type LifeStanding =
   | 'served'
   /** The database has served a newer life of the log, or another one with the same epoch: the coordinator runs on a copy. */
   | 'stale'
@@ -12,7 +12,7 @@ export type Standing =
   | 'moved';
 
 /** @param recorded what `raiseEpoch` answered for `life`. */
-export function standingOf(life: RecordedLife, recorded: RecordedLife): Standing {
+export function lifeStandingOf(life: RecordedLife, recorded: RecordedLife): LifeStanding {
   if (recorded.epoch < life.epoch) {
     return life.epoch > recorded.epoch + EPOCH_LEAP_MAX ? 'leap' : 'moved';
   }
@@ -25,7 +25,7 @@ export function refusalText(
   recorded: RecordedLife,
   engine: string,
 ): string {
-  if (standingOf(life, recorded) === 'leap') {
+  if (lifeStandingOf(life, recorded) === 'leap') {
     return (
       `the coordinator says that it runs epoch ${life.epoch} of the log ${life.identity}, and the database knows epoch ${recorded.epoch}: ` +
       `a leap of more than ${EPOCH_LEAP_MAX} is not believed. Next: compare with \`concordat log status\`; if it is your coordinator, ` +

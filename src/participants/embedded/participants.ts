@@ -22,7 +22,7 @@ const DRAIN_MS = 5_000;
 /** Later than the branch's own deadline, which rolls it back in good order. */
 const IDLE_GRACE_MS = 5_000;
 
-export interface EmbeddedSettings {
+interface EmbeddedSettings {
   /** The coordinator's host and port. */
   readonly address: string;
   /** How long a participant may take to attach. */
@@ -38,7 +38,7 @@ export interface NamedBranch {
   readonly timeoutMs: number;
 }
 
-export interface EnlistRequest {
+interface EnlistRequest {
   /** Called with the participant that will hold the branch. */
   readonly name: (instance: string) => NamedBranch | Promise<NamedBranch>;
   readonly connection: object;

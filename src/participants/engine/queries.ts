@@ -10,7 +10,7 @@ export function mayOpen({ state, calls }: Branch): boolean {
 }
 
 /** Why a further statement is not taken. */
-export type StatementRefusal =
+type StatementRefusal =
   /** It is held, and its statements are done. */
   | { readonly kind: 'closed' }
   /** It is gone, and this life knows why, or not. */

@@ -6,12 +6,12 @@ import type { Evidence, FinishResult, Reason, Vote } from '../../xa/vocabulary.t
 import type { Call } from './call.ts';
 
 /** Nothing was heard of the name in this life. Only here a first statement may open the branch (D9). */
-export interface Unknown {
+interface Unknown {
   readonly kind: 'unknown';
 }
 
 /** Takes statements. Nothing that could prepare it, or commit what it wrote, was ever sent to its engine. */
-export interface Active {
+interface Active {
   readonly kind: 'active';
   readonly opening: Opening;
   /** Its statements come without waiting for one another, and the last one is marked: until it is here, some may be missing. */
@@ -19,13 +19,13 @@ export interface Active {
 }
 
 /** Asked to end in one phase if it has written nothing. Takes no more statements, and can still be rolled back. */
-export interface Asked {
+interface Asked {
   readonly kind: 'asked';
   readonly opening: Opening;
 }
 
 /** It has written, and has told what will prove its commit in one phase. It waits to be told to commit, with that evidence. */
-export interface Announced {
+interface Announced {
   readonly kind: 'announced';
   readonly opening: Opening;
   readonly evidence: Evidence;
@@ -75,21 +75,21 @@ export interface RolledBack {
 }
 
 /** Its vote, which a repeated prepare hears again. A lost answer counts as a no, so the engine still decides how it ended. */
-export interface Voted {
+interface Voted {
   readonly kind: 'voted';
   readonly opening: Opening;
   readonly vote: Exclude<Vote, { readonly kind: 'prepared' }>;
 }
 
 /** One phase, as the engine answered. No vote may be told of it any more, since it may be committed. */
-export interface EndedOnePhase {
+interface EndedOnePhase {
   readonly kind: 'one-phase';
   readonly opening: Opening;
   readonly result: FinishResult;
 }
 
 /** Told to finish, by this participant or as far as it knows: only the engine can say where the branch stands. */
-export interface LeftToEngine {
+interface LeftToEngine {
   readonly kind: 'left-to-engine';
   /** Undefined: no opening of the branch was held here. */
   readonly opening: Opening | undefined;
@@ -98,7 +98,7 @@ export interface LeftToEngine {
 /** Certain to be rolled back, if this participant ends it now: nobody asked its engine to prepare it or to commit what it wrote. */
 export type Unasked = Active | Asked | Announced;
 /** In the participant's table. */
-export type Held = Unasked | CommittingOnePhase | Preparing | PreparingSuperseded | Prepared | PreparedToldOnePhase;
+type Held = Unasked | CommittingOnePhase | Preparing | PreparingSuperseded | Prepared | PreparedToldOnePhase;
 /** What is remembered of a branch that has ended, so that a late message never revives it (D9). */
 export type Ended = RolledBack | Voted | EndedOnePhase | LeftToEngine;
 export type State = Unknown | Held | Ended;
@@ -119,7 +119,7 @@ export const UNKNOWN: Unknown = { kind: 'unknown' };
 export const NO_CALLS: readonly Call[] = [];
 
 /** The opening that is held or remembered; undefined: none ever was. */
-export function openingOfState(state: State): Opening | undefined {
+function openingOfState(state: State): Opening | undefined {
   return state.kind === 'unknown' ? undefined : state.opening;
 }
 

@@ -68,7 +68,7 @@ export interface LentSessionParts<Connection> {
   readonly clock: Clock;
 }
 
-export const ROLLED_BACK: Reason = {
+export const BRANCH_ROLLED_BACK: Reason = {
   code: 'BRANCH_UNKNOWN',
   message: 'the branch was rolled back',
   retryable: true,
@@ -102,11 +102,6 @@ export const ASKED_TO_END =
 /** What the application hears of its statements once its transaction was rolled back under its hands. */
 export function rolledBackWhy({ message }: Reason): string {
   return `the global transaction was rolled back: ${message}`;
-}
-
-/** The answer to a commit in one phase that finds the branch doomed. */
-export function rolledBackBy({ message }: Reason): FinishResult {
-  return { kind: 'done-otherwise', proof: `rolled back: ${message}` };
 }
 
 /** Statements of an enlisted connection are executed by the application, never through the participant. */

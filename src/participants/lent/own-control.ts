@@ -1,7 +1,7 @@
 // What an application's own BEGIN, COMMIT and ROLLBACK become inside a branch: savepoints, one in another. Pure.
 
 /** What a statement does to the transaction that it is in. */
-export type Control =
+export type OwnControl =
   | { readonly kind: 'none' }
   /** `modes`: what stands behind BEGIN, for instance an isolation level. */
   | { readonly kind: 'begin'; readonly modes: string }
@@ -10,10 +10,10 @@ export type Control =
   /** It can be turned into nothing that a branch allows. */
   | { readonly kind: 'refused'; readonly why: string };
 
-export interface ControlledStatement {
+interface ControlledStatement {
   readonly start: number;
   readonly end: number;
-  readonly control: Control;
+  readonly control: OwnControl;
 }
 
 /** How deep in transactions of its own the application is after a statement succeeded, seen from before it. */

@@ -1,7 +1,7 @@
 // The error that an application's own statement on a lent connection gets, in the driver's manner: nothing was sent.
 
 /** As much of a driver's error as applications and ORMs look at. */
-export interface RefusedFields {
+interface RefusedFields {
   readonly code: string;
   readonly [field: string]: unknown;
 }

@@ -11,7 +11,7 @@ export interface ScannedStatement {
 }
 
 /** As many pieces as are needed to know what a statement does to its transaction. */
-export const WORDS_MAX = 64;
+const WORDS_MAX = 64;
 
 /** Collects the pieces of one text. */
 export class StatementList {

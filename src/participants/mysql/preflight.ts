@@ -1,7 +1,7 @@
 // Everything at the server that would break later, found when the participant starts: each with its reason and its fix.
 import type { PreflightFinding } from '../resource-manager.ts';
 import { missingColumns, missingTables } from './finish/bookkeeping.ts';
-import type { Control } from './finish/control.ts';
+import type { ControlSessions } from './finish/control.ts';
 import { readRecoverRow } from './finish/listing.ts';
 import { type Engine, isAtLeast } from './protocol/engine.ts';
 import { ERRNO } from './protocol/errors.ts';
@@ -28,7 +28,7 @@ type Check = (server: Server) => PreflightFinding | undefined;
 
 /** @throws {EngineError} the engine cannot be reached. */
 export async function preflight(
-  control: Control,
+  control: ControlSessions,
   engine: Engine,
   detach: boolean,
 ): Promise<readonly PreflightFinding[]> {
@@ -143,7 +143,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Listing needs a privilege on MySQL, and what is listed may be somebody's leftover. */
-async function checkRecover(control: Control, engine: Engine): Promise<PreflightFinding | undefined> {
+async function checkRecover(control: ControlSessions, engine: Engine): Promise<PreflightFinding | undefined> {
   const answer = await control.run(recoverText(engine.kind));
   const error = errorOf(answer);
   if (error !== undefined) {
@@ -161,7 +161,7 @@ async function checkRecover(control: Control, engine: Engine): Promise<Preflight
       );
 }
 
-async function checkTables(control: Control, engine: Engine): Promise<PreflightFinding | undefined> {
+async function checkTables(control: ControlSessions, engine: Engine): Promise<PreflightFinding | undefined> {
   const missing = await missingTables(control, engine);
   if (missing.length === 0) {
     const outdated = await missingColumns(control);
@@ -182,7 +182,7 @@ async function checkTables(control: Control, engine: Engine): Promise<PreflightF
   return fatal('tables', `${missing.join(', ')} do not exist, and ${error.message}`, printSql(engine.kind));
 }
 
-async function checkEngines(control: Control): Promise<PreflightFinding | undefined> {
+async function checkEngines(control: ControlSessions): Promise<PreflightFinding | undefined> {
   const [rows] = await control.rows(
     "SELECT TABLE_NAME,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE='BASE TABLE' AND ENGINE<>'InnoDB' " +
       `ORDER BY TABLE_NAME<>'${BRANCH_TABLE}' LIMIT 5`,

@@ -31,7 +31,7 @@ import {
   readToken,
   showToken,
 } from './finish/bookkeeping.ts';
-import { Control } from './finish/control.ts';
+import { ControlSessions } from './finish/control.ts';
 import { Finisher } from './finish/finish.ts';
 import { readRecoverRow } from './finish/listing.ts';
 import { findOwner } from './finish/look.ts';
@@ -42,7 +42,7 @@ import { lostReason } from './protocol/errors.ts';
 import type { Wire } from './protocol/wire.ts';
 import { checkAgainst } from './session/identity.ts';
 import { connectionOptions, type MysqlAddress, parseMysqlUrl } from './session/options.ts';
-import { openSessions, type Sessions } from './session/pool.ts';
+import { type MysqlSessions, openSessions } from './session/pool.ts';
 import { openSession } from './session/session.ts';
 import { type MarkerKey, recoverText, type Target } from './sql/texts.ts';
 
@@ -79,10 +79,10 @@ export function openMysqlResourceManager(options: MysqlOptions): ResourceManager
 class MysqlResourceManager implements ResourceManager {
   readonly #clock: Clock;
   readonly #detach: boolean;
-  readonly #openControl: () => Control;
-  readonly #control: Control;
+  readonly #openControl: () => ControlSessions;
+  readonly #control: ControlSessions;
   readonly #isEmbedded: boolean;
-  readonly #pool: Sessions;
+  readonly #pool: MysqlSessions;
   readonly #pinned = new Pinned();
   readonly #finisher: Finisher;
   /** Branches that are open and not prepared, by name; with their openings. */
@@ -111,7 +111,7 @@ class MysqlResourceManager implements ResourceManager {
       }
     };
     const patience = { clock, callTimeoutMs, onSilence };
-    this.#openControl = () => new Control({ connection, ...patience });
+    this.#openControl = () => new ControlSessions({ connection, ...patience });
     this.#isEmbedded = options.embedded ?? false;
     this.#control = this.#openControl();
     this.#pool = openSessions({

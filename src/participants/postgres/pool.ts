@@ -4,7 +4,7 @@ import { Pool } from '../../lib/pool.ts';
 import { poolRefusal } from '../reasons.ts';
 import type { PgSession } from './session/session.ts';
 
-export interface SessionPoolOptions {
+interface SessionPoolOptions {
   readonly sessionsMax: number;
   /** Callers that wait for a session at once. */
   readonly waitersMax: number;

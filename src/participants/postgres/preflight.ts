@@ -1,7 +1,7 @@
 // What would break later, found at registration: each finding with its reason and the command that fixes it.
 import type { PreflightFinding } from '../resource-manager.ts';
 import type { Pooler } from './pooler.ts';
-import { type Control, query } from './session/query.ts';
+import { query, type RunInControl } from './session/query.ts';
 import { parseGid } from './sql/gid.ts';
 import {
   BRANCH_TABLE,
@@ -15,7 +15,7 @@ import {
 /** `pg_terminate_backend` with a wait, which fencing needs, came with 14. */
 const VERSION_FLOOR = 140_000;
 
-export interface PreflightSubject {
+interface PreflightSubject {
   readonly poolMax: number;
   readonly controlSessions: number;
   readonly pooler: Pooler;
@@ -49,7 +49,10 @@ const SETTINGS = [
 ];
 
 /** @throws {EngineError} */
-export async function preflight(control: Control, subject: PreflightSubject): Promise<readonly PreflightFinding[]> {
+export async function preflight(
+  control: RunInControl,
+  subject: PreflightSubject,
+): Promise<readonly PreflightFinding[]> {
   const facts = await askFacts(control);
   return [...serverFindings(facts, subject), ...capacityFindings(facts, subject), ...roleFindings(facts)];
 }
@@ -184,7 +187,7 @@ function roleFindings(facts: Facts): readonly PreflightFinding[] {
 }
 
 /** @throws {EngineError} */
-async function askFacts(control: Control): Promise<Facts> {
+async function askFacts(control: RunInControl): Promise<Facts> {
   const [settings, state, prepared] = await query(control, [
     { text: 'select name, setting from pg_settings where name = any($1::text[])', values: [`{${SETTINGS.join(',')}}`] },
     {

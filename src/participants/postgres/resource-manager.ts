@@ -34,9 +34,9 @@ import { committedOf, listedOf, rollbackName } from './finish/openings.ts';
 import { SessionPool } from './pool.ts';
 import { poolerBetween } from './pooler.ts';
 import { preflight } from './preflight.ts';
-import type { BatchOutcome, Request } from './protocol/batch.ts';
+import type { BatchOutcome, BatchRequest } from './protocol/batch.ts';
 import { openSession, type SessionSettings } from './session/connect.ts';
-import { type Control, query } from './session/query.ts';
+import { query, type RunInControl } from './session/query.ts';
 import type { PgSession } from './session/session.ts';
 import { CONTROL_SETTINGS } from './session/session-state.ts';
 import { forgetRows, insertRowStep, listRows } from './tables/rows.ts';
@@ -142,7 +142,7 @@ class PostgresResourceManager implements ResourceManager {
         this.#controls.suspect();
         return this.#fences.abandon(row, backend);
       },
-      rollbackPrepared: async (row) => void (await rollbackPrepared(this.#control, row, this.#fences.asked(row))),
+      rollbackPrepared: async (row) => void (await rollbackPrepared(this.#control, row, () => this.#fences.stuck(row))),
       proveOnePhase: (row, backend) => this.#fences.proveOnePhase(row, backend),
       keepDamage: async (row) => void (await this.#control({ kind: 'steps', steps: [insertRowStep(row)] })),
     };
@@ -154,7 +154,7 @@ class PostgresResourceManager implements ResourceManager {
 
   async identify(): Promise<EngineIdentity> {
     const session = await this.#connect();
-    const control: Control = (request) => session.run(request, { timeoutMs: this.#callTimeoutMs });
+    const control: RunInControl = (request) => session.run(request, { timeoutMs: this.#callTimeoutMs });
     try {
       const [result] = await query(control, [{ text: `select current_setting('server_version')` }]);
       return { engine: 'postgresql', version: result?.rows[0]?.[0] ?? '', identity: session.identity };
@@ -218,7 +218,7 @@ class PostgresResourceManager implements ResourceManager {
     if (row === undefined) {
       return { kind: 'unproven', reason: noOpening(xid) };
     }
-    const result = await commitPrepared(this.#control, row, this.#fences.asked(row));
+    const result = await commitPrepared(this.#control, row, () => this.#fences.stuck(row));
     return result.kind === 'done-otherwise' && evidence.kind !== 'row'
       ? { kind: 'unproven', reason: noProof(xid) }
       : result;
@@ -227,8 +227,8 @@ class PostgresResourceManager implements ResourceManager {
   async rollback(xid: Xid, evidence: Evidence): Promise<FinishResult> {
     const row = rowOf(xid, evidence);
     return row === undefined
-      ? await rollbackName(this.#control, xid, this.#fences.asked(xid))
-      : await rollbackPrepared(this.#control, row, this.#fences.asked(row));
+      ? await rollbackName(this.#control, xid, () => this.#fences.stuck(xid))
+      : await rollbackPrepared(this.#control, row, () => this.#fences.stuck(row));
   }
 
   list(): Promise<readonly PreparedBranch[]> {
@@ -276,7 +276,7 @@ class PostgresResourceManager implements ResourceManager {
     await Promise.all([this.#branches.close(), this.#controls.close()]);
   }
 
-  readonly #control = async (request: Request): Promise<BatchOutcome> => {
+  readonly #control = async (request: BatchRequest): Promise<BatchOutcome> => {
     let session: PgSession;
     try {
       session = await this.#controls.acquire();

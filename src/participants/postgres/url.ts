@@ -5,7 +5,7 @@ import { checkServerIdentity } from 'node:tls';
 import type { ClientConfig } from 'pg';
 import { CoordinatorError } from '../../xa/errors.ts';
 
-export interface PostgresAddress {
+interface PostgresAddress {
   /** A name, an address, or the directory of a unix socket; undefined: localhost, or what `PGHOST` says. */
   readonly host: string | undefined;
   readonly port: number | undefined;

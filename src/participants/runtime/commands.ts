@@ -13,7 +13,7 @@ import { Forgetter } from './forgetter.ts';
 import { Inspector } from './inspector.ts';
 import type { Tokens } from './tokens.ts';
 
-export interface CommandsOptions {
+interface CommandsOptions {
   /** This participant's own. */
   readonly instance: string;
   readonly resource: ResourceName;

@@ -6,7 +6,7 @@ import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
 import { reasonOf } from '../reasons.ts';
 import type { ResourceManager } from '../resource-manager.ts';
 
-export interface ForgetterOptions {
+interface ForgetterOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
   readonly logger: EventLogger;

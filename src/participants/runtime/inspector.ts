@@ -12,14 +12,14 @@ import { reasonOf } from '../reasons.ts';
 import type { PreflightFinding, PreparedBranch, ResourceManager } from '../resource-manager.ts';
 import type { Branches } from './branches/branches.ts';
 
-export interface InspectorOptions {
+interface InspectorOptions {
   readonly rm: ResourceManager;
   readonly branches: Branches;
   readonly report: (message: ParticipantMessage) => void;
 }
 
 /** Branches in one ScanResult, oldest first: it is one message for one person's eyes. */
-export const SCANNED_MAX = 2_000;
+const SCANNED_MAX = 2_000;
 /** Branches whose waiting sessions are counted; each takes a query. */
 const BLOCKED_COUNTED_MAX = 100;
 

@@ -9,12 +9,12 @@ import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, 
 import type { Welcome } from '../attach/attach-messages.ts';
 import type { EngineWatch } from '../attach/engine-watch.ts';
 import type { KnownLogs } from '../attach/known-logs.ts';
-import { standingOf } from '../attach/served-life.ts';
+import { lifeStandingOf } from '../attach/served-life.ts';
 import { isMoving, preparedEvidence } from '../engine/queries.ts';
 import type { PreparedBranch, RecordedLife, ResourceManager } from '../resource-manager.ts';
 import type { Branches } from './branches/branches.ts';
 
-export interface ReconcilerOptions {
+interface ReconcilerOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
   readonly branches: Branches;
@@ -66,7 +66,7 @@ export class Reconciler {
       if (this.#life !== life) {
         return;
       }
-      if (standingOf(life, recorded) !== 'served') {
+      if (lifeStandingOf(life, recorded) !== 'served') {
         onRefused(life, recorded);
         return;
       }

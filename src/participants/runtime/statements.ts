@@ -16,7 +16,7 @@ import { isSame, newestOf } from './branches/newest-statement.ts';
 import { sessionOf } from './branches/sessions.ts';
 import { clampTimeout, type StatementAnswer, type StatementCall } from './branches/statement-call.ts';
 
-export interface StatementsOptions {
+interface StatementsOptions {
   readonly rm: ResourceManager;
   readonly branches: Branches;
   readonly random: Random;

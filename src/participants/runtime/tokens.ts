@@ -6,7 +6,7 @@ import { toWireReason } from '../attach/attach-messages.ts';
 import { reasonOf } from '../reasons.ts';
 import type { ResourceManager } from '../resource-manager.ts';
 
-export interface TokensOptions {
+interface TokensOptions {
   readonly rm: ResourceManager;
   readonly random: Random;
   readonly instance: string;

@@ -25,7 +25,7 @@ export type SidecarConfig = Pick<
   Partial<Pick<ParticipantConfig, 'reflection'>>;
 
 /** What is not a setting of its own. */
-export interface SidecarSecret {
+interface SidecarSecret {
   /** Reads the URL again from where it is kept; absent: it was given as it is. @throws what is wrong with the file. */
   readonly readUrl?: (() => string) | undefined;
 }

@@ -3,7 +3,7 @@ import type { BranchSession, Statement, StatementResult } from '../../participan
 import type { Reason, Vote } from '../../xa/vocabulary.ts';
 
 /** What a branch asks of its database. */
-export interface StatementScripts {
+interface StatementScripts {
   /** Executes within the branch: `run` is the memory engine's. */
   execute(run: (statement: Statement) => Promise<StatementResult>, statement: Statement): Promise<StatementResult>;
 }

@@ -4,7 +4,7 @@ import { ONCE_STATEMENTS } from '../../client/tables/once.ts';
 import type { TableEngine } from '../../client/tables/tables.ts';
 import type { SqlValue, StatementResult } from '../../participants/resource-manager.ts';
 import type { TestAnswer } from './public.ts';
-import { fromSqlValue, toResult, toSqlValue } from './values.ts';
+import { fromSqlValue, givenValue, toResult } from './values.ts';
 
 /** Executes one statement of the memory engine within the branch. */
 type Run = (sql: string, parameters?: readonly SqlValue[]) => Promise<StatementResult>;
@@ -36,7 +36,7 @@ async function readOnce(run: Run, id: string | undefined): Promise<OnceRow | und
 }
 
 async function writeOnce(run: Run, id: string | undefined, row: OnceRow): Promise<void> {
-  await run(`set ${key('once', id)} $1`, [toSqlValue(JSON.stringify(row))]);
+  await run(`set ${key('once', id)} $1`, [givenValue(JSON.stringify(row))]);
 }
 
 const DONE: TestAnswer = { rowCount: 1 };

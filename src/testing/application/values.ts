@@ -2,7 +2,7 @@
 import type { SqlValue, StatementResult } from '../../participants/resource-manager.ts';
 import type { TestAnswer } from './public.ts';
 
-export function toSqlValue(value: unknown): SqlValue {
+export function givenValue(value: unknown): SqlValue {
   switch (typeof value) {
     case 'boolean':
       return { kind: 'bool', value };
@@ -50,7 +50,7 @@ export function toResult({ rows = [], rowCount = rows.length, insertId = 0 }: Te
   const names = Object.keys(rows[0] ?? {});
   return {
     columns: names.map((name) => ({ name, type: 'text' })),
-    rows: rows.map((row) => names.map((name) => toSqlValue(row[name]))),
+    rows: rows.map((row) => names.map((name) => givenValue(row[name]))),
     rowCount,
     insertId: BigInt(insertId),
   };

@@ -45,7 +45,7 @@ export async function callMemory<T>(
   }
 }
 
-export function unavailable(message: string): EngineError {
+function unavailable(message: string): EngineError {
   return new EngineError(unavailableReason(message), { sessionLost: true });
 }
 

@@ -10,7 +10,7 @@ import { isClosed, recordsOf } from '../../log/ledger-item.ts';
 import type { Durability, Log, LogStatus, RecoveredLog } from '../../log/log.ts';
 import { isRefused } from '../../log/log.ts';
 import { earlierLives } from '../../log/next-life.ts';
-import { actsIn, finishedIn, type NumberedAct, newestOf, recordsIn } from '../../log/past.ts';
+import { actsIn, finishedIn, type NumberedAct, newestPast, recordsIn } from '../../log/past.ts';
 import type { LifeName, LoggedOutcome, LogRecord } from '../../log/record.ts';
 import { OUTCOMES_RETAINED_MAX } from '../../xa/limits.ts';
 import type { Gtrid } from '../../xa/xid.ts';
@@ -84,7 +84,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
       token,
       unfinished: this.#ledger.unfinished(),
       resources: this.#ledger.resources(),
-      lostTo: disk.lostTo,
+      ...(disk.lostTo >= 0 && { lostTo: disk.lostTo }),
       lives: [...this.#earlier, { epoch, token }],
       refused,
     };
@@ -136,7 +136,7 @@ class MemoryLog implements Log, MemoryDiskHolder {
   }
 
   finished(since: number, max: number): ReturnType<Log['finished']> {
-    return newestOf(finishedIn(this.#ledger.items(), since), max);
+    return newestPast(finishedIn(this.#ledger.items(), since), max);
   }
 
   hasRoom(): boolean {

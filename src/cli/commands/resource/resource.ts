@@ -13,7 +13,7 @@ import {
   isCutOff,
   PREPARED_COLUMNS,
   RESOURCE_COLUMNS,
-  refusal,
+  refusedFinding,
   troubles,
   viewFinding,
   viewPrepared,
@@ -126,7 +126,7 @@ async function listResources(context: Context): Promise<number> {
     for (const trouble of [...troubles(resource), absence(resource) ?? []].flat()) {
       console.warn(trouble);
     }
-    const refused = refusal(resource);
+    const refused = refusedFinding(resource);
     if (refused !== undefined) {
       console.warn(`${resource.name}: ${refused.finding}. Next: ${refused.fix}`);
     }

@@ -53,7 +53,7 @@ const OTHERS = 0o077;
  * on it, and so stop the log or keep it from starting.
  * @throws {CoordinatorError} `CONFIG_INVALID`: others may enter it, and this user may not change that.
  */
-export async function narrowDirectory(directory: string): Promise<void> {
+async function narrowDirectory(directory: string): Promise<void> {
   const { mode } = await stat(directory);
   if (process.platform === 'win32' || (mode & OTHERS) === 0) {
     return;

@@ -17,7 +17,7 @@ export interface NewSegment extends SegmentHeader {
 }
 
 /** One thing to do to the file, complete with every hash, so that a thread needs nothing else to do it. */
-export type Work =
+export type FileWork =
   | { readonly kind: 'append'; readonly frame: NewFrame }
   /** Moves the old end of the journal: adds what is kept of it, then removes what `life` says is behind its anchors. */
   | {
@@ -40,7 +40,7 @@ export interface Writer {
    * @returns the microseconds that the commit took, with its fsync; 0 for a checkpoint.
    * @throws whatever SQLite reports: the work may be there or not, and the connection must not be written to again.
    */
-  perform(work: Work): number;
+  perform(work: FileWork): number;
 }
 
 /** Prepares the statements on a connection of `openWriter`. */

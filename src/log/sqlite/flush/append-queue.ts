@@ -3,7 +3,7 @@
 /** One flush takes at most this much, so that it stays short on the main thread; the rest is the next one's. */
 const FLUSH_RECORDS_MAX = 2_048;
 const FLUSH_BYTES_MAX = 512 * 1024;
-export interface Waiting {
+export interface WaitingAppend {
   /** Encoded records. */
   readonly lines: readonly string[];
   /** The sequence of the last one. */
@@ -14,7 +14,7 @@ export interface Waiting {
 }
 
 export class AppendQueue {
-  #waiting: Waiting[] = [];
+  #waiting: WaitingAppend[] = [];
   #forced = 0;
 
   get empty(): boolean {
@@ -31,13 +31,13 @@ export class AppendQueue {
     return this.#waiting.length >= FLUSH_RECORDS_MAX;
   }
 
-  push(waiting: Waiting): void {
+  push(waiting: WaitingAppend): void {
     this.#waiting.push(waiting);
     this.#forced += waiting.forced ? 1 : 0;
   }
 
   /** Whole appends from the front: an append is atomic, so it is never cut in two. */
-  takeBatch(): readonly Waiting[] {
+  takeBatch(): readonly WaitingAppend[] {
     let records = 0;
     let bytes = 0;
     let taken = 0;
@@ -55,7 +55,7 @@ export class AppendQueue {
     return batch;
   }
 
-  takeAll(): readonly Waiting[] {
+  takeAll(): readonly WaitingAppend[] {
     const all = this.#waiting;
     this.#waiting = [];
     this.#forced = 0;

@@ -8,8 +8,8 @@ import type { NumberedRecord } from '../../codec.ts';
 import { encodeLine } from '../../codec.ts';
 import type { Durability } from '../../log.ts';
 import type { LogRecord } from '../../record.ts';
-import type { NewFrame, Work } from '../file/writer.ts';
-import type { Waiting } from './append-queue.ts';
+import type { FileWork, NewFrame } from '../file/writer.ts';
+import type { WaitingAppend } from './append-queue.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { Lanes } from './lanes.ts';
 
@@ -18,7 +18,7 @@ const LAZY_MS = 900;
 
 /** Work that goes between two flushes. It is made when its turn has come, and knows the head that it follows. */
 export interface Task {
-  make(head: Head): { readonly work: Work; readonly head: Head } | undefined;
+  make(head: Head): { readonly work: FileWork; readonly head: Head } | undefined;
   done(): void;
 }
 
@@ -45,7 +45,7 @@ export class Flusher {
   #head: Head;
   #sequence: number;
   readonly #queue = new AppendQueue();
-  #running: readonly Waiting[] = [];
+  #running: readonly WaitingAppend[] = [];
   #tasks: Task[] = [];
   #taskWasLast = false;
   #busy = false;
@@ -208,7 +208,7 @@ export class Flusher {
     }
   }
 
-  #perform(work: Work, head: Head, done: () => void): void {
+  #perform(work: FileWork, head: Head, done: () => void): void {
     this.#busy = true;
     this.#settings.lanes.perform(work, (error) => {
       this.#busy = false;

@@ -2,14 +2,14 @@
 import type Database from 'better-sqlite3';
 import type { Clock } from '../../../lib/clock.ts';
 import { openWriter } from '../file/connection.ts';
-import type { Work, Writer } from '../file/writer.ts';
+import type { FileWork, Writer } from '../file/writer.ts';
 import { createWriter } from '../file/writer.ts';
 import type { LaneName } from './lane-policy.ts';
 import { LanePolicy, median } from './lane-policy.ts';
 import type { LogWorker } from './log-worker.ts';
 
 /** `undefined`: the work is on stable storage. An error: it may be there or not. */
-export type Done = (error: Error | undefined) => void;
+type Done = (error: Error | undefined) => void;
 
 /** Commits whose duration `flushMicros` is the median of. */
 const RECENT_COMMITS = 64;
@@ -46,7 +46,7 @@ export class Lanes {
    * Does one piece of work; the next one may be given only when `done` was called, which may be before this returns.
    * A checkpoint syncs twice and copies pages: it is always the worker's, so that no timer waits for it.
    */
-  perform(work: Work, done: Done): void {
+  perform(work: FileWork, done: Done): void {
     if (this.lane === 'worker' || work.kind === 'checkpoint') {
       this.#settings.worker.request({ kind: 'work', work }).then((result) => {
         this.#measure(work, result.kind === 'done' ? result.micros : 0);
@@ -78,7 +78,7 @@ export class Lanes {
     return this.#inline;
   }
 
-  #measure(work: Work, micros: number): void {
+  #measure(work: FileWork, micros: number): void {
     if (work.kind !== 'checkpoint') {
       this.#recent.push(micros);
       if (this.#recent.length > RECENT_COMMITS) {

@@ -1,7 +1,7 @@
 // What the main thread and the log's worker say to each other. Everything here survives a structured clone.
 import type { LogIdentity } from '../../../xa/xid.ts';
 import type { LogFiles } from '../file/files.ts';
-import type { Work } from '../file/writer.ts';
+import type { FileWork } from '../file/writer.ts';
 import type { Inspection, InspectOptions } from '../history/inspect.ts';
 
 export interface WorkerData {
@@ -13,7 +13,7 @@ export type WorkerRequest =
   | { readonly kind: 'create'; readonly identity: LogIdentity }
   | { readonly kind: 'inspect'; readonly options: InspectOptions }
   | { readonly kind: 'open' }
-  | { readonly kind: 'work'; readonly work: Work }
+  | { readonly kind: 'work'; readonly work: FileWork }
   | { readonly kind: 'close' };
 
 export type WorkerResult =

@@ -20,7 +20,7 @@ export async function replay(image: LogImage): Promise<Replayed> {
   for (const frame of image.frames) {
     const decoded = decodePayload(frame.payload);
     if (decoded.kind !== 'ok') {
-      return { kind: 'refused', problem: problemOf(decoded, `frame ${frame.number}`) };
+      return { kind: 'refused', problem: decodingProblem(decoded, `frame ${frame.number}`) };
     }
     if (decoded.value.length !== frame.records) {
       return refused(`frame ${frame.number} has ${decoded.value.length} records instead of ${frame.records}`);
@@ -56,7 +56,7 @@ export function decodePayload(payload: Uint8Array): Decoded<readonly NumberedRec
   return { kind: 'ok', value: records };
 }
 
-export function problemOf(decoded: Exclude<Decoded<unknown>, { kind: 'ok' }>, where: string): Problem {
+export function decodingProblem(decoded: Exclude<Decoded<unknown>, { kind: 'ok' }>, where: string): Problem {
   return decoded.kind === 'newer'
     ? { code: 'LOG_NEWER', message: `${where}: ${decoded.why}: a newer version wrote it` }
     : { code: 'LOG_DAMAGED', message: `${where}: ${decoded.why}` };

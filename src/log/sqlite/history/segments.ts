@@ -13,7 +13,7 @@ import type { TransactionItem } from '../../ledger-item.ts';
 import { recordsOf } from '../../ledger-item.ts';
 import type { LogRecord } from '../../record.ts';
 import type { NewSegment } from '../file/writer.ts';
-import { decodePayload, problemOf } from './replay.ts';
+import { decodePayload, decodingProblem } from './replay.ts';
 
 /** Decoded segments kept for the next question: questions come for neighbouring ids. */
 const DECODED_MAX = 16;
@@ -123,7 +123,7 @@ function readPayload(db: Database.Database, header: SegmentHeader): Buffer {
 export function readSegment(db: Database.Database, header: SegmentHeader): Decoded {
   const decoded = decodePayload(readPayload(db, header));
   if (decoded.kind !== 'ok') {
-    const { code, message } = problemOf(decoded, `segment ${header.number}`);
+    const { code, message } = decodingProblem(decoded, `segment ${header.number}`);
     throw new CoordinatorError(code, message);
   }
   const byGtrid = new Map<Gtrid, NumberedRecord[]>();

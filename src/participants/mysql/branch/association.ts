@@ -4,10 +4,10 @@ import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import { type BranchOptions, EngineError, type Statement } from '../../resource-manager.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { refusedError } from '../protocol/errors.ts';
-import { type Answer, errorOf, isInTransaction, type Request, textRequest } from '../protocol/exchange.ts';
+import { type CommandRequest, errorOf, isInTransaction, type ResultList, textRequest } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
 import { idleTimeout } from '../session/fresh.ts';
-import type { Sessions } from '../session/pool.ts';
+import type { MysqlSessions } from '../session/pool.ts';
 import type { MysqlSession, Ran } from '../session/port.ts';
 import type { Session } from '../session/session.ts';
 import { guardStatement } from '../sql/guard.ts';
@@ -15,13 +15,13 @@ import { beforeCallTexts, behindCallText, idleSeconds, markerText, startTexts } 
 import { endRefused, prepareWork, readOutcome, refusal, startRefused } from './work.ts';
 import { Writes } from './writes.ts';
 
-export interface AssociationTools {
+interface AssociationTools {
   /** Rolls a branch back that is not in its session any more, and proves how it ended. Never rejects. */
   readonly rollback: (row: EvidenceRow) => Promise<FinishResult>;
   /** Ends whatever session has the branch, and waits until the engine has let go of it. @throws {EngineError} */
   readonly fence: (row: EvidenceRow) => Promise<void>;
   readonly engine: Engine;
-  readonly pool: Sessions;
+  readonly pool: MysqlSessions;
 }
 
 export class Association implements MysqlSession {
@@ -117,7 +117,7 @@ export class Association implements MysqlSession {
    * A procedure may hold XA statements, which the server lets it run. Whether it ended the branch is seen in the same round trip, and how,
    * by the row that was written before it.
    */
-  async #call(work: Request): Promise<Ran> {
+  async #call(work: CommandRequest): Promise<Ran> {
     const { engine } = this.#tools;
     const marker = this.#options.readOnly ? undefined : markerText(engine.database, this.#row, this.#isMarked);
     const failure = errorOf(await this.say(beforeCallTexts(marker)));
@@ -148,14 +148,14 @@ export class Association implements MysqlSession {
     return new EngineError(reason, end.kind === 'done-otherwise' ? { ...options, damage: end.proof } : options);
   }
 
-  async say(texts: readonly string[]): Promise<Answer> {
+  async say(texts: readonly string[]): Promise<ResultList> {
     const answer = await this.#session.text(texts.join(';'));
     this.#writes.saw(answer);
     return answer;
   }
 
   /** Two requests: after a deadlock XA END is refused, and MySQL still insists on it before XA ROLLBACK. */
-  async rollBack(texts: readonly [string, string]): Promise<Answer> {
+  async rollBack(texts: readonly [string, string]): Promise<ResultList> {
     const [, answer] = await this.#session.texts(texts);
     return answer ?? [];
   }
@@ -169,7 +169,7 @@ export class Association implements MysqlSession {
   }
 
   /** One that is still in a transaction ends. */
-  release(last: Answer): void {
+  release(last: ResultList): void {
     this.keep();
     if (isInTransaction(last.at(-1))) {
       this.#tools.pool.drop(this.#session);
@@ -201,7 +201,7 @@ export class Association implements MysqlSession {
   }
 
   /** XA START, which goes out with the next exchange: from then on the server may know the branch. */
-  #start(): Request {
+  #start(): CommandRequest {
     this.#state = 'started';
     const seconds = idleSeconds(this.#options);
     const texts = [...startTexts(this.#row, this.#options)];
@@ -213,7 +213,7 @@ export class Association implements MysqlSession {
   }
 
   /** @throws {EngineError} XA START was refused; the session is gone, and with it what a statement behind it may have done. */
-  #readStart(answer: Answer): void {
+  #readStart(answer: ResultList): void {
     const error = errorOf(answer);
     if (error !== undefined) {
       this.abandon();

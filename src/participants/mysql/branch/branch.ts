@@ -11,7 +11,7 @@ import {
   type StatementResult,
 } from '../../resource-manager.ts';
 import { ERRNO } from '../protocol/errors.ts';
-import { type Answer, errorOf, isInTransaction } from '../protocol/exchange.ts';
+import { errorOf, isInTransaction, type ResultList } from '../protocol/exchange.ts';
 import type { MysqlSession, Ran } from '../session/port.ts';
 import { isLost } from '../session/session.ts';
 import { guardStatement } from '../sql/guard.ts';
@@ -27,7 +27,7 @@ import {
 import { Doom } from './doom.ts';
 import { endRefused, refusal } from './work.ts';
 
-export interface MysqlBranchTools {
+interface MysqlBranchTools {
   readonly session: MysqlSession;
   /** Where the adapter's tables are: a statement of the branch may change the current database. */
   readonly database: string;
@@ -151,7 +151,7 @@ export class MysqlBranch implements BranchSession {
   }
 
   /** The answer to proof, XA END, XA PREPARE: prepared only if each of them was carried out. Never rejects. */
-  async #voteOn(answer: Answer): Promise<Vote> {
+  async #voteOn(answer: ResultList): Promise<Vote> {
     const error = errorOf(answer);
     if (error !== undefined) {
       return await this.#voteRollback(endRefused(error));

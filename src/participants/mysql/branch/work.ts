@@ -3,7 +3,7 @@ import { assert } from '../../../lib/assert.ts';
 import { PARAMETERS_MAX } from '../../../xa/limits.ts';
 import { EngineError, type Statement, type StatementResult } from '../../resource-manager.ts';
 import { ERRNO, refusedError, refusedReason } from '../protocol/errors.ts';
-import type { Answer, Request } from '../protocol/exchange.ts';
+import type { CommandRequest, ResultList } from '../protocol/exchange.ts';
 import { executeFrame, ParameterError, queryFrame } from '../protocol/frames.ts';
 import type { ServerError } from '../protocol/packets.ts';
 import { typeName } from '../protocol/types.ts';
@@ -16,7 +16,7 @@ import { hasSeveralStatements } from '../sql/guard.ts';
  * it. Only a kind of statement that the server does not prepare goes as text.
  * @throws {EngineError} the server, or this function, refuses the statement; nothing was executed.
  */
-export async function prepareWork(session: Session, statement: Statement): Promise<Request> {
+export async function prepareWork(session: Session, statement: Statement): Promise<CommandRequest> {
   const preparation = await session.statements.prepare(statement.sql);
   if (preparation.kind === 'prepared') {
     const { id, parameters } = preparation.statement;
@@ -60,14 +60,14 @@ const MISREAD =
   'Next: leave it utf8mb4';
 
 /** What a statement's answer says besides its rows. */
-export interface Outcome {
+interface StatementOutcome {
   readonly result: StatementResult;
   /** It certainly wrote. False says nothing: a function or a trigger may have. */
   readonly wrote: boolean;
 }
 
 /** @throws {EngineError} the statement failed, or took the branch down with it. */
-export function readOutcome(answer: Answer, isWrite: boolean): Outcome {
+export function readOutcome(answer: ResultList, isWrite: boolean): StatementOutcome {
   const last = answer.at(-1);
   assert(last !== undefined, 'every statement has a result');
   if (last.kind === 'error') {

@@ -1,6 +1,6 @@
 // Whether a branch wrote anything, by whatever means: a statement's count misses what functions and triggers did.
 import type { Engine } from '../protocol/engine.ts';
-import type { Answer } from '../protocol/exchange.ts';
+import type { ResultList } from '../protocol/exchange.ts';
 import { stateText, WRITE_COUNTERS } from '../sql/texts.ts';
 
 /**
@@ -24,7 +24,7 @@ export class Writes {
     this.#isCertain = true;
   }
 
-  saw(answer: Answer): void {
+  saw(answer: ResultList): void {
     for (const result of answer) {
       if (result.kind === 'ok') {
         this.#state = result.transactionState ?? this.#state;
@@ -33,7 +33,7 @@ export class Writes {
   }
 
   /** False only if the engine shows that nothing was written. `ask` sends a text and gives the answer to `saw`. */
-  async any(ask: (text: string) => Promise<Answer>): Promise<boolean> {
+  async any(ask: (text: string) => Promise<ResultList>): Promise<boolean> {
     if (this.#isCertain) {
       return true;
     }

@@ -5,7 +5,7 @@ import type { Xid } from '../../../xa/xid.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { cellsOf, errorOf } from '../protocol/exchange.ts';
 import { BRANCH_TABLE, markerProbeText } from '../sql/texts.ts';
-import type { Control } from './control.ts';
+import type { ControlSessions } from './control.ts';
 
 /** MariaDB shows the same picture of its locks again to whoever asks within 100 ms of the last question. */
 const SNAPSHOT_MS = 110;
@@ -16,7 +16,7 @@ const SNAPSHOT_MS = 110;
  * @throws {EngineError} the engine cannot be reached.
  */
 export async function blockedSessions(
-  tools: { readonly control: Control; readonly clock: Clock; readonly engine: Engine },
+  tools: { readonly control: ControlSessions; readonly clock: Clock; readonly engine: Engine },
   xid: Xid,
   owner: number | undefined,
 ): Promise<number> {

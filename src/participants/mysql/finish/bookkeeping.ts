@@ -25,7 +25,7 @@ import {
   markersCondition,
   quoteIdentifier,
 } from '../sql/texts.ts';
-import type { Control } from './control.ts';
+import type { ControlSessions } from './control.ts';
 
 /** Rows of one DELETE: it must not hold many locks for long. */
 const FORGET_MAX = 500;
@@ -33,7 +33,7 @@ const FORGET_MAX = 500;
 const MARKERS_MAX = 10_000;
 
 /** @throws {EngineError} */
-export async function readEngine(control: Control): Promise<Engine> {
+export async function readEngine(control: ControlSessions): Promise<Engine> {
   const [rows] = await control.rows('SELECT VERSION(),DATABASE()');
   const [version, database] = (rows?.[0] ?? []).map((cell) => cell?.toString('utf8'));
   assert(version !== undefined && database !== undefined, 'the connection names a database');
@@ -41,7 +41,7 @@ export async function readEngine(control: Control): Promise<Engine> {
 }
 
 /** Gives MariaDB its identity where it has none. @throws {EngineError} */
-export async function identify(control: Control, engine: Engine): Promise<EngineIdentity> {
+export async function identify(control: ControlSessions, engine: Engine): Promise<EngineIdentity> {
   if (engine.kind === 'mariadb') {
     await giveIdentity(control, engine);
   }
@@ -49,7 +49,7 @@ export async function identify(control: Control, engine: Engine): Promise<Engine
   return { engine: kind, version, identity: await oneText(control, identityText(kind)) };
 }
 
-async function giveIdentity(control: Control, engine: Engine): Promise<void> {
+async function giveIdentity(control: ControlSessions, engine: Engine): Promise<void> {
   if ((await missingTables(control, engine)).includes(IDENTITY_TABLE)) {
     await createTables(control, engine);
   }
@@ -62,7 +62,7 @@ async function giveIdentity(control: Control, engine: Engine): Promise<void> {
   }
 }
 
-async function oneText(control: Control, sql: string): Promise<string> {
+async function oneText(control: ControlSessions, sql: string): Promise<string> {
   const [rows] = await control.rows(sql);
   const cell = rows?.[0]?.[0];
   assert(cell !== undefined && cell !== null, `one row is answered to: ${sql}`);
@@ -70,7 +70,7 @@ async function oneText(control: Control, sql: string): Promise<string> {
 }
 
 /** @throws {EngineError} */
-export async function missingTables(control: Control, engine: Engine): Promise<readonly string[]> {
+export async function missingTables(control: ControlSessions, engine: Engine): Promise<readonly string[]> {
   const names = tableNames(engine.kind);
   const quoted = names.map((name) => `'${name}'`).join(',');
   const [rows] = await control.rows(
@@ -81,7 +81,7 @@ export async function missingTables(control: Control, engine: Engine): Promise<r
 }
 
 /** The statements that bring tables of older versions up to date; none where they are, or are missing. @throws {EngineError} */
-export async function missingColumns(control: Control): Promise<readonly string[]> {
+export async function missingColumns(control: ControlSessions): Promise<readonly string[]> {
   const quoted = LATER_COLUMNS.map(({ table }) => `'${table}'`).join(',');
   const [rows = []] = await control.rows(
     `SELECT TABLE_NAME,COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${quoted})`,
@@ -94,7 +94,7 @@ export async function missingColumns(control: Control): Promise<readonly string[
 }
 
 /** @throws {EngineError} PREFLIGHT_FAILED: the account may not; the message carries the statements. */
-export async function createTables(control: Control, engine: Engine): Promise<void> {
+export async function createTables(control: ControlSessions, engine: Engine): Promise<void> {
   const missing = (await missingTables(control, engine)).length === 0 ? [] : tableStatements(engine.kind);
   for (const statement of [...missing, ...(await missingColumns(control))]) {
     const error = await control.refusal(statement);
@@ -112,7 +112,7 @@ export async function createTables(control: Control, engine: Engine): Promise<vo
 
 /** @throws {EngineError} */
 export async function raiseEpoch(
-  control: Control,
+  control: ControlSessions,
   engine: Engine,
   identity: LogIdentity,
   epoch: number,
@@ -135,7 +135,7 @@ export async function raiseEpoch(
 }
 
 /** @throws {EngineError} */
-export async function knownLogs(control: Control, engine: Engine): Promise<readonly KnownLog[]> {
+export async function knownLogs(control: ControlSessions, engine: Engine): Promise<readonly KnownLog[]> {
   const [rows = []] = await control.rows(
     `SELECT identity,epoch,token FROM ${table(engine, EPOCH_TABLE)} ORDER BY identity`,
   );
@@ -156,7 +156,7 @@ const ACCOUNT = `IF((SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES
 
 /** @param finishesOthers what applications prepare on their own connections is finished by it if they die. @throws {EngineError} */
 export async function showToken(
-  control: Control,
+  control: ControlSessions,
   engine: Engine,
   {
     instance,
@@ -173,21 +173,25 @@ export async function showToken(
 }
 
 /** @throws {EngineError} */
-export async function readToken(control: Control, engine: Engine, instance: string): Promise<string | undefined> {
+export async function readToken(
+  control: ControlSessions,
+  engine: Engine,
+  instance: string,
+): Promise<string | undefined> {
   const name = table(engine, PARTICIPANT_TABLE);
   const [rows] = await control.rows(`SELECT token FROM ${name} WHERE instance=${hex(instance)}`);
   return rows?.[0]?.[0]?.toString('latin1');
 }
 
 /** A part of the evidence rows, in the order of their keys, and the key that it ends with; undefined: it reaches the end. */
-export interface MarkersPart {
+interface MarkersPart {
   readonly rows: readonly EvidenceRow[];
   readonly end: MarkerKey | undefined;
 }
 
 /** @param after where the last part ended. @throws {EngineError} */
 export async function markers(
-  control: Control,
+  control: ControlSessions,
   engine: Engine,
   identity: LogIdentity,
   after: MarkerKey | undefined,
@@ -209,7 +213,7 @@ export async function markers(
 }
 
 /** @throws {EngineError} */
-export async function forget(control: Control, engine: Engine, rows: readonly EvidenceRow[]): Promise<void> {
+export async function forget(control: ControlSessions, engine: Engine, rows: readonly EvidenceRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += FORGET_MAX) {
     const condition = markersCondition(rows.slice(start, start + FORGET_MAX));
     // By the key, even where a scan looks cheaper: a scan would wait for the rows of branches that are prepared.

@@ -5,12 +5,12 @@ import { Pool } from '../../../lib/pool.ts';
 import { CONTROLS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
 import { poolRefusal } from '../../reasons.ts';
 import { ERRNO, lostReason, refusedError } from '../protocol/errors.ts';
-import { type Answer, type Cells, cellsOf, errorOf, textRequest } from '../protocol/exchange.ts';
+import { type Cells, cellsOf, errorOf, type ResultList, textRequest } from '../protocol/exchange.ts';
 import type { ServerError } from '../protocol/packets.ts';
 import { connectWire, type Wire } from '../protocol/wire.ts';
 import { NAMES } from '../session/fresh.ts';
 import { checkAgainst } from '../session/identity.ts';
-import { isLost, type Patience, within } from '../session/session.ts';
+import { isLost, type Patience, withinPatience } from '../session/session.ts';
 
 /** Phase two is bound by the engine's flushes, which it groups over sessions: some parallelism pays, much does not. */
 const CONNECTIONS_MAX = 8;
@@ -32,11 +32,11 @@ const SETTINGS = [
  */
 const FIRST_TEXT = `SET SESSION ${SETTINGS.join(',')};SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`;
 
-export interface ControlOptions extends Patience {
+interface ControlOptions extends Patience {
   readonly connection: ConnectionOptions;
 }
 
-export class Control {
+export class ControlSessions {
   readonly #options: ControlOptions;
   readonly #pool: Pool<Wire>;
   #expected: string | undefined;
@@ -57,7 +57,7 @@ export class Control {
    * answer's last result may be an error.
    * @throws {EngineError} ENGINE_UNAVAILABLE: the text may or may not have been carried out.
    */
-  async run(sql: string): Promise<Answer> {
+  async run(sql: string): Promise<ResultList> {
     try {
       return await this.#attempt(sql);
     } catch (error) {
@@ -117,7 +117,7 @@ export class Control {
     }
   }
 
-  async #attempt(sql: string): Promise<Answer> {
+  async #attempt(sql: string): Promise<ResultList> {
     const wire = await this.#pool.take();
     try {
       return await this.#exchange(wire, sql);
@@ -130,8 +130,8 @@ export class Control {
     }
   }
 
-  async #exchange(wire: Wire, sql: string): Promise<Answer> {
-    const [answer] = await within(wire, this.#options, () => wire.exchange([textRequest(sql)]));
+  async #exchange(wire: Wire, sql: string): Promise<ResultList> {
+    const [answer] = await withinPatience(wire, this.#options, () => wire.exchange([textRequest(sql)]));
     return answer ?? [];
   }
 

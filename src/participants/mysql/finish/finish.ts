@@ -10,11 +10,11 @@ import type { Xid } from '../../../xa/xid.ts';
 import { noOpening, noProof } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
 import type { Engine } from '../protocol/engine.ts';
-import { ERRNO, ROLLED_BACK, reasonOf, refusedReason } from '../protocol/errors.ts';
-import type { Sessions } from '../session/pool.ts';
+import { ERRNO, ROLLED_BACK_ERRNOS, refusedReason, thrownReason } from '../protocol/errors.ts';
+import type { MysqlSessions } from '../session/pool.ts';
 import { BRANCH_TABLE, finishText, type Target } from '../sql/texts.ts';
-import type { Control } from './control.ts';
-import { endOwner, findOwner, isKillDenied, type Look, lookAt, nameOf } from './look.ts';
+import type { ControlSessions } from './control.ts';
+import { endOwner, findOwner, isKillDenied, type Look, lookFor, nameOf } from './look.ts';
 import type { Pinned } from './pinned.ts';
 
 type Verb = 'commit' | 'rollback';
@@ -29,11 +29,11 @@ export const LETTING_GO_MS = 100;
 /** Branches that are remembered as let go of by the engine itself; those beyond are finished `LETTING_GO_MS` later. */
 const DETACHED_MAX = 10_000;
 
-export interface FinisherTools {
+interface FinisherTools {
   readonly engine: () => Promise<Engine>;
-  readonly control: Control;
+  readonly control: ControlSessions;
   readonly clock: Clock;
-  readonly pool: Sessions;
+  readonly pool: MysqlSessions;
   readonly pinned: Pinned;
   /** Whether this participant works in the branch now. */
   readonly isActive: (target: Target) => boolean;
@@ -81,7 +81,7 @@ export class Finisher {
         return 'active';
       }
       await this.#fence(target);
-      const look = await lookAt(control, await engine(), target);
+      const look = await lookFor(control, await engine(), target);
       if (look.listed.length > 0) {
         return 'prepared';
       }
@@ -122,18 +122,18 @@ export class Finisher {
     const { control, engine } = this.#tools;
     try {
       await this.#fence(xid);
-      const { listed } = await lookAt(control, await engine(), xid);
+      const { listed } = await lookFor(control, await engine(), xid);
       for (const row of [...this.#tools.pinned.rows(xid), ...listed]) {
         const result = await this.#inTurn(row, () => this.#finish('rollback', row));
         if (result.kind !== 'done') {
           return result;
         }
       }
-      const look = await lookAt(control, await engine(), xid);
+      const look = await lookFor(control, await engine(), xid);
       return this.#rolledBack(xid, look) ?? { kind: 'not-yet', reason: busyReason(xid, look) };
     } catch (error) {
       const isUnchanged = error instanceof EngineError && isKillDenied(error);
-      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: reasonOf(error) };
+      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: thrownReason(error) };
     }
   }
 
@@ -165,16 +165,16 @@ export class Finisher {
       for (;;) {
         if (isFree) {
           const error = await control.refusal(finishText(verb, row));
-          if (error === undefined && (letsGo || (await lookAt(control, known, row)).marker !== 'locked')) {
+          if (error === undefined && (letsGo || (await lookFor(control, known, row)).marker !== 'locked')) {
             this.#detached.delete(formatRow(row));
             return { kind: 'done' };
           }
-          if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
+          if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK_ERRNOS.includes(error.errno)) {
             return { kind: 'not-yet', reason: refusedReason(error) };
           }
           isFree = letsGo;
         }
-        const look = await lookAt(control, known, row);
+        const look = await lookFor(control, known, row);
         const result = verb === 'commit' ? committed(row, look) : this.#rolledBack(row, look);
         if (result !== undefined) {
           return result;
@@ -195,7 +195,7 @@ export class Finisher {
       }
     } catch (error) {
       const isUnchanged = error instanceof EngineError && isKillDenied(error);
-      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: reasonOf(error) };
+      return { kind: isUnchanged ? 'not-yet' : 'unknown', reason: thrownReason(error) };
     }
   }
 

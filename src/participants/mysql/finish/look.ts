@@ -10,7 +10,7 @@ import type { Engine } from '../protocol/engine.ts';
 import { ERRNO, refusedError } from '../protocol/errors.ts';
 import { cellsOf } from '../protocol/exchange.ts';
 import { markerProbeText, ownerText, recoverText, type Target } from '../sql/texts.ts';
-import type { Control } from './control.ts';
+import type { ControlSessions } from './control.ts';
 import { readOpened } from './listing.ts';
 
 /** How long `endOwner` waits for a killed session to be gone. */
@@ -27,7 +27,7 @@ export interface Look {
 }
 
 /** Looks in the order owner, list, evidence: one round trip. @throws {EngineError} */
-export async function lookAt(control: Control, engine: Engine, target: Target): Promise<Look> {
+export async function lookFor(control: ControlSessions, engine: Engine, target: Target): Promise<Look> {
   const answer = await control.run(
     `${ownerText(target)};${recoverText(engine.kind)};${markerProbeText(engine.database, target)}`,
   );
@@ -82,7 +82,7 @@ function ownerOf(rows: ReturnType<typeof cellsOf>): number | undefined {
 }
 
 /** The live session that opened a branch. @throws {EngineError} */
-export async function findOwner(control: Control, target: Target): Promise<number | undefined> {
+export async function findOwner(control: ControlSessions, target: Target): Promise<number | undefined> {
   const [rows] = await control.rows(ownerText(target));
   return ownerOf(rows ?? []);
 }
@@ -93,7 +93,7 @@ export async function findOwner(control: Control, target: Target): Promise<numbe
  * @throws {EngineError} it may not be killed, or is not gone within five seconds.
  */
 export async function endOwner(
-  tools: { readonly control: Control; readonly clock: Clock },
+  tools: { readonly control: ControlSessions; readonly clock: Clock },
   target: Target,
   owner: number,
 ): Promise<void> {

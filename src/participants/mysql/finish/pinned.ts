@@ -1,7 +1,7 @@
 // Prepared branches that only their own session can finish: MariaDB, unless it detaches them, and MySQL without detaching.
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
-import { ERRNO, ROLLED_BACK, refusedReason } from '../protocol/errors.ts';
+import { ERRNO, ROLLED_BACK_ERRNOS, refusedReason } from '../protocol/errors.ts';
 import { errorOf, isInTransaction } from '../protocol/exchange.ts';
 import type { MysqlSession } from '../session/port.ts';
 import { isLost } from '../session/session.ts';
@@ -39,7 +39,7 @@ export class Pinned {
         session.release(answer);
         return { kind: 'done' };
       }
-      if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK.includes(error.errno)) {
+      if (error !== undefined && error.errno !== ERRNO.xaNotA && !ROLLED_BACK_ERRNOS.includes(error.errno)) {
         return { kind: 'not-yet', reason: refusedReason(error) }; // The branch and its session are as before.
       }
     } catch (error) {

@@ -6,7 +6,7 @@ import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import { EngineError } from '../../resource-manager.ts';
 import { type MysqlConnection, statusOf } from '../protocol/driver.ts';
 import { lostReason } from '../protocol/errors.ts';
-import { type Answer, cellsOf, type Result } from '../protocol/exchange.ts';
+import { cellsOf, type Result, type ResultList } from '../protocol/exchange.ts';
 import { type ServerError, STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import type { MysqlAddress } from '../session/options.ts';
 
@@ -27,7 +27,7 @@ export function mysqlAddress({ config }: MysqlConnection): MysqlAddress {
 }
 
 /** How a text of ours is sent past the gate of a lent connection. */
-export type MysqlSender = <T>(send: () => T) => T;
+type MysqlSender = <T>(send: () => T) => T;
 
 /**
  * The texts in order, behind whatever the application has asked for, in one round trip where the connection allows several. The first that
@@ -40,7 +40,7 @@ export async function askMysql(
   clock: Clock,
   timeoutMs = ENGINE_CALL_MS,
   through: MysqlSender = (send) => send(),
-): Promise<Answer> {
+): Promise<ResultList> {
   const isJoined = connection.config.multipleStatements === true;
   const late = (): Error => new Error(`the database did not answer within ${timeoutMs} ms`);
   const results: Result[] = [];

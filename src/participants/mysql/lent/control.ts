@@ -1,6 +1,6 @@
 // What an application's text does to the transaction of its MySQL or MariaDB connection, and what is sent instead.
 
-import { agree, type Control, SAME, type Translation, translate } from '../../lent/own-control.ts';
+import { agree, type OwnControl, SAME, type Translation, translate } from '../../lent/own-control.ts';
 import type { ScannedStatement } from '../../lent/scanned.ts';
 import { scanMysql } from './scan.ts';
 
@@ -9,7 +9,7 @@ const OF_INTEREST =
   /\b(?:begin|start|commit|rollback|xa|set|prepare|execute|deallocate|if|case|loop|repeat|while|for|declare)\b|`/i;
 /** One statement, and of a kind that leaves its transaction alone: most are seen so, without reading them. */
 const PLAIN = /^[ \t\n\r]*(?:select|insert|update|delete|replace)\b[^;]*$/i;
-const NONE: Control = { kind: 'none' };
+const NONE: OwnControl = { kind: 'none' };
 
 /** Compound statements carry transaction control past any look at the first word, and so do prepared texts. */
 const HIDING = new Set(['IF', 'CASE', 'LOOP', 'REPEAT', 'WHILE', 'FOR', 'DECLARE', 'PREPARE', 'EXECUTE', 'DEALLOCATE']);
@@ -41,7 +41,7 @@ export function translateMysql(sql: string, depth: number): Translation {
   return readings.reduce(agree);
 }
 
-function controlOf({ words }: ScannedStatement): Control {
+function controlOf({ words }: ScannedStatement): OwnControl {
   const [first = '', second = ''] = words;
   const rest = words.slice(second === 'WORK' ? 2 : 1);
   if (HIDING.has(first)) {
@@ -66,14 +66,14 @@ function controlOf({ words }: ScannedStatement): Control {
   }
 }
 
-function endOf(word: 'COMMIT' | 'ROLLBACK', rest: readonly string[]): Control {
+function endOf(word: 'COMMIT' | 'ROLLBACK', rest: readonly string[]): OwnControl {
   const isPlain = rest.every((piece, index) => (piece !== 'CHAIN' && piece !== 'RELEASE') || rest[index - 1] === 'NO');
   return isPlain
     ? { kind: word === 'COMMIT' ? 'commit' : 'rollback' }
     : refused(`${word} AND CHAIN or RELEASE cannot become a savepoint. Next: send ${word}, and START TRANSACTION`);
 }
 
-function settingOf(words: readonly string[]): Control {
+function settingOf(words: readonly string[]): OwnControl {
   const isForSession = words[1] === 'SESSION' || words[1] === 'GLOBAL';
   const word = words.slice(1).find((candidate) => REFUSED_IN_SET.has(candidate));
   if (word === undefined || (isForSession && words[2] === 'TRANSACTION')) {
@@ -84,6 +84,6 @@ function settingOf(words: readonly string[]): Control {
     : refused(`SET of ${word} would change or end the branch`);
 }
 
-function refused(why: string): Control {
+function refused(why: string): OwnControl {
   return { kind: 'refused', why };
 }

@@ -8,7 +8,7 @@ import { STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import { translateMysql } from './control.ts';
 
 /** What a gate tells of the application's commands. */
-export interface MysqlGateListener {
+interface MysqlGateListener {
   /** A statement was refused or half done, and to go on to a commit would be wrong. */
   onDoomed(why: string): void;
   /** The server says that no transaction is open any more. */

@@ -6,7 +6,7 @@ import { Loan } from '../../lent/lending.ts';
 import { HeldRelease } from '../../lent/pool-release.ts';
 import type { MysqlConnection } from '../protocol/driver.ts';
 import { lostReason } from '../protocol/errors.ts';
-import type { Answer } from '../protocol/exchange.ts';
+import type { ResultList } from '../protocol/exchange.ts';
 import { askMysql } from './connection.ts';
 import { MysqlGate } from './gate.ts';
 
@@ -56,9 +56,9 @@ export class MysqlLoan {
   }
 
   /** Behind whatever the application has asked for, as `askMysql` does. @throws {EngineError} with `sessionLost` */
-  async ask(texts: readonly string[], timeoutMs?: number): Promise<Answer> {
+  async ask(texts: readonly string[], timeoutMs?: number): Promise<ResultList> {
     const { connection, clock } = this.#parts;
-    let answer: Answer | undefined;
+    let answer: ResultList | undefined;
     try {
       answer = await askMysql(connection, texts, clock, timeoutMs, (send) => this.gate.asOurs(send));
       return answer;

@@ -2,7 +2,7 @@
 import { quotedEnd, type ScannedStatement, StatementList } from '../../lent/scanned.ts';
 
 /** How a text is read where that depends on the server and the session's sql_mode. */
-export interface MysqlReading {
+interface MysqlReading {
   /** They escape within strings: unless NO_BACKSLASH_ESCAPES is set. */
   readonly backslashes: boolean;
   /** What stands in a comment with an exclamation mark is code to this server. */

@@ -19,7 +19,7 @@ import { startRefused } from '../branch/work.ts';
 import type { MysqlConnection } from '../protocol/driver.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { ERRNO, lostReason } from '../protocol/errors.ts';
-import { type Answer, cellsOf, errorOf } from '../protocol/exchange.ts';
+import { cellsOf, errorOf, type ResultList } from '../protocol/exchange.ts';
 import type { MysqlSession } from '../session/port.ts';
 import { branchLock, endText, finishText, idleSeconds, markerText, startTexts, xidLiteral } from '../sql/texts.ts';
 import { MysqlLoan } from './loan.ts';
@@ -45,7 +45,7 @@ export class LentMysqlSession implements MysqlSession {
   #busy = 0;
   #mayHaveEnded = false;
   #isAtWork = true;
-  #rollingBack: Promise<Answer> | undefined;
+  #rollingBack: Promise<ResultList> | undefined;
   /** Rolled back while the application was still at work, see `rollBack`. */
   #isParked = false;
   /** The branch's locks went with its last words. */
@@ -157,7 +157,7 @@ export class LentMysqlSession implements MysqlSession {
   }
 
   /** Where that costs no round trip, the branch's locks go with its last words. */
-  async say(texts: readonly string[], place?: 'last'): Promise<Answer> {
+  async say(texts: readonly string[], place?: 'last'): Promise<ResultList> {
     const isLast = place === 'last' && this.#parts.connection.config.multipleStatements === true;
     this.#busy += 1;
     try {
@@ -179,12 +179,12 @@ export class LentMysqlSession implements MysqlSession {
    * that nothing that it still sends is committed: it is refused before that, with `why`. Once: said again, both would
    * meet that other branch.
    */
-  rollBack(texts: readonly [string, string], why: Reason): Promise<Answer> {
+  rollBack(texts: readonly [string, string], why: Reason): Promise<ResultList> {
     this.#rollingBack ??= this.#rollBack(texts, why);
     return this.#rollingBack;
   }
 
-  async #rollBack([end, rollback]: readonly [string, string], why: Reason): Promise<Answer> {
+  async #rollBack([end, rollback]: readonly [string, string], why: Reason): Promise<ResultList> {
     await this.#beginning?.catch(() => undefined);
     if (this.#state === 'over') {
       return [];
@@ -202,7 +202,7 @@ export class LentMysqlSession implements MysqlSession {
     return (await answer) ?? [];
   }
 
-  async #park(parking: readonly Promise<Answer>[]): Promise<void> {
+  async #park(parking: readonly Promise<ResultList>[]): Promise<void> {
     const answers = await Promise.all(parking).catch(() => undefined);
     if (answers?.every((answer) => errorOf(answer) === undefined)) {
       this.#unlocked.resolve();

@@ -18,7 +18,7 @@ export interface DriverPacket {
 }
 
 /** What our own connections put into mysql2's queue. At the head of it, it is called once without a packet, then with each packet. */
-export interface RawCommand {
+interface RawCommand {
   /** True when the command is over. */
   execute(packet: Pick<DriverPacket, 'buffer' | 'offset' | 'end'> | undefined): boolean;
   onResult(error: Error): void;
@@ -68,7 +68,7 @@ interface DriverConfig {
 }
 
 /** What lends a connection to whoever asks, and must not get it back while it is lent to a branch. */
-export interface DriverPool {
+interface DriverPool {
   releaseConnection(connection: object): void;
 }
 

@@ -29,7 +29,7 @@ export const ERRNO = {
 } as const;
 
 /** The engine has rolled the branch back by itself. */
-export const ROLLED_BACK: readonly number[] = [ERRNO.xaRbRollback, ERRNO.xaRbTimeout, ERRNO.xaRbDeadlock];
+export const ROLLED_BACK_ERRNOS: readonly number[] = [ERRNO.xaRbRollback, ERRNO.xaRbTimeout, ERRNO.xaRbDeadlock];
 
 /** The same work, as a new transaction, may succeed. */
 const RETRYABLE: ReadonlySet<number> = new Set([
@@ -58,7 +58,7 @@ const WHOLE: ReadonlySet<number> = new Set([
   1205,
   1206, // the table of locks is full
   1213,
-  ...ROLLED_BACK,
+  ...ROLLED_BACK_ERRNOS,
 ]);
 
 /** The statement alone was undone: a savepoint that was set before it is there, and what was done since can be undone with it. */
@@ -107,6 +107,6 @@ export function lostReason(error: Error | undefined): Reason {
 }
 
 /** The reason behind anything that was thrown by this adapter. */
-export function reasonOf(error: unknown): Reason {
+export function thrownReason(error: unknown): Reason {
   return error instanceof EngineError ? error.reason : lostReason(error instanceof Error ? error : undefined);
 }

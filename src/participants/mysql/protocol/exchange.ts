@@ -20,9 +20,9 @@ import {
 import { readBinaryRow, readCells, readTextRow } from './values.ts';
 
 /** What a request is answered with, and how its rows are read. */
-export type AnswerKind = 'cells' | 'text-values' | 'binary-values' | 'prepared' | 'none';
+type AnswerKind = 'cells' | 'text-values' | 'binary-values' | 'prepared' | 'none';
 
-export interface Request {
+export interface CommandRequest {
   readonly frame: Buffer;
   readonly answer: AnswerKind;
 }
@@ -44,15 +44,15 @@ export type Result =
   | { readonly kind: 'error'; readonly error: ServerError };
 
 /** The results of one request: one for each statement of its text; an error is the last. */
-export type Answer = readonly Result[];
+export type ResultList = readonly Result[];
 
 /** One text of ours, answered with cells. */
-export function textRequest(sql: string): Request {
+export function textRequest(sql: string): CommandRequest {
   return { frame: queryFrame(sql), answer: 'cells' };
 }
 
 /** The first error of an answer. */
-export function errorOf(answer: Answer): ServerError | undefined {
+export function errorOf(answer: ResultList): ServerError | undefined {
   const last = answer.at(-1);
   return last?.kind === 'error' ? last.error : undefined;
 }
@@ -67,7 +67,7 @@ export function isInTransaction(result: Result | undefined): boolean {
   return result !== undefined && 'status' in result && (result.status & STATUS_IN_TRANSACTION) !== 0;
 }
 
-export interface Limits {
+interface Limits {
   readonly rows: number;
   readonly bytes: number;
 }
@@ -82,20 +82,20 @@ interface Rows {
 }
 
 /** `more`: packets are awaited. `overflow`: the answer is larger than allowed, and the rest of it must not be read. */
-export type Progress = 'more' | 'complete' | 'overflow';
+type Progress = 'more' | 'complete' | 'overflow';
 
 /** Puts the answers of one exchange together. Feed it every packet's payload, in order. */
 export class Exchange {
-  readonly #requests: readonly Request[];
+  readonly #requests: readonly CommandRequest[];
   readonly #extended: boolean;
   readonly #limits: Limits;
-  readonly #answers: Answer[] = [];
+  readonly #answers: ResultList[] = [];
   #results: Result[] = [];
   #state: State = { kind: 'head' };
   #rows = 0;
   #bytes = 0;
 
-  constructor(requests: readonly Request[], options: { readonly extended: boolean; readonly limits: Limits }) {
+  constructor(requests: readonly CommandRequest[], options: { readonly extended: boolean; readonly limits: Limits }) {
     this.#requests = requests;
     this.#extended = options.extended;
     this.#limits = options.limits;
@@ -103,7 +103,7 @@ export class Exchange {
   }
 
   /** In the order of the requests, those without an answer included. */
-  get answers(): readonly Answer[] {
+  get answers(): readonly ResultList[] {
     return this.#answers;
   }
 

@@ -1,6 +1,6 @@
 // The prepared statements of one connection: each text is prepared once and executed in one round trip from then on.
 import { assert } from '../../../lib/assert.ts';
-import type { Answer, Request, Result } from './exchange.ts';
+import type { CommandRequest, Result, ResultList } from './exchange.ts';
 import { closeFrame, prepareFrame } from './frames.ts';
 import type { Wire } from './wire.ts';
 
@@ -11,12 +11,12 @@ const CACHED_CHARS_MAX = 8_192;
 /** Prepared again with each reset, which drops them all: about 30 µs of the server for each. */
 const AGAIN_MAX = 8;
 
-export interface PreparedStatement {
+interface PreparedStatement {
   readonly id: number;
   readonly parameters: number;
 }
 
-export type Preparation =
+type Preparation =
   | { readonly kind: 'prepared'; readonly statement: PreparedStatement }
   | Extract<Result, { kind: 'error' }>;
 
@@ -24,7 +24,7 @@ export class PreparedStatements {
   readonly #wire: Wire;
   /** Least recently used first. */
   readonly #cached = new Map<string, PreparedStatement>();
-  #closing: Request[] = [];
+  #closing: CommandRequest[] = [];
   /** The texts of this branch, and of the next one most likely. */
   readonly #used = new Set<string>();
 
@@ -58,14 +58,14 @@ export class PreparedStatements {
   }
 
   /** Requests without an answer that free the server's memory: put them in front of any others. */
-  takeClosing(): readonly Request[] {
+  takeClosing(): readonly CommandRequest[] {
     const closing = this.#closing;
     this.#closing = [];
     return closing;
   }
 
   /** The server is told to drop them all; what was used last is prepared again by the requests that this gives, for `again`. */
-  reset(): { readonly texts: readonly string[]; readonly requests: readonly Request[] } {
+  reset(): { readonly texts: readonly string[]; readonly requests: readonly CommandRequest[] } {
     const texts = [...this.#used].slice(-AGAIN_MAX);
     this.#cached.clear();
     this.#used.clear();
@@ -74,7 +74,7 @@ export class PreparedStatements {
   }
 
   /** The answers to those requests. */
-  again(texts: readonly string[], answers: readonly Answer[]): void {
+  again(texts: readonly string[], answers: readonly ResultList[]): void {
     for (const [i, sql] of texts.entries()) {
       const result = answers[i]?.[0];
       if (result?.kind === 'prepared') {

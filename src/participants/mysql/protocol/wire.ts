@@ -8,7 +8,7 @@ import { notInstalled } from '../../reasons.ts';
 import { EngineError } from '../../resource-manager.ts';
 import { type DriverPacket, ownDriverProblem, type RawConnection } from './driver.ts';
 import { lostReason } from './errors.ts';
-import { type Answer, Exchange, type Request } from './exchange.ts';
+import { type CommandRequest, Exchange, type ResultList } from './exchange.ts';
 
 /** Options that the adapter relies on; the caller's are only where and who. */
 const FIXED: ConnectionOptions = {
@@ -110,7 +110,7 @@ export class Wire {
    * @throws {EngineError} ENGINE_UNAVAILABLE with `sessionLost`: any part of it may have been carried out. LIMIT_RESULT with
    *   `sessionLost`: the answer was too large to be read to its end, so the connection was given up.
    */
-  exchange(requests: readonly Request[]): Promise<readonly Answer[]> {
+  exchange(requests: readonly CommandRequest[]): Promise<readonly ResultList[]> {
     assert(this.#fail === undefined, 'exchanges of a connection never overlap');
     if (this.#lost !== undefined) {
       return Promise.reject(new EngineError(this.#lost, { sessionLost: true }));
@@ -141,7 +141,7 @@ export class Wire {
   #take(
     exchange: Exchange,
     packet: Pick<DriverPacket, 'buffer' | 'offset' | 'end'>,
-    resolve: (answers: readonly Answer[]) => void,
+    resolve: (answers: readonly ResultList[]) => void,
   ): boolean {
     moment += 1;
     this.#heardAt = moment;

@@ -1,7 +1,7 @@
 // What every session of ours is set to, when it is opened and again after each branch, and how that is read back.
 import { EngineError } from '../../resource-manager.ts';
 import type { EngineKind } from '../protocol/engine.ts';
-import type { Answer } from '../protocol/exchange.ts';
+import type { ResultList } from '../protocol/exchange.ts';
 
 export interface FreshSettings {
   readonly engine: EngineKind;
@@ -17,7 +17,7 @@ export const NAMES = 'NAMES utf8mb4 COLLATE utf8mb4_unicode_ci';
 const ORIGIN = ['HEX(DATABASE())', 'HEX(CURRENT_ROLE())'] as const;
 
 /** Each of `ORIGIN`, as the server told it: digits, or NULL. */
-export type Origin = readonly string[];
+export type SessionOrigin = readonly string[];
 
 const UTC = "'+00:00'";
 
@@ -40,7 +40,7 @@ export function firstText(settings: FreshSettings): string {
  * answer without rows instead of two.
  * @param idleTimeoutSeconds 0: the server's default.
  */
-export function freshText(settings: FreshSettings, origin: Origin, idleTimeoutSeconds: number): string {
+export function freshText(settings: FreshSettings, origin: SessionOrigin, idleTimeoutSeconds: number): string {
   const isSame = ORIGIN.map((expression, i) => `${expression}<=>${origin[i]}`).join(' AND ');
   return settingsText(settings, `IF(${isSame},${UTC},'moved')`, idleTimeoutSeconds);
 }
@@ -73,12 +73,12 @@ export function idleTimeout(engine: EngineKind, seconds: number): string {
 export const READ_BACK_TEXT = `SELECT ${READ_BACK.map(([expression]) => expression).join(',')};SELECT @@GLOBAL.log_bin`;
 
 /** The answer to `firstText`. */
-export function readOrigin(answer: Answer): Origin {
+export function readOrigin(answer: ResultList): SessionOrigin {
   return firstRow(answer[1]).map((digits) => (digits === 'NULL' ? digits : `'${digits}'`));
 }
 
 /** The answer to `READ_BACK_TEXT`. @throws {EngineError} PREFLIGHT_FAILED: a setting is not what it was set to. */
-export function readSettings(answer: Answer): { readonly hasBinlog: boolean } {
+export function readSettings(answer: ResultList): { readonly hasBinlog: boolean } {
   const found = firstRow(answer[2]);
   for (const [i, [expression, value]] of READ_BACK.entries()) {
     if (found[i] !== value) {
@@ -91,7 +91,7 @@ export function readSettings(answer: Answer): { readonly hasBinlog: boolean } {
   return { hasBinlog: firstRow(answer[3])[0] === '1' };
 }
 
-function firstRow(result: Answer[number] | undefined): readonly string[] {
+function firstRow(result: ResultList[number] | undefined): readonly string[] {
   const row = result?.kind === 'cells' ? result.rows[0] : undefined;
   return (row ?? []).map((cell) => cell?.toString('utf8') ?? 'NULL');
 }

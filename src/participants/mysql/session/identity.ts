@@ -2,7 +2,7 @@
 import { EngineError, otherEngine } from '../../resource-manager.ts';
 import type { EngineKind } from '../protocol/engine.ts';
 import { ERRNO, refusedError } from '../protocol/errors.ts';
-import { type Answer, errorOf } from '../protocol/exchange.ts';
+import { errorOf, type ResultList } from '../protocol/exchange.ts';
 import { IDENTITY_TABLE } from '../sql/tables.ts';
 
 /** The server is one that cannot know this text: MariaDB has no server_uuid, and another database no row of ours. */
@@ -25,7 +25,7 @@ export function identityText(kind: EngineKind): string {
  */
 export async function checkAgainst(
   expected: () => string | undefined,
-  ask: (sql: string) => Promise<Answer>,
+  ask: (sql: string) => Promise<ResultList>,
 ): Promise<void> {
   for (let checked: string | undefined; checked !== expected(); ) {
     checked = expected();
@@ -35,7 +35,7 @@ export async function checkAgainst(
   }
 }
 
-async function checkIdentity(ask: (sql: string) => Promise<Answer>, expected: string): Promise<void> {
+async function checkIdentity(ask: (sql: string) => Promise<ResultList>, expected: string): Promise<void> {
   // A read of a table begins a transaction where `autocommit` is off, and XA START is refused inside of one.
   // In the words of the engine that is expected, which tells the two servers apart, too.
   const answer = await ask(`${identityText(expected.startsWith('mysql:') ? 'mysql' : 'mariadb')};ROLLBACK`);

@@ -6,19 +6,19 @@ import { SESSIONS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
 import { poolRefusal } from '../../reasons.ts';
 import type { Session } from './session.ts';
 
-export type Sessions = Pool<Session>;
+export type MysqlSessions = Pool<Session>;
 
 /** How long `take` waits for a session before it refuses. */
 const TAKE_WAIT_MS = 1_000;
 
-export interface SessionsOptions {
+interface SessionsOptions {
   readonly max: number;
   readonly clock: Clock;
   readonly connect: () => Promise<Session>;
 }
 
 /** `take` throws {EngineError} LIMIT_CONNECTIONS after a second without a free session; ENGINE_UNAVAILABLE. */
-export function openSessions({ max, clock, connect }: SessionsOptions): Sessions {
+export function openSessions({ max, clock, connect }: SessionsOptions): MysqlSessions {
   const pool = new Pool<Session>({
     ...{ max, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: TAKE_WAIT_MS, clock },
     make: async () => {

@@ -1,13 +1,13 @@
 // What a branch asks of the session that it lives in. A session of ours answers it, and the connection that an application lends.
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { EngineError, Statement, StatementResult } from '../../resource-manager.ts';
-import type { Answer } from '../protocol/exchange.ts';
+import type { ResultList } from '../protocol/exchange.ts';
 import type { MarkerState } from '../sql/texts.ts';
 
 /** What `run` brings back: the statement's result, and the answer to the text behind it. */
 export interface Ran {
   readonly result: StatementResult;
-  readonly tail: Answer;
+  readonly tail: ResultList;
 }
 
 /**
@@ -44,13 +44,13 @@ export interface MysqlSession {
   /** Nothing but the end is asked of the branch from now on. Resolves with why it can only be rolled back. */
   settle(): Promise<EngineError | undefined>;
   /** @param place `last`: if all of them are carried out, nothing follows but `release`. */
-  say(texts: readonly string[], place?: 'last'): Promise<Answer>;
+  say(texts: readonly string[], place?: 'last'): Promise<ResultList>;
   /** XA END and XA ROLLBACK, the second whatever became of the first; resolves with the answer to the second. @param why it is done, for the application. */
-  rollBack(texts: readonly [end: string, rollback: string], why: Reason): Promise<Answer>;
+  rollBack(texts: readonly [end: string, rollback: string], why: Reason): Promise<ResultList>;
   /** The branch, prepared, keeps its session: `say`, `release` and `abandon` are for its finisher. */
   keep(): void;
   /** The session needs the branch no more: it goes back to where it came from. */
-  release(last: Answer): void;
+  release(last: ResultList): void;
   /** What the session is in is not known any more: it ends. An application's own that is still heard goes back to the application. */
   abandon(): void;
   /** Ends the session and waits until the engine has rolled back what it had not prepared, if the engine can be asked. Never rejects. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import { EngineError } from '../../resource-manager.ts';
 import { refusedError } from '../protocol/errors.ts';
-import { type Answer, errorOf, type Request, textRequest } from '../protocol/exchange.ts';
+import { type CommandRequest, errorOf, type ResultList, textRequest } from '../protocol/exchange.ts';
 import { resetFrame } from '../protocol/frames.ts';
 import { PreparedStatements } from '../protocol/statements.ts';
 import { connectWire, type Wire } from '../protocol/wire.ts';
@@ -13,10 +13,10 @@ import {
   type FreshSettings,
   firstText,
   freshText,
-  type Origin,
   READ_BACK_TEXT,
   readOrigin,
   readSettings,
+  type SessionOrigin,
 } from './fresh.ts';
 
 /** How long a server may be silent, and who hears of it. */
@@ -28,16 +28,16 @@ export interface Patience {
   readonly onSilence: (wire: Wire) => void;
 }
 
-export interface MysqlSessionSettings extends FreshSettings, Patience {}
+interface MysqlSessionSettings extends FreshSettings, Patience {}
 
 /** @throws {EngineError} ENGINE_UNAVAILABLE, or the server refused a setting or does not keep it. */
 export async function openSession(options: ConnectionOptions, settings: MysqlSessionSettings): Promise<Session> {
   const wire = await connectWire(options);
   try {
-    const reset: Request = { frame: resetFrame(), answer: 'cells' };
+    const reset: CommandRequest = { frame: resetFrame(), answer: 'cells' };
     const first = textRequest(`${firstText(settings)};${READ_BACK_TEXT}`);
     // Reset at once, for what `init_connect` did.
-    const [begun = [], answer = []] = await within(wire, settings, () => wire.exchange([reset, first]));
+    const [begun = [], answer = []] = await withinPatience(wire, settings, () => wire.exchange([reset, first]));
     const error = errorOf(begun) ?? errorOf(answer);
     if (error !== undefined) {
       throw refusedError(error, 'ENGINE_UNAVAILABLE');
@@ -50,7 +50,7 @@ export async function openSession(options: ConnectionOptions, settings: MysqlSes
 }
 
 /** Does `work` on a connection, and ends the connection if it takes too long: `work` then rejects as for a lost one. */
-export async function within<T>(wire: Wire, limit: Patience, work: () => Promise<T>): Promise<T> {
+export async function withinPatience<T>(wire: Wire, limit: Patience, work: () => Promise<T>): Promise<T> {
   const timer = limit.clock.after(limit.callTimeoutMs, () => {
     wire.destroy();
     limit.onSilence(wire);
@@ -70,7 +70,7 @@ export class Session {
   readonly onePhaseIsVolatile: boolean;
   readonly #settings: MysqlSessionSettings;
   /** What it said of itself when it was opened. */
-  readonly #origin: Origin;
+  readonly #origin: SessionOrigin;
   #isUsed = false;
   /** What the engine's own idle timeout is set to; 0: the server's default. */
   idleTimeoutSeconds = 0;
@@ -80,7 +80,7 @@ export class Session {
   constructor(
     wire: Wire,
     settings: MysqlSessionSettings,
-    found: { readonly origin: Origin; readonly hasBinlog: boolean },
+    found: { readonly origin: SessionOrigin; readonly hasBinlog: boolean },
   ) {
     this.wire = wire;
     this.onePhaseIsVolatile = found.hasBinlog && settings.engine === 'mariadb';
@@ -101,7 +101,7 @@ export class Session {
   }
 
   /** @throws {EngineError} with `sessionLost`. */
-  async exchange(requests: readonly Request[]): Promise<readonly Answer[]> {
+  async exchange(requests: readonly CommandRequest[]): Promise<readonly ResultList[]> {
     this.#isUsed = true;
     const closing = this.statements.takeClosing();
     const answers = await this.wire.exchange([...closing, ...requests]);
@@ -109,12 +109,12 @@ export class Session {
   }
 
   /** Texts of ours, each whatever became of the one before it. @throws {EngineError} with `sessionLost`, also if it takes too long. */
-  texts(texts: readonly string[]): Promise<readonly Answer[]> {
-    return within(this.wire, this.#settings, () => this.exchange(texts.map(textRequest)));
+  texts(texts: readonly string[]): Promise<readonly ResultList[]> {
+    return withinPatience(this.wire, this.#settings, () => this.exchange(texts.map(textRequest)));
   }
 
   /** One text of ours. @throws {EngineError} with `sessionLost`; a refusal is the answer's last result. */
-  async text(sql: string): Promise<Answer> {
+  async text(sql: string): Promise<ResultList> {
     const [answer] = await this.texts([sql]);
     assert(answer !== undefined, 'every request has an answer');
     return answer;
@@ -126,9 +126,9 @@ export class Session {
    */
   async refresh(): Promise<boolean> {
     const { texts, requests } = this.statements.reset();
-    const reset: Request = { frame: resetFrame(), answer: 'cells' };
+    const reset: CommandRequest = { frame: resetFrame(), answer: 'cells' };
     const fresh = textRequest(freshText(this.#settings, this.#origin, this.idleTimeoutSeconds));
-    const [begun = [], answer = [], ...prepared] = await within(this.wire, this.#settings, () =>
+    const [begun = [], answer = [], ...prepared] = await withinPatience(this.wire, this.#settings, () =>
       this.wire.exchange([reset, fresh, ...requests]),
     );
     if (errorOf(begun) !== undefined || errorOf(answer) !== undefined) {

@@ -8,11 +8,11 @@ import { BRANCH_TABLE } from './texts.ts';
  * `write`, `read`: executed even if the branch could not be opened without being able to commit anything by itself. `call`: a
  * procedure, which may hold any statement, XA among them.
  */
-export type StatementKind = 'write' | 'read' | 'call' | 'other';
+type GuardedKind = 'write' | 'read' | 'call' | 'other';
 
-export type Guarded =
+type Guarded =
   | {
-      readonly kind: StatementKind;
+      readonly kind: GuardedKind;
       /** It asks for locks though it may write nothing: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE, GET_LOCK; a change that finds no row locks its gap. */
       readonly takesLocks: boolean;
     }
@@ -22,7 +22,7 @@ export type Guarded =
  * The statements of a branch, by their first word. Whatever is not here would end the branch, outlive it, or carry such a statement past
  * any look at its first word: compound statements, and prepared statements of the text kind.
  */
-const KINDS: ReadonlyMap<string, StatementKind> = new Map([
+const KINDS: ReadonlyMap<string, GuardedKind> = new Map([
   ...['INSERT', 'UPDATE', 'DELETE', 'REPLACE'].map((word) => [word, 'write'] as const),
   ...['SELECT', 'WITH', 'VALUES', 'TABLE', '('].map((word) => [word, 'read'] as const),
   ['CALL', 'call'],

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { assert } from '../../../lib/assert.ts';
 import { type EvidenceRow, OPENING_LENGTH } from '../../../xa/evidence.ts';
-import type { Isolation } from '../../../xa/vocabulary.ts';
 import { BQUAL_BYTES_MAX, FORMAT_ID, formatXid, GTRID_BYTES_MAX, type Xid } from '../../../xa/xid.ts';
-import type { BranchOptions } from '../../resource-manager.ts';
+import { type BranchOptions, characteristics } from '../../resource-manager.ts';
 import type { EngineKind } from '../protocol/engine.ts';
 
 export const BRANCH_TABLE = 'concordat_branch';
@@ -53,13 +52,6 @@ export function branchLock(target: Target): string {
     : `'${LOCK_PREFIX}#${createHash('sha256').update(name).digest('hex').slice(0, 40)}'`;
 }
 
-const ISOLATION: Readonly<Record<Exclude<Isolation, 'default'>, string>> = {
-  'read-uncommitted': 'ISOLATION LEVEL READ UNCOMMITTED',
-  'read-committed': 'ISOLATION LEVEL READ COMMITTED',
-  'repeatable-read': 'ISOLATION LEVEL REPEATABLE READ',
-  serializable: 'ISOLATION LEVEL SERIALIZABLE',
-};
-
 /**
  * The rows that a session has written since it was reset, by whatever means: triggers and functions count, too. MySQL also counts those
  * of temporary tables of its own, with which it sorts; it has something better, see `Writes`.
@@ -81,7 +73,7 @@ export function stateText(database: string): string {
  * which swallows errors.
  * @param more expressions that the same row shall tell.
  */
-export function ownText(row: EvidenceRow, ...more: readonly string[]): string {
+function ownText(row: EvidenceRow, ...more: readonly string[]): string {
   const locks = [branchLock({ gtrid: row.gtrid, bqual: row.bqual }), branchLock(row)];
   return `SELECT ${[`EXP(IF(${locks.map((lock) => `GET_LOCK(${lock},0)=1`).join(' AND ')},0,1000))`, ...more].join(',')}`;
 }
@@ -100,14 +92,11 @@ export function startTexts(
   options: Pick<BranchOptions, 'isolation' | 'readOnly'>,
   tell: readonly string[] = [],
 ): readonly string[] {
-  const characteristics = [
-    ...(options.isolation === 'default' ? [] : [ISOLATION[options.isolation]]),
-    ...(options.readOnly ? ['READ ONLY'] : []),
-  ];
+  const modes = characteristics(options);
   return [
     ownText(row, ...tell),
     // For the next transaction only; nothing that could be taken for it may come in between.
-    ...(characteristics.length === 0 ? [] : [`SET TRANSACTION ${characteristics.join(',')}`]),
+    ...(modes.length === 0 ? [] : [`SET TRANSACTION ${modes.join(',').toUpperCase()}`]),
     `XA START ${xidLiteral(row)}`,
   ];
 }

@@ -4,7 +4,7 @@
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { RESULT_BYTES_MAX, RESULT_ROWS_MAX } from '../../../xa/limits.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
-import type { BranchOptions } from '../../resource-manager.ts';
+import { type BranchOptions, characteristics } from '../../resource-manager.ts';
 import type { BatchOutcome, BatchStep } from '../protocol/batch.ts';
 import { DISGUISED } from '../protocol/errors.ts';
 import type { Backend, BatchOptions, PgBranchSession } from '../session/session-port.ts';
@@ -202,11 +202,9 @@ export class BranchWire {
   }
 
   #opening(): readonly BatchStep[] {
-    const { isolation, readOnly } = this.#options;
     const idleTimeoutMs = wholeMs(this.#options.idleTimeoutMs);
-    const level = isolation === 'default' ? '' : ` isolation level ${isolation.replace('-', ' ')}`;
     // With an empty list of values: a statement that the session keeps.
-    const begin = { text: `begin${level}${readOnly ? ' read only' : ''}`, values: [] };
+    const begin = { text: ['begin', ...characteristics(this.#options)].join(' '), values: [] };
     // LOCAL: both end with the transaction, also at PREPARE, so that the pooled session is as it was. Not set_config, which the session
     // could keep: a query would take the snapshot of the branch before the application's first lock.
     const tag = { text: `set local application_name = '${sessionTag(this.#row)}'` };

@@ -20,7 +20,7 @@ import { COMMITTING, controlTag, ENDED, failureOf, judgeOnePhase, valueAt } from
 import { Footprint, XID_IF_ANY_STEP } from './reader.ts';
 import { endReader, prepared, type Voting } from './vote.ts';
 
-const ROLLED_BACK: Reason = { code: 'BRANCH_UNKNOWN', message: 'the branch was rolled back', retryable: true };
+const BRANCH_ROLLED_BACK: Reason = { code: 'BRANCH_UNKNOWN', message: 'the branch was rolled back', retryable: true };
 
 export class PgBranch implements BranchSession {
   readonly #host: BranchHost;
@@ -133,7 +133,7 @@ export class PgBranch implements BranchSession {
   }
 
   async rollback(): Promise<void> {
-    this.#doom ??= this.#failed ?? ROLLED_BACK;
+    this.#doom ??= this.#failed ?? BRANCH_ROLLED_BACK;
     if (this.#wire.session.busy && this.#ending === undefined) {
       await this.#wire.cutOff(); // A deadline overtook a running call.
     }

@@ -113,7 +113,7 @@ const LOOK = `with l as materialized (select * from pg_lock_status()
   or ${DOMAINS_MAY_ACT} or ${HIDDEN_MAY_ACT})::text`;
 
 /**
- * Asked with the role and the search path of `restoreSteps`; the last answer is read by `lookAt`.
+ * Asked with the role and the search path of `restoreSteps`; the last answer is read by `holdingsOf`.
  * @param names whatever the statements of the branch may have named; undefined: they may have done anything
  */
 export function lookSteps(names: Iterable<string> | undefined): readonly BatchStep[] {
@@ -130,7 +130,9 @@ export function lookSteps(names: Iterable<string> | undefined): readonly BatchSt
 }
 
 /** What a branch without a number did: it `holds` locks until its end, it `may-have-sent` notifications, or it only read. */
-export function lookAt(result: Pick<StepResult, 'rows'> | undefined): 'holds' | 'may-have-sent' | 'read' | undefined {
+export function holdingsOf(
+  result: Pick<StepResult, 'rows'> | undefined,
+): 'holds' | 'may-have-sent' | 'read' | undefined {
   const [holds, holdsWeak, calls] = result?.rows[0] ?? [];
   if (calls === undefined) {
     return undefined;

@@ -4,7 +4,7 @@ import type { Vote } from '../../../xa/vocabulary.ts';
 import type { BatchOutcome } from '../protocol/batch.ts';
 import type { BranchHost, BranchWire } from './branch-wire.ts';
 import { ENDED, failureOf, isLeftPrepared, judgePrepare, judgeReadOnly, judgeSilent } from './judge.ts';
-import { type Footprint, HOLDS_BUT_READ_ONLY, lookAt } from './reader.ts';
+import { type Footprint, HOLDS_BUT_READ_ONLY, holdingsOf } from './reader.ts';
 
 /** The branch that votes, and what it votes with. */
 export interface Voting {
@@ -21,7 +21,7 @@ export interface Voting {
  */
 export async function endReader(voting: Voting, looked: BatchOutcome, at: number): Promise<Vote> {
   const { wire, footprint } = voting;
-  const found = looked.kind === 'answered' ? lookAt(looked.results[at]) : undefined;
+  const found = looked.kind === 'answered' ? holdingsOf(looked.results[at]) : undefined;
   switch (footprint.locks && found !== undefined ? 'holds' : found) {
     case 'read':
       return judgeReadOnly(await wire.call('commit'));

@@ -2,15 +2,15 @@
 import { type EvidenceRow, NO_EVIDENCE, rowEvidence } from '../../../xa/evidence.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../../resource-manager.ts';
-import { type Control, query } from '../session/query.ts';
+import { query, type RunInControl } from '../session/query.ts';
 import type { Backend } from '../session/session-port.ts';
 import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from '../sql/gid.ts';
 
 /** How long the engine waits for a session that it was told to end. */
-export const TERMINATE_WAIT_MS = 3_000;
+const TERMINATE_WAIT_MS = 3_000;
 
 /** Every prepared transaction of this database. @throws {EngineError} */
-export async function listPrepared(control: Control): Promise<readonly PreparedBranch[]> {
+export async function listPrepared(control: RunInControl): Promise<readonly PreparedBranch[]> {
   const [result] = await query(control, [
     {
       text: `select gid,
@@ -44,7 +44,7 @@ const SERVING = `from pg_stat_activity a where a.datname = current_database() an
  * @throws {EngineError} also when one of them does not go.
  */
 export async function fenceBranch(
-  control: Control,
+  control: RunInControl,
   branch: Xid | EvidenceRow,
   backends: readonly Backend[],
 ): Promise<void> {
@@ -78,7 +78,7 @@ export async function fenceBranch(
  * Sessions that wait for the branch, directly or behind one another. `pg_blocking_pids` shows a prepared transaction as 0, so
  * that its own locks are found first, by the transaction number that it holds, and those who wait for the same objects.
  */
-export async function countBlocked(control: Control, xid: Xid): Promise<number> {
+export async function countBlocked(control: RunInControl, xid: Xid): Promise<number> {
   const [result] = await query(control, [
     {
       text: `with recursive holder as (

@@ -1,23 +1,23 @@
 // Sessions that were left although they may still prepare or commit: ended by the name that they carry, or by their process.
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
-import type { FinishResult } from '../../../xa/vocabulary.ts';
+import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../xa/xid.ts';
 import { lostReason } from '../protocol/errors.ts';
-import type { Control } from '../session/query.ts';
+import type { RunInControl } from '../session/query.ts';
 import type { Backend } from '../session/session-port.ts';
 import { BRANCH_TABLE } from '../tables/tables.ts';
 import { fenceBranch } from './catalogue.ts';
-import { type Fence, standingOf } from './finish.ts';
+import { standingOf } from './finish.ts';
 
 /** Processes remembered until they are known to be gone; the name that their sessions carry finds older ones, too. */
 const ABANDONED_MAX = 1_000;
 
 export class Fences {
-  readonly #control: Control;
+  readonly #control: RunInControl;
   /** Server processes that may still prepare a branch although we left them, by the opening. */
   readonly #abandoned = new Map<string, Backend>();
 
-  constructor(control: Control) {
+  constructor(control: RunInControl) {
     this.#control = control;
   }
 
@@ -32,15 +32,14 @@ export class Fences {
     }
   }
 
-  asked(branch: Xid | EvidenceRow): Fence {
-    return async () => {
-      try {
-        await this.end(branch);
-        return undefined;
-      } catch (error) {
-        return lostReason(error);
-      }
-    };
+  /** The same; why one of them does not end. Never rejects. */
+  async stuck(branch: Xid | EvidenceRow): Promise<Reason | undefined> {
+    try {
+      await this.end(branch);
+      return undefined;
+    } catch (error) {
+      return lostReason(error);
+    }
   }
 
   /** Never rejects. */
@@ -51,7 +50,7 @@ export class Fences {
     }
     this.#abandoned.set(formatRow(row), backend);
     // Where the engine cannot be asked now, the entry stays, and whoever fences this branch later ends the process then.
-    await this.asked(row)();
+    await this.stuck(row);
   }
 
   /**
@@ -60,7 +59,7 @@ export class Fences {
    */
   async proveOnePhase(row: EvidenceRow, backend: Backend): Promise<FinishResult> {
     this.#abandoned.set(formatRow(row), backend);
-    const stuck = await this.asked(row)();
+    const stuck = await this.stuck(row);
     const standing = stuck === undefined ? await standingOf(this.#control, row) : undefined;
     switch (standing) {
       case 'committed':

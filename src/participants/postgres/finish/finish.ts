@@ -3,13 +3,13 @@ import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
 import type { FinishResult, Reason } from '../../../xa/vocabulary.ts';
 import type { BatchOutcome, BatchStep, PgError, StepResult } from '../protocol/batch.ts';
 import { lostReason, statementReason, UNREPLICATED } from '../protocol/errors.ts';
-import type { Control } from '../session/query.ts';
+import type { RunInControl } from '../session/query.ts';
 import { formatGid, gidLiteral } from '../sql/gid.ts';
 import { rowStep } from '../tables/rows.ts';
 import { BRANCH_TABLE, printPostgresSql } from '../tables/tables.ts';
 
 /** What the engine shows of one opening: it lists it as prepared, it has the row of a commit, or neither. */
-export type Standing = 'prepared' | 'committed' | 'neither';
+type BranchStanding = 'prepared' | 'committed' | 'neither';
 
 /** The engine could not be asked, or does not answer for certain now. */
 export type NoStanding = Extract<FinishResult, { kind: 'unknown' | 'not-yet' }>;
@@ -18,7 +18,7 @@ export type NoStanding = Extract<FinishResult, { kind: 'unknown' | 'not-yet' }>;
 export type Fence = () => Promise<Reason | undefined>;
 
 /** COMMIT PREPARED, proven. Never rejects. */
-export async function commitPrepared(control: Control, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
+export async function commitPrepared(control: RunInControl, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
   return await finishTwice(control, row, 'commit prepared', fence, (standing) => {
     switch (standing) {
       case 'committed':
@@ -32,7 +32,7 @@ export async function commitPrepared(control: Control, row: EvidenceRow, fence: 
 }
 
 /** ROLLBACK PREPARED of one opening. Never rejects. */
-export async function rollbackPrepared(control: Control, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
+export async function rollbackPrepared(control: RunInControl, row: EvidenceRow, fence: Fence): Promise<FinishResult> {
   return await finishTwice(control, row, 'rollback prepared', fence, (standing) => {
     switch (standing) {
       case 'committed':
@@ -57,11 +57,11 @@ function notHere(row: EvidenceRow): string {
 }
 
 async function finishTwice(
-  control: Control,
+  control: RunInControl,
   row: EvidenceRow,
   verb: 'commit prepared' | 'rollback prepared',
   fence: Fence,
-  judge: (standing: Standing) => FinishResult,
+  judge: (standing: BranchStanding) => FinishResult,
 ): Promise<FinishResult> {
   const first = await finish(control, row, verb);
   if (first !== 'not-found') {
@@ -84,7 +84,7 @@ async function finishTwice(
  * What the engine shows of one opening. In two transactions and in this order: a branch that is committed in between is in the list, or
  * its row is seen.
  */
-export async function standingOf(control: Control, row: EvidenceRow): Promise<Standing | NoStanding> {
+export async function standingOf(control: RunInControl, row: EvidenceRow): Promise<BranchStanding | NoStanding> {
   const listed = await ask(control, {
     text: 'select 1 from pg_prepared_xacts where gid = $1 and database = current_database()',
     values: [formatGid(row)],
@@ -100,7 +100,7 @@ export async function standingOf(control: Control, row: EvidenceRow): Promise<St
 }
 
 /** One question. What keeps it from being answered is told, and nothing is concluded. */
-export async function ask(control: Control, step: BatchStep): Promise<StepResult | NoStanding> {
+export async function ask(control: RunInControl, step: BatchStep): Promise<StepResult | NoStanding> {
   const outcome = await control({ kind: 'steps', steps: [step] });
   if (outcome.kind !== 'answered') {
     return { kind: 'unknown', reason: lost(outcome) };
@@ -115,7 +115,7 @@ export async function ask(control: Control, step: BatchStep): Promise<StepResult
 }
 
 async function finish(
-  control: Control,
+  control: RunInControl,
   row: EvidenceRow,
   verb: 'commit prepared' | 'rollback prepared',
 ): Promise<FinishResult | 'not-found'> {
@@ -186,7 +186,7 @@ function unanswered(error: PgError): NoStanding {
 
 const STANDBY = 'the server is a standby or read-only: point the participant at the primary';
 
-export function notYet(message: string, from?: Reason): Extract<FinishResult, { kind: 'not-yet' }> {
+function notYet(message: string, from?: Reason): Extract<FinishResult, { kind: 'not-yet' }> {
   const base = from ?? { code: 'BRANCH_BUSY', retryable: true };
   return { kind: 'not-yet', reason: { ...base, message, retryable: true } };
 }

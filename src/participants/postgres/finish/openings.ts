@@ -3,13 +3,13 @@ import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { parseOpening } from '../../../xa/evidence.ts';
 import type { FinishResult } from '../../../xa/vocabulary.ts';
 import type { Xid } from '../../../xa/xid.ts';
-import type { Control } from '../session/query.ts';
+import type { RunInControl } from '../session/query.ts';
 import { gidPrefix, parseGid } from '../sql/gid.ts';
 import { rowsOfNameStep } from '../tables/rows.ts';
 import { ask, type Fence, hasRow, type NoStanding, rollbackPrepared } from './finish.ts';
 
 /** Rolls back whatever is prepared under the name, and says if something of it was committed. Never rejects. */
-export async function rollbackName(control: Control, xid: Xid, fence: Fence): Promise<FinishResult> {
+export async function rollbackName(control: RunInControl, xid: Xid, fence: Fence): Promise<FinishResult> {
   const first = await rollbackListed(control, xid);
   if (first !== undefined) {
     return first;
@@ -31,7 +31,7 @@ export async function rollbackName(control: Control, xid: Xid, fence: Fence): Pr
 }
 
 /** Undefined: everything that was listed is rolled back. */
-async function rollbackListed(control: Control, xid: Xid): Promise<FinishResult | undefined> {
+async function rollbackListed(control: RunInControl, xid: Xid): Promise<FinishResult | undefined> {
   const listed = await listedOf(control, xid);
   if ('kind' in listed) {
     return listed;
@@ -46,7 +46,7 @@ async function rollbackListed(control: Control, xid: Xid): Promise<FinishResult 
 }
 
 /** The openings that are prepared. */
-export async function listedOf(control: Control, xid: Xid): Promise<readonly EvidenceRow[] | NoStanding> {
+export async function listedOf(control: RunInControl, xid: Xid): Promise<readonly EvidenceRow[] | NoStanding> {
   const result = await ask(control, {
     text: 'select gid from pg_prepared_xacts where starts_with(gid, $1) and database = current_database()',
     values: [gidPrefix(xid)],
@@ -55,7 +55,7 @@ export async function listedOf(control: Control, xid: Xid): Promise<readonly Evi
 }
 
 /** The openings whose rows are committed. */
-export async function committedOf(control: Control, xid: Xid): Promise<readonly EvidenceRow[] | NoStanding> {
+export async function committedOf(control: RunInControl, xid: Xid): Promise<readonly EvidenceRow[] | NoStanding> {
   const result = await ask(control, rowsOfNameStep(xid));
   if ('kind' in result) {
     return result;

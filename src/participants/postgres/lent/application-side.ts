@@ -5,7 +5,7 @@ import { ENDED_BY_APPLICATION } from '../../lent/application-branch.ts';
 import { HeldRelease } from '../../lent/pool-release.ts';
 import { RefusedStatement } from '../../lent/refused-statement.ts';
 import type { Footprint } from '../branch/reader.ts';
-import type { PgError, TransactionStatus } from '../protocol/batch.ts';
+import type { BlockStatus, PgError } from '../protocol/batch.ts';
 import type { PgClient } from '../protocol/driver-insides.ts';
 import { DISGUISED, statementReason } from '../protocol/errors.ts';
 import { readingOf } from '../sql/statement.ts';
@@ -19,7 +19,7 @@ const ENDS = /^ROLLBACK/;
 const ENDED = /^(?:COMMIT|PREPARE TRANSACTION)/;
 
 /** What is told of the application and of its client. */
-export interface ApplicationListener {
+interface ApplicationListener {
   /** Why the branch can only be rolled back. */
   onDoomed(reason: Reason): void;
   /** Nothing is answered any more. */
@@ -142,7 +142,7 @@ export class ApplicationSide {
     }
   };
 
-  readonly #onReady = ({ status }: { readonly status: TransactionStatus }): void => {
+  readonly #onReady = ({ status }: { readonly status: BlockStatus }): void => {
     if (this.#speaks && status === 'I') {
       this.#ended();
     }

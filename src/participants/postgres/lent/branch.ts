@@ -5,11 +5,11 @@ import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import type { FinishResult, Reason, Vote } from '../../../xa/vocabulary.ts';
 import {
   type ApplicationBranch,
+  BRANCH_ROLLED_BACK,
   ENDED_BY_APPLICATION,
   type EndedOutside,
   type LentSessionParts,
   notHere,
-  ROLLED_BACK,
   rolledBackWhy,
 } from '../../lent/application-branch.ts';
 import { EngineError, type OnePhaseResult } from '../../resource-manager.ts';
@@ -116,7 +116,7 @@ export class LentPgBranch implements ApplicationBranch {
   async rollback(): Promise<void> {
     this.#isActive = false;
     await this.#beginning?.catch(() => undefined);
-    this.#session.refuse(rolledBackWhy(this.#branch.doom ?? ROLLED_BACK));
+    this.#session.refuse(rolledBackWhy(this.#branch.doom ?? BRANCH_ROLLED_BACK));
     await this.#branch.rollback();
   }
 

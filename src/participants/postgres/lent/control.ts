@@ -1,5 +1,5 @@
 // What an application's text does to the transaction of its PostgreSQL client, and what is sent instead.
-import { AMBIGUOUS, agree, type Control, SAME, type Translation, translate } from '../../lent/own-control.ts';
+import { AMBIGUOUS, agree, type OwnControl, SAME, type Translation, translate } from '../../lent/own-control.ts';
 import type { ScannedStatement } from '../../lent/scanned.ts';
 import { scanPostgres } from './scan.ts';
 
@@ -7,7 +7,7 @@ import { scanPostgres } from './scan.ts';
 const OF_INTEREST = /\b(?:begin|start|commit|end|rollback|abort|prepare|set|reset|discard)\b|\0/i;
 /** One statement, and of a kind that leaves its transaction alone: most are seen so, without reading them. */
 const PLAIN = /^[ \t\n\r]*(?:select|insert|update|delete|with|merge|values)\b[^;\0]*$/i;
-const NONE: Control = { kind: 'none' };
+const NONE: OwnControl = { kind: 'none' };
 
 /** Settings by which the branch is found, or which say whose it is. U&"…" may spell any of them. */
 const KEPT = new Set(['SESSION_AUTHORIZATION', 'AUTHORIZATION', 'APPLICATION_NAME', 'CONCORDAT', 'U']);
@@ -45,7 +45,7 @@ function read(sql: string, form: 'simple' | 'extended', depth: number, backslash
   return translate(sql, statements, depth, (modes) => `set transaction ${modes}`);
 }
 
-function controlOf(sql: string, { start, end, words }: ScannedStatement): Control {
+function controlOf(sql: string, { start, end, words }: ScannedStatement): OwnControl {
   const [first = '', second = ''] = words;
   const isNamed = second === 'WORK' || second === 'TRANSACTION';
   const rest = words.slice(isNamed ? 2 : 1);
@@ -74,7 +74,7 @@ function controlOf(sql: string, { start, end, words }: ScannedStatement): Contro
   }
 }
 
-function endOf(word: string, kind: 'commit' | 'rollback', rest: readonly string[]): Control {
+function endOf(word: string, kind: 'commit' | 'rollback', rest: readonly string[]): OwnControl {
   if (rest[0] === 'PREPARED') {
     return refused(`${word} PREPARED cannot run in a transaction`);
   }
@@ -83,7 +83,7 @@ function endOf(word: string, kind: 'commit' | 'rollback', rest: readonly string[
     : { kind };
 }
 
-function settingOf(verb: string, words: readonly string[]): Control {
+function settingOf(verb: string, words: readonly string[]): OwnControl {
   if (verb === 'RESET' && words[0] === 'ALL') {
     return refused('RESET ALL would take from the session what its branch is found by');
   }
@@ -94,7 +94,7 @@ function settingOf(verb: string, words: readonly string[]): Control {
     : NONE;
 }
 
-function refused(why: string): Control {
+function refused(why: string): OwnControl {
   return { kind: 'refused', why };
 }
 

@@ -6,7 +6,7 @@ import type { PgClient, PgProtocol } from '../protocol/driver-insides.ts';
 import { translatePostgres } from './control.ts';
 
 /** What a gate tells of the application's statements. */
-export interface GateListener {
+interface GateListener {
   /** A statement was refused, and to go on to a commit without it would be wrong. */
   onDoomed(why: string): void;
   /** Every text that goes out. */

@@ -20,10 +20,10 @@ import type { Footprint } from '../branch/reader.ts';
 import {
   Batch,
   type BatchOutcome,
+  type BatchRequest,
   type BatchStep,
-  type Request,
+  type BlockStatus,
   type StepResult,
-  type TransactionStatus,
 } from '../protocol/batch.ts';
 import type { PgClient } from '../protocol/driver-insides.ts';
 import { lostReason } from '../protocol/errors.ts';
@@ -128,7 +128,7 @@ export class LentPgSession implements PgBranchSession {
     return this.#hasBegun && this.#client.readyForQuery === false;
   }
 
-  get status(): TransactionStatus {
+  get status(): BlockStatus {
     return this.#hasBegun ? this.#clientStatus : 'I';
   }
 
@@ -154,7 +154,7 @@ export class LentPgSession implements PgBranchSession {
     this.#application.begin();
   }
 
-  async run(request: Request, { timeoutMs = ENGINE_CALL_MS }: BatchOptions = {}): Promise<BatchOutcome> {
+  async run(request: BatchRequest, { timeoutMs = ENGINE_CALL_MS }: BatchOptions = {}): Promise<BatchOutcome> {
     if (this.#notBegun !== undefined) {
       return { kind: 'lost', error: this.#notBegun };
     }
@@ -234,7 +234,7 @@ export class LentPgSession implements PgBranchSession {
     }
   }
 
-  get #clientStatus(): TransactionStatus {
+  get #clientStatus(): BlockStatus {
     return this.#client.getTransactionStatus?.() ?? 'I';
   }
 
@@ -277,7 +277,7 @@ export class LentPgSession implements PgBranchSession {
     this.#reported.set(report.parameterName, report.parameterValue);
   };
 
-  readonly #onReady = ({ status }: { readonly status: TransactionStatus }): void => {
+  readonly #onReady = ({ status }: { readonly status: BlockStatus }): void => {
     const batch = this.#current;
     this.#current = undefined;
     batch?.ready(status);

@@ -9,7 +9,7 @@ export type { BatchStep } from './frames.ts';
 /** The SQLSTATE fields of an error message, as the driver hands it over. */
 export type PgError = Pick<DatabaseError, 'message' | 'code' | 'hint' | 'routine' | 'severity'>;
 
-export type Request =
+export type BatchRequest =
   | {
       readonly kind: 'steps';
       readonly steps: readonly BatchStep[];
@@ -27,7 +27,7 @@ export interface StepResult {
 }
 
 /** `I`: no transaction; `T`: in one; `E`: in one that failed. */
-export type TransactionStatus = 'I' | 'T' | 'E';
+export type BlockStatus = 'I' | 'T' | 'E';
 
 export type BatchOutcome =
   | {
@@ -35,7 +35,7 @@ export type BatchOutcome =
       /** One for each statement that completed, in order; fewer than were sent after an error. */
       readonly results: readonly StepResult[];
       readonly error: PgError | undefined;
-      readonly status: TransactionStatus;
+      readonly status: BlockStatus;
       /** The engine told that its wait for a synchronous standby was cut off: what it answers may be lost by a failover. */
       readonly isUnreplicated: boolean;
     }
@@ -50,7 +50,7 @@ export interface BatchLimits {
 }
 
 /** The wait for synchronous standbys ends with this warning, and with success, when somebody cancels it. */
-export function isUnreplicated(notice: unknown): boolean {
+function isUnreplicated(notice: unknown): boolean {
   return (notice as { readonly routine?: unknown } | undefined)?.routine === 'SyncRepWaitForLSN';
 }
 
@@ -60,7 +60,7 @@ export function isUnreplicated(notice: unknown): boolean {
  */
 export class Batch implements PgSubmittable {
   readonly outcome: Promise<BatchOutcome>;
-  readonly #request: Request;
+  readonly #request: BatchRequest;
   readonly #limits: BatchLimits | undefined;
   readonly #settle: (outcome: BatchOutcome) => void;
   readonly #results: StepResult[] = [];
@@ -73,7 +73,7 @@ export class Batch implements PgSubmittable {
   #excess: string | undefined;
   #isUnreplicated = false;
 
-  constructor(request: Request, limits: BatchLimits | undefined) {
+  constructor(request: BatchRequest, limits: BatchLimits | undefined) {
     this.#request = request;
     this.#limits = limits;
     let settle: (outcome: BatchOutcome) => void = () => undefined;
@@ -107,7 +107,7 @@ export class Batch implements PgSubmittable {
   }
 
   /** True: the limit was passed within the last packet, and the caller must destroy the connection all the same. */
-  ready(status: TransactionStatus): boolean {
+  ready(status: BlockStatus): boolean {
     this.#settle(
       this.#excess === undefined
         ? {

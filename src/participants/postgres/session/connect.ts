@@ -27,7 +27,7 @@ export interface SessionSettings {
   readonly startup?: StartupMemory;
 }
 
-export interface StartupMemory {
+interface StartupMemory {
   /** Settings are refused when a session starts (a pooler, an older server): they are made when it has started. */
   refusesOptions: boolean;
 }

@@ -1,13 +1,6 @@
 // What a branch needs of the session that it works in: one of the adapter's own, or the application's connection for the time of a loan.
 import type { Reason } from '../../../xa/vocabulary.ts';
-import type {
-  BatchLimits,
-  BatchOutcome,
-  BatchStep,
-  Request,
-  StepResult,
-  TransactionStatus,
-} from '../protocol/batch.ts';
+import type { BatchLimits, BatchOutcome, BatchRequest, BatchStep, BlockStatus, StepResult } from '../protocol/batch.ts';
 import type { BranchEnd, SessionState } from './session-state.ts';
 
 export interface BatchOptions {
@@ -40,13 +33,13 @@ export interface PgBranchSession {
   /** Something runs in it. */
   readonly busy: boolean;
   /** As the engine told with its last answer. */
-  readonly status: TransactionStatus;
+  readonly status: BlockStatus;
   /** A setting that the server tells by itself with the answer that changed it; undefined: none has. */
   reported(setting: 'application_name' | 'client_encoding'): string | undefined;
   /** Called when the session, or the branch's transaction in it, ended without the branch; instead of the listener before. */
   setUser(listener: ((end: SessionEnd) => void) | undefined): void;
   /** One round trip, behind whatever the application has asked for. Never rejects. */
-  run(request: Request, options?: BatchOptions): Promise<BatchOutcome>;
+  run(request: BatchRequest, options?: BatchOptions): Promise<BatchOutcome>;
   /** The branch comes to its end, and nobody else speaks in its transaction any more. Why it is not the branch's: undefined: it is. */
   takeOver(): Promise<Reason | undefined>;
   /** Cuts off what runs. True: nothing does any more, and the session is as good as before. Never rejects. */

@@ -4,10 +4,10 @@ import type { Clock } from '../../../lib/clock.ts';
 import {
   Batch,
   type BatchOutcome,
+  type BatchRequest,
   type BatchStep,
-  type Request,
+  type BlockStatus,
   type StepResult,
-  type TransactionStatus,
 } from '../protocol/batch.ts';
 import { lostReason } from '../protocol/errors.ts';
 import { NamedStatements } from '../protocol/named-statements.ts';
@@ -34,7 +34,7 @@ export class PgSession implements PgBranchSession {
   readonly #endListeners: ((end: SessionEnd) => void)[] = [];
   #user: ((end: SessionEnd) => void) | undefined;
   #current: Batch | undefined;
-  #status: TransactionStatus = 'I';
+  #status: BlockStatus = 'I';
   #answeredAtMs: number;
   #ended = false;
   #destroyed = false;
@@ -52,7 +52,7 @@ export class PgSession implements PgBranchSession {
       this.#firstError ??= error;
     });
     const { connection } = client;
-    connection.on('readyForQuery', (message: { readonly status: TransactionStatus }) => {
+    connection.on('readyForQuery', (message: { readonly status: BlockStatus }) => {
       this.#status = message.status;
       this.#answeredAtMs = this.#clock.now();
       const batch = this.#current;
@@ -79,7 +79,7 @@ export class PgSession implements PgBranchSession {
   }
 
   /** As the engine told with its last answer. */
-  get status(): TransactionStatus {
+  get status(): BlockStatus {
     return this.#status;
   }
 
@@ -119,7 +119,7 @@ export class PgSession implements PgBranchSession {
   }
 
   /** One batch; never two at once. Never rejects. */
-  async run(request: Request, options: BatchOptions = {}): Promise<BatchOutcome> {
+  async run(request: BatchRequest, options: BatchOptions = {}): Promise<BatchOutcome> {
     if (!this.usable || this.#current !== undefined) {
       const busy = this.#current === undefined ? 'the session has ended' : 'the session is busy';
       return { kind: 'lost', error: this.#firstError ?? new Error(busy) };
@@ -147,7 +147,7 @@ export class PgSession implements PgBranchSession {
   }
 
   /** Behind a pooler the next batch may meet another server process, which knows no names of ours. */
-  #named(request: Request): Request {
+  #named(request: BatchRequest): BatchRequest {
     return request.kind === 'steps' && this.wirePid === this.backend.pid
       ? { ...request, steps: this.#names.plan(request.steps), dropped: this.#names.takeDropped() }
       : request;

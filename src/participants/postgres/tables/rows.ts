@@ -3,7 +3,7 @@ import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { parseRow } from '../../../xa/evidence.ts';
 import type { LogIdentity, Xid } from '../../../xa/xid.ts';
 import type { BatchStep } from '../protocol/batch.ts';
-import { type Control, query } from '../session/query.ts';
+import { query, type RunInControl } from '../session/query.ts';
 import { BRANCH_TABLE } from './tables.ts';
 
 /** Rows of one DELETE: it is one small transaction. */
@@ -40,14 +40,14 @@ export function rowsOfNameStep({ gtrid, bqual }: Xid): BatchStep {
 }
 
 /** A part of the rows, in the order of their keys; `end`: there are more behind this one. */
-export interface RowsPart {
+interface RowsPart {
   readonly rows: readonly EvidenceRow[];
   readonly end: EvidenceRow | undefined;
 }
 
 /** @param after where the last part ended. @throws {EngineError} */
 export async function listRows(
-  control: Control,
+  control: RunInControl,
   identity: LogIdentity,
   after: EvidenceRow | undefined,
 ): Promise<RowsPart> {
@@ -65,7 +65,7 @@ export async function listRows(
 }
 
 /** @throws {EngineError} */
-export async function forgetRows(control: Control, rows: readonly EvidenceRow[]): Promise<void> {
+export async function forgetRows(control: RunInControl, rows: readonly EvidenceRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += FORGET_MAX) {
     const part = rows.slice(start, start + FORGET_MAX);
     const column = (of: keyof EvidenceRow): string => `{${part.map((row) => row[of]).join(',')}}`;

@@ -1,16 +1,16 @@
 // The adapter's own tables: evidence rows, and the newest life of each log that this database has served.
 import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../../xa/xid.ts';
 import { EngineError, type KnownLog, type RecordedLife } from '../../resource-manager.ts';
-import { type Control, query } from '../session/query.ts';
+import { query, type RunInControl } from '../session/query.ts';
 
 /** The names of the tables, for findings and for people. */
 export const EPOCH_TABLE = 'concordat.epoch';
 export const BRANCH_TABLE = 'concordat.branch';
 /** A row of each participant, which the others of its resource read: see `showToken`. */
-export const PARTICIPANT_TABLE = 'concordat.participant';
+const PARTICIPANT_TABLE = 'concordat.participant';
 
 /** What the participant's role needs of each. */
-export const TABLE_RIGHTS = {
+const TABLE_RIGHTS = {
   [EPOCH_TABLE]: ['select', 'insert', 'update'],
   [BRANCH_TABLE]: ['select', 'insert', 'update', 'delete'],
   [PARTICIPANT_TABLE]: ['select', 'insert', 'update', 'delete'],
@@ -65,7 +65,7 @@ export function printPostgresSql(role = 'concordat'): string {
 }
 
 /** @throws {EngineError} the role may not create them. */
-export async function createPostgresTables(control: Control): Promise<void> {
+export async function createPostgresTables(control: RunInControl): Promise<void> {
   // Looked for first: CREATE … IF NOT EXISTS needs the right to create even where there is nothing to do.
   const [found] = await query(control, [{ text: `select (${TABLES_COMPLETE})::text` }]);
   if (found?.rows[0]?.[0] === 'true') {
@@ -82,7 +82,7 @@ export async function createPostgresTables(control: Control): Promise<void> {
 
 /** Durable before it answers, whatever `synchronous_commit` the role has. @throws {EngineError} */
 export async function raiseEpoch(
-  control: Control,
+  control: RunInControl,
   identity: LogIdentity,
   epoch: number,
   token: string,
@@ -115,7 +115,7 @@ export async function raiseEpoch(
 }
 
 /** @throws {EngineError} */
-export async function knownLogs(control: Control): Promise<readonly KnownLog[]> {
+export async function knownLogs(control: RunInControl): Promise<readonly KnownLog[]> {
   const [result] = await epochQuery(control, [
     { text: `select identity, epoch::text, token from ${EPOCH_TABLE} order by identity` },
   ]);
@@ -126,7 +126,7 @@ export async function knownLogs(control: Control): Promise<readonly KnownLog[]> 
 }
 
 /** @throws {EngineError} with the statements that make the table as it must be, where it is not. */
-async function epochQuery(control: Control, steps: Parameters<typeof query>[1]): ReturnType<typeof query> {
+async function epochQuery(control: RunInControl, steps: Parameters<typeof query>[1]): ReturnType<typeof query> {
   try {
     return await query(control, steps);
   } catch (error) {
@@ -142,7 +142,7 @@ async function epochQuery(control: Control, steps: Parameters<typeof query>[1]):
 }
 
 /** @throws {EngineError} */
-export async function showToken(control: Control, instance: string, token: string): Promise<void> {
+export async function showToken(control: RunInControl, instance: string, token: string): Promise<void> {
   await query(control, [
     {
       text: `insert into ${PARTICIPANT_TABLE} (instance, token, at) values ($1, $2, now())
@@ -154,7 +154,7 @@ export async function showToken(control: Control, instance: string, token: strin
 }
 
 /** @throws {EngineError} */
-export async function readToken(control: Control, instance: string): Promise<string | undefined> {
+export async function readToken(control: RunInControl, instance: string): Promise<string | undefined> {
   const text = `select token from ${PARTICIPANT_TABLE} where instance = $1`;
   const [found] = await query(control, [{ text, values: [instance] }]);
   return found?.rows[0]?.[0] ?? undefined;

@@ -23,11 +23,11 @@ import { EngineCalls } from './engine-calls.ts';
 import { type HeldBranch, newBranch } from './held-branch.ts';
 import { ReasonLines } from './reason-lines.ts';
 import { SerialQueues } from './serial-queues.ts';
-import { Sessions } from './sessions.ts';
+import { BranchSessions } from './sessions.ts';
 import { clampTimeout } from './statement-call.ts';
 import { Tombstones } from './tombstones.ts';
 
-export interface BranchesOptions {
+interface BranchesOptions {
   readonly rm: ResourceManager;
   readonly clock: Clock;
   readonly logger: EventLogger;
@@ -39,7 +39,7 @@ export interface BranchesOptions {
   readonly onOpened?: (error: unknown) => void;
 }
 
-export interface Entry extends Pick<HeldBranch, 'xid' | 'opening' | 'timeoutMs'> {
+interface Entry extends Pick<HeldBranch, 'xid' | 'opening' | 'timeoutMs'> {
   /** Its client names it to the coordinator itself. */
   readonly named: boolean;
   /** Only its last statement may prepare it. */
@@ -55,7 +55,7 @@ export class Branches {
   /** Commands that are being carried out, by branch. */
   readonly #calls = new Map<string, readonly Call[]>();
   readonly #queues = new SerialQueues();
-  readonly #sessions: Sessions;
+  readonly #sessions: BranchSessions;
   readonly #deferred: DeferredReports;
   readonly #engine: EngineCalls;
   readonly #reasons: ReasonLines;
@@ -65,7 +65,7 @@ export class Branches {
   constructor(options: BranchesOptions) {
     const { rm, clock, logger, report, maxBranches, onOpened } = options;
     this.#options = options;
-    this.#sessions = new Sessions({
+    this.#sessions = new BranchSessions({
       ...{ clock, logger, queues: this.#queues, maxBranches, onOpened },
       happened: (branch, event) => this.happened(branch, event),
     });
@@ -219,7 +219,9 @@ export class Branches {
         report(voteMessage(xid, effect.vote));
         return undefined;
       case 'answer':
-        this.#reasons.tell(key, effect.verb, effect.answer);
+        if ('reason' in effect.answer) {
+          this.#reasons.tell(key, effect.verb, effect.answer);
+        }
         report(answerMessage(xid, effect, effect.answer));
         return undefined;
       case 'damage': {

@@ -7,7 +7,7 @@ import { type State, UNKNOWN } from '../../engine/state.ts';
 import type { BranchSession } from '../../resource-manager.ts';
 import type { NewestStatement } from './newest-statement.ts';
 
-export interface NewBranch {
+interface NewBranch {
   readonly xid: Xid;
   readonly opening: Opening;
   readonly timeoutMs: number;

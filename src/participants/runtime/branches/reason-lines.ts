@@ -18,9 +18,9 @@ export class ReasonLines {
     this.#logger = logger;
   }
 
-  tell(key: string, verb: FinishVerb, answer: { readonly kind: string; readonly reason?: Reason }): void {
+  tell(key: string, verb: FinishVerb, answer: { readonly kind: string; readonly reason: Reason }): void {
     const { kind, reason } = answer;
-    if (reason === undefined || (kind !== 'not-yet' && kind !== 'unknown' && kind !== 'unproven')) {
+    if (kind !== 'not-yet' && kind !== 'unknown' && kind !== 'unproven') {
       return;
     }
     const why = `${verb} ${kind} ${reason.code} ${reason.sqlstate ?? ''} ${reason.errno ?? ''}`;

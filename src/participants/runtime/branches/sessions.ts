@@ -12,7 +12,7 @@ import type { HeldBranch } from './held-branch.ts';
 import type { SerialQueues } from './serial-queues.ts';
 import { type SessionSlot, SessionSlots } from './session-slots.ts';
 
-export interface BranchSessionsOptions {
+interface BranchSessionsOptions {
   readonly clock: Clock;
   readonly logger: EventLogger;
   readonly queues: SerialQueues;
@@ -22,7 +22,7 @@ export interface BranchSessionsOptions {
   readonly happened: (branch: HeldBranch, event: BranchEvent) => void;
 }
 
-export class Sessions {
+export class BranchSessions {
   readonly #options: BranchSessionsOptions;
   readonly #slots: SessionSlots;
   /** Of branches that use a session or wait for one. */

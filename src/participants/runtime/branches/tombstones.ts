@@ -8,7 +8,7 @@ interface Tombstone {
 }
 
 /** About 30 MB at most. A forgotten one does no harm: a branch that is opened again is reported, and rolled back by the coordinator. */
-export const TOMBSTONES_MAX = 100_000;
+const TOMBSTONES_MAX = 100_000;
 /** Longer than any message is late: streams are given up within seconds, statements are retried within a minute. */
 export const TOMBSTONE_MS = 10 * 60_000;
 
