@@ -69,6 +69,19 @@ describe('a transaction by unary calls', () => {
     ]);
   });
 
+  it('enlists a branch at the participant that the caller names, and at no other', async () => {
+    await using system = await openSystem();
+    await system.participant('orders', { hello: { address: '127.0.0.1:7777' } });
+    const embedded = await system.participant('orders', { hello: { kind: 'PARTICIPANT_KIND_EMBEDDED', address: '' } });
+    const { gtrid } = await system.api.begin({});
+    const ask = (instance: string) => system.api.enlist({ gtrid, resource: 'orders', newBranch: true, instance });
+    expect(await ask(embedded.instance)).toMatchObject({ bqual: 'orders.1', address: '', instance: embedded.instance });
+    expect(await ask('')).toMatchObject({ bqual: 'orders.2', address: '127.0.0.1:7777' });
+    expect(await refusal(ask('nobody'))).toMatchObject({ code: 'RESOURCE_UNAVAILABLE' });
+    expect(await refusal(ask('No Body'))).toMatchObject({ code: 'FIELD_INVALID' });
+    expect((await system.info(gtrid)).branches.map(({ bqual }) => bqual)).toEqual(['orders.1', 'orders.2']);
+  });
+
   it('commits a single branch in one phase', async () => {
     await using system = await openSystem();
     const orders = await system.participant('orders');
