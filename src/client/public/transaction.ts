@@ -69,8 +69,8 @@ export interface TransactionWork {
   ): Promise<OnceResult<T>>;
   /**
    * Waits for the lock `name` at the resource, until the transaction's deadline, and holds it until the transaction is decided and
-   * the branch has ended, also while it is prepared: a row of the table `concordat_lock`. There is no lease to renew. Asked
-   * again in the same transaction it answers the same.
+   * the branch has ended, also while it is prepared: a row of the table `concordat_lock`. There is no lease to renew. A
+   * nested scope that is undone gives back what was locked in it. Asked again in the same transaction, it gives a newer token.
    * @throws {StatementError} as `Resource.query`; retryable where another transaction came first at `repeatable-read` or above.
    * @throws {TypeError} {RangeError} the name is not a text of 1 to 255 bytes.
    */

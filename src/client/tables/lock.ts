@@ -47,7 +47,6 @@ export interface LockParts {
 export class NamedLocks {
   readonly #tx: TablesTransaction;
   readonly #parts: LockParts;
-  readonly #held = new Map<string, Promise<NamedLock>>();
 
   constructor(tx: TablesTransaction, parts: LockParts) {
     this.#tx = tx;
@@ -57,18 +56,6 @@ export class NamedLocks {
   /** As `TransactionWork.lock` says. */
   async lock(resource: string, name: string): Promise<NamedLock> {
     checkName('the name of a lock', name);
-    const id = `${resource}/${name}`;
-    const held = this.#held.get(id) ?? this.#take(resource, name);
-    this.#held.set(id, held);
-    try {
-      return await held;
-    } catch (error) {
-      this.#held.delete(id);
-      throw error;
-    }
-  }
-
-  async #take(resource: string, name: string): Promise<NamedLock> {
     const { look, create, take, token } = LOCK_STATEMENTS[tableEngine(this.#parts.engine(resource))];
     const branch = this.#tx.branch(resource);
     try {

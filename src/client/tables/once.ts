@@ -28,14 +28,12 @@ export const ONCE_STATEMENTS: Readonly<Record<TableEngine, OnceStatements>> = {
 
 type Row = { readonly fingerprint: string | null; readonly result: string | null; readonly gtrid: string };
 
-/** What this transaction object has asked for; `text` is the result as it is stored, null for one that is no value. */
-type Asked = 'at-work' | { readonly text: string | null; readonly fingerprint: string | null };
-
 /** The keys of one transaction object. */
 export class OnceKeys {
   readonly #tx: TablesTransaction;
   readonly #engine: (resource: string) => string | undefined;
-  readonly #asked = new Map<string, Asked>();
+  readonly #atWork = new Set<string>();
+  #claims = 0;
 
   constructor(tx: TablesTransaction, engine: (resource: string) => string | undefined) {
     this.#tx = tx;
@@ -55,42 +53,34 @@ export class OnceKeys {
       checkName('the fingerprint of once()', fingerprint);
     }
     const name = `${resource}/${key}`;
-    const earlier = this.#asked.get(name);
-    if (earlier === 'at-work') {
+    if (this.#atWork.has(name)) {
       const message = `once('${resource}', '${key}') is at work in this transaction already: await it before you ask again.`;
       throw new ConcordatError(message, { code: 'BRANCH_BUSY', retryable: false, gtrid: this.#tx.gtrid });
     }
-    if (earlier !== undefined) {
-      return this.#again(key, fingerprint, earlier);
-    }
-    this.#asked.set(name, 'at-work');
+    this.#atWork.add(name);
     try {
-      const { asked, first } = await this.#claimAndWork(resource, key, work, fingerprint);
-      this.#asked.set(name, asked);
-      return first ? { value: stored(asked.text), first } : this.#again(key, fingerprint, asked);
-    } catch (error) {
-      this.#asked.delete(name);
-      throw error;
+      // Of this call alone: an earlier one of the transaction may have been undone with the nested scope that it was in.
+      const claim = `${this.#tx.gtrid}/${++this.#claims}`;
+      const row = await this.#claim(resource, key, fingerprint, claim);
+      if (row.gtrid === claim) {
+        return { value: stored(await this.#work(resource, key, work)), first: true };
+      }
+      this.#checkFingerprint(key, fingerprint, row.fingerprint);
+      return { value: stored(row.result), first: false };
+    } finally {
+      this.#atWork.delete(name);
     }
   }
 
-  async #claimAndWork(
-    resource: string,
-    key: string,
-    work: () => Promise<OnceValue> | OnceValue,
-    fingerprint: string | null,
-  ): Promise<{ readonly asked: Exclude<Asked, 'at-work'>; readonly first: boolean }> {
-    const row = await this.#claim(resource, key, fingerprint);
-    if (row.gtrid !== this.#tx.gtrid) {
-      return { asked: { text: row.result, fingerprint: row.fingerprint }, first: false };
-    }
+  /** Answers the result as it is stored; null: none. */
+  async #work(resource: string, key: string, work: () => Promise<OnceValue> | OnceValue): Promise<string | null> {
     try {
       const text = JSON.stringify(await work()) ?? null;
       if (text !== null) {
         const { keep } = ONCE_STATEMENTS[tableEngine(this.#engine(resource))];
         await this.#tx.branch(resource).query(keep, [text, key]);
       }
-      return { asked: { text, fingerprint }, first: true };
+      return text;
     } catch (error) {
       // Half of the work may be done, and its key is taken: a commit of that would keep the other half from ever being done.
       const reason = error instanceof Error ? error.message : String(error);
@@ -100,12 +90,12 @@ export class OnceKeys {
   }
 
   /** The key's row: ours if nobody had it. Both statements leave together. */
-  async #claim(resource: string, key: string, fingerprint: string | null): Promise<Row> {
+  async #claim(resource: string, key: string, fingerprint: string | null, claim: string): Promise<Row> {
     const { insert, read } = ONCE_STATEMENTS[tableEngine(this.#engine(resource))];
     const branch = this.#tx.branch(resource);
     for (;;) {
       try {
-        const inserted = branch.query(insert, [key, fingerprint, this.#tx.gtrid]);
+        const inserted = branch.query(insert, [key, fingerprint, claim]);
         const [, { rows }] = await Promise.all([inserted, branch.query<Row>(read, [key])]);
         if (rows[0] !== undefined) {
           return rows[0];
@@ -118,16 +108,11 @@ export class OnceKeys {
   }
 
   /** @throws {ConcordatError} KEY_REUSED */
-  #again<T>(
-    key: string,
-    fingerprint: string | null,
-    { text, fingerprint: earlier }: Exclude<Asked, 'at-work'>,
-  ): OnceResult<T> {
+  #checkFingerprint(key: string, fingerprint: string | null, earlier: string | null): void {
     if (fingerprint !== null && earlier !== null && fingerprint !== earlier) {
       const message = `The key '${key}' was used for another request: the fingerprints differ. Take a new key for each new request.`;
       throw new ConcordatError(message, { code: 'KEY_REUSED', retryable: false, gtrid: this.#tx.gtrid });
     }
-    return { value: stored(text), first: false };
   }
 }
 
