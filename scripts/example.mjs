@@ -6,10 +6,21 @@ import { prepare, ROOT } from './setup.mjs';
 
 const FOLDER = join(ROOT, 'examples');
 
+/** What can be run in a folder; beside the lessons of the course stands what they share. */
+function examples(folder) {
+  const runnable = folder === 'course/' ? /^\d\d-.*\.ts$/ : /(?<!\.d)\.(ts|mjs)$/;
+  return readdirSync(join(FOLDER, folder))
+    .filter((file) => runnable.test(file))
+    .map((file) => `${folder}${file}`);
+}
+
 await orComplain(async () => {
   const [name = '', ...args] = process.argv.slice(2);
-  const files = readdirSync(FOLDER).filter((file) => /\.(ts|mjs)$/.test(file) && !file.endsWith('.d.mts'));
-  const file = files.find((one) => one.replace(/\.\w+$/, '') === name);
+  const files = [...examples(''), ...examples('course/'), ...examples('python/')];
+  // A lesson is known by its number, too: course/06.
+  const file = files.find(
+    (one) => one.replace(/\.\w+$/, '') === name || (/\/\d+$/.test(name) && one.startsWith(`${name}-`)),
+  );
   if (file === undefined) {
     const names = files.map((one) => one.replace(/\.\w+$/, '')).join(', ');
     throw new SetupError(
