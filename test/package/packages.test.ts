@@ -173,7 +173,7 @@ ${load}
     await tx.resource('orders').query('insert into customer_order (customer_id, amount) values (1, 1)');
     return tx.gtrid;
   });
-  console.log(await concordat.outcome(gtrid).then(({ outcome }) => outcome));
+  console.log(await concordat.outcome(gtrid));
   await concordat.close();
 })();
 `;
@@ -201,7 +201,7 @@ describe('on the playground of `npx concordat dev`', () => {
       );
       const options = ['--bundle', '--platform=node', `--format=${format}`, '--external:pg', '--external:mysql2'];
       // What grpc-js requires is CommonJS, which an ES module of Node has no `require` for.
-      const banner = "--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
+      const banner = "--banner:js=import{createRequire as make}from'node:module';const require=make(import.meta.url);";
       const all = [...options, ...(format === 'esm' ? [banner] : []), '--log-level=error', `--outfile=${bundle}`];
       await run(join(shop, BUNDLER), ['to-bundle.mjs', ...all], shop);
       expect(await run(path(), [bundle, address], dirname(bundle))).toMatch(/committed/);
@@ -223,7 +223,17 @@ describe('on the playground of `npx concordat dev`', () => {
     // As TypeScript writes it for Node 22, which has no `await using`; and as it is.
     await write(shop, { 'ten-lines.mts': here });
     const compiler = join(shop, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--strict', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2022'];
+    const options = [
+      '--strict',
+      '--skipLibCheck',
+      'false',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--types',
+      'node',
+    ];
     await run(process.execPath, [compiler, ...options, '--lib', 'es2022,esnext.disposable', 'ten-lines.mts'], shop);
     await run(older, ['ten-lines.mjs'], shop);
     await write(shop, { 'ten-lines.mjs': here });
@@ -318,8 +328,9 @@ describe('the package of the server', () => {
 
   test('has types for the tests of applications, libraries checked', async () => {
     await write(server, { 'testing.mts': TESTING });
-    const compiler = join(shop, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--strict', '--skipLibCheck', 'false', '--noEmit', '--target', 'es2022', '--module', 'nodenext'];
+    // The newest: @types/node, which comes with the package's own dependencies, is for it.
+    const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+    const options = ['--strict', '--skipLibCheck', 'false', '--noEmit', '--module', 'nodenext', '--types', 'node'];
     expect(await run(process.execPath, [compiler, ...options, 'testing.mts'], server)).toBe('');
   });
 });
