@@ -1,5 +1,6 @@
 // An application's own connections to PostgreSQL and MariaDB in one transaction.
 import { useSystem } from '../e2e/system.ts';
+import { autocommitFacts } from './enlist-autocommit-facts.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
 import { hangingFacts } from './enlist-hanging-facts.ts';
 import { joinedFacts } from './enlist-joined-facts.ts';
@@ -15,3 +16,4 @@ joinedFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
 hangingFacts(pair);
+autocommitFacts(pair);

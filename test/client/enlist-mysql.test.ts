@@ -1,5 +1,6 @@
 // An application's own connections to PostgreSQL and MySQL in one transaction.
 import { useSystem } from '../e2e/system.ts';
+import { autocommitFacts } from './enlist-autocommit-facts.ts';
 import { commitFacts } from './enlist-commit-facts.ts';
 import { hangingFacts } from './enlist-hanging-facts.ts';
 import { joinedFacts } from './enlist-joined-facts.ts';
@@ -12,3 +13,4 @@ joinedFacts(pair);
 rollbackFacts(pair);
 lossFacts(pair);
 hangingFacts(pair);
+autocommitFacts(pair);

@@ -48,7 +48,7 @@ describe.each([true, false])('a lent connection (multipleStatements: %s)', (mult
     const own = await seconds();
     await connection.query('start transaction');
     const branch = lend();
-    await expect(branch.begin()).rejects.toThrow('outside');
+    await expect(branch.begin()).rejects.toThrow('has a transaction of the application open');
     await branch.rollback();
     await branch.unlocked;
     expect(await seconds()).toEqual(own);

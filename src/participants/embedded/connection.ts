@@ -4,7 +4,7 @@ import type { Random } from '../../lib/random.ts';
 import type { Xid } from '../../xa/xid.ts';
 import type { ApplicationBranch, BranchTools } from '../lent/application-branch.ts';
 import { MysqlApplicationBranch } from '../mysql/lent/branch.ts';
-import { mysqlAddress, mysqlCell } from '../mysql/lent/connection.ts';
+import { mysqlAddress, mysqlCell, mysqlTableCell } from '../mysql/lent/connection.ts';
 import {
   lentAnswerProblem,
   lentDriverProblem,
@@ -26,9 +26,13 @@ export interface ApplicationConnection {
   /**
    * What the engine says it is, in the words of the resource manager. Undefined: it does not answer as it should.
    * @throws {TypeError} its driver is none that can take part, and why.
+   * @throws {EngineError} the application has a transaction open on it.
    */
   identify(): Promise<string | undefined>;
-  /** Why the resource's sidecar could not end what is prepared here, if the application dies; undefined: it can, or none is known. */
+  /**
+   * Why the resource's sidecar could not end what is prepared here, if the application dies; undefined: it can, or none is known.
+   * @throws {EngineError} as `identify` does.
+   */
   ownerProblem(): Promise<string | undefined>;
   /** A manager with connections of its own to the same engine. `url` wins over where the connection goes. */
   openManager(url: string | undefined): Promise<ResourceManager>;
@@ -108,6 +112,7 @@ function ofPostgres(client: PgClient, { clock, random }: Ports): ApplicationConn
 
 function ofMysql(connection: MysqlConnection, { clock, random }: Ports): ApplicationConnection {
   const cell = (text: string) => mysqlCell(connection, text, clock);
+  const tableCell = (text: string) => mysqlTableCell(connection, text, { clock, random });
   let engine: Engine = { kind: 'mysql', version: '', database: '' };
   return {
     identify: async () => {
@@ -117,11 +122,11 @@ function ofMysql(connection: MysqlConnection, { clock, random }: Ports): Applica
       }
       refuse(await lentAnswerProblem(connection));
       engine = { kind: engineKind(version), version, database };
-      return await cell(identityText(engine.kind));
+      return await tableCell(identityText(engine.kind));
     },
     ownerProblem: async () =>
       cannotFinish(
-        await cell(MYSQL_OTHER_ACCOUNTS),
+        await tableCell(MYSQL_OTHER_ACCOUNTS),
         'with the account of the connection, or grant its own CONNECTION ADMIN',
       ),
     openManager: async (url) =>

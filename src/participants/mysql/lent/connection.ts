@@ -1,14 +1,17 @@
 // The application's mysql2 connection, of either flavour, as far as a branch needs it: where it leads, and texts of ours on it.
 
 import type { Clock } from '../../../lib/clock.ts';
+import type { Random } from '../../../lib/random.ts';
 import { within } from '../../../lib/wait.ts';
 import { ENGINE_CALL_MS } from '../../../xa/times.ts';
 import { EngineError } from '../../resource-manager.ts';
+import { startRefused } from '../branch/work.ts';
 import { type MysqlConnection, statusOf } from '../protocol/driver.ts';
-import { lostReason } from '../protocol/errors.ts';
-import { cellsOf, type Result, type ResultList } from '../protocol/exchange.ts';
-import { type ServerError, STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
+import { ERRNO, lostReason } from '../protocol/errors.ts';
+import { cellsOf, errorOf, type Result, type ResultList } from '../protocol/exchange.ts';
+import { type ServerError, STATUS_AUTOCOMMIT, STATUS_IN_TRANSACTION } from '../protocol/packets.ts';
 import type { MysqlAddress } from '../session/options.ts';
+import { questionLiteral } from '../sql/texts.ts';
 
 /** @throws {TypeError} how it is encrypted cannot be repeated for another connection. */
 export function mysqlAddress({ config }: MysqlConnection): MysqlAddress {
@@ -64,8 +67,51 @@ export async function askMysql(
 
 /** The first cell that a text answers; undefined: none, NULL, or no answer. */
 export async function mysqlCell(connection: MysqlConnection, text: string, clock: Clock): Promise<string | undefined> {
-  const [result] = await askMysql(connection, [text], clock).catch(() => []);
+  return firstCell(await askMysql(connection, [text], clock).catch(() => []));
+}
+
+/**
+ * The same of a text that reads tables. Where the session's `autocommit` is off that begins a transaction, and XA START is refused inside
+ * of one: there it is asked within a branch of our own, which is gone again. All of it is asked for at once, so that nothing of the
+ * application comes in between and is rolled back with it.
+ * @throws {EngineError} the application has a transaction open.
+ */
+export async function mysqlTableCell(
+  connection: MysqlConnection,
+  text: string,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<string | undefined> {
+  const [answer] = await askMysql(connection, ['DO 0'], clock).catch(() => []);
+  if (answer?.kind !== 'ok' || (answer.status & STATUS_AUTOCOMMIT) !== 0) {
+    return await mysqlCell(connection, text, clock);
+  }
+  const xid = questionLiteral(random.base32(12));
+  const texts = [`XA START ${xid}`, text, `XA END ${xid}`, `XA ROLLBACK ${xid}`];
+  const answers = texts.map((each) => askMysql(connection, [each], clock).catch(() => []));
+  const [started = [], told = []] = await Promise.all(answers);
+  const refused = errorOf(started);
+  if (refused !== undefined) {
+    throw enlistRefused(refused);
+  }
+  return firstCell(told);
+}
+
+function firstCell([result]: ResultList): string | undefined {
   return result === undefined ? undefined : (cellsOf(result)[0]?.[0]?.toString() ?? undefined);
+}
+
+/** What the server says to XA START, and to SET TRANSACTION before it, while something else is open. */
+const SAYS_OPEN: readonly number[] = [ERRNO.xaOutside, ERRNO.xaRmFail, ERRNO.transactionInProgress];
+const OPEN_WORK =
+  'the connection has a transaction of the application open. Next: commit it or roll it back, then enlist the connection; ' +
+  'while autocommit is off, a SELECT has begun one, too';
+
+/** Why a branch was not opened on an application's connection. */
+export function enlistRefused(error: ServerError): EngineError {
+  const refused = startRefused(error);
+  return SAYS_OPEN.includes(error.errno)
+    ? new EngineError({ ...refused.reason, message: OPEN_WORK }, { sessionLost: refused.sessionLost })
+    : refused;
 }
 
 function send(connection: MysqlConnection, sql: string): Promise<unknown> {

@@ -15,13 +15,13 @@ import {
   rolledBackWhy,
 } from '../../lent/application-branch.ts';
 import { EngineError } from '../../resource-manager.ts';
-import { startRefused } from '../branch/work.ts';
 import type { MysqlConnection } from '../protocol/driver.ts';
 import type { Engine } from '../protocol/engine.ts';
 import { ERRNO, lostReason } from '../protocol/errors.ts';
 import { cellsOf, errorOf, type ResultList } from '../protocol/exchange.ts';
 import type { MysqlSession } from '../session/port.ts';
 import { branchLock, endText, finishText, idleSeconds, markerText, startTexts, xidLiteral } from '../sql/texts.ts';
+import { enlistRefused } from './connection.ts';
 import { MysqlLoan } from './loan.ts';
 
 /** The end of the branch was refused with one of these: the session does not have it any more, or has let go of its locks. */
@@ -122,7 +122,7 @@ export class LentMysqlSession implements MysqlSession {
       this.#isVolatile = this.#engine.kind === 'mariadb' && binlog !== '0';
       const refused = errorOf(answer);
       if (refused !== undefined) {
-        error = startRefused(refused);
+        error = enlistRefused(refused);
         // If XA START was refused, what the application has open is its own: only a branch of ours could be ended by this.
         await this.loan.ask([endText(row)]);
         await this.loan.ask([finishText('rollback', row)]);

@@ -18,6 +18,10 @@ export const ERRNO = {
   /** XAER_NOTA: this session cannot finish the branch. It says nothing about how the branch ended, or whether it did. */
   xaNotA: 1397,
   xaRmFail: 1399,
+  /** A transaction that is none of ours is open. */
+  xaOutside: 1400,
+  /** SET TRANSACTION within a transaction. */
+  transactionInProgress: 1568,
   xaRmErr: 1401,
   xaRbRollback: 1402,
   xaDupId: 1440,

@@ -3,6 +3,7 @@
 
 /** Bits of the status that ends every answer. */
 export const STATUS_IN_TRANSACTION = 0x0001;
+export const STATUS_AUTOCOMMIT = 0x0002;
 export const STATUS_MORE_RESULTS = 0x0008;
 const STATUS_SESSION_STATE_CHANGED = 0x4000;
 

@@ -28,6 +28,11 @@ export function xidLiteral({ gtrid, bqual, opening }: EvidenceRow): string {
   return `${hex(gtrid)},${hex(`${bqual}:${opening}`)},${FORMAT_ID}`;
 }
 
+/** The name of a branch in which something is asked, and never prepared. @param key by which it differs from those of other sessions. */
+export function questionLiteral(key: string): string {
+  return `${hex('concordat')},${hex(`question:${key}`)},${FORMAT_ID + 1}`;
+}
+
 export function quoteIdentifier(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
 }
