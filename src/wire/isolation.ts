@@ -1,6 +1,7 @@
 // Isolation levels as messages have them.
 import type { Isolation__Output as WireIsolation } from '../gen/concordat/v1/Isolation.ts';
 import type { Isolation } from '../xa/vocabulary.ts';
+import { fromEnum } from './enums.ts';
 
 export const WIRE_ISOLATIONS = {
   default: 'ISOLATION_UNSPECIFIED',
@@ -10,11 +11,15 @@ export const WIRE_ISOLATIONS = {
   serializable: 'ISOLATION_SERIALIZABLE',
 } as const satisfies Record<Isolation, WireIsolation>;
 
-const BY_WIRE: ReadonlyMap<unknown, Isolation> = new Map(
-  Object.entries(WIRE_ISOLATIONS).map(([isolation, name]) => [name, isolation as Isolation]),
-);
+const ISOLATIONS = {
+  ISOLATION_UNSPECIFIED: 'default',
+  ISOLATION_READ_UNCOMMITTED: 'read-uncommitted',
+  ISOLATION_READ_COMMITTED: 'read-committed',
+  ISOLATION_REPEATABLE_READ: 'repeatable-read',
+  ISOLATION_SERIALIZABLE: 'serializable',
+} as const satisfies Record<WireIsolation, Isolation>;
 
-/** Undefined: of a newer protocol. A number that the enum does not have arrives as that number. */
-export function fromWireIsolation(value: unknown): Isolation | undefined {
-  return BY_WIRE.get(value);
+/** Undefined: of a newer protocol. */
+export function fromWireIsolation(value: string | number): Isolation | undefined {
+  return fromEnum<Isolation>(ISOLATIONS, value);
 }

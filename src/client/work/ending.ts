@@ -113,7 +113,10 @@ function committed(
   answer: CommitResponse | null | undefined,
   opened: readonly BranchIdentity[],
 ): CommitResult {
-  switch (answer?.outcome) {
+  if (!answer) {
+    throw new TypeError('the coordinator answered the commit with nothing');
+  }
+  switch (answer.outcome) {
     case 'OUTCOME_COMMITTED':
       ensureCommitted(gtrid, opened, answer.branches);
       return { outcome: 'committed', applied: answer.state === 'TRANSACTION_STATE_COMPLETED' };
@@ -121,9 +124,15 @@ function committed(
       throw heuristicOutcome(gtrid, 'mixed', answer.branches);
     case 'OUTCOME_HAZARD':
       throw heuristicOutcome(gtrid, 'hazard', answer.branches);
+    case 'OUTCOME_UNSPECIFIED':
+    case 'OUTCOME_ROLLED_BACK': // Comes as a refusal, as the next two do.
+    case 'OUTCOME_UNKNOWN':
+    case 'OUTCOME_EXPIRED':
+      break;
     default:
-      throw new TypeError(`the coordinator answered the commit with ${answer?.outcome ?? 'nothing'}`);
+      answer.outcome satisfies never; // Of a newer coordinator, then.
   }
+  throw new TypeError(`the coordinator answered the commit with ${answer.outcome}`);
 }
 
 /** Comes back where the refusal leaves the end open. */

@@ -1,5 +1,7 @@
 // Requests as they come over the wire, decoded once: total functions that end in trusted types or in FIELD_INVALID.
+import type { Acknowledgement__Output as WireAcknowledgement } from '../../gen/concordat/v1/Acknowledgement.ts';
 import type { BranchRef__Output as WireBranchRef } from '../../gen/concordat/v1/BranchRef.ts';
+import { fromEnum } from '../../wire/enums.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { BRANCHES_MAX, REASON_CHARS_MAX, REQUEST_ID_BYTES_MAX, TRANSACTION_TIMEOUT_MAX_MS } from '../../xa/limits.ts';
 import type { Acknowledgement } from '../../xa/vocabulary.ts';
@@ -87,17 +89,19 @@ export function decodeInstance(text: string): string {
   return text;
 }
 
+const ACKNOWLEDGEMENTS = {
+  ACKNOWLEDGEMENT_UNSPECIFIED: 'applied',
+  ACKNOWLEDGEMENT_APPLIED: 'applied',
+  ACKNOWLEDGEMENT_DECIDED: 'decided',
+} as const satisfies Record<WireAcknowledgement, Acknowledgement>;
+
 /** @param value an enum name, or a number that this version does not know. */
 export function decodeAcknowledgement(value: string | number): Acknowledgement {
-  switch (value) {
-    case 'ACKNOWLEDGEMENT_UNSPECIFIED':
-    case 'ACKNOWLEDGEMENT_APPLIED':
-      return 'applied';
-    case 'ACKNOWLEDGEMENT_DECIDED':
-      return 'decided';
-    default:
-      throw invalid('acknowledgement', 'must be APPLIED or DECIDED');
+  const acknowledgement = fromEnum<Acknowledgement>(ACKNOWLEDGEMENTS, value);
+  if (acknowledgement === undefined) {
+    throw invalid('acknowledgement', 'must be APPLIED or DECIDED');
   }
+  return acknowledgement;
 }
 
 /** Words of a participant or an engine, for people and other programs: what could forge a terminal or a line is written out. */

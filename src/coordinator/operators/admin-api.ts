@@ -275,7 +275,10 @@ function decodeResolution(request: ResolveRequest): Resolution {
       return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'committed' };
     case 'RESOLUTION_BRANCH_ROLLED_BACK':
       return { kind: 'branch', bqual: decodeBqual(request.bqual), end: 'rolled-back' };
+    case 'RESOLUTION_UNSPECIFIED':
+      break;
     default:
-      throw invalid('resolution', 'must be ROLLBACK, COMMIT, BRANCH_COMMITTED or BRANCH_ROLLED_BACK');
+      request.resolution satisfies never; // Of a newer protocol, then.
   }
+  throw invalid('resolution', 'must be ROLLBACK, COMMIT, BRANCH_COMMITTED or BRANCH_ROLLED_BACK');
 }

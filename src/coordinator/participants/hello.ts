@@ -1,7 +1,9 @@
 // A participant's hello, decoded once: who speaks for which engine. What goes to the log, the directory and people is bounded here.
 import type { AttachHello__Output as AttachHello } from '../../gen/concordat/v1/AttachHello.ts';
+import type { ParticipantKind__Output as ParticipantKind } from '../../gen/concordat/v1/ParticipantKind.ts';
 import type { Ready__Output as Ready } from '../../gen/concordat/v1/Ready.ts';
 import type { RecoveredLog } from '../../log/log.ts';
+import { fromEnum } from '../../wire/enums.ts';
 import { agreedProtocol } from '../../wire/protocol.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { ADDRESS_BYTES_MAX, ENGINE_BYTES_MAX, ENGINE_IDENTITY_BYTES_MAX } from '../../xa/limits.ts';
@@ -16,6 +18,12 @@ export type Introduction = Pick<
 
 const WARNINGS_MAX = 50;
 
+const KINDS = {
+  PARTICIPANT_KIND_UNSPECIFIED: undefined,
+  PARTICIPANT_KIND_SIDECAR: 'sidecar',
+  PARTICIPANT_KIND_EMBEDDED: 'embedded',
+} as const satisfies Record<ParticipantKind, Link['kind'] | undefined>;
+
 /** @throws {CoordinatorError} PROTOCOL, FIELD_INVALID */
 export function decodeHello(hello: AttachHello): Introduction {
   agreedProtocol('participant', hello);
@@ -23,13 +31,14 @@ export function decodeHello(hello: AttachHello): Introduction {
   if (instance === '') {
     throw invalid('instance', 'must not be empty');
   }
-  if (hello.kind !== 'PARTICIPANT_KIND_SIDECAR' && hello.kind !== 'PARTICIPANT_KIND_EMBEDDED') {
+  const kind = fromEnum<Link['kind']>(KINDS, hello.kind);
+  if (kind === undefined) {
     throw invalid('kind', 'must be SIDECAR or EMBEDDED');
   }
   return {
     resource: decodeResource(hello.resource),
     instance,
-    kind: hello.kind === 'PARTICIPANT_KIND_SIDECAR' ? 'sidecar' : 'embedded',
+    kind,
     address: decodeBytes('address', hello.address, 0, ADDRESS_BYTES_MAX),
     engine: decodeBytes('engine', hello.engine, 1, ENGINE_BYTES_MAX),
     engineVersion: decodeBytes('engine_version', hello.engineVersion, 0, ENGINE_BYTES_MAX),

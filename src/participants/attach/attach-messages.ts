@@ -9,6 +9,7 @@ import type {
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Reason as WireReason } from '../../gen/concordat/v1/Reason.ts';
 import type { Vote as WireVote } from '../../gen/concordat/v1/Vote.ts';
+import { fromEnum } from '../../wire/enums.ts';
 import { fromWireEvidence, toWireEvidence } from '../../wire/evidence.ts';
 import { requireProtocol } from '../../wire/protocol.ts';
 import { fromWireError } from '../../wire/status.ts';
@@ -55,11 +56,12 @@ const INTERVAL_MAX_MS = 60_000;
 /** What goes into a table of the database. */
 const LIFE_TOKEN = /^[a-z0-9]{0,16}$/;
 
-const VERBS: Readonly<Partial<Record<string, FinishVerb>>> = {
+const VERBS = {
+  FINISH_VERB_UNSPECIFIED: undefined,
   FINISH_VERB_COMMIT: 'commit',
   FINISH_VERB_ROLLBACK: 'rollback',
   FINISH_VERB_COMMIT_ONE_PHASE: 'commit-one-phase',
-} satisfies Record<Exclude<WireVerb__Output, 'FINISH_VERB_UNSPECIFIED'>, FinishVerb>;
+} as const satisfies Record<WireVerb__Output, FinishVerb | undefined>;
 
 export function decodeCommand(message: CoordinatorMessage__Output): Command {
   if (message.welcome) {
@@ -71,7 +73,7 @@ export function decodeCommand(message: CoordinatorMessage__Output): Command {
   }
   if (message.finish) {
     const xid = xidOf(message.finish);
-    const verb = VERBS[String(message.finish.verb)];
+    const verb = fromEnum<FinishVerb>(VERBS, message.finish.verb);
     const evidence = fromWireEvidence(message.finish.evidence);
     return xid === undefined || verb === undefined || evidence === undefined
       ? malformed('finish')

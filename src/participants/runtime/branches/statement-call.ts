@@ -80,7 +80,7 @@ function decodeXid(request: { readonly gtrid: string; readonly bqual: string }):
   return { gtrid, bqual };
 }
 
-function isolationOf(value: unknown): Isolation {
+function isolationOf(value: string | number): Isolation {
   const isolation = fromWireIsolation(value);
   if (isolation === undefined) {
     throw invalid(`isolation ${String(value)} is not known`);
