@@ -229,7 +229,7 @@ export const SYSTEM_CANARIES: readonly Canary[] = [
     patches: [
       {
         file: 'src/coordinator/calls/evidence-rows.ts',
-        find: 'newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };',
+        find: 'newest = { dueAt: now + PROOF_KEPT_MS + KEPT_STEP_MS, rows: [] };',
         put: 'newest = { dueAt: now + KEPT_STEP_MS, rows: [] };',
       },
     ],

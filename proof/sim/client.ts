@@ -5,13 +5,13 @@ import {
   OutcomeUnknownError,
   TransactionRolledBackError,
 } from '../../src/client/public/errors.ts';
-import { OVERDUE_GRACE_MS } from '../../src/client/public/options.ts';
 import type { CoordinatorLink } from '../../src/client/session/coordinator-link.ts';
 import { CoordinatorSession } from '../../src/client/session/coordinator-session.ts';
 import { RefusedError } from '../../src/client/session/failures.ts';
 import { commitTransaction, rollbackTransaction } from '../../src/client/work/ending.ts';
 import { askTransaction, toldOutcome } from '../../src/client/work/outcome.ts';
 import { Work } from '../../src/client/work/work.ts';
+import { OVERDUE_GRACE_MS } from '../../src/xa/times.ts';
 import type { Gtrid } from '../../src/xa/xid.ts';
 import type { Attempt, Attempts, Told } from './attempt.ts';
 import { type ClientBranchParts, runBranches } from './client-branch.ts';

@@ -2,13 +2,9 @@
 import type { Clock } from '../lib/clock.ts';
 import { type Random, systemRandom } from '../lib/random.ts';
 import { systemClock } from '../lib/system-clock.ts';
+import { CONNECT_TIMEOUT_DEFAULT_MS, OUTCOME_TIMEOUT_DEFAULT_MS } from '../xa/times.ts';
 import { Concordat } from './concordat.ts';
-import {
-  CONNECT_TIMEOUT_DEFAULT_MS,
-  type ConnectOptions,
-  checkMilliseconds,
-  OUTCOME_TIMEOUT_DEFAULT_MS,
-} from './public/options.ts';
+import { type ConnectOptions, checkMilliseconds } from './public/options.ts';
 import { Ambient } from './scope/ambient.ts';
 import { type ClientSettings, CoordinatorSession } from './session/coordinator-session.ts';
 import { ResourceLinks } from './session/resource-links.ts';

@@ -11,6 +11,7 @@ import { addHealth } from '../wire/health.ts';
 import { addReflection } from '../wire/reflection.ts';
 import type { CoordinatorError } from '../xa/errors.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../xa/limits.ts';
+import { KEEPALIVE_ANSWER_MS, KEEPALIVE_MS } from '../xa/times.ts';
 import type { Calls } from './calls/calls.ts';
 import { openCore } from './core.ts';
 import type { Registry } from './driver/registry.ts';
@@ -65,8 +66,8 @@ const SERVER_OPTIONS = {
   'grpc.max_receive_message_length': COORDINATOR_MESSAGE_BYTES_MAX,
   'grpc.max_send_message_length': COORDINATOR_MESSAGE_BYTES_MAX,
   'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_time_ms': KEEPALIVE_MS,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
   'grpc.max_connection_idle_ms': 300_000,
 };
 

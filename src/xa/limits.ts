@@ -51,6 +51,8 @@ export const BRANCHES_PER_MESSAGE_MAX = 500;
 export const CALLER_TOKEN_BYTES_MAX = 64;
 export const REQUEST_ID_BYTES_MAX = 64;
 export const REASON_CHARS_MAX = 1_000;
+/** Of why an application rolls back; a client cuts its own. */
+export const ROLLBACK_REASON_CHARS_MAX = 200;
 export const OPERATOR_REASON_CHARS_MIN = 10;
 /** Request ids remembered in memory; the oldest go first. */
 export const REQUEST_IDS_MAX = 100_000;
@@ -80,3 +82,18 @@ export const SIDECAR_BRANCHES_MAX = 64;
 export const SESSIONS_WAITED_FOR_MAX = 1_000;
 /** Calls of phase two, evidence and recovery that wait at one participant for one of its few connections; the others are repeated. */
 export const CONTROLS_WAITED_FOR_MAX = 10_000;
+/**
+ * Connections of one participant for phase two, evidence and recovery. Such calls are bound by the engine's flushes, which it groups over
+ * sessions: some parallelism pays, and its other connections are for branches.
+ */
+export const CONTROL_SESSIONS_MAX = 8;
+/** Branches that a participant lists to a coordinator that comes back; reconciliation tells it of further prepared ones. */
+export const HELD_TOLD_MAX = 5_000;
+/** Evidence rows that one DELETE takes away: it holds few locks, and not for long. */
+export const ROWS_FORGOTTEN_MAX = 500;
+/** Evidence rows that an adapter tells at once; the next sweep goes on behind them. */
+export const ROWS_TOLD_MAX = 10_000;
+/** Branches of another log that are told by name; the others are counted. */
+export const BRANCHES_OF_OTHERS_MAX = 100;
+/** Transactions in one page of the operator's list. */
+export const TRANSACTIONS_PAGE_MAX = 1_000;

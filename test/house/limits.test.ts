@@ -67,3 +67,13 @@ test('what a client sends ahead has room in the queue of a sidecar', () => {
 test('the largest answer of a statement fits in one message', () => {
   expect(limits.RESULT_BYTES_MAX).toBeLessThan(limits.RESOURCE_MESSAGE_BYTES_MAX);
 });
+
+test('a full hello fits in one message, and in the entries that are counted while it is read', () => {
+  const branchBytes = GTRID_BYTES_MAX + BQUAL_BYTES_MAX + OPENING_LENGTH + 30;
+  expect(limits.HELD_TOLD_MAX * branchBytes).toBeLessThan(limits.COORDINATOR_MESSAGE_BYTES_MAX);
+  expect(limits.HELD_TOLD_MAX * 2).toBeLessThan(limits.LIST_ENTRIES_MAX);
+});
+
+test('what a Forget message names goes in one DELETE', () => {
+  expect(limits.BRANCHES_PER_MESSAGE_MAX).toBeLessThanOrEqual(limits.ROWS_FORGOTTEN_MAX);
+});

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Ended } from '../../src/participants/engine/state.ts';
 import { SerialQueues } from '../../src/participants/runtime/branches/serial-queues.ts';
-import { TOMBSTONE_MS, Tombstones } from '../../src/participants/runtime/branches/tombstones.ts';
+import { Tombstones } from '../../src/participants/runtime/branches/tombstones.ts';
+import { TOMBSTONE_MS } from '../../src/xa/times.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const LEFT: Ended = { kind: 'left-to-engine', opening: undefined };

@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { productVersion } from '../../wire/version.ts';
 import { EXIT } from '../../xa/errors.ts';
+import { OVERDUE_MS } from '../../xa/times.ts';
 import type { Health } from '../run/admin-client.ts';
 import { exitOfAlarm } from '../run/exit-codes.ts';
 import { type Context, onRun } from '../run/globals.ts';
-import { IN_DOUBT_PATIENCE_MS, type Survey, surveyCoordinator, versionProblem } from '../run/survey.ts';
+import { type Survey, surveyCoordinator, versionProblem } from '../run/survey.ts';
 import { type WatchOptions, watched, watchOption } from '../run/watch.ts';
 import { formatDuration } from '../show/duration.ts';
 import { logFields } from '../show/log-view.ts';
@@ -20,7 +21,7 @@ const SHOWN_MAX = 20;
 export function defineStatus(status: Command): void {
   status
     .description(
-      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, a database does not answer or refuses its participant, or nobody speaks for a resource; 7: something is in doubt for more than ${IN_DOUBT_PATIENCE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
+      `Show whether the coordinator serves, and what is open, in doubt or damaged. Exit 0: serving; 4: a database is refused; 6: not reachable or not serving, a database does not answer or refuses its participant, or nobody speaks for a resource; 7: something is in doubt for more than ${OVERDUE_MS / 1_000} s; 8: heuristic outcomes wait for an operator; 9: the log is an old copy.`,
     )
     .addOption(watchOption())
     .addHelpText('after', '\nExamples:\n  $ concordat status --output json\n  $ concordat status --watch\n');

@@ -2,11 +2,12 @@
 
 import { EXIT } from '../../xa/errors.ts';
 import { quarantinedText } from '../../xa/quarantined.ts';
+import { OVERDUE_MS, REFUSED_OLD_MS } from '../../xa/times.ts';
 import { formatBytes, formatDuration, formatMicros } from '../show/duration.ts';
 import { formatFree } from '../show/log-view.ts';
 import { refusedFinding, sharedDatabases, troubles } from '../show/resource-view.ts';
 import { type ExitCode, exitOfAlarm } from './exit-codes.ts';
-import { IN_DOUBT_PATIENCE_MS, type Survey, versionProblem } from './survey.ts';
+import { type Survey, versionProblem } from './survey.ts';
 
 export interface Check {
   readonly name: string;
@@ -23,9 +24,6 @@ const NODE_FLOOR: readonly [major: number, minor: number] = [24, 11];
 const FREE_BYTES_LOW = 512 * 1024 * 1024;
 /** A flush this slow bounds commits to a few dozen a second at each client. */
 const FLUSH_SLOW_MICROS = 50_000;
-
-/** A participant that runs asks again within seconds. */
-const REFUSED_PATIENCE_MS = 60_000;
 
 function ok(name: string, finding: string): Check {
   return { name, result: 'ok', finding, fix: '', exit: EXIT.ok };
@@ -127,7 +125,7 @@ function resourceChecks({ resources }: Survey): readonly Check[] {
     const refused = refusedFinding(view);
     if (refused !== undefined) {
       // One that asked a while ago beside others that take part may have been a mistake that is over.
-      const isOld = participants.length > 0 && (view.refused?.refusedMs ?? 0) > REFUSED_PATIENCE_MS;
+      const isOld = participants.length > 0 && (view.refused?.refusedMs ?? 0) > REFUSED_OLD_MS;
       checks.push({ name, result: isOld ? 'warning' : 'failed', ...refused, exit: EXIT.notAllowed });
     }
     if (participants.length === 0) {
@@ -166,7 +164,7 @@ function inDoubtCheck({ inDoubt, overdue }: Survey): Check {
     : {
         name: 'in doubt',
         result: 'failed',
-        finding: `${finding}; ${overdue.length} for more than ${formatDuration(IN_DOUBT_PATIENCE_MS)}`,
+        finding: `${finding}; ${overdue.length} for more than ${formatDuration(OVERDUE_MS)}`,
         fix: `concordat tx explain ${first.id}`,
         exit: EXIT.inDoubt,
       };

@@ -1,6 +1,7 @@
 // The options that every command takes, and what a command is given to run with.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress } from '../../lib/address.ts';
+import { OPERATOR_WAIT_MS } from '../../xa/times.ts';
 import { type Console, type OutputFormat, openConsole } from '../show/console.ts';
 import { parseDurationMs } from '../show/duration.ts';
 import type { AdminClient } from './admin-client.ts';
@@ -16,7 +17,6 @@ interface Globals {
 }
 
 const COORDINATOR_DEFAULT = 'localhost:7420';
-const TIMEOUT_DEFAULT_MS = 10_000;
 const TIMEOUT_MAX_MS = 3_600_000;
 
 export interface Context {
@@ -42,7 +42,7 @@ export function addGlobalOptions(program: Command): void {
     )
     .addOption(
       new Option('--timeout <ms>', 'longest wait for one answer, in milliseconds, or like 5s')
-        .default(TIMEOUT_DEFAULT_MS)
+        .default(OPERATOR_WAIT_MS)
         .argParser(timeoutMs),
     )
     .option('--no-color', 'no colours; also NO_COLOR=1 and TERM=dumb')

@@ -2,6 +2,7 @@
 
 import { isSpoken, PROTOCOL } from '../../wire/protocol.ts';
 import { productVersion } from '../../wire/version.ts';
+import { OVERDUE_MS } from '../../xa/times.ts';
 import { type LogView, viewLog } from '../show/log-view.ts';
 import { type ResourceView, viewResource } from '../show/resource-view.ts';
 import { hasHeuristicOutcome, isInDoubt, type TransactionView } from '../show/transaction-view.ts';
@@ -9,13 +10,10 @@ import type { AdminClient, Health } from './admin-client.ts';
 import { fetchResources } from './resources.ts';
 import { fetchTransactions } from './transactions.ts';
 
-/** In doubt for longer than this is worth waking somebody: recovery ends what it can reach within seconds. */
-export const IN_DOUBT_PATIENCE_MS = 60_000;
-
 interface InDoubtView {
   readonly count: number;
   readonly oldestAgeMs: number;
-  /** Of them, how many are older than IN_DOUBT_PATIENCE_MS. */
+  /** Of them, how many are older than OVERDUE_MS. */
   readonly overdue: number;
 }
 
@@ -38,7 +36,7 @@ export async function surveyCoordinator(admin: AdminClient): Promise<Survey> {
     fetchTransactions(admin, { state: [], limit: Number.MAX_SAFE_INTEGER }),
   ]);
   const inDoubt = page.transactions.filter(isInDoubt);
-  const overdue = inDoubt.filter((transaction) => transaction.ageMs > IN_DOUBT_PATIENCE_MS);
+  const overdue = inDoubt.filter((transaction) => transaction.ageMs > OVERDUE_MS);
   return {
     health,
     log: viewLog(log),

@@ -1,5 +1,6 @@
 // Transactions of a coordinator, page by page until there are enough.
 import type { TransactionState } from '../../gen/concordat/v1/TransactionState.ts';
+import { TRANSACTIONS_PAGE_MAX } from '../../xa/limits.ts';
 import {
   hasHeuristicOutcome,
   IN_DOUBT_STATES,
@@ -21,9 +22,6 @@ export const STATE_FILTERS = [
 ] as const;
 export type StateFilter = (typeof STATE_FILTERS)[number];
 
-/** What the coordinator answers at once, at most. */
-const PAGE_SIZE_MAX = 1_000;
-
 export interface TransactionFilter {
   readonly state: readonly StateFilter[];
   readonly resource?: string;
@@ -38,7 +36,7 @@ export async function fetchFinished(
   options: { readonly sinceMs: number; readonly resource: string; readonly limit: number },
 ): Promise<readonly TransactionView[]> {
   const { sinceMs, resource, limit } = options;
-  const pageSize = Math.min(PAGE_SIZE_MAX, limit);
+  const pageSize = Math.min(TRANSACTIONS_PAGE_MAX, limit);
   const answer = await admin.call('ListTransactions', { finished: true, sinceMs, resource, pageSize });
   return answer.transactions.map(viewTransaction);
 }
@@ -71,7 +69,7 @@ export async function fetchTransactions(admin: AdminClient, options: Transaction
   do {
     asked = pageToken;
     const answer = await admin.call('ListTransactions', {
-      pageSize: Math.min(PAGE_SIZE_MAX, options.limit - found.length),
+      pageSize: Math.min(TRANSACTIONS_PAGE_MAX, options.limit - found.length),
       pageToken,
       states,
       resource: options.resource ?? '',

@@ -79,12 +79,6 @@ export interface JoiningOptions extends ScopeOptions {
   readonly propagation: 'required' | 'nested' | 'mandatory';
 }
 
-export const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
-export const OUTCOME_TIMEOUT_DEFAULT_MS = 30_000;
-/** A participant and the coordinator end an overdue transaction on their own; the client's clock only catches their silence. */
-export const OVERDUE_GRACE_MS = 5_000;
-/** How long a rollback waits for its answer. Nothing was decided, so nothing depends on it but the moment the locks are free. */
-export const ROLLBACK_WAIT_MS = 5_000;
 const RETRIES_MAX = 100;
 
 /** @throws {RangeError} naming the option. */

@@ -1,18 +1,15 @@
 // How the client's gRPC connections are set up: to the coordinator, and to each sidecar.
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { COORDINATOR_MESSAGE_BYTES_MAX, RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
-
-/** A peer that has not answered a ping in this time is gone, so that no wait depends on a connection that nobody holds. */
-const KEEPALIVE_TIME_MS = 20_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+import { KEEPALIVE_ANSWER_MS, KEEPALIVE_MS } from '../../xa/times.ts';
 
 /** A frame carries several answers, each within its own limit; the peer is trusted, and a refused frame would end every branch on the stream. */
 const RECEIVE_BYTES_MAX = 64 * 1024 * 1024;
 
 function channelOptions(sendBytesMax: number): ChannelOptions {
   return {
-    'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 1_000,
     // A stream is never replayed by the transport: what is said twice is decided here, with its request id.

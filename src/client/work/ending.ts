@@ -2,10 +2,10 @@
 import type { CommitResponse__Output as CommitResponse } from '../../gen/concordat/v1/CommitResponse.ts';
 import { within } from '../../lib/wait.ts';
 import type { ErrorCode } from '../../xa/errors.ts';
+import { OVERDUE_GRACE_MS, ROLLBACK_WAIT_MS } from '../../xa/times.ts';
 import type { Acknowledgement } from '../../xa/vocabulary.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { type BranchIdentity, ConcordatError, TransactionRolledBackError } from '../public/errors.ts';
-import { OVERDUE_GRACE_MS, ROLLBACK_WAIT_MS } from '../public/options.ts';
 import type { CommitResult } from '../public/transaction.ts';
 import type { CoordinatorLink } from '../session/coordinator-link.ts';
 import type { CoordinatorSession } from '../session/coordinator-session.ts';

@@ -3,6 +3,7 @@
 import { within } from '../../lib/wait.ts';
 import type { LentConnection, NamedBranch } from '../../participants/embedded/participants.ts';
 import type { EndedOutside } from '../../participants/lent/application-branch.ts';
+import { RELEASE_WAIT_MS } from '../../xa/times.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import type { Gtrid, Xid } from '../../xa/xid.ts';
 import { parseBqual } from '../../xa/xid.ts';
@@ -16,9 +17,6 @@ import { enlistedFailure, enlistingFailure } from '../session/failures.ts';
 import type { ClientParts } from './branches.ts';
 import type { ResourceUses } from './resource-uses.ts';
 import type { Work, WorkBranch } from './work.ts';
-
-/** How long the end of a transaction waits until a connection is free again. */
-const RELEASE_WAIT_MS = 10_000;
 
 interface BranchName {
   readonly resource: string;

@@ -2,10 +2,11 @@
 
 import type { EnlistResponse__Output as EnlistResponse } from '../../gen/concordat/v1/EnlistResponse.ts';
 import { within } from '../../lib/wait.ts';
+import { OVERDUE_GRACE_MS } from '../../xa/times.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../public/context.ts';
 import { ConcordatError } from '../public/errors.ts';
-import { type JoinOptions, OVERDUE_GRACE_MS } from '../public/options.ts';
+import type { JoinOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
 import type { EnlistOptions, TransactionStatus, TransactionWork } from '../public/transaction.ts';

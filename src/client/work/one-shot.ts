@@ -3,6 +3,7 @@
 import type { ExecuteRequest } from '../../gen/concordat/v1/ExecuteRequest.ts';
 import { atMost, within } from '../../lib/wait.ts';
 import { STATEMENTS_AHEAD_MAX } from '../../xa/limits.ts';
+import { OVERDUE_GRACE_MS } from '../../xa/times.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import {
   type ConcordatError,
@@ -11,7 +12,7 @@ import {
   StatementError,
   TransactionRolledBackError,
 } from '../public/errors.ts';
-import { OVERDUE_GRACE_MS, type TransactionOptions } from '../public/options.ts';
+import type { TransactionOptions } from '../public/options.ts';
 import type { QueryResult } from '../public/resource.ts';
 import type { CommitResult, OneShotStatement, TransactResult } from '../public/transaction.ts';
 import type { LinkedTransaction } from '../session/coordinator-link.ts';

@@ -1,10 +1,11 @@
 // A global transaction as the service that began it holds it: its work, and the one who may commit it.
 import type { TransactionEnded__Output as TransactionEnded } from '../../gen/concordat/v1/TransactionEnded.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
+import { OVERDUE_GRACE_MS } from '../../xa/times.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../public/context.ts';
 import { ConcordatError, type TransactionRolledBackError } from '../public/errors.ts';
-import { OVERDUE_GRACE_MS, type TransactionOptions } from '../public/options.ts';
+import type { TransactionOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
 import type {

@@ -15,6 +15,7 @@ import type { SetRollbackOnlyResponse } from '../../gen/concordat/v1/SetRollback
 import type { Clock } from '../../lib/clock.ts';
 import type { CoordinatorError } from '../../xa/errors.ts';
 import { CoordinatorError as Refusal } from '../../xa/errors.ts';
+import { ROLLBACK_REASON_CHARS_MAX } from '../../xa/limits.ts';
 import { notFoundError } from '../driver/answers.ts';
 import { HeldTransaction, type Owner } from '../driver/transaction.ts';
 import type { Caller } from '../edge/callers.ts';
@@ -46,8 +47,6 @@ interface ApplicationApiParts {
   readonly clock: Clock;
   readonly defaultTimeoutMs: number;
 }
-
-const ROLLBACK_REASON_CHARS_MAX = 200;
 
 export class ApplicationApi {
   readonly #operations: Operations;

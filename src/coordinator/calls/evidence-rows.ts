@@ -3,6 +3,7 @@
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { type EvidenceRow, formatRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
+import { PROOF_KEPT_MS } from '../../xa/times.ts';
 import { type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from './directory.ts';
 
@@ -10,8 +11,6 @@ import type { Directory } from './directory.ts';
 const SEND_INTERVAL_MS = 500;
 /** A participant that is away for long misses some; its sweep of rows brings them up again. */
 const QUEUE_MAX = 100_000;
-/** How long a row that alone proves a commit stays from when it was first heard of, for those who ask after a restart. */
-const KEPT_MS = 60_000;
 /** Rows whose time ends within the same second go together. */
 const KEPT_STEP_MS = 1_000;
 
@@ -77,8 +76,8 @@ export class EvidenceRows {
     }
     const now = this.#clock.now();
     let newest = this.#kept.at(-1);
-    if (newest === undefined || newest.dueAt < now + KEPT_MS) {
-      newest = { dueAt: now + KEPT_MS + KEPT_STEP_MS, rows: [] };
+    if (newest === undefined || newest.dueAt < now + PROOF_KEPT_MS) {
+      newest = { dueAt: now + PROOF_KEPT_MS + KEPT_STEP_MS, rows: [] };
       this.#kept.push(newest);
     }
     newest.rows.push(row);

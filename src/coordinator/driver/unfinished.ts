@@ -3,6 +3,7 @@
 import { unreachable } from '../../lib/assert.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { EventLogger } from '../../lib/logger.ts';
+import { OVERDUE_MS, SAME_REASON_MS } from '../../xa/times.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
 import { type Bqual, formatXid, resourceOf } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
@@ -11,15 +12,11 @@ import { fixFor, notAttached, otherDatabase, tellReason, vouch } from './fixes.t
 import type { Registry } from './registry.ts';
 import type { HeldTransaction } from './transaction.ts';
 
-/** Recovery and retries end what they can reach within seconds. */
-const OVERDUE_MS = 60_000;
 /** A branch that stays open is told again after this. */
 const AGAIN_MS = 600_000;
 const LOOK_MS = 10_000;
 /** At a time. A database that is away may keep thousands open, for one reason. */
 const LINES_MAX = 20;
-/** The same reason at the same resource is one line in this time, however many branches have it. */
-const SAME_REASON_MS = 10_000;
 const REASONS_MAX = 1_000;
 
 interface UnfinishedParts {

@@ -1,7 +1,7 @@
 // The logs that a participant's database knows, as its hello tells: whether ours is the one that it has served, and whose else it holds.
 import type { KnownLog__Output as WireKnownLog } from '../../gen/concordat/v1/KnownLog.ts';
 import type { RecoveredLog } from '../../log/log.ts';
-import { LIVES_MAX } from '../../xa/limits.ts';
+import { BRANCHES_OF_OTHERS_MAX, LIVES_MAX } from '../../xa/limits.ts';
 import { type LogIdentity, parseBqual, parseGtrid, parseLogIdentity, type Xid } from '../../xa/xid.ts';
 
 export interface LogAtEngine {
@@ -17,7 +17,6 @@ export interface LogAtEngine {
 
 /** More logs than anybody has; a message is no place to store things in. */
 const LOGS_MAX = 1_000;
-const BRANCHES_MAX = 100;
 const TOKEN = /^[a-z0-9]{0,16}$/;
 
 /** Total: what is not in the grammar is left out. */
@@ -28,7 +27,7 @@ export function decodeLogs(logs: readonly WireKnownLog[]): readonly LogAtEngine[
     if (identity === undefined || !Number.isSafeInteger(epoch) || !TOKEN.test(log.lifeToken)) {
       return [];
     }
-    const branches = log.branches.slice(0, BRANCHES_MAX).flatMap(({ gtrid, bqual }) => {
+    const branches = log.branches.slice(0, BRANCHES_OF_OTHERS_MAX).flatMap(({ gtrid, bqual }) => {
       const xid = { gtrid: parseGtrid(gtrid), bqual: parseBqual(bqual) };
       return xid.gtrid === undefined || xid.bqual === undefined ? [] : [{ gtrid: xid.gtrid, bqual: xid.bqual }];
     });

@@ -7,17 +7,14 @@ import type { Clock } from '../../lib/clock.ts';
 import { FifoMap } from '../../lib/fifo-map.ts';
 import type { Log } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { OTHER_LOG_NO_MORE_MS, REFUSED_NO_MORE_MS } from '../../xa/times.ts';
 import { formatXid, gtridParts, type LogIdentity, parseGtrid, type ResourceName } from '../../xa/xid.ts';
 import type { Directory } from '../calls/directory.ts';
 import type { Alarm } from './alarm.ts';
 import type { LogAtEngine } from './known-logs.ts';
 
-/** What was not told for so long is over. */
-const HEARD_MS = 15_000;
 /** A coordinator that shares the database and is alive ends its branches sooner. */
 const PREPARED_PATIENCE_MS = 10_000;
-/** A resource that is refused asks again every few seconds. */
-const REFUSED_MS = 30_000;
 const TOLD_MAX = 5;
 /** Refused resources that are remembered: their names are whatever somebody said. */
 const REFUSED_MAX = 100;
@@ -114,8 +111,8 @@ export class OtherLogs {
 
   alarms(): readonly Alarm[] {
     const now = this.#parts.clock.now();
-    const refused = [...this.#refused.values()].filter(({ at }) => now - at < REFUSED_MS);
-    const prepared = [...this.#prepared].filter(([, { heardAt }]) => now - heardAt < HEARD_MS);
+    const refused = [...this.#refused.values()].filter(({ at }) => now - at < REFUSED_NO_MORE_MS);
+    const prepared = [...this.#prepared].filter(([, { heardAt }]) => now - heardAt < OTHER_LOG_NO_MORE_MS);
     return [
       ...refused.map(({ error }) => ({ code: error.code, message: error.message, fix: error.entry.advice })),
       ...prepared.flatMap(([resource, { logs }]) =>

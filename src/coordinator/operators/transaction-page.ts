@@ -1,6 +1,7 @@
 // Pages of a transaction list: filter, order, and a token that only fits the query that made it (faults B73, B74).
 import type { ListTransactionsRequest__Output as ListRequest } from '../../gen/concordat/v1/ListTransactionsRequest.ts';
 import type { TransactionInfo__Output as WireTransaction } from '../../gen/concordat/v1/TransactionInfo.ts';
+import { TRANSACTIONS_PAGE_MAX } from '../../xa/limits.ts';
 import type { HeldTransaction } from '../driver/transaction.ts';
 import { wireBranches, wireState, wireTransaction } from '../edge/describe.ts';
 import { decodeResource, invalid } from '../edge/requests.ts';
@@ -12,16 +13,15 @@ interface ListResponse {
 }
 
 const PAGE_DEFAULT = 100;
-const PAGE_MAX = 1_000;
 /** Of a page as JSON, which is longer than its protobuf unless it is not ASCII: at most three bytes each stay below the message limit. */
 const PAGE_CHARS_MAX = 600_000;
 
 /** @throws {CoordinatorError} FIELD_INVALID */
 export function selectPage(all: readonly HeldTransaction[], request: ListRequest, now: number): ListResponse {
   if (request.pageSize < 0) {
-    throw invalid('page_size', `must be 1 to ${PAGE_MAX}, or 0 for ${PAGE_DEFAULT}`);
+    throw invalid('page_size', `must be 1 to ${TRANSACTIONS_PAGE_MAX}, or 0 for ${PAGE_DEFAULT}`);
   }
-  const size = Math.min(PAGE_MAX, request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize);
+  const size = Math.min(TRANSACTIONS_PAGE_MAX, request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize);
   if (request.states.some((state) => typeof state === 'number')) {
     throw invalid('states', 'holds a state that this version does not know');
   }
@@ -52,7 +52,7 @@ export function finishedPage(parts: Parameters<typeof finishedTransactions>[0], 
   }
   const transactions = finishedTransactions(parts, {
     sinceMs: Number(request.sinceMs),
-    max: Math.min(PAGE_MAX, request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize),
+    max: Math.min(TRANSACTIONS_PAGE_MAX, request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize),
     resource: request.resource === '' ? undefined : decodeResource(request.resource),
   });
   return { transactions: cut(transactions), nextPageToken: '' };

@@ -3,11 +3,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { DistinctCount } from '../../lib/distinct-count.ts';
 import type { EventLogger } from '../../lib/logger.ts';
 import { QUARANTINED_NAMED_MAX } from '../../xa/quarantined.ts';
+import { LISTED_NO_MORE_MS } from '../../xa/times.ts';
 import type { Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid, type ResourceName, type Xid } from '../../xa/xid.ts';
-
-/** Participants list what their engine holds prepared every few seconds; what several lists in a row do not have is gone. */
-const GONE_MS = 10_000;
 
 export interface Quarantined extends Xid {
   readonly resource: ResourceName;
@@ -95,19 +93,19 @@ export class Quarantine {
       return;
     }
     const now = this.#clock.now();
-    if (now - listed.listedAt >= GONE_MS) {
+    if (now - listed.listedAt >= LISTED_NO_MORE_MS) {
       listed.listedSince = now;
     }
     listed.listedAt = now;
-    if (now - listed.listedSince < GONE_MS) {
+    if (now - listed.listedSince < LISTED_NO_MORE_MS) {
       return;
     }
-    if (listed.beyond !== undefined && now - listed.beyond.since >= GONE_MS) {
+    if (listed.beyond !== undefined && now - listed.beyond.since >= LISTED_NO_MORE_MS) {
       const before = listed.beyond.count.estimate;
       listed.beyond = before === 0 ? undefined : { since: now, count: new DistinctCount(), before };
     }
     for (const [key, { at }] of listed.seenAt) {
-      if (now - at >= GONE_MS) {
+      if (now - at >= LISTED_NO_MORE_MS) {
         listed.seenAt.delete(key);
       }
     }

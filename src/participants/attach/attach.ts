@@ -7,14 +7,14 @@ import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Timer } from '../../lib/clock.ts';
 import { Pulse } from '../../lib/pulse.ts';
 import { atMost } from '../../lib/wait.ts';
-import { WELCOME_WAIT_MS } from '../../xa/times.ts';
+import { ATTACH_AGAIN_MS, WELCOME_WAIT_MS } from '../../xa/times.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
 import { lifeStandingOf, refusalText } from './served-life.ts';
 
-const BACKOFF = { firstMs: 100, maxMs: 5_000 } as const;
+const BACKOFF = { firstMs: 100, maxMs: ATTACH_AGAIN_MS } as const;
 /** How long the last words may take when the participant stops. */
 const FAREWELL_MS = 1_000;
 

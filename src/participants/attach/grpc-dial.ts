@@ -6,6 +6,7 @@ import type { ParticipantServiceClient } from '../../gen/concordat/v1/Participan
 import { FrameWriter } from '../../wire/frames.ts';
 import { wire } from '../../wire/proto.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
+import { KEEPALIVE_ANSWER_MS, KEEPALIVE_MS } from '../../xa/times.ts';
 import type { AttachEvents, AttachLink, DialCoordinator } from './attach-link.ts';
 import { reportBytes } from './attach-messages.ts';
 
@@ -18,8 +19,8 @@ const CHANNEL_OPTIONS = {
   'grpc.service_config_disable_resolution': 1,
   'grpc.max_receive_message_length': 2 * COORDINATOR_MESSAGE_BYTES_MAX,
   // Below the heartbeats, which also notice a process that is stopped.
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_time_ms': KEEPALIVE_MS,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
 } as const;
 
 /** Frames are cut well below what the coordinator takes; beyond the queue it reads no more and the stream is given up. */

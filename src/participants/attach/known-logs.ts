@@ -1,11 +1,10 @@
 // The logs of Concordat that a database knows: those that it has served, and those of which it holds prepared branches.
 import type { KnownLog as WireKnownLog } from '../../gen/concordat/v1/KnownLog.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { BRANCHES_OF_OTHERS_MAX } from '../../xa/limits.ts';
 import { formatXid, gtridParts, type LogIdentity } from '../../xa/xid.ts';
 import { EngineError, type EngineIdentity, type PreparedBranch, type ResourceManager } from '../resource-manager.ts';
 
-/** Branches of one log that are told by name; the others are counted. */
-const BRANCHES_TOLD_MAX = 100;
 /** Branches of other logs whose first sight is remembered; older than these may look younger than they are. */
 const SEEN_MAX = 10_000;
 
@@ -66,7 +65,7 @@ export class KnownLogs {
       const log = logs.get(identity) ?? { prepared: 0, oldestMs: 0, branches: [] };
       logs.set(identity, log);
       log.prepared += 1;
-      if (log.branches.length < BRANCHES_TOLD_MAX) {
+      if (log.branches.length < BRANCHES_OF_OTHERS_MAX) {
         log.branches.push({ gtrid: xid.gtrid, bqual: xid.bqual });
       }
       const since = this.#seen.get(formatXid(xid)) ?? now;

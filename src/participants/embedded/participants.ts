@@ -6,6 +6,7 @@ import type { Random } from '../../lib/random.ts';
 import { within } from '../../lib/wait.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { newOpening, type Opening, rowEvidence } from '../../xa/evidence.ts';
+import { IDLE_GRACE_MS } from '../../xa/times.ts';
 import type { Isolation } from '../../xa/vocabulary.ts';
 import { parseResourceName, type ResourceName, type Xid } from '../../xa/xid.ts';
 import { dialGrpc } from '../attach/grpc-dial.ts';
@@ -19,8 +20,6 @@ import { type EmbeddedManager, openEmbeddedManager } from './embedded-manager.ts
 const BRANCHES_MAX = 10_000;
 /** How long prepared branches may take to be finished when the client is closed; a sidecar finishes the rest. */
 const DRAIN_MS = 5_000;
-/** Later than the branch's own deadline, which rolls it back in good order. */
-const IDLE_GRACE_MS = 5_000;
 
 interface EmbeddedSettings {
   /** The coordinator's host and port. */

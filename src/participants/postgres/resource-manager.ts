@@ -4,12 +4,13 @@ import type { ClientConfig } from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import { type EvidenceRow, formatRow, rowOf } from '../../xa/evidence.ts';
 import {
+  CONTROL_SESSIONS_MAX,
   CONTROLS_WAITED_FOR_MAX,
   SESSIONS_WAITED_FOR_MAX,
   SIDECAR_BRANCHES_MAX,
   TRANSACTION_TIMEOUT_DEFAULT_MS,
 } from '../../xa/limits.ts';
-import { ENGINE_CALL_MS, ENGINE_CONNECT_MS, LOCK_WAIT_MS } from '../../xa/times.ts';
+import { ENGINE_CALL_MS, ENGINE_CONNECT_MS, LOCK_WAIT_MS, POOL_WAIT_MS } from '../../xa/times.ts';
 import type { BranchProof, Evidence, FinishResult } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, type Xid } from '../../xa/xid.ts';
 import { noOpening, noProof } from '../reasons.ts';
@@ -59,11 +60,6 @@ export interface PostgresOptions {
   /** Milliseconds after which an unanswered prepare or phase-two call counts as lost. Default 10,000. */
   readonly callTimeoutMs?: number;
 }
-
-/** How long `open` waits for a free session before it refuses. */
-const OPEN_WAIT_MS = 1_000;
-/** Enough that phase-two calls share the engine's flushes, few enough to leave its connections to branches. */
-const CONTROL_SESSIONS_MAX = 8;
 
 /** Connects with the first call, not here. Disposing ends all sessions: what they had not prepared is rolled back. */
 export function openPostgresResourceManager(options: PostgresOptions): ResourceManager {
@@ -120,7 +116,7 @@ class PostgresResourceManager implements ResourceManager {
       this.#controls.dropIdle();
     };
     this.#branches = new SessionPool({
-      ...{ sessionsMax: this.#poolMax, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: OPEN_WAIT_MS, clock, onSilence },
+      ...{ sessionsMax: this.#poolMax, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: POOL_WAIT_MS, clock, onSilence },
       connect: () => expected(openBranchSession),
     });
     this.#controls = new SessionPool({

@@ -4,6 +4,7 @@ import type { Random } from '../../lib/random.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { newOpening } from '../../xa/evidence.ts';
 import { STATEMENTS_WAITING_MAX } from '../../xa/limits.ts';
+import { IDLE_GRACE_MS } from '../../xa/times.ts';
 import type { Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid } from '../../xa/xid.ts';
 import type { BranchEvent } from '../engine/event.ts';
@@ -23,9 +24,6 @@ interface StatementsOptions {
   /** @throws {CoordinatorError} why no branch of this transaction may be opened now. */
   readonly admit: (gtrid: Gtrid) => void;
 }
-
-/** The engine's own idle timeout is a net below the runtime's deadline, so it comes a little later. */
-const IDLE_GRACE_MS = 5_000;
 
 export class Statements {
   readonly #options: StatementsOptions;

@@ -10,6 +10,7 @@ import { addHealth } from '../../wire/health.ts';
 import { wire } from '../../wire/proto.ts';
 import { addReflection } from '../../wire/reflection.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX, STREAMS_PER_CONNECTION_MAX } from '../../xa/limits.ts';
+import { KEEPALIVE_ANSWER_MS, KEEPALIVE_MS } from '../../xa/times.ts';
 import type { ResourceName } from '../../xa/xid.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
 import { ResourceService } from './resource-service.ts';
@@ -38,8 +39,8 @@ const SERVER_OPTIONS = {
   'grpc.max_send_message_length': RESOURCE_MESSAGE_BYTES_MAX,
   'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
   'grpc.max_connection_idle_ms': 300_000,
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_time_ms': KEEPALIVE_MS,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
 } as const;
 
 const CLOSE_MS = 1_000;

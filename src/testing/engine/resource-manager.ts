@@ -14,15 +14,13 @@ import {
 } from '../../participants/resource-manager.ts';
 import { type EvidenceRow, formatRow, NO_EVIDENCE, parseRow, rowEvidence, rowOf } from '../../xa/evidence.ts';
 import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
+import { POOL_WAIT_MS } from '../../xa/times.ts';
 import type { BranchProof, Evidence, FinishResult, Reason } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
 import { MemoryBranch } from './branch.ts';
 import { callMemory, type MemoryConnection, unavailableReason } from './connection.ts';
 import type { MemoryEngine } from './engine.ts';
 import { type MemoryFaults, NO_FAULTS } from './faults.ts';
-
-/** How long `open` waits for a free session before it refuses. */
-const OPEN_WAIT_MS = 1_000;
 
 interface MemoryResourceManagerOptions {
   /** The engine, or a function that says which one answers at the address now. */
@@ -229,7 +227,7 @@ class MemoryResourceManager implements ResourceManager {
       const message = `all ${this.#poolMax} sessions are busy`;
       const refuse = () =>
         reject(new EngineError({ code: 'LIMIT_CONNECTIONS', message, retryable: true }, { sessionLost: false }));
-      const timer = this.#connection.clock.after(OPEN_WAIT_MS, () => {
+      const timer = this.#connection.clock.after(POOL_WAIT_MS, () => {
         this.#waiting.splice(this.#waiting.indexOf(entry), 1);
         refuse();
       });

@@ -3,10 +3,8 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { NumberedRecord } from '../../log/codec.ts';
 import type { Durability } from '../../log/log.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
+import { LAZY_MS } from '../../xa/times.ts';
 import type { MemoryDisk } from './memory-disk.ts';
-
-/** Lazy records wait this long for a forced one, and are on disk within a second. */
-const LAZY_MS = 900;
 
 interface Waiting {
   readonly records: readonly NumberedRecord[];

@@ -1,6 +1,7 @@
 // Group commit: everything that waits while one flush runs, or that comes within one turn of the event loop, is the next flush.
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import { CoordinatorError } from '../../../xa/errors.ts';
+import { LAZY_MS } from '../../../xa/times.ts';
 import type { LogIdentity } from '../../../xa/xid.ts';
 import type { Head } from '../../chain.ts';
 import { frameHash } from '../../chain.ts';
@@ -12,9 +13,6 @@ import type { FileWork, NewFrame } from '../file/writer.ts';
 import type { WaitingAppend } from './append-queue.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { Lanes } from './lanes.ts';
-
-/** Lazy records wait this long for a forced one, and are on disk within a second. */
-const LAZY_MS = 900;
 
 /** Work that goes between two flushes. It is made when its turn has come, and knows the head that it follows. */
 export interface Task {

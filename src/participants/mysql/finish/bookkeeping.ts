@@ -2,6 +2,7 @@
 import { assert } from '../../../lib/assert.ts';
 import { systemRandom } from '../../../lib/random.ts';
 import { type EvidenceRow, parseRow } from '../../../xa/evidence.ts';
+import { ROWS_FORGOTTEN_MAX, ROWS_TOLD_MAX } from '../../../xa/limits.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity, parseLogIdentity } from '../../../xa/xid.ts';
 import { EngineError, type EngineIdentity, type KnownLog, type RecordedLife } from '../../resource-manager.ts';
 import { type Engine, engineKind } from '../protocol/engine.ts';
@@ -26,11 +27,6 @@ import {
   quoteIdentifier,
 } from '../sql/texts.ts';
 import type { ControlSessions } from './control.ts';
-
-/** Rows of one DELETE: it must not hold many locks for long. */
-const FORGET_MAX = 500;
-/** Evidence rows told at once; the next sweep goes on behind them. */
-const MARKERS_MAX = 10_000;
 
 /** @throws {EngineError} */
 export async function readEngine(control: ControlSessions): Promise<Engine> {
@@ -199,7 +195,7 @@ export async function markers(
   const conditions = [identityCondition(identity), ...(after === undefined ? [] : [behindCondition(after)])];
   const [rows = []] = await control.rows(
     `SELECT gtrid,bqual,opening FROM ${table(engine, BRANCH_TABLE)} WHERE ${conditions.join(' AND ')} ` +
-      `ORDER BY gtrid,bqual LIMIT ${MARKERS_MAX}`,
+      `ORDER BY gtrid,bqual LIMIT ${ROWS_TOLD_MAX}`,
   );
   const keys = rows.flatMap(([gtrid, bqual, opening]) =>
     gtrid && bqual && opening ? [{ gtrid, bqual, opening }] : [],
@@ -208,14 +204,14 @@ export async function markers(
     rows: keys.flatMap(({ gtrid, bqual, opening }) => {
       return parseRow([gtrid, bqual, opening].map((part) => part.toString('latin1')).join(':')) ?? [];
     }),
-    end: rows.length < MARKERS_MAX ? undefined : keys.at(-1),
+    end: rows.length < ROWS_TOLD_MAX ? undefined : keys.at(-1),
   };
 }
 
 /** @throws {EngineError} */
 export async function forget(control: ControlSessions, engine: Engine, rows: readonly EvidenceRow[]): Promise<void> {
-  for (let start = 0; start < rows.length; start += FORGET_MAX) {
-    const condition = markersCondition(rows.slice(start, start + FORGET_MAX));
+  for (let start = 0; start < rows.length; start += ROWS_FORGOTTEN_MAX) {
+    const condition = markersCondition(rows.slice(start, start + ROWS_FORGOTTEN_MAX));
     // By the key, even where a scan looks cheaper: a scan would wait for the rows of branches that are prepared.
     const from = `${table(engine, BRANCH_TABLE)} b FORCE INDEX (PRIMARY)`;
     await control.rows(`DELETE b FROM ${from} WHERE ${condition}`);

@@ -2,7 +2,8 @@
 // of it.
 import type { ConnectionOptions } from 'mysql2';
 import { Pool } from '../../../lib/pool.ts';
-import { CONTROLS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { CONTROL_SESSIONS_MAX, CONTROLS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { CONTROL_LOCK_WAIT_MS } from '../../../xa/times.ts';
 import { poolRefusal } from '../../reasons.ts';
 import { ERRNO, lostReason, refusedError } from '../protocol/errors.ts';
 import { type Cells, cellsOf, errorOf, type ResultList, textRequest } from '../protocol/exchange.ts';
@@ -12,14 +13,11 @@ import { NAMES } from '../session/fresh.ts';
 import { checkAgainst } from '../session/identity.ts';
 import { isLost, type Patience, withinPatience } from '../session/session.ts';
 
-/** Phase two is bound by the engine's flushes, which it groups over sessions: some parallelism pays, much does not. */
-const CONNECTIONS_MAX = 8;
-
 const SETTINGS = [
   'autocommit=1',
   // A backup's global read lock makes XA COMMIT wait; it is repeated anyway.
-  'lock_wait_timeout=3',
-  'innodb_lock_wait_timeout=3',
+  `lock_wait_timeout=${CONTROL_LOCK_WAIT_MS / 1_000}`,
+  `innodb_lock_wait_timeout=${CONTROL_LOCK_WAIT_MS / 1_000}`,
   // What a server may be set to and our statements of a few rows, or of none, must not be stopped or cut by.
   'sql_safe_updates=0',
   'sql_select_limit=18446744073709551615',
@@ -45,10 +43,10 @@ export class ControlSessions {
     this.#options = options;
     const { clock, callTimeoutMs: waitMs } = options;
     this.#pool = new Pool({
-      ...{ max: CONNECTIONS_MAX, waitersMax: CONTROLS_WAITED_FOR_MAX, waitMs, clock },
+      ...{ max: CONTROL_SESSIONS_MAX, waitersMax: CONTROLS_WAITED_FOR_MAX, waitMs, clock },
       make: () => this.#connect(),
       destroy: (wire) => wire.destroy(),
-      refusal: (why) => poolRefusal(why, CONNECTIONS_MAX, 'connections for phase two'),
+      refusal: (why) => poolRefusal(why, CONTROL_SESSIONS_MAX, 'connections for phase two'),
     });
   }
 

@@ -4,6 +4,7 @@ import { assert } from '../../../lib/assert.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { pause } from '../../../lib/wait.ts';
 import { type EvidenceRow, formatRow } from '../../../xa/evidence.ts';
+import { KILLED_WAIT_MS } from '../../../xa/times.ts';
 import { formatXid } from '../../../xa/xid.ts';
 import { EngineError } from '../../resource-manager.ts';
 import type { Engine } from '../protocol/engine.ts';
@@ -13,8 +14,6 @@ import { markerProbeText, ownerText, recoverText, type Target } from '../sql/tex
 import type { ControlSessions } from './control.ts';
 import { readOpened } from './listing.ts';
 
-/** How long `endOwner` waits for a killed session to be gone. */
-const GONE_WAIT_MS = 5_000;
 const POLL_MS = 5;
 
 export interface Look {
@@ -101,7 +100,7 @@ export async function endOwner(
   await control.kill(owner).catch((error: unknown) => {
     throw error instanceof EngineError && isKillDenied(error) ? notAllowed(error, nameOf(target), owner) : error;
   });
-  const deadline = clock.now() + GONE_WAIT_MS;
+  const deadline = clock.now() + KILLED_WAIT_MS;
   while ((await findOwner(control, target)) === owner) {
     if (clock.now() > deadline) {
       const message = `session ${owner} of ${nameOf(target)} was killed and is not gone`;

@@ -3,13 +3,11 @@
 import type { Clock } from '../../../lib/clock.ts';
 import { Pool } from '../../../lib/pool.ts';
 import { SESSIONS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { POOL_WAIT_MS } from '../../../xa/times.ts';
 import { poolRefusal } from '../../reasons.ts';
 import type { Session } from './session.ts';
 
 export type MysqlSessions = Pool<Session>;
-
-/** How long `take` waits for a session before it refuses. */
-const TAKE_WAIT_MS = 1_000;
 
 interface SessionsOptions {
   readonly max: number;
@@ -20,7 +18,7 @@ interface SessionsOptions {
 /** `take` throws {EngineError} LIMIT_CONNECTIONS after a second without a free session; ENGINE_UNAVAILABLE. */
 export function openSessions({ max, clock, connect }: SessionsOptions): MysqlSessions {
   const pool = new Pool<Session>({
-    ...{ max, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: TAKE_WAIT_MS, clock },
+    ...{ max, waitersMax: SESSIONS_WAITED_FOR_MAX, waitMs: POOL_WAIT_MS, clock },
     make: async () => {
       const session = await connect();
       session.wire.onLost(() => pool.drop(session));

@@ -1,13 +1,11 @@
 // Questions about the engine's state: prepared branches, the sessions behind them and those that wait for them.
 import { type EvidenceRow, NO_EVIDENCE, rowEvidence } from '../../../xa/evidence.ts';
+import { TERMINATE_WAIT_MS } from '../../../xa/times.ts';
 import type { Xid } from '../../../xa/xid.ts';
 import { EngineError, type PreparedBranch } from '../../resource-manager.ts';
 import { query, type RunInControl } from '../session/query.ts';
 import type { Backend } from '../session/session-port.ts';
 import { gidPrefix, parseGid, sessionTag, sessionTagPrefix } from '../sql/gid.ts';
-
-/** How long the engine waits for a session that it was told to end. */
-const TERMINATE_WAIT_MS = 3_000;
 
 /** Every prepared transaction of this database. @throws {EngineError} */
 export async function listPrepared(control: RunInControl): Promise<readonly PreparedBranch[]> {

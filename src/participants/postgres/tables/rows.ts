@@ -1,15 +1,11 @@
 // Evidence rows: written within the branch, in the round trip that prepares or commits it, and deleted when it is accounted for.
 import type { EvidenceRow } from '../../../xa/evidence.ts';
 import { parseRow } from '../../../xa/evidence.ts';
+import { ROWS_FORGOTTEN_MAX, ROWS_TOLD_MAX } from '../../../xa/limits.ts';
 import type { LogIdentity, Xid } from '../../../xa/xid.ts';
 import type { BatchStep } from '../protocol/batch.ts';
 import { query, type RunInControl } from '../session/query.ts';
 import { BRANCH_TABLE } from './tables.ts';
-
-/** Rows of one DELETE: it is one small transaction. */
-const FORGET_MAX = 500;
-/** Rows told at once; the next sweep goes on behind them. */
-const ROWS_MAX = 10_000;
 
 /** Qualified, for the branch may have put another schema in front; and a statement that the session keeps. */
 export function insertRowStep({ gtrid, bqual, opening }: EvidenceRow): BatchStep {
@@ -56,18 +52,18 @@ export async function listRows(
     {
       // `/` is the next character after the dot: every gtrid of one log's identity lies between.
       text: `select gtrid || ':' || bqual || ':' || opening from ${BRANCH_TABLE}
-        where (gtrid, bqual) > ($1, $2) and gtrid < $3 order by gtrid, bqual limit ${ROWS_MAX}`,
+        where (gtrid, bqual) > ($1, $2) and gtrid < $3 order by gtrid, bqual limit ${ROWS_TOLD_MAX}`,
       values: [gtrid, bqual, `${identity}/`],
     },
   ]);
   const rows = (result?.rows ?? []).flatMap(([text]) => parseRow(text ?? '') ?? []);
-  return { rows, end: (result?.rows.length ?? 0) < ROWS_MAX ? undefined : rows.at(-1) };
+  return { rows, end: (result?.rows.length ?? 0) < ROWS_TOLD_MAX ? undefined : rows.at(-1) };
 }
 
 /** @throws {EngineError} */
 export async function forgetRows(control: RunInControl, rows: readonly EvidenceRow[]): Promise<void> {
-  for (let start = 0; start < rows.length; start += FORGET_MAX) {
-    const part = rows.slice(start, start + FORGET_MAX);
+  for (let start = 0; start < rows.length; start += ROWS_FORGOTTEN_MAX) {
+    const part = rows.slice(start, start + ROWS_FORGOTTEN_MAX);
     const column = (of: keyof EvidenceRow): string => `{${part.map((row) => row[of]).join(',')}}`;
     await query(control, [
       {

@@ -4,13 +4,12 @@ import type { Clock } from '../../../lib/clock.ts';
 import { atMost } from '../../../lib/wait.ts';
 import { toWireEvidence } from '../../../wire/evidence.ts';
 import { openingEvidence } from '../../../xa/evidence.ts';
+import { HELD_TOLD_MAX } from '../../../xa/limits.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { LogIdentity } from '../../../xa/xid.ts';
 import { heldAs, preparedEvidence } from '../../engine/queries.ts';
 import type { Branches } from './branches.ts';
 
-/** Branches listed to a coordinator that comes back; reconciliation tells it of further prepared ones. */
-const HELD_MAX = 5_000;
 /** How long sessions may take to roll back when the participant stops. */
 const OBEY_MS = 5_000;
 
@@ -38,7 +37,7 @@ export function heldBranches(branches: Branches): WireBranch[] {
         break;
     }
   }
-  return [...open, ...prepared].slice(0, HELD_MAX);
+  return [...open, ...prepared].slice(0, HELD_TOLD_MAX);
 }
 
 /**

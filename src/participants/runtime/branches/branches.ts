@@ -6,6 +6,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import type { EventLogger } from '../../../lib/logger.ts';
 import { CoordinatorError } from '../../../xa/errors.ts';
 import { openingEvidence, openingOf } from '../../../xa/evidence.ts';
+import { PREPARE_GRACE_MS } from '../../../xa/times.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../xa/xid.ts';
 import { answerMessage, resultMessage, voteMessage } from '../../attach/attach-messages.ts';
@@ -45,9 +46,6 @@ interface Entry extends Pick<HeldBranch, 'xid' | 'opening' | 'timeoutMs'> {
   /** Only its last statement may prepare it. */
   readonly oneShot: boolean;
 }
-
-/** How long a prepare that hangs may outlive the branch's deadline before its session is ended under it. */
-const PREPARE_GRACE_MS = 5_000;
 
 export class Branches {
   readonly #options: BranchesOptions;

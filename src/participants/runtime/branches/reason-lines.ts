@@ -1,11 +1,10 @@
 // Why an engine did not end a branch as it was told: calls are repeated, and their reason is one line in a while.
 import type { Clock } from '../../../lib/clock.ts';
 import type { EventLogger } from '../../../lib/logger.ts';
+import { SAME_REASON_MS } from '../../../xa/times.ts';
 import type { Reason } from '../../../xa/vocabulary.ts';
 import type { FinishVerb } from '../../engine/call.ts';
 
-/** The same reason is told again after this, whichever branch has it. */
-const SAME_REASON_MS = 10_000;
 const REASONS_MAX = 1_000;
 
 export class ReasonLines {

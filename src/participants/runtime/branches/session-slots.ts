@@ -1,10 +1,8 @@
 // Turns at the sessions that branches may use at once: first come, first served, for a bounded time, and by a bounded number.
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import { SESSIONS_WAITED_FOR_MAX } from '../../../xa/limits.ts';
+import { SESSION_WAIT_MS } from '../../../xa/times.ts';
 import { EngineError } from '../../resource-manager.ts';
-
-/** Shorter than most deadlines, so that its caller hears why, and longer than the usual branch. */
-const WAIT_MS = 10_000;
 
 /** One branch's claim to a session. */
 export interface SessionSlot {
@@ -58,7 +56,7 @@ export class SessionSlots {
         reject(new EngineError({ code: 'LIMIT_CONNECTIONS', message, retryable: true }, { sessionLost: false }));
       },
     };
-    timer = this.#clock.after(WAIT_MS, waiter.giveUp);
+    timer = this.#clock.after(SESSION_WAIT_MS, waiter.giveUp);
     this.#waiters.add(waiter);
     turn.catch(() => undefined); // It may be given up before anybody has come to wait for it.
     const giveUp = (): void => {

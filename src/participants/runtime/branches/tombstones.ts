@@ -1,5 +1,6 @@
 // What is remembered of branches that ended in this life, so that a late message never revives one (D9). Bounded by count and age.
 import type { Clock } from '../../../lib/clock.ts';
+import { TOMBSTONE_MS } from '../../../xa/times.ts';
 import type { Ended } from '../../engine/state.ts';
 
 interface Tombstone {
@@ -9,8 +10,6 @@ interface Tombstone {
 
 /** About 30 MB at most. A forgotten one does no harm: a branch that is opened again is reported, and rolled back by the coordinator. */
 const TOMBSTONES_MAX = 100_000;
-/** Longer than any message is late: streams are given up within seconds, statements are retried within a minute. */
-export const TOMBSTONE_MS = 10 * 60_000;
 
 /**
  * Two generations: when the newer one is full or old, it becomes the older one, and the older one is dropped as a whole. So at least
