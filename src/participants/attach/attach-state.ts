@@ -10,7 +10,7 @@ import type { CoordinatorError } from '../../xa/errors.ts';
 import type { LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
 import type { AttachLink, DialCoordinator } from './attach-link.ts';
-import type { Command, Welcome } from './attach-messages.ts';
+import type { Command, Welcome } from './command.ts';
 import type { EngineWatch } from './engine-watch.ts';
 
 export interface AttachOptions {

@@ -10,8 +10,9 @@ import { atMost } from '../../lib/wait.ts';
 import { ATTACH_AGAIN_MS, WELCOME_WAIT_MS } from '../../xa/times.ts';
 import { EPOCH_LEAP_MAX, type LogIdentity } from '../../xa/xid.ts';
 import type { RecordedLife } from '../resource-manager.ts';
-import { type Command, decodeCommand, heartbeatMessage, type Welcome } from './attach-messages.ts';
 import type { AttachOptions, AttachState } from './attach-state.ts';
+import { type Command, decodeCommand, type Welcome } from './command.ts';
+import { heartbeatMessage } from './report.ts';
 import { lifeStandingOf, refusalText } from './served-life.ts';
 
 const BACKOFF = { firstMs: 100, maxMs: ATTACH_AGAIN_MS } as const;

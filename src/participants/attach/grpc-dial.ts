@@ -8,7 +8,7 @@ import { wire } from '../../wire/proto.ts';
 import { COORDINATOR_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import { KEEPALIVE_ANSWER_MS, KEEPALIVE_MS } from '../../xa/times.ts';
 import type { AttachEvents, AttachLink, DialCoordinator } from './attach-link.ts';
-import { reportBytes } from './attach-messages.ts';
+import { reportBytes } from './report.ts';
 
 const CHANNEL_OPTIONS = {
   // A new connection for each attempt: the runtime's backoff is the only one, and a stale address is never reused.

@@ -5,7 +5,7 @@ import { toWireEvidence } from '../../wire/evidence.ts';
 import { eitherEvidence } from '../../xa/evidence.ts';
 import type { BranchProof, Evidence } from '../../xa/vocabulary.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type Xid } from '../../xa/xid.ts';
-import { toWireReason } from '../attach/attach-messages.ts';
+import { toWireReason } from '../attach/report.ts';
 import { isUnprepared, preparedEvidence } from '../engine/queries.ts';
 import { holdsOther } from '../engine/state.ts';
 import { reasonOf } from '../reasons.ts';

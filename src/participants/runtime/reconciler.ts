@@ -6,7 +6,7 @@ import { toWireEvidence } from '../../wire/evidence.ts';
 import { formatRow, openingEvidence, rowOf } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX } from '../../xa/limits.ts';
 import { formatXid, type LogIdentity, ownsGtrid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
-import type { Welcome } from '../attach/attach-messages.ts';
+import type { Welcome } from '../attach/command.ts';
 import type { EngineWatch } from '../attach/engine-watch.ts';
 import type { KnownLogs } from '../attach/known-logs.ts';
 import { lifeStandingOf } from '../attach/served-life.ts';

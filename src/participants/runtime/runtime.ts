@@ -9,7 +9,7 @@ import { SIDECAR_BRANCHES_MAX } from '../../xa/limits.ts';
 import type { Reason, Vote } from '../../xa/vocabulary.ts';
 import { formatXid, type Gtrid, gtridParts, resourceOf, type Xid } from '../../xa/xid.ts';
 import { Attach } from '../attach/attach.ts';
-import type { Welcome } from '../attach/attach-messages.ts';
+import type { Welcome } from '../attach/command.ts';
 import { EngineWatch } from '../attach/engine-watch.ts';
 import { KnownLogs } from '../attach/known-logs.ts';
 import { mayOpen } from '../engine/queries.ts';

@@ -2,7 +2,7 @@
 import type { ParticipantMessage } from '../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Reason } from '../../xa/vocabulary.ts';
-import { toWireReason } from '../attach/attach-messages.ts';
+import { toWireReason } from '../attach/report.ts';
 import { reasonOf } from '../reasons.ts';
 import type { ResourceManager } from '../resource-manager.ts';
 

@@ -8,7 +8,7 @@ import { type UnaryParts, unary } from '../../wire/unary.ts';
 import { CoordinatorError } from '../../xa/errors.ts';
 import { RESOURCE_MESSAGE_BYTES_MAX } from '../../xa/limits.ts';
 import { parseXid, type ResourceName, resourceOf, type Xid } from '../../xa/xid.ts';
-import { WIRE_VOTES } from '../attach/attach-messages.ts';
+import { WIRE_VOTES } from '../attach/report.ts';
 import { decodeStatementCall } from '../runtime/branches/statement-call.ts';
 import type { ParticipantRuntime } from '../runtime/runtime.ts';
 import { resultBytes, toWireResult } from '../values.ts';

@@ -9,7 +9,7 @@ import { openingEvidence, openingOf } from '../../../xa/evidence.ts';
 import { PREPARE_GRACE_MS } from '../../../xa/times.ts';
 import type { Vote } from '../../../xa/vocabulary.ts';
 import { formatXid, type Xid } from '../../../xa/xid.ts';
-import { answerMessage, resultMessage, voteMessage } from '../../attach/attach-messages.ts';
+import { answerMessage, resultMessage, voteMessage } from '../../attach/report.ts';
 import type { Call, CallName } from '../../engine/call.ts';
 import type { Effect } from '../../engine/effect.ts';
 import type { BranchEvent, Event } from '../../engine/event.ts';

@@ -3,7 +3,7 @@
 import type { ParticipantMessage } from '../../../gen/concordat/v1/ParticipantMessage.ts';
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import type { EvidenceRow } from '../../../xa/evidence.ts';
-import { openedMessage } from '../../attach/attach-messages.ts';
+import { openedMessage } from '../../attach/report.ts';
 
 /** Soon enough for operators, and for a client that dies without having named its branch. */
 const PATIENCE_MS = 100;
