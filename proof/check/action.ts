@@ -10,7 +10,6 @@ export const KINDS = [
   'marker goes',
   'no answer',
   'not yet',
-  'unsent',
   'rerouted',
   'retry',
   'ask again',
@@ -34,16 +33,23 @@ export type Kind = (typeof KINDS)[number];
 export interface Action {
   readonly kind: Kind;
   readonly branch: number;
+  /** Of two at the same time, the instance that acts: 0 or 1. */
+  readonly instance: number;
   /** The move, the message, the variant of a request, the number of writes that are kept. */
   readonly detail: number;
 }
 
 const NUMBERS = new Map<Kind, number>(KINDS.map((kind, number) => [kind, number]));
 
-export function actionNumber(kind: Kind, branch: number, detail: number): number {
-  return ((NUMBERS.get(kind) ?? 0) << 20) | (branch << 16) | detail;
+export function actionNumber(kind: Kind, branch: number, instance: number, detail: number): number {
+  return ((NUMBERS.get(kind) ?? 0) << 20) | (instance << 18) | (branch << 16) | detail;
 }
 
 export function actionOf(number: number): Action {
-  return { kind: KINDS[number >>> 20] ?? 'move', branch: (number >>> 16) & 15, detail: number & 0xffff };
+  return {
+    kind: KINDS[number >>> 20] ?? 'move',
+    branch: (number >>> 16) & 3,
+    instance: (number >>> 18) & 3,
+    detail: number & 0xffff,
+  };
 }

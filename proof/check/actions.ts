@@ -22,7 +22,7 @@ export class Actions {
     chooser.visit = visit;
     for (let branch = 0; branch < chooser.world.configuration.branches; branch += 1) {
       siteActions(chooser, branch);
-      evidenceActions(chooser, branch);
+      chooser.forEachInstance(() => evidenceActions(chooser, branch));
     }
     chooser.tell('deadline', 0, chooser.world.events.deadline);
     written(chooser);

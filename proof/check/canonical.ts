@@ -3,7 +3,11 @@
 import type { CommitScope, FinishingBranch, FinishStatus, State } from '../../src/coordinator/engine/state.ts';
 import { PROOF, REASON } from './names.ts';
 
-export function canonical(state: State): State {
+/** `hasTwo`: two instances speak for a branch, so that it matters which one holds it. */
+export function canonical(state: State, hasTwo: boolean): State {
+  const finishing = <Status extends FinishStatus>(
+    branches: readonly FinishingBranch<Status>[],
+  ): readonly FinishingBranch<Status>[] => finishingAs(branches, hasTwo);
   switch (state.kind) {
     case 'active': {
       const rollbackOnly = state.rollbackOnly === undefined ? undefined : REASON;
@@ -40,11 +44,18 @@ function scopeOf({ readOnly, unnamed }: CommitScope): CommitScope {
   return { readOnly: [...readOnly].sort(), unnamed: [...unnamed].sort() };
 }
 
-/** In phase two any instance answers for a branch, so nobody asks which one had it. */
-function finishing<Status extends FinishStatus>(
+/** In phase two any instance answers for a branch, so that nobody asks which one had it; unless two are there. */
+function finishingAs<Status extends FinishStatus>(
   branches: readonly FinishingBranch<Status>[],
+  hasTwo: boolean,
 ): readonly FinishingBranch<Status>[] {
-  return sorted(branches.map((branch) => ({ ...branch, instance: undefined, status: plain(branch.status, 0) })));
+  return sorted(
+    branches.map((branch) => ({
+      ...branch,
+      instance: hasTwo ? branch.instance : undefined,
+      status: plain(branch.status, 0),
+    })),
+  );
 }
 
 function plain<Status extends FinishStatus>(status: Status, attemptsMax: number): Status {

@@ -7,6 +7,8 @@ export interface Configuration {
   readonly coordinatorCrashes: 0 | 1 | 2;
   /** How often a participant may die and come back as another instance, over all branches. */
   readonly participantCrashes: 0 | 1 | 2;
+  /** Two instances of its participant speak for the branch, the only one, at the same time; a stream may break and come back. */
+  readonly twoInstances: boolean;
   /** How many answers of engines to PREPARE and COMMIT may be lost, so that they are carried out later, or never. */
   readonly lostAnswers: 0 | 1 | 2;
   /** Somebody ends one prepared branch by hand. */

@@ -7,6 +7,7 @@ type Faults = Omit<Configuration, 'branches' | 'name'>;
 const NOBODY: Faults = {
   coordinatorCrashes: 1,
   participantCrashes: 0,
+  twoInstances: false,
   lostAnswers: 0,
   administrator: false,
   operator: false,
@@ -37,6 +38,7 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
       eviction: true,
       repeats: true,
     },
+    'two instances': { twoInstances: true, repeats: true, coordinatorCrashes: 0 },
     people: { participantCrashes: 1, lostAnswers: 1, administrator: true, operator: true },
     evidence: { participantCrashes: 1, lostAnswers: 1, operator: true, evidenceLoss: true },
   },
@@ -59,6 +61,7 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
 /** With `--deep`: more faults together, for a long run. */
 const DEEP: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>> = {
   1: {
+    'two instances, streams': { twoInstances: true, participantCrashes: 1, coordinatorCrashes: 0 },
     everything: {
       coordinatorCrashes: 2,
       participantCrashes: 1,

@@ -7,6 +7,7 @@ import { outcomeOf, presumedIn, type State } from '../../src/coordinator/engine/
 import { AssertionError } from '../../src/lib/assert.ts';
 import { formatEvidence } from '../../src/xa/evidence.ts';
 import { canonical, keyOf } from './canonical.ts';
+import type { Configuration } from './configuration.ts';
 import type { Events } from './events.ts';
 import { type Field, Flag } from './layout.ts';
 import { bqualOf, rename } from './names.ts';
@@ -47,13 +48,15 @@ export class Coordinators {
   readonly #protocol: Protocol;
   readonly #events: Events;
   readonly #branches: number;
+  readonly #hasTwo: boolean;
   readonly #numbers = new Map<string, number>();
   readonly #facts: StateFacts[] = [];
   /** The first ways in which each state was spelled before it was made canonical. */
   readonly #spellings: State[][] = [];
   readonly #reactions: (Reaction | undefined)[][] = [];
 
-  constructor(protocol: Protocol, events: Events, branches: number) {
+  constructor(protocol: Protocol, events: Events, { branches, twoInstances }: Configuration) {
+    this.#hasTwo = twoInstances;
     this.#protocol = protocol;
     this.#events = events;
     this.#branches = branches;
@@ -74,7 +77,7 @@ export class Coordinators {
   }
 
   intern(spelled: State): number {
-    const state = canonical(spelled);
+    const state = canonical(spelled, this.#hasTwo);
     const key = keyOf(state);
     let number = this.#numbers.get(key);
     if (number === undefined) {
@@ -148,7 +151,9 @@ const SPELLINGS_MAX = 3;
 
 /** In any order: calls are made in parallel. */
 function comparable(reaction: Reaction): unknown {
-  const calls = reaction.calls.map(({ branch, mail }) => branch * 100 + mail).sort((one, other) => one - other);
+  const calls = reaction.calls
+    .map(({ verb, bqual, evidence }) => `${verb} ${bqual} ${formatEvidence(evidence)}`)
+    .sort();
   const records = reaction.records.map((record) =>
     record.kind === 'decided'
       ? record.branches.map(({ bqual, evidence }) => `${bqual} ${formatEvidence(evidence)}`).sort()

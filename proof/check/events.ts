@@ -3,9 +3,10 @@
 import type { ClaimedBranch, Event, Verb } from '../../src/coordinator/engine/event.ts';
 import { type Evidence, NO_EVIDENCE } from '../../src/xa/evidence.ts';
 import type { FinishResult, Vote } from '../../src/xa/vocabulary.ts';
+import type { Bqual } from '../../src/xa/xid.ts';
 import { Claim } from './layout.ts';
-import { CALLS, MAIL } from './mail.ts';
-import { bqualOf, evidenceOf, instanceOf, PROOF, REASON } from './names.ts';
+import { CALLS, MAIL, REPORT } from './mail.ts';
+import { bqualOf, evidenceOf, instanceNumber, instanceOf, PROOF, REASON } from './names.ts';
 
 export const VERBS = ['commit', 'rollback', 'commit-one-phase'] as const satisfies readonly Verb[];
 
@@ -13,16 +14,20 @@ export const VERBS = ['commit', 'rollback', 'commit-one-phase'] as const satisfi
 interface BranchEvents {
   readonly retry: number;
   readonly enlist: readonly number[];
-  /** A call that could not be sent, since its instance was gone: it has no vote any more. */
-  readonly lost: readonly number[];
-  /** A call whose answer has not come in time, or that could not be carried out yet. */
-  readonly unknown: readonly number[];
+  /** One phase could be told to nobody: by the instance that it was for, -1 where none was named. */
+  readonly untold: ReadonlyMap<number, number>;
+  /** A call whose answer has not come in time; or that says that it could not be carried out yet, or that nothing is known. */
+  readonly unanswered: readonly number[];
   readonly notYet: readonly number[];
+  readonly unknown: readonly number[];
   readonly rolledBack: number;
   readonly others: readonly number[];
 }
 
 const CLAIM_BITS = 3;
+
+/** What any instance may tell of the second opening. */
+const TOLD_OF_SECOND = [REPORT.yes[1][1], REPORT.found[1][1]];
 
 export function claimsNumber(branches: number, claimOf: (branch: number) => number): number {
   let claims = 0;
@@ -39,15 +44,21 @@ export class Events {
   readonly #rollbacks: number[] = [];
   /** By branch and message: the event of a report; -1 for a call. */
   readonly reports: readonly (readonly number[])[];
+  /** The same of the second opening, when the first of two instances that live at the same time tells of it. */
+  readonly #ofFirst: readonly ReadonlyMap<number, number>[];
   readonly branches: readonly BranchEvents[];
   readonly deadline: number;
   readonly clientLost: number;
   readonly rollbackOnly: number;
 
-  constructor(branches: number) {
+  constructor(branches: number, hasTwo: boolean) {
     const all = Array.from({ length: branches }, (_, branch) => branch);
     this.reports = all.map((branch) =>
       MAIL.map((mail, number) => (number < CALLS ? -1 : this.number(this.#report(branch, mail)))),
+    );
+    this.#ofFirst = all.map(
+      (branch) =>
+        new Map(hasTwo ? TOLD_OF_SECOND.map((number) => [number, this.number(this.#ofSecond(branch, number))]) : []),
     );
     this.branches = all.map((branch) => this.#ofBranch(branch));
     this.deadline = this.number({ kind: 'deadline', reason: REASON });
@@ -64,6 +75,30 @@ export class Events {
 
   get size(): number {
     return this.#events.length;
+  }
+
+  /** The event of a report. `isOfFirst`: of the first of two instances, whose mail speaks of the second opening by the same bits. */
+  report(branch: number, mail: number, isOfFirst: boolean): number {
+    const told = isOfFirst ? this.#ofFirst[branch]?.get(mail) : undefined;
+    return told ?? this.reports[branch]?.[mail] ?? -1;
+  }
+
+  /** Every event of a report: the branch, the bit of the message, and its number. */
+  *allReports(): Generator<{ readonly branch: number; readonly mail: number; readonly event: number }> {
+    for (const [branch, reports] of this.reports.entries()) {
+      for (const [mail, event] of reports.entries()) {
+        if (mail >= CALLS) {
+          yield { branch, mail, event };
+        }
+      }
+      for (const [mail, event] of this.#ofFirst[branch] ?? []) {
+        yield { branch, mail, event };
+      }
+    }
+  }
+
+  #ofSecond(branch: number, mail: number): Event {
+    return this.#report(branch, MAIL[mail] ?? '', 0);
   }
 
   number(event: Event): number {
@@ -114,11 +149,15 @@ export class Events {
     return {
       retry: this.number({ kind: 'retry-due', bqual }),
       enlist: instances.map((instance) => this.number({ kind: 'enlist-requested', bqual, instance })),
-      lost: instances.map((instance) =>
-        this.number({ kind: 'vote', bqual, instance, vote: { kind: 'rollback', reason: REASON } }),
+      untold: new Map(
+        [undefined, ...instances].map((instance) => [
+          instanceNumber(instance),
+          this.number(unanswered(bqual, 'commit-one-phase', instance)),
+        ]),
       ),
-      unknown: result('unknown'),
+      unanswered: VERBS.map((verb) => this.number({ ...unanswered(bqual, verb, undefined), wasTold: true })),
       notYet: result('not-yet'),
+      unknown: result('unknown'),
       rolledBack: this.number({
         kind: 'branch-result',
         bqual,
@@ -134,10 +173,10 @@ export class Events {
     };
   }
 
-  #report(branch: number, mail: string): Event {
+  #report(branch: number, mail: string, speaker?: number): Event {
     const bqual = bqualOf(branch);
     const [what = '', first = '', second] = mail.split(' ');
-    const instance = instanceOf(branch, Number(first) - 1);
+    const instance = instanceOf(branch, speaker ?? Number(first) - 1);
     const opening = second ?? `e${first}`;
     const evidence = evidenceOf(branch, opening === 'e1' ? 1 : 2);
     switch (what) {
@@ -157,6 +196,10 @@ export class Events {
       }
     }
   }
+}
+
+function unanswered(bqual: Bqual, verb: Verb, instance: string | undefined): Extract<Event, { kind: 'unanswered' }> {
+  return { kind: 'unanswered', wasTold: false, verb, bqual, instance, evidence: NO_EVIDENCE, reason: REASON };
 }
 
 function vote(what: 'yes' | 'no' | 'read-only', evidence: Evidence): Vote {

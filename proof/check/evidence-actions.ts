@@ -3,8 +3,9 @@ import { judgeProofs } from '../../src/coordinator/engine/question.ts';
 import type { Chooser } from './chooser.ts';
 import { proofAtEngine } from './engine.ts';
 import { claimedMask } from './judges.ts';
-import { Flag, Local, type Opening } from './layout.ts';
+import { Flag, Local, OPENINGS, type Opening } from './layout.ts';
 import { bqualOf } from './names.ts';
+import type { Site } from './site.ts';
 import { asked, remember } from './telling.ts';
 import type { World } from './world.ts';
 
@@ -16,7 +17,7 @@ export function evidenceActions(chooser: Chooser, branch: number): void {
   if (world.flagOf(from, Flag.life) > 0) {
     look(chooser, branch);
   }
-  const swept = world.site.load(from, branch).sweptRow;
+  const swept = sweptRow(chooser.site(branch));
   if (swept !== undefined) {
     sweep(chooser, branch, swept);
     chooser.at('marker goes', branch, 0, (site, next) => {
@@ -35,12 +36,12 @@ function look(chooser: Chooser, branch: number): void {
       return false;
     }
     const before = site.local;
-    const proof = proofAtEngine(site, site.ownEvidence());
+    const proof = proofAtEngine(site, site.isPrepared ? site.heldEvidence : 0);
     const { noted } = judgeProofs([{ bqual: bqualOf(branch), proof }]);
     site.save(world.words, branch);
     if (noted !== undefined) {
       remember(world, noted.outcome, branch);
-      site.load(world.words, branch);
+      site.load(world.words, branch, chooser.instance);
     }
     return noted !== undefined || site.local !== before;
   });
@@ -62,11 +63,16 @@ function sweep(chooser: Chooser, branch: number, opening: Opening): void {
     if (isNews) {
       site.save(world.words, branch);
       remember(world, 'committed', branch);
-      site.load(world.words, branch);
+      site.load(world.words, branch, chooser.instance);
     }
     if (mayGo) {
       site.set(Local.markerGone, 1);
     }
     return isNews || mayGo;
   });
+}
+
+/** Its engine keeps a row that proves a commit, which is swept. */
+function sweptRow(site: Site): Opening | undefined {
+  return site.sweeps ? OPENINGS.find((opening) => site.hasRow(opening)) : undefined;
 }

@@ -1,7 +1,6 @@
 // Which reports may still make a difference to the coordinator, from a state on, whatever else it hears until its process ends.
 import type { Coordinators } from './coordinators.ts';
 import type { Events } from './events.ts';
-import { CALLS } from './mail.ts';
 
 const ALL = -1;
 
@@ -21,13 +20,9 @@ export class Heed {
     this.#coordinators = coordinators;
     this.#events = events;
     this.#everything = events.reports.map(() => ALL);
-    for (const [branch, reports] of events.reports.entries()) {
-      for (const [number, event] of reports.entries()) {
-        if (number >= CALLS) {
-          const { bits } = this.#bits.get(event) ?? { bits: 0 };
-          this.#bits.set(event, { branch, bits: bits | (1 << number) }); // Markers are spelled alike: one event, two messages.
-        }
-      }
+    for (const { branch, mail, event } of events.allReports()) {
+      const { bits } = this.#bits.get(event) ?? { bits: 0 };
+      this.#bits.set(event, { branch, bits: bits | (1 << mail) }); // Rows are spelled alike: one event, two messages.
     }
   }
 

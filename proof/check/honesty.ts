@@ -1,6 +1,8 @@
 // The participant: production's step, and how the adapters conclude from what their engine says. A planted bug is one of these replaced.
 import { step } from '../../src/participants/engine/step.ts';
-import type { Proof } from './site.ts';
+
+/** What an engine has to say of an end. */
+export type Proof = 'committed' | 'rolled-back' | 'none';
 
 export type CommitAnswer = 'done' | 'done-otherwise' | 'unproven';
 

@@ -140,7 +140,7 @@ function decisionProblem({ words, branches }: Known, reaction: Reaction): string
   }
   const decided = reaction.records.find((record) => record.kind === 'decided');
   const named = decided === undefined ? 0 : maskOf(decided.branches);
-  if (reaction.onePhase !== undefined && claimedMask(words, branches) !== 1 << reaction.onePhase.branch) {
+  if (reaction.onePhase !== undefined && claimedMask(words, branches) !== 1 << reaction.onePhase) {
     return 'D3: one phase, and it is not the only branch';
   }
   for (let branch = 0; branch < branches; branch += 1) {

@@ -22,14 +22,18 @@ export const LOG = 1;
 export const FLAGS = 2;
 const FIRST_BRANCH = 3;
 
-export function wordsOf(branches: number): number {
-  return FIRST_BRANCH + 2 * branches;
+/** `hasTwo`: the branch, which is the only one, has two instances of its participant at the same time. */
+export function wordsOf(branches: number, hasTwo: boolean): number {
+  return FIRST_BRANCH + 2 * (branches + (hasTwo ? 1 : 0));
 }
 
 /** Where the two words of a branch begin: what is known of it, and its messages. */
 export function placeOf(branch: number): number {
   return FIRST_BRANCH + 2 * branch;
 }
+
+/** Where the two words of an only branch's second instance begin: `Seat`, and the messages from it and to it. */
+export const SECOND_SEAT = placeOf(1);
 
 function bits(shift: number, width: number): Field {
   return { shift, mask: 2 ** width - 1 };
@@ -84,6 +88,17 @@ export const Local = {
   markerGone: bits(29, 1),
   /** What the coordinator remembers of the transaction's end, it knows from this branch's engine alone. */
   provenBy: bits(30, 1),
+} as const;
+
+/** Where a branch has two instances at the same time, the first word of the second: of that instance, and of who is away. */
+export const Seat = {
+  /** As `Local.held` and `Local.attached` are of the first instance. */
+  held: bits(0, 8),
+  attached: bits(8, 2),
+  /** Its stream broke. */
+  cut: [bits(10, 1), bits(11, 1)],
+  /** It died, and nobody follows it. */
+  dead: [bits(12, 1), bits(13, 1)],
 } as const;
 
 /** What the engine really holds of one opening. */

@@ -3,7 +3,6 @@
 import { Actions } from './actions.ts';
 import type { Explored, Violation } from './explore.ts';
 import { endProblem, isEnded } from './judges.ts';
-import { placeOf } from './layout.ts';
 import { Store } from './store.ts';
 import { Symmetry } from './symmetry.ts';
 import type { World } from './world.ts';
@@ -27,9 +26,9 @@ export function checkLiveness(world: World, { store: reached }: Explored): Lived
   const words = new Int32Array(world.words.length);
   for (let number = 0; number < reached.size; number += 1) {
     reached.read(number, words);
-    for (let branch = 0; branch < world.configuration.branches; branch += 1) {
-      words[placeOf(branch) + 1] = 0;
-    }
+    world.load(words);
+    world.keepMail(() => 0);
+    words.set(world.words);
     symmetry.canonize(words);
     if (store.add(words, -1)) {
       origins.push(number);

@@ -5,6 +5,7 @@ import {
   attach,
   attachInCall,
   crash,
+  cut,
   dropVanished,
   endByHand,
   endOnePhase,
@@ -15,6 +16,10 @@ import {
   isInOnePhase,
   isRepeatedLast,
   loseSession,
+  mayAnswerOnePhase,
+  mayAttach,
+  mayBeRefused,
+  mayCommitOnePhase,
   mayCrash,
   mayFind,
   mayForget,
@@ -62,13 +67,15 @@ export const MOVES = {
   readOnly: fair('ends the branch, which only read, and votes so', mayVote, (site) =>
     vote(site, 'read-only', Work.readOnly),
   ),
-  refused: fair('is refused by its engine, and votes no', mayVote, refused),
+  refused: fair('is refused by its engine, and votes no', mayBeRefused, refused),
   no: fair('loses its session, and votes no', (site) => site.facts.isUnasked, loseSession),
   noAnswer: fault('votes no since PREPARE has no answer; it may still be carried out', mayVote, (site) =>
     vote(site, 'no', Work.stray),
   ),
-  onePhaseDone: fair('carries the one phase out', isInOnePhase, (site) => endOnePhase(site, Work.committed, 'done')),
-  onePhaseReadOnly: fair('ends in one phase, and had only read', isAskedOnePhase, (site) =>
+  onePhaseDone: fair('carries the one phase out', mayCommitOnePhase, (site) =>
+    endOnePhase(site, Work.committed, 'done'),
+  ),
+  onePhaseReadOnly: fair('ends in one phase, and had only read', mayAnswerOnePhase, (site) =>
     endOnePhase(site, Work.readOnly, 'done'),
   ),
   onePhaseRefused: fair(
@@ -78,10 +85,10 @@ export const MOVES = {
   ),
   onePhaseNoAnswer: fault(
     'has no answer to the COMMIT of one phase; it may still be carried out',
-    isInOnePhase,
+    mayCommitOnePhase,
     (site) => endOnePhase(site, Work.strayCommit, 'unknown'),
   ),
-  announce: fair('announces the evidence of its one phase', isAskedOnePhase, announce),
+  announce: fair('announces the evidence of its one phase', mayAnswerOnePhase, announce),
   preparedOnePhase: fair('carries the one phase of its prepared branch out', isEndingPrepared, (site) =>
     endPrepared(site, true),
   ),
@@ -90,9 +97,9 @@ export const MOVES = {
     isEndingPrepared,
     (site) => endPrepared(site, false),
   ),
-  crash: fault('dies and comes back as another instance', mayCrash, (site) => crash(site, false)),
+  crash: fault('dies', mayCrash, (site) => crash(site, false)),
   crashInCall: fault(
-    'dies while its engine works on its last word, and comes back',
+    'dies while its engine works on its last word',
     (site) => mayCrash(site) && isInCall(site),
     (site) => crash(site, true),
   ),
@@ -116,12 +123,13 @@ export const MOVES = {
     (site) => site.hasWork(Work.strayCommit),
     (site) => settleStray(site, Work.strayCommit, Work.rolledBack),
   ),
-  attach: fair('attaches to the restarted coordinator', (site) => site.get(Local.attached) < site.life, attach),
+  attach: fair('attaches to the coordinator again', mayAttach, attach),
   attachInCall: fault(
     'attaches to the restarted coordinator while its engine prepares',
-    (site) => takesStatements(site) && site.get(Local.attached) < site.life,
+    (site) => takesStatements(site) && site.attached < site.life,
     attachInCall,
   ),
+  cut: fault('loses its stream to the coordinator', (site) => site.hasTwo && site.isAttached, cut),
   findFirst: fair(
     'lists its first opening as prepared',
     (site) => mayFind(site, 0),

@@ -24,6 +24,7 @@ export const PAIRS = 'two transactions';
 const PEOPLE: Configuration = {
   ...{ name: PAIRS, branches: 1, coordinatorCrashes: 1, participantCrashes: 0, lostAnswers: 0, sweeps: false },
   ...{ administrator: true, operator: true, evidenceLoss: false, eviction: false, otherClients: false, repeats: false },
+  twoInstances: false,
 };
 
 export function checkPairs(): WorldReport {

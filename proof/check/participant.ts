@@ -19,8 +19,10 @@ import type { Site } from './site.ts';
 export function mayOpen(site: Site): boolean {
   const isPinned = site.get(Local.claim) !== Claim.none || (site.get(Local.enlisted) === 1 && site.isAsked);
   const isNew = site.facts.kind === 'unknown';
+  // Of two instances one is reached first: their names make no difference.
+  const isFirst = site.hasTwo && site.instance === 1 && site.work(0) === Work.none;
   return (
-    isNew && (site.repeats || !isPinned) && site.get(Local.attached) === 0 && site.work(site.instance) === Work.none
+    isNew && !isFirst && (site.repeats || !isPinned) && site.attached === 0 && site.work(site.instance) === Work.none
   );
 }
 
@@ -55,12 +57,17 @@ export function isRepeatedLast(site: Site): boolean {
 
 /** Its engine was not asked for anything yet. */
 export function takesStatements(site: Site): boolean {
-  return site.facts.kind === 'active';
+  return site.facts.kind === 'active' && site.hasSession;
 }
 
 /** It can vote now: nobody need have asked, a last statement votes by itself. */
 export function mayVote(site: Site): boolean {
-  return takesStatements(site) || site.facts.kind === 'preparing-superseded';
+  return takesStatements(site) || (site.facts.kind === 'preparing-superseded' && site.hasSession);
+}
+
+/** The same; that its session was ended by another it learns only now. */
+export function mayBeRefused(site: Site): boolean {
+  return site.facts.kind === 'active' || site.facts.kind === 'preparing-superseded';
 }
 
 export function mayPrepare(site: Site): boolean {
@@ -86,7 +93,7 @@ export function vote(site: Site, vote: 'yes' | 'no' | 'read-only', work: number)
 }
 
 function votes(site: Site, vote: Vote): void {
-  if (takesStatements(site)) {
+  if (site.facts.kind === 'active') {
     happens(site, { kind: 'last-statement' });
   }
   happens(site, { kind: 'vote-taken', vote, damage: undefined, nowMs: 0 });
@@ -109,6 +116,15 @@ export function isInOnePhase(site: Site): boolean {
 
 export function isAskedOnePhase(site: Site): boolean {
   return site.facts.kind === 'asked';
+}
+
+/** Its session can still carry it out. */
+export function mayCommitOnePhase(site: Site): boolean {
+  return isInOnePhase(site) && site.hasSession;
+}
+
+export function mayAnswerOnePhase(site: Site): boolean {
+  return isAskedOnePhase(site) && site.hasSession;
 }
 
 /** It has written, so that its commit waits for somebody who knows its evidence. */
@@ -145,12 +161,13 @@ export function endPrepared(site: Site, isHeard: boolean): void {
 
 /** A participant that has done nothing may die as often as it likes. */
 export function mayCrash(site: Site): boolean {
-  return site.instance === 0 && (site.facts.kind !== 'unknown' || site.work(0) !== Work.none);
+  const isFirst = site.hasTwo || site.instance === 0;
+  return isFirst && (site.facts.kind !== 'unknown' || site.work(site.instance) !== Work.none);
 }
 
 /** Its session has something to do for the branch, which is not prepared. */
 export function isInCall(site: Site): boolean {
-  return site.facts.isUnprepared;
+  return site.facts.isUnprepared && site.hasSession;
 }
 
 /** Kill -9. What its session was doing is undone; or it is carried out later, if the engine has it already. */
@@ -159,10 +176,21 @@ export function crash(site: Site, leavesSession: boolean): void {
     const stray = isInOnePhase(site) ? Work.strayCommit : Work.stray;
     site.setWork(site.instance, leavesSession ? stray : Work.rolledBack);
   }
-  site.held = 0;
-  site.set(Local.instance, 1);
-  site.drop(ONE_PHASE_CALLS); // They were on a stream that is gone.
-  site.set(Local.attached, site.life);
+  site.drop(site.hasTwo ? EVERYTHING : ONE_PHASE_CALLS); // They were on a stream that is gone.
+  site.die();
+}
+
+/** What it had said is heard before its stream ends, or never. */
+const EVERYTHING = -1;
+
+/** Its stream to the coordinator breaks. */
+export function cut(site: Site): void {
+  site.drop(EVERYTHING);
+  site.isCut = true;
+}
+
+export function mayAttach(site: Site): boolean {
+  return site.isCut || site.attached < site.life;
 }
 
 /** The engine is done with what a session without an owner had asked for last. */
@@ -171,16 +199,19 @@ export function settleStray(site: Site, from: number, to: number): void {
   site.setWork(opening, to === Work.prepared && isTaken(site) ? Work.rolledBack : to);
 }
 
-/** Attaches to a restarted coordinator: says what it holds, and then hears that a newer life has begun. */
+/** Attaches again: says what it holds, and then hears that a newer life has begun, if the coordinator was restarted. */
 export function attach(site: Site): void {
-  site.set(Local.attached, site.life);
+  const isNewer = site.attached < site.life;
+  site.attached = site.life;
   const held = heldAs(site.facts.branch, ownEvidence(site));
   if (held === 'open') {
     site.reportOpened();
   } else if (held === 'prepared') {
     site.tell('yes', site.instance);
   }
-  happens(site, { kind: 'newer-life', reason: REASON });
+  if (isNewer) {
+    happens(site, { kind: 'newer-life', reason: REASON });
+  }
 }
 
 /** The same while its engine prepares the branch: that is not called back, and what comes of it is the new life's to find. */

@@ -1,5 +1,6 @@
 // What is checked: the coordinator's own functions, imported. A planted bug is one of these wrapped; nothing is copied.
 import type { Event, Step } from '../../src/coordinator/engine/event.ts';
+import { hearing, routeOf } from '../../src/coordinator/engine/routing.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
 import { step } from '../../src/coordinator/engine/step.ts';
 import type { LogRecord } from '../../src/log/record.ts';
@@ -16,6 +17,16 @@ export interface Protocol {
   /** What is done when the log could not be forced. Production has no answer to that: the process stops. */
   readonly forceFailed?: (state: State) => Step<State> | undefined;
   readonly participant: Participant;
+  /** Who is told a call. */
+  readonly route: typeof routeOf;
+  /** Whose answers count, of two instances. */
+  readonly hearing: typeof hearing;
 }
 
-export const PRODUCTION: Protocol = { step, admitted: (admitted) => admitted, participant: HONEST };
+export const PRODUCTION: Protocol = {
+  step,
+  admitted: (admitted) => admitted,
+  participant: HONEST,
+  route: routeOf,
+  hearing,
+};

@@ -1,17 +1,17 @@
 // What one step of the coordinator asks for, boiled down to what the world has to do.
 import type { Effect, Event } from '../../src/coordinator/engine/event.ts';
+import type { RoutedCall } from '../../src/coordinator/engine/routing.ts';
 import type { State } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
-import { CALL, PREPARE } from './mail.ts';
-import { branchOf, evidenceNumber, instanceNumber } from './names.ts';
+import { NO_EVIDENCE } from '../../src/xa/evidence.ts';
+import { branchOf } from './names.ts';
 
 export interface Reaction {
   /** The number of the next state. */
   readonly next: number;
-  /** Calls to participants, without those of one phase. */
-  readonly calls: readonly { readonly branch: number; readonly mail: number }[];
-  /** `instance`: 0 or 1, -1 for any. */
-  readonly onePhase: { readonly branch: number; readonly mail: number; readonly instance: number } | undefined;
+  readonly calls: readonly RoutedCall[];
+  /** The branch that is called to commit in one phase. */
+  readonly onePhase: number | undefined;
   readonly records: readonly LogRecord[];
   /** A bit for each branch that is told to commit. */
   readonly commits: number;
@@ -48,13 +48,15 @@ export function reactionOf(
 ): Reaction {
   const finishes = effects.filter((effect) => effect.kind === 'finish');
   const onePhase = finishes.find(({ verb }) => verb === 'commit-one-phase');
-  const calls = effects.flatMap((effect) => {
-    if (effect.kind === 'prepare') {
-      return [{ branch: branchOf(effect.bqual), mail: PREPARE }];
+  const calls = effects.flatMap((effect): readonly RoutedCall[] => {
+    switch (effect.kind) {
+      case 'prepare':
+        return [{ verb: 'prepare', bqual: effect.bqual, instance: effect.instance, evidence: NO_EVIDENCE }];
+      case 'finish':
+        return [effect];
+      default:
+        return [];
     }
-    return effect.kind === 'finish' && effect.verb !== 'commit-one-phase'
-      ? [{ branch: branchOf(effect.bqual), mail: mailOf(effect) }]
-      : [];
   });
   const records = effects.flatMap((effect) =>
     effect.kind === 'decide' || effect.kind === 'record-damage' || effect.kind === 'finished' ? [effect.record] : [],
@@ -66,24 +68,16 @@ export function reactionOf(
   return {
     next,
     calls,
-    onePhase: onePhase && {
-      branch: branchOf(onePhase.bqual),
-      mail: mailOf(onePhase),
-      instance: instanceNumber(onePhase.instance),
-    },
+    onePhase: onePhase && branchOf(onePhase.bqual),
     records,
     commits,
     answersApplied: answers.some(({ level }) => level === 'applied'),
     answers: answers.length > 0,
     isTrivialCommit: isTrivial(before.state, state),
-    isNothing: next === before.number && calls.length === 0 && onePhase === undefined && records.length === 0,
+    isNothing: next === before.number && calls.length === 0 && records.length === 0,
     problem: forgotten(state, event, effects),
     doubt: undefined,
   };
-}
-
-function mailOf({ verb, evidence }: Extract<Effect, { kind: 'finish' }>): number {
-  return CALL[verb][evidenceNumber(evidence)] ?? -1;
 }
 
 function isTrivial(before: State | undefined, state: State | undefined): boolean {

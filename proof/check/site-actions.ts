@@ -1,10 +1,11 @@
 // What can happen at one branch: moves of its participant, messages that arrive at either end, and calls that wait for an answer.
+import { askAgain, reroute } from './calls.ts';
 import type { Chooser } from './chooser.ts';
 import { VERBS } from './events.ts';
-import { Flag, get, Local, set } from './layout.ts';
-import { CALL, CALLS, FROM_FIRST, MAIL, NEWS, PREPARE } from './mail.ts';
+import { Flag, get, Local, type Opening } from './layout.ts';
+import { CALL, CALLS, MAIL, NEWS, PREPARE } from './mail.ts';
 import { MOVES, type Move, type MoveName } from './moves.ts';
-import { bqualOf, evidenceNumber, instanceNumber } from './names.ts';
+import { bqualOf, instanceOf } from './names.ts';
 import { carryOut, carryOutUnheard } from './runtime.ts';
 import type { Site } from './site.ts';
 import { remember } from './telling.ts';
@@ -22,20 +23,21 @@ const UNHEARD_CALLS = MAIL.map((_, number) => (site: Site) => carryOutUnheard(si
 const CALLED = 100;
 const UNHEARD = 200;
 const nothing = (): boolean => false;
-const FIRST_ONE_PHASE = Math.min(...CALL['commit-one-phase']);
 const IS_COMMIT_DAMAGE = MAIL.map((mail) => mail === 'commit done-otherwise');
 const IS_ROLLBACK_DAMAGE = MAIL.map((mail) => mail === 'rollback done-otherwise');
 const IS_ONE_PHASE_RESULT = MAIL.map((mail) => mail.startsWith('one-phase '));
 
 export function siteActions(chooser: Chooser, branch: number): void {
-  moves(chooser, branch);
-  messages(chooser, branch);
+  chooser.forEachInstance(() => {
+    moves(chooser, branch);
+    messages(chooser, branch);
+  });
   timers(chooser, branch);
 }
 
 function moves(chooser: Chooser, branch: number): void {
-  const { world, isFair, from } = chooser;
-  const site = world.site.load(from, branch);
+  const { world, isFair } = chooser;
+  const site = chooser.site(branch);
   const mayBe = possibleMoves(site) & allowedMoves(chooser, isFair && ((site.mail >>> PREPARE) & 1) === 0);
   for (let rest = mayBe; rest !== 0; rest &= rest - 1) {
     const index = lowest(rest);
@@ -48,15 +50,20 @@ function moves(chooser: Chooser, branch: number): void {
 
 /** A bit for each move that the site itself allows. It looks at nothing but what is in the key, so that each is found out once. */
 function possibleMoves(site: Site): number {
-  const when = (site.life << 1) | (site.isAsked ? 1 : 0);
-  const known = site.possible[when] ?? new Map<number, number>();
-  site.possible[when] = known;
-  let mask = known.get(site.local);
+  const { key, circumstances } = site;
+  const known = site.possible[circumstances] ?? new Map<number, number>();
+  site.possible[circumstances] = known;
+  let mask = known.get(key);
   if (mask === undefined) {
-    mask = maskOf((_name, move) => move.isPossible(site));
-    known.set(site.local, mask);
+    mask = maskOf((_name, move) => move.isPossible(site)) & actors(site);
+    known.set(key, mask);
   }
   return mask;
+}
+
+/** The engine's own moves are made once, whoever is dead; a dead instance makes none. */
+function actors(site: Site): number {
+  return (site.isDead ? 0 : ~OF_ENGINE) | (site.hasTwo && site.instance === 1 ? 0 : OF_ENGINE);
 }
 
 function maskOf(test: (name: MoveName, move: Move) => boolean): number {
@@ -69,11 +76,12 @@ function lowest(bits: number): number {
 
 const FAIR = maskOf((_name, { isFair }) => isFair);
 const VOTES_YES = maskOf((name) => name === 'prepare' || name === 'readOnly');
-const CRASHES = maskOf((name) => name === 'crash' || name === 'crashInCall');
+const CRASHES = maskOf((name) => name === 'crash' || name === 'crashInCall' || name === 'cut');
 const LOSES_ANSWER = maskOf((name) =>
   ['crashInCall', 'noAnswer', 'onePhaseNoAnswer', 'preparedOnePhaseNoAnswer'].includes(name),
 );
 const BY_HAND = maskOf((name) => name === 'handCommits' || name === 'handRollsBack');
+const OF_ENGINE = maskOf((name) => name.startsWith('stray') || name.startsWith('hand') || name === 'loseEvidence');
 const FORGETS = maskOf((name) => name === 'loseEvidence');
 
 /** A bit for each move that the world allows. `isUnasked`: nobody asks for a vote any more; a last statement needs nobody to ask. */
@@ -108,13 +116,14 @@ function payAnswer(world: World): void {
 }
 
 function messages(chooser: Chooser, branch: number): void {
-  const { isAttached } = chooser.world.site.load(chooser.from, branch);
-  for (let rest = chooser.mail(branch); rest !== 0; rest &= rest - 1) {
+  const { isAttached, mail } = chooser.site(branch);
+  const from: Speaker = { branch, instance: chooser.instance, mail };
+  for (let rest = mail; rest !== 0; rest &= rest - 1) {
     const number = lowest(rest);
     if (number >= CALLS) {
-      chooser.try('report', branch, number, (world) => hear(world, branch, number));
+      chooser.try('report', branch, number, (world) => hear(world, number, from));
     } else if (isAttached) {
-      chooser.at('call', branch, number, (site, world) => answer(site, world, branch, number));
+      chooser.at('call', branch, number, (site) => site.once(CALLED + number, HEARD_CALLS[number] ?? nothing));
       unheard(chooser, branch, number);
     }
   }
@@ -130,21 +139,19 @@ function unheard(chooser: Chooser, branch: number, number: number): void {
   }
 }
 
-function answer(site: Site, world: World, branch: number, number: number): boolean {
-  if (number >= FIRST_ONE_PHASE && isRerouted(site, world, branch)) {
-    site.mail &= ~FROM_FIRST; // Another instance is asked only when the stream of the first has ended.
+/** Of two instances that live at the same time, the one that tells, and its messages. */
+interface Speaker {
+  readonly branch: number;
+  readonly instance: Opening;
+  readonly mail: number;
+}
+
+function hear(world: World, number: number, from: Speaker): boolean {
+  const { branch, instance } = from;
+  const event = world.events.report(branch, number, world.hasTwo && instance === 0);
+  if (world.hasTwo && !counts(world, event, from)) {
+    return false;
   }
-  return site.once(CALLED + number, HEARD_CALLS[number] ?? nothing);
-}
-
-/** The first instance was called to commit in one phase, and the second is asked for it. */
-function isRerouted(site: Site, world: World, branch: number): boolean {
-  const { state } = world.coordinators.facts(world.coordinator);
-  const isItsBranch = state?.kind === 'one-phase' && state.branch.bqual === bqualOf(branch);
-  return isItsBranch && site.instance === 1 && instanceNumber(state.branch.instance) === 0;
-}
-
-function hear(world: World, branch: number, number: number): boolean {
   const { kind, awaited, isPresumed, isRolledBack } = world.coordinators.facts(world.coordinator);
   const before = world.local(branch);
   if (kind === 'active' || kind === 'preparing') {
@@ -155,9 +162,9 @@ function hear(world: World, branch: number, number: number): boolean {
   }
   const isNews = world.local(branch) !== before;
   if (IS_ROLLBACK_DAMAGE[number] && isPresumed) {
-    return hearOfPresumed(world, branch, number);
+    return hearOfPresumed(world, branch, event);
   }
-  const isChanged = world.tell(world.events.reports[branch]?.[number] ?? -1);
+  const isChanged = world.tell(event);
   const isDamage = IS_COMMIT_DAMAGE[number] ? awaited[branch] === 0 : IS_ROLLBACK_DAMAGE[number] && isRolledBack;
   if (isDamage && (world.logs.facts(world.log).damaged & (1 << branch)) === 0) {
     world.fail(`D4: the engine of branch ${bqualOf(branch)} proves damage, and it is not recorded`);
@@ -165,9 +172,19 @@ function hear(world: World, branch: number, number: number): boolean {
   return isChanged || isNews || world.problem !== undefined;
 }
 
+/** Production says whose answers count. Asked is who was called on the present stream; what is answered on a later one counts as lost. */
+function counts(world: World, number: number, { branch, instance, mail }: Speaker): boolean {
+  const event = world.events.get(number);
+  if (event.kind !== 'branch-result') {
+    return true;
+  }
+  const isAsked = CALL[event.verb].some((call) => ((mail >>> call) & 1) === 1);
+  const { state } = world.coordinators.facts(world.coordinator);
+  return world.protocol.hearing(state, event, { instance: instanceOf(branch, instance), isAsked }) === 'counts';
+}
+
 /** A transaction that was taken in for a prepared branch: production judges what the proof of its commit means. */
-function hearOfPresumed(world: World, branch: number, number: number): boolean {
-  const event = world.events.reports[branch]?.[number] ?? -1;
+function hearOfPresumed(world: World, branch: number, event: number): boolean {
   const { result, isNoted } = world.entrances.judged(world.coordinator, event, world.standing());
   const isNews = isNoted && (world.flag(Flag.remembered) !== 1 || get(world.local(branch), Local.provenBy) === 0);
   if (isNews) {
@@ -201,43 +218,22 @@ function timers(chooser: Chooser, branch: number): void {
   if (VERBS[verb] !== undefined && !isUnsent) {
     chooser.try('no answer', branch, 0, (next) => {
       next.setLocal(branch, Local.callOpen, 0);
-      return next.tell(events.unknown[verb] ?? -1) || isOpen;
+      return next.tell(events.unanswered[verb] ?? -1) || isOpen;
     });
-    chooser.tell('not yet', branch, events.notYet[verb] ?? -1);
+    chooser.tell('not yet', branch, events.notYet[verb] ?? -1, 0);
+    chooser.tell('not yet', branch, events.unknown[verb] ?? -1, 1);
     if (!isOpen) {
       chooser.tell('retry', branch, events.retry);
     }
   }
-  const { instance } = world.site.load(from, branch);
-  if (state?.kind === 'one-phase' && isOpen && instance === 1) {
-    const call = CALL['commit-one-phase'][evidenceNumber(state.branch.evidence)] ?? FIRST_ONE_PHASE;
-    chooser.try('rerouted', branch, 0, (next) => {
-      if (call === FIRST_ONE_PHASE && instanceNumber(state.branch.instance) === 0) {
-        next.setLocal(branch, Local.callOpen, 0);
-        next.setLocal(branch, Local.callUnsent, 1);
-      } else {
-        next.send(branch, call);
-      }
-      return true;
-    });
+  if (state?.kind === 'one-phase' && (isOpen || isUnsent)) {
+    chooser.try('rerouted', branch, 0, (next) => reroute(next, state));
   }
-  if (state?.kind === 'one-phase' && isUnsent) {
-    chooser.at('unsent', branch, 0, (site, next) => {
-      site.mail &= ~FROM_FIRST;
-      site.local = set(site.local, Local.callUnsent, 0);
-      site.save(next.words, branch);
-      next.tell(events.lost[instanceNumber(state.branch.instance)] ?? -1);
-      site.load(next.words, branch);
-      return true;
-    });
-  }
-  if (
-    state?.kind === 'preparing' &&
-    state.branches.some((one) => one.bqual === bqualOf(branch) && one.vote === undefined)
-  ) {
-    chooser.try('ask again', branch, 0, (next) => {
-      next.send(branch, PREPARE);
-      return true;
-    });
+  if (state?.kind === 'preparing') {
+    const asked = state.branches.find((one) => one.bqual === bqualOf(branch) && one.vote === undefined);
+    if (asked !== undefined) {
+      const { bqual, instance, evidence } = asked;
+      chooser.try('ask again', branch, 0, (next) => askAgain(next, { verb: 'prepare', bqual, instance, evidence }));
+    }
   }
 }

@@ -1,30 +1,45 @@
-// One branch while it is being changed: its participant, its engine and its messages, unpacked from the two words.
+// One branch while it is being changed: its participant, its engine and its messages, unpacked from its words.
 import type { Configuration } from './configuration.ts';
 import type { Participant } from './honesty.ts';
-import { type Field, FLAGS, Flag, get, isByHand, Local, OPENINGS, type Opening, placeOf, set, Work } from './layout.ts';
+import {
+  type Field,
+  FLAGS,
+  Flag,
+  get,
+  isByHand,
+  Local,
+  OPENINGS,
+  type Opening,
+  placeOf,
+  SECOND_SEAT,
+  Seat,
+  set,
+  Work,
+} from './layout.ts';
 import { REPORT } from './mail.ts';
 import { type BranchFacts, Participants } from './participants.ts';
 
 /** What came of an action. */
 interface Made {
-  readonly before: number;
   readonly local: number;
+  readonly seat: number;
   readonly added: number;
   readonly dropped: number;
   readonly problem: string | undefined;
   readonly isDone: boolean;
 }
 
-/** What an engine has to say of an end. */
-export type Proof = 'committed' | 'rolled-back' | 'none';
-
 export class Site {
   local = 0;
+  /** Where two instances live at the same time: `Seat`. */
+  seat = 0;
+  /** From and to the instance that acts. */
   mail = 0;
   /** The coordinator's life: what a participant reports that has not attached to it is heard by nobody. */
   life = 0;
   /** The client has asked for a commit. */
   isAsked = false;
+  readonly hasTwo: boolean;
   readonly sweeps: boolean;
   /** A first statement may be repeated although it was answered. */
   readonly repeats: boolean;
@@ -42,58 +57,81 @@ export class Site {
   readonly #made: Map<number, Made>[] = [];
   /** Messages that are as good as lost by what has just happened. */
   #dropped = 0;
+  /** Of two instances, the one that acts. */
+  #acting: Opening = 0;
 
   constructor(configuration: Configuration, participant: Participant) {
+    this.hasTwo = configuration.twoInstances;
     this.sweeps = configuration.sweeps;
     this.repeats = configuration.repeats;
     this.participant = participant;
     this.participants = new Participants(participant.step);
   }
 
-  load(words: Int32Array, branch: number): this {
-    const place = placeOf(branch);
+  /** `instance`: the one that acts; where one follows the other, it is the one that lives. */
+  load(words: Int32Array, branch: number, instance: Opening): this {
     const flags = words[FLAGS] ?? 0;
-    this.local = words[place] ?? 0;
-    this.mail = words[place + 1] ?? 0;
+    this.#acting = instance;
+    this.local = words[placeOf(branch)] ?? 0;
+    this.seat = this.hasTwo ? (words[SECOND_SEAT] ?? 0) : 0;
+    this.mail = words[this.#mailPlace(branch)] ?? 0;
     this.life = get(flags, Flag.life);
     this.isAsked = get(flags, Flag.commitSent) === 1;
     return this;
   }
 
   save(words: Int32Array, branch: number): void {
-    const place = placeOf(branch);
-    words[place] = this.local;
-    words[place + 1] = this.mail;
+    words[placeOf(branch)] = this.local;
+    words[this.#mailPlace(branch)] = this.mail;
+    if (this.hasTwo) {
+      words[SECOND_SEAT] = this.seat;
+    }
+  }
+
+  #mailPlace(branch: number): number {
+    return (this.hasTwo && this.#acting === 1 ? SECOND_SEAT : placeOf(branch)) + 1;
+  }
+
+  /** Everything that an action at the site looks at. */
+  get key(): number {
+    return (this.local >>> 0) + this.seat * 2 ** 32;
+  }
+
+  /** What else an action looks at: of few values, in 4 bits. */
+  get circumstances(): number {
+    return (this.life << 2) | (this.isAsked ? 2 : 0) | this.#acting;
   }
 
   /**
-   * Carries out an action that looks at nothing but `local`, `life` and `isAsked`, once for each of their values; again from memory.
+   * Carries out an action that looks at nothing but `key` and `circumstances`, once for each of their values; again from memory.
    * @param action a number of its own. @returns what `make` returned.
    */
   once(action: number, make: (site: Site) => boolean): boolean {
-    const when = (action << 3) | (this.life << 1) | (this.isAsked ? 1 : 0);
+    const when = (action << 4) | this.circumstances;
     const known = this.#made[when] ?? new Map<number, Made>();
     this.#made[when] = known;
-    let made = known.get(this.local);
+    const { key } = this;
+    let made = known.get(key);
     if (made === undefined) {
       made = this.#make(make);
-      known.set(made.before, made);
+      known.set(key, made);
     }
     this.local = made.local;
+    this.seat = made.seat;
     this.mail = (this.mail & ~made.dropped) | made.added;
     this.problem = made.problem;
     return made.isDone;
   }
 
   #make(make: (site: Site) => boolean): Made {
-    const { local: before, mail } = this;
+    const { mail } = this;
     this.mail = 0;
     this.#dropped = 0;
     this.problem = undefined;
     const isDone = make(this);
-    const { local, mail: added, problem } = this;
+    const { local, seat, mail: added, problem } = this;
     this.mail = mail;
-    return { before, local, added, dropped: this.#dropped, problem, isDone };
+    return { local, seat, added, dropped: this.#dropped, problem, isDone };
   }
 
   fail(problem: string | undefined): void {
@@ -115,24 +153,77 @@ export class Site {
   }
 
   get held(): number {
-    return get(this.local, Local.held);
+    return this.#isSecond ? get(this.seat, Seat.held) : get(this.local, Local.held);
   }
 
   set held(number: number) {
-    this.set(Local.held, number);
+    this.#setOwn(Local.held, Seat.held, number);
+  }
+
+  /** The life of the coordinator that the instance has attached to. */
+  get attached(): number {
+    return this.#isSecond ? get(this.seat, Seat.attached) : get(this.local, Local.attached);
+  }
+
+  set attached(life: number) {
+    this.#setOwn(Local.attached, Seat.attached, life);
+    this.isCut = false;
+  }
+
+  get #isSecond(): boolean {
+    return this.hasTwo && this.#acting === 1;
+  }
+
+  #setOwn(first: Field, second: Field, value: number): void {
+    if (this.#isSecond) {
+      this.seat = set(this.seat, second, value);
+    } else {
+      this.set(first, value);
+    }
+  }
+
+  get isCut(): boolean {
+    return get(this.seat, Seat.cut[this.#acting]) === 1;
+  }
+
+  set isCut(isCut: boolean) {
+    this.seat = set(this.seat, Seat.cut[this.#acting], isCut ? 1 : 0);
+  }
+
+  get isDead(): boolean {
+    return get(this.seat, Seat.dead[this.#acting]) === 1;
   }
 
   get facts(): BranchFacts {
     return this.participants.facts(this.held);
   }
 
-  /** The instance that lives now, and the opening that it may have made. */
+  /** The instance that acts, and the opening that it may have made. */
   get instance(): Opening {
+    if (this.hasTwo) {
+      return this.#acting;
+    }
     return get(this.local, Local.instance) === 0 ? 0 : 1;
   }
 
   get isAttached(): boolean {
-    return get(this.local, Local.attached) === this.life;
+    return this.attached === this.life && !this.isCut && !this.isDead;
+  }
+
+  /** Kill -9. Where two live at the same time nobody follows it, otherwise another instance. */
+  die(): void {
+    this.held = 0;
+    if (this.hasTwo) {
+      this.seat = set(this.seat, Seat.dead[this.#acting], 1);
+    } else {
+      this.set(Local.instance, 1);
+      this.attached = this.life;
+    }
+  }
+
+  /** The session of its opening is there: nobody else's has ended it. */
+  get hasSession(): boolean {
+    return this.work(this.instance) === Work.active;
   }
 
   work(opening: Opening): number {
@@ -171,11 +262,6 @@ export class Site {
     return isPrepared && runs === undefined;
   }
 
-  /** Its engine keeps a row that proves a commit, which is swept. */
-  get sweptRow(): Opening | undefined {
-    return this.sweeps ? OPENINGS.find((opening) => this.hasRow(opening)) : undefined;
-  }
-
   hasRow(opening: Opening): boolean {
     return this.work(opening) === Work.committed && this.get(Local.markerGone) === 0;
   }
@@ -197,7 +283,8 @@ export class Site {
 
   /** Votes yes, or reports as found, what the engine holds of an opening. */
   tell(what: 'yes' | 'found', opening: Opening): void {
-    this.report(REPORT[what][this.instance][opening]);
+    const second = this.hasTwo && opening === 1 ? 1 : this.instance; // In the first instance's mail, too, `2 e2` is the second opening.
+    this.report(REPORT[what][second][opening]);
   }
 
   /** Says what will prove the commit in one phase of the branch that it holds. */
@@ -205,38 +292,8 @@ export class Site {
     this.report(REPORT.evidence[this.instance]);
   }
 
-  /** The evidence that a participant has of a branch that it holds prepared, where the coordinator sends none. */
-  ownEvidence(): number {
-    return this.isPrepared ? this.heldEvidence : 0;
-  }
-
   /** What proves the end of its own opening. */
   get heldEvidence(): number {
     return this.instance === 0 ? 1 : 2;
-  }
-
-  /** Sessions that serve nobody any more are ended, and what they had not finished is gone. */
-  fence(evidence: number): void {
-    for (const opening of this.meant(evidence)) {
-      const work = this.work(opening);
-      if (work === Work.stray || work === Work.strayCommit) {
-        this.setWork(opening, Work.rolledBack);
-      }
-    }
-  }
-
-  /** What the engine proves of the branch by `evidence`; 0: there is none. */
-  proof(evidence: number): Proof {
-    if (this.get(Local.evidenceLost) === 1) {
-      return 'none';
-    }
-    if (this.meant(evidence).some((opening) => this.hasRow(opening))) {
-      return 'committed';
-    }
-    if (evidence === 0) {
-      return 'none';
-    }
-    const work = this.work(evidence === 1 ? 0 : 1);
-    return work === Work.committed || work === Work.rolledBack ? 'rolled-back' : 'none';
   }
 }

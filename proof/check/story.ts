@@ -64,8 +64,8 @@ export function story(world: World, store: Store, violation: Violation, isFair =
   return [...lines, `→ ${told}`];
 }
 
-function words({ kind, branch, detail }: Action): string {
-  const name = NAMES[branch];
+function words({ kind, branch, instance, detail }: Action): string {
+  const name = instance === 0 ? NAMES[branch] : `${NAMES[branch]}, its second instance,`;
   switch (kind) {
     case 'move':
       return `participant ${name} ${ALL_MOVES[detail]?.name}`;
@@ -98,11 +98,9 @@ function words({ kind, branch, detail }: Action): string {
     case 'no answer':
       return `the coordinator gives up waiting for ${name}'s answer`;
     case 'not yet':
-      return `${name} answers: not yet`;
-    case 'unsent':
-      return `${name}'s instance was gone before it was called, and another one has come`;
+      return `${name} answers: ${detail === 0 ? 'not yet' : 'unknown'}`;
     case 'rerouted':
-      return `the call that waits for ${name} is sent to its new instance`;
+      return `whom the call of ${name} is for is away: it goes to another instance, or to nobody`;
     case 'retry':
       return `the coordinator's retry for ${name} is due`;
     case 'ask again':

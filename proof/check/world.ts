@@ -1,16 +1,29 @@
 // The world around the coordinator, one state at a time: a copy of a state is changed by one action, and judged.
 import { openTransaction } from '../../src/coordinator/engine/state.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { call, forgetCall } from './calls.ts';
 import type { Configuration } from './configuration.ts';
 import { Coordinators, type StateFacts } from './coordinators.ts';
 import { Entrances, type Standing } from './entrances.ts';
 import { Events } from './events.ts';
 import { Heed } from './heed.ts';
 import { answerProblem, type Known, stateProblem, stepProblem } from './judges.ts';
-import { COORDINATOR, type Field, FLAGS, Flag, get, LOG, Local, placeOf, set, wordsOf } from './layout.ts';
+import {
+  COORDINATOR,
+  type Field,
+  FLAGS,
+  Flag,
+  get,
+  LOG,
+  Local,
+  type Opening,
+  placeOf,
+  SECOND_SEAT,
+  set,
+  wordsOf,
+} from './layout.ts';
 import { CALL_BITS } from './mail.ts';
-import { GTRID } from './names.ts';
-import { callOnePhase, forgetCall, leaveOnePhase } from './one-phase-calls.ts';
+import { branchOf, GTRID } from './names.ts';
 import type { Protocol } from './protocol.ts';
 import type { Reaction } from './reactions.ts';
 import { Logs } from './records.ts';
@@ -37,9 +50,9 @@ export class World {
     const { branches } = configuration;
     this.configuration = configuration;
     this.protocol = protocol;
-    this.events = new Events(branches);
-    this.coordinators = new Coordinators(protocol, this.events, branches);
-    this.words = new Int32Array(wordsOf(branches));
+    this.events = new Events(branches, configuration.twoInstances);
+    this.coordinators = new Coordinators(protocol, this.events, configuration);
+    this.words = new Int32Array(wordsOf(branches, configuration.twoInstances));
     this.entrances = new Entrances({ protocol, events: this.events, logs: this.logs, coordinators: this.coordinators });
     this.site = new Site(configuration, protocol.participant);
     this.#heed = new Heed(this.coordinators, this.events);
@@ -93,9 +106,14 @@ export class World {
     this.words[placeOf(branch)] = set(this.local(branch), field, value);
   }
 
-  /** The branch's site in the state that is being made; its `save` puts it back. */
-  siteOf(branch: number): Site {
-    return this.site.load(this.words, branch);
+  /** The only branch has two instances of its participant at the same time. */
+  get hasTwo(): boolean {
+    return this.configuration.twoInstances;
+  }
+
+  /** The branch's site in the state that is being made, and which instance acts there; its `save` puts it back. */
+  siteOf(branch: number, instance: Opening): Site {
+    return this.site.load(this.words, branch, instance);
   }
 
   /** Hands a record to the log. */
@@ -103,10 +121,16 @@ export class World {
     this.setLog(this.logs.append(this.log, record));
   }
 
-  /** The message is on its way from now on. */
-  send(branch: number, mail: number): void {
-    const place = placeOf(branch) + 1;
+  /** The message is on its way to the instance from now on; of one instance after another, to the one that lives. */
+  send(branch: number, instance: number, mail: number): void {
+    const place = (this.hasTwo && instance === 1 ? SECOND_SEAT : placeOf(branch)) + 1;
     this.words[place] = (this.words[place] ?? 0) | (1 << mail);
+  }
+
+  /** These messages were on a stream that has ended. */
+  drop(branch: number, mail: number): void {
+    const place = placeOf(branch) + 1;
+    this.words[place] = (this.words[place] ?? 0) & ~mail;
   }
 
   known(): Known {
@@ -159,9 +183,9 @@ export class World {
     this.setLog(this.logs.crashed(this.log, kept));
     this.words[COORDINATOR] = 0;
     this.setFlag(Flag.life, this.flag(Flag.life) + 1);
+    // Streams end with the process. What a participant still reads of the old one, it may as well have read before.
+    this.keepMail(() => 0);
     for (let branch = 0; branch < this.configuration.branches; branch += 1) {
-      // Streams end with the process. What a participant still reads of the old one, it may as well have read before.
-      this.words[placeOf(branch) + 1] = 0;
       forgetCall(this, branch);
     }
     this.#forgetHeard();
@@ -186,36 +210,46 @@ export class World {
 
   /** What participants had sent is heard or lost by now. */
   dropReports(): void {
-    for (let branch = 0; branch < this.configuration.branches; branch += 1) {
-      this.words[placeOf(branch) + 1] = (this.words[placeOf(branch) + 1] ?? 0) & CALL_BITS;
-    }
+    this.keepMail(() => CALL_BITS);
   }
 
   /** Reports that can never again make a difference in this life are as good as lost: states that differ in nothing else are one. */
   dropDeadReports(): void {
     const heeded = this.#heed.of(this.coordinator);
+    this.keepMail((branch) => (heeded[branch] ?? -1) | CALL_BITS);
+  }
+
+  /** Only the messages with these bits are left, by branch. */
+  keepMail(bits: (branch: number) => number): void {
     for (let branch = 0; branch < this.configuration.branches; branch += 1) {
       const place = placeOf(branch) + 1;
-      this.words[place] = (this.words[place] ?? 0) & ((heeded[branch] ?? -1) | CALL_BITS);
+      this.words[place] = (this.words[place] ?? 0) & bits(branch);
+    }
+    if (this.hasTwo) {
+      this.words[SECOND_SEAT + 1] = (this.words[SECOND_SEAT + 1] ?? 0) & bits(0);
     }
   }
 
   /** Takes over the coordinator's next state and does what it asks for. */
   #carryOut(before: StateFacts, reaction: Reaction): void {
     this.words[COORDINATOR] = reaction.next;
-    for (const { branch, mail } of reaction.calls) {
-      this.send(branch, mail);
-    }
-    if (reaction.onePhase !== undefined) {
-      callOnePhase(this, reaction.onePhase);
+    for (const wanted of reaction.calls) {
+      call(this, wanted);
     }
     for (const record of reaction.records) {
       this.write(record);
     }
-    leaveOnePhase(this, before);
+    this.#leaveOnePhase(before);
     noteTold(this);
     this.#forgetHeard();
     this.fail(answerProblem(this.known(), reaction));
+  }
+
+  /** The one phase has an end: nobody waits for an answer any more. */
+  #leaveOnePhase({ state }: StateFacts): void {
+    if (state?.kind === 'one-phase' && this.coordinators.facts(this.coordinator).kind !== 'one-phase') {
+      forgetCall(this, branchOf(state.branch.bqual));
+    }
   }
 
   /** What was heard of matters until the decision only. */

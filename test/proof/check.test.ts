@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { check } from '../../proof/check/check.ts';
 import { DECISION_BUGS } from './check-planted-decisions.ts';
+import { INSTANCE_BUGS } from './check-planted-instances.ts';
 import { VOTE_BUGS } from './check-planted-votes.ts';
 
 const TIMEOUT_MS = 180_000;
@@ -43,7 +44,11 @@ describe('npm run check', () => {
 });
 
 describe('a planted bug is found, with the shortest story that shows it:', () => {
-  for (const { name, branches, world, deep = false, planted, violates } of [...DECISION_BUGS, ...VOTE_BUGS]) {
+  for (const { name, branches, world, deep = false, planted, violates } of [
+    ...DECISION_BUGS,
+    ...VOTE_BUGS,
+    ...INSTANCE_BUGS,
+  ]) {
     test(name, { timeout: TIMEOUT_MS }, () => {
       const { violations, complete, trace } = check({ branches: [branches], only: world, deep }, planted);
       expect(violations, 'it is found').toBe(1);
