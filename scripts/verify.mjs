@@ -24,10 +24,10 @@ const PROOFS = [
   {
     name: 'simulator',
     script: join('proof', 'sim', 'main.ts'),
-    args: ['--from', '1', '--seeds', '11000', '--minutes', '5', '--json'],
+    args: ['--from', '1', '--seeds', '4000', '--minutes', '5', '--json'],
   },
   { name: 'canaries', script: join('proof', 'canaries', 'main.ts'), args: ['--share', canaryShare(), '--json'] },
-  { name: 'chaos', script: join('proof', 'chaos', 'main.ts'), args: ['--seed', '1', '--json'] },
+  { name: 'chaos', script: join('proof', 'chaos', 'main.ts'), args: ['--seed', '1', '--kills', '150', '--json'] },
   // Every form once; it fails if the books do not balance, never for being slow.
   {
     name: 'bench',
