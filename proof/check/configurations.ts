@@ -39,6 +39,7 @@ const WORLDS: Readonly<Record<number, Readonly<Record<string, Partial<Faults>>>>
       repeats: true,
     },
     'two instances': { twoInstances: true, repeats: true, coordinatorCrashes: 0 },
+    'two instances, restart': { twoInstances: true },
     people: { participantCrashes: 1, lostAnswers: 1, administrator: true, operator: true },
     evidence: { participantCrashes: 1, lostAnswers: 1, operator: true, evidenceLoss: true },
   },

@@ -13,7 +13,7 @@ import type { EventLogger } from '../../src/lib/logger.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LoggedOutcome, LogRecord } from '../../src/log/record.ts';
 import { openingOf } from '../../src/xa/evidence.ts';
-import type { FinishResult, Outcome } from '../../src/xa/vocabulary.ts';
+import type { Outcome } from '../../src/xa/vocabulary.ts';
 import type { Bqual, Gtrid } from '../../src/xa/xid.ts';
 import type { Opening } from './layout.ts';
 import { bqualOf, evidenceOf, GTRID, IDENTITY, NAMES } from './names.ts';
@@ -90,7 +90,8 @@ export function touchesForeign(event: BranchReport, memory: Memory): string | un
 }
 
 export interface Judged {
-  readonly result: FinishResult;
+  /** `nothing`: the transaction does not hear of it. */
+  readonly heard: 'as-told' | 'done' | 'nothing';
   /** The transaction counts as committed from now on. */
   readonly isNoted: boolean;
 }
@@ -99,7 +100,7 @@ export interface Judged {
 export function judgedAnswer(state: State, event: Extract<Event, { kind: 'branch-result' }>, memory: Memory): Judged {
   const conclusion = judgeAnswer(state, event, factsOf(memory));
   return {
-    result: conclusion === 'as-told' ? event.result : { kind: 'done' },
+    heard: conclusion === 'as-told' ? conclusion : event.verb === 'commit-one-phase' ? 'nothing' : 'done',
     isNoted: conclusion === 'one-phase-commit',
   };
 }

@@ -11,6 +11,8 @@ export const PROOF = 'its engine proves it';
 
 export const NAMES: readonly string[] = ['a', 'b', 'c'];
 
+const INSTANCES = NAMES.map((name) => [`${name}-1`, `${name}-2`]);
+
 export function bqualOf(branch: number): Bqual {
   return formatBqual((NAMES[branch] ?? '') as ResourceName);
 }
@@ -21,7 +23,7 @@ export function branchOf(bqual: string): number {
 
 /** `instance`: 0 or 1. */
 export function instanceOf(branch: number, instance: number): string {
-  return `${NAMES[branch]}-${instance + 1}`;
+  return INSTANCES[branch]?.[instance] ?? '';
 }
 
 /** The number of an instance: 0 or 1; -1: none is named. */

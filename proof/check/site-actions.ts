@@ -25,6 +25,8 @@ const UNHEARD = 200;
 const nothing = (): boolean => false;
 const IS_COMMIT_DAMAGE = MAIL.map((mail) => mail === 'commit done-otherwise');
 const IS_ROLLBACK_DAMAGE = MAIL.map((mail) => mail === 'rollback done-otherwise');
+/** Of a transaction that was taken in for a prepared branch it may prove one phase. */
+const TELLS_COMMIT = MAIL.map((mail) => mail === 'rollback done-otherwise' || mail === 'one-phase done');
 const IS_ONE_PHASE_RESULT = MAIL.map((mail) => mail.startsWith('one-phase '));
 
 export function siteActions(chooser: Chooser, branch: number): void {
@@ -161,7 +163,7 @@ function hear(world: World, number: number, from: Speaker): boolean {
     world.setLocal(branch, Local.callOpen, 0);
   }
   const isNews = world.local(branch) !== before;
-  if (IS_ROLLBACK_DAMAGE[number] && isPresumed) {
+  if (TELLS_COMMIT[number] && isPresumed) {
     return hearOfPresumed(world, branch, event);
   }
   const isChanged = world.tell(event);
@@ -185,12 +187,15 @@ function counts(world: World, number: number, { branch, instance, mail }: Speake
 
 /** A transaction that was taken in for a prepared branch: production judges what the proof of its commit means. */
 function hearOfPresumed(world: World, branch: number, event: number): boolean {
-  const { result, isNoted } = world.entrances.judged(world.coordinator, event, world.standing());
+  const { heard, isNoted } = world.entrances.judged(world.coordinator, event, world.standing());
   const isNews = isNoted && (world.flag(Flag.remembered) !== 1 || get(world.local(branch), Local.provenBy) === 0);
   if (isNews) {
     remember(world, 'committed', branch);
   }
-  return world.tell(result.kind === 'done' ? (world.events.branches[branch]?.rolledBack ?? -1) : event) || isNews;
+  if (heard === 'nothing') {
+    return isNews;
+  }
+  return world.tell(heard === 'done' ? (world.events.branches[branch]?.rolledBack ?? -1) : event) || isNews;
 }
 
 /** The judges remember what the coordinator has heard of, until there is a decision. */
@@ -221,7 +226,9 @@ function timers(chooser: Chooser, branch: number): void {
       return next.tell(events.unanswered[verb] ?? -1) || isOpen;
     });
     chooser.tell('not yet', branch, events.notYet[verb] ?? -1, 0);
-    chooser.tell('not yet', branch, events.unknown[verb] ?? -1, 1);
+    if (world.configuration.branches === 1) {
+      chooser.tell('not yet', branch, events.unknown[verb] ?? -1, 1); // The engine makes of it what it makes of no answer.
+    }
     if (!isOpen) {
       chooser.tell('retry', branch, events.retry);
     }

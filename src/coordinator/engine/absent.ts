@@ -140,7 +140,7 @@ export function followsWord(
   return isNamed ? undefined : told(report, 'commit');
 }
 
-/** How the answer to a rollback is heard by the transaction that it is of. */
+/** How an answer is heard by the transaction that it is of. */
 type AnswerConclusion =
   | 'as-told'
   /** Done: what its engine proves is known, and was forgotten by an operator. */
@@ -159,8 +159,10 @@ export function judgeAnswer(
   { bqual, verb, result }: CallAnswer,
   { logged, history }: Pick<Traces, 'logged' | 'history'>,
 ): AnswerConclusion {
+  // Its engine has proven it; or the instance that the earlier life had told answers now, and what was found is another opening.
+  const isCommit = result.kind === (verb === 'commit-one-phase' ? 'done' : 'done-otherwise') && verb !== 'commit';
   const isOver = state.kind === 'rolling-back' || state.kind === 'completed';
-  if (!isOver || presumedIn(state) !== 'branch' || verb !== 'rollback' || result.kind !== 'done-otherwise') {
+  if (!isOver || presumedIn(state) !== 'branch' || !isCommit) {
     return 'as-told';
   }
   const others = state.branches.some((branch) => branch.bqual !== bqual || branch.status.kind === 'damaged');

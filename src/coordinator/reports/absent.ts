@@ -4,7 +4,6 @@ import type { EventLogger } from '../../lib/logger.ts';
 import type { Log } from '../../log/log.ts';
 import { parseRow } from '../../xa/evidence.ts';
 import { BRANCHES_PER_MESSAGE_MAX, ORPHANS_MAX } from '../../xa/limits.ts';
-import type { FinishResult } from '../../xa/vocabulary.ts';
 import { type Gtrid, type ResourceName, resourceOf } from '../../xa/xid.ts';
 import type { Calls } from '../calls/calls.ts';
 import type { EvidenceRows } from '../calls/evidence-rows.ts';
@@ -63,19 +62,22 @@ export class AbsentTransactions {
     this.#carryOut(gtrid, judgeReport(gtrid, report, facts), report, resource);
   }
 
-  /** How a transaction that was only taken in for a prepared branch is to hear the answer to a call. */
-  withoutFalseDamage(gtrid: Gtrid, state: State, answer: CallAnswer): FinishResult {
+  /** What a transaction that was only taken in for a prepared branch hears of an answer; undefined: nothing. */
+  withoutFalseDamage(gtrid: Gtrid, state: State, answer: CallAnswer): CallAnswer | undefined {
     const { transactions, logger } = this.#parts;
-    const { bqual, result } = answer;
+    const { bqual, verb, result } = answer;
     const conclusion = judgeAnswer(state, answer, this.#traces(gtrid));
     if (conclusion === 'as-told') {
-      return result;
+      return answer;
     }
-    if (conclusion === 'one-phase-commit' && result.kind === 'done-otherwise') {
-      logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: result.proof });
+    if (conclusion === 'one-phase-commit') {
+      const proof =
+        result.kind === 'done-otherwise' ? result.proof : 'its participant has answered that it was committed';
+      logger.warn({ evt: 'one-phase-commit-found', txn: gtrid, branch: bqual, message: proof });
       transactions.noteProof(gtrid, bqual, 'committed');
     }
-    return { kind: 'done' };
+    // What is committed was not found prepared: that is another opening, which is being rolled back.
+    return verb === 'commit-one-phase' ? undefined : { ...answer, result: { kind: 'done' } };
   }
 
   /** An answer to a call of a transaction that is not held any more. */

@@ -102,7 +102,10 @@ export class Reports {
     } else if (presumedIn(state) === undefined) {
       driver.apply(transaction, answer);
     } else {
-      driver.apply(transaction, { ...answer, result: absent.withoutFalseDamage(gtrid, state, answer) });
+      const heard = absent.withoutFalseDamage(gtrid, state, answer);
+      if (heard !== undefined) {
+        driver.apply(transaction, heard);
+      }
     }
   }
 }
