@@ -33,13 +33,6 @@ export const INSTANCE_BUGS: readonly PlantedBug[] = [
     violates: /^D(1|3|5)/,
   },
   {
-    name: 'the answer of an instance that was not asked counts',
-    branches: 1,
-    world: 'two instances, restart',
-    planted: { hearing: () => 'counts' },
-    violates: /^D4/,
-  },
-  {
     name: 'the newest sidecar is told to commit in one phase, not the holder of the branch',
     branches: 1,
     world: 'two instances',
