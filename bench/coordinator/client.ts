@@ -50,7 +50,7 @@ export function openClient(dial: Dial<ServerMessage, ClientMessage>, options: Cl
       onRefused(new Error(`the coordinator refused: ${message.error.message}`));
     }
   });
-  line.say({ id: HELLO_ID, hello: { ...PROTOCOL, application: 'bench', client: '' } });
+  line.say({ id: HELLO_ID, hello: { ...PROTOCOL, application: 'bench', host: '', user: '', client: '' } });
   return {
     begin() {
       if (identity === undefined || left === 0) {

@@ -44,7 +44,7 @@ class Driver {
   sequenceId = 0;
   threadId = 7;
   _mariadbExtendedMetadata = false;
-  config: object = { connectAttributes: { _client_version: '3.21.0' } };
+  config: object = { connectAttributes: { _client_version: '3.23.0' } };
   packet: object = { isError: nothing, isEOF: nothing, eofStatusFlags: nothing };
   result: object = new ResultSetHeader();
 
@@ -75,10 +75,23 @@ describe('our own connection', () => {
     'without %s it is refused',
     (name) => {
       expect(ownDriverProblem(without(name))).toBe(
-        `mysql2 3.21.0 has no ${name}, which Concordat relies on: install mysql2 ${OWN_DRIVER}`,
+        `mysql2 3.23.0 has no ${name}, which Concordat relies on: install mysql2 ${OWN_DRIVER}`,
       );
     },
   );
+});
+
+describe('_mariadbExtendedMetadata, which mysql2 has since 3.23', () => {
+  test.each([
+    ['3.20.0', undefined],
+    ['3.22.9', undefined],
+    ['4.0.0', /has no _mariadbExtendedMetadata/],
+  ])('is asked for or not: %s', (version, problem) => {
+    const driver = without('_mariadbExtendedMetadata');
+    driver.config = { connectAttributes: { _client_version: version } };
+    const found = ownDriverProblem(driver);
+    problem === undefined ? expect(found).toBeUndefined() : expect(found).toMatch(problem);
+  });
 });
 
 describe('the connection of an application', () => {
@@ -89,7 +102,7 @@ describe('the connection of an application', () => {
 
   test.each(['addCommand', 'query', 'destroy', 'on', 'off', 'threadId'])('without %s it is refused', (name) => {
     expect(lentDriverProblem(lent(without(name)))).toMatch(
-      `mysql2 3.21.0 has no ${name}, which Concordat relies on: install mysql2 3.20 or later, below 4`,
+      `mysql2 3.23.0 has no ${name}, which Concordat relies on: install mysql2 3.20 or later, below 4`,
     );
   });
 
@@ -99,19 +112,19 @@ describe('the connection of an application', () => {
       class Changed extends Driver {
         static override createQuery = () => Object.assign(new Query(), { [name]: undefined });
       }
-      expect(lentDriverProblem(lent(new Changed()))).toMatch(`mysql2 3.21.0 has no ${name} of a command`);
+      expect(lentDriverProblem(lent(new Changed()))).toMatch(`mysql2 3.23.0 has no ${name} of a command`);
     },
   );
 
   test.each(['isError', 'isEOF', 'eofStatusFlags'])('without %s of a packet it is refused', async (name) => {
     const driver = new Driver();
     driver.packet = { ...driver.packet, [name]: undefined };
-    expect(await lentAnswerProblem(lent(driver))).toMatch(`mysql2 3.21.0 has no ${name} of a packet`);
+    expect(await lentAnswerProblem(lent(driver))).toMatch(`mysql2 3.23.0 has no ${name} of a packet`);
   });
 
   test('without the status of an answer it is refused', async () => {
     const driver = Object.assign(new Driver(), { result: {} });
-    expect(await lentAnswerProblem(lent(driver))).toMatch('mysql2 3.21.0 has no serverStatus of an answer');
+    expect(await lentAnswerProblem(lent(driver))).toMatch('mysql2 3.23.0 has no serverStatus of an answer');
   });
 
   test('with classes that a bundler renamed it is refused', () => {
