@@ -90,6 +90,7 @@ describe('an error is one document', () => {
       'GetLogStatus',
       'AdoptLog',
       'BackupLog',
+      'ListAudit',
     );
     const result = await ask([...args, '--output', 'json'], Object.fromEntries(methods.map((name) => [name, refuse])));
     expect(errorOf(result)).toMatchObject({ reason: 'DRAINING', exitCode: 6, metadata: { resource: 'orders' } });

@@ -34,6 +34,8 @@ describe('tx list', () => {
           ],
           resource: 'orders',
           minAgeMs: '5400000',
+          finished: false,
+          sinceMs: '0',
         },
       },
     ]);

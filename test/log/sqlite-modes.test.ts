@@ -61,9 +61,9 @@ test.runIf(process.getuid?.() === 0)(
     await chown(directory, NOBODY - 1, NOBODY - 1);
     await chmod(directory, 0o777);
     const program = `
-    import { narrowDirectory } from ${JSON.stringify(join(process.cwd(), 'src/log/sqlite/file/files.ts'))};
+    import { prepareDirectory } from ${JSON.stringify(join(process.cwd(), 'src/log/sqlite/file/files.ts'))};
     process.setgid(${NOBODY}); process.setuid(${NOBODY});
-    await narrowDirectory(${JSON.stringify(directory)}).then(() => console.log('taken'), (error) => console.log(error.message));`;
+    await prepareDirectory(${JSON.stringify(directory)}).then(() => console.log('taken'), (error) => console.log(error.message));`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
     expect(stdout).toContain(`chmod 700 ${directory}`);
   },
