@@ -1,10 +1,14 @@
 // Runs a program under a given Node as if it were this process, and tells people what they have to mend.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { delimiter, dirname } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** One sentence on stderr and the end, for what the person at the keyboard has to mend. */
 export class SetupError extends Error {}
+
+/** Where Node keeps the sources without their types, compiled: programs that run from the source start in half the time. */
+const COMPILED = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules', '.cache', 'compiled');
 
 /**
  * Runs `node` with `args` in the checkout as if it were this process: same terminal, signals passed on, same exit code.
@@ -16,7 +20,7 @@ export async function runNode(node, args, { keepGoing = false, environment = {},
   const path = `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`;
   const child = spawn(...withParentDeath(node, args), {
     stdio: 'inherit',
-    env: { ...process.env, PATH: path, ...environment },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, PATH: path, ...environment },
   });
   const forward = (signal) => {
     // Ctrl-C at a terminal reaches the child by itself; a second copy would count as impatience.
