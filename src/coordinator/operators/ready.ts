@@ -30,7 +30,7 @@ function databaseLine({ name, links, awayAt }: KnownResource, directory: Directo
   const [first] = troubles;
   return first === undefined || troubles.includes(undefined)
     ? `[+] ${name}: answers`
-    : `[-] ${name}: does not answer for ${seconds(now - first.at)}: ${first.reason.code}: ${tellReason(first.reason)}`;
+    : `[-] ${name}: does not answer for ${seconds(now - first.at)}: ${tellReason(first.reason)}`;
 }
 
 function seconds(ms: number): string {
