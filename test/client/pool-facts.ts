@@ -140,6 +140,19 @@ export function poolFacts(pair: UsedSystem): void {
     expect([accounts.totalCount, accounts.idleCount]).toEqual([1, 1]);
   });
 
+  test('a pool that is asked in both flavours, or wrapped twice, lends one connection', async () => {
+    const pools = [concordat.pool('orders', orders).promise(), concordat.pool('orders', orders.promise())];
+    const again = concordat.pool('orders', orders.promise());
+    await concordat.transaction(async () => {
+      const ids = [];
+      for (const pool of [...pools, again]) {
+        const [found] = await pool.query('select connection_id() as id');
+        ids.push((found as unknown as readonly { readonly id: number }[])[0]?.id);
+      }
+      expect(new Set(ids).size).toBe(1);
+    });
+  });
+
   describe.each([
     ['pg', onPg],
     ['mysql2, callbacks', onCallbacks],

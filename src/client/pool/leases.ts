@@ -8,19 +8,39 @@ import { Lease } from './lease.ts';
 
 interface LeaseSourceParts<Connection> {
   readonly ambient: Ambient;
+  /** The driver's own, below every facade of it. */
+  readonly pool: object;
   readonly resource: string;
   readonly options: ConnectionPoolOptions;
   /** A connection of the pool itself. */
   readonly take: () => Promise<Connection>;
 }
 
-/** Of one pool. */
+type Leases<Connection extends object> = WeakMap<ScopedTransaction, Lease<Connection>>;
+
+/**
+ * By pool and resource: whoever asks, by whichever facade of a pool and in either flavour, gets the same connection in one transaction. Two
+ * would be two branches at one database, and wait for each other's locks.
+ */
+const LEASES = new WeakMap<object, Map<string, Leases<never>>>();
+
+function leasesOf<Connection extends object>(pool: object, resource: string): Leases<Connection> {
+  const ofPool = LEASES.get(pool) ?? new Map<string, Leases<never>>();
+  LEASES.set(pool, ofPool);
+  // The connections of one pool are of one kind.
+  const leases = (ofPool.get(resource) ?? new WeakMap()) as Leases<never>;
+  ofPool.set(resource, leases);
+  return leases as unknown as Leases<Connection>;
+}
+
+/** Of one facade of a pool. */
 export class LeaseSource<Connection extends { release(): void }> {
   readonly #parts: LeaseSourceParts<Connection>;
-  readonly #leases = new WeakMap<ScopedTransaction, Lease<Connection>>();
+  readonly #leases: Leases<Connection>;
 
   constructor(parts: LeaseSourceParts<Connection>) {
     this.#parts = parts;
+    this.#leases = leasesOf(parts.pool, parts.resource);
   }
 
   /**

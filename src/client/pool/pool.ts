@@ -15,13 +15,13 @@ export function transactionalPool<P extends object>(
   const parts = { ambient, resource, options };
   if (isMysqlPromisePool(pool)) {
     const { pool: core } = pool;
-    return mysqlPromisePool(pool, new LeaseSource({ ...parts, take: () => takeMysql(core) })) as P;
+    return mysqlPromisePool(pool, new LeaseSource({ ...parts, pool: core, take: () => takeMysql(core) })) as P;
   }
   if (isMysqlPool(pool)) {
-    return mysqlPool(pool, new LeaseSource({ ...parts, take: () => takeMysql(pool) })) as P;
+    return mysqlPool(pool, new LeaseSource({ ...parts, pool, take: () => takeMysql(pool) })) as P;
   }
   if (isPgPool(pool)) {
-    return pgPool(pool, new LeaseSource({ ...parts, take: () => pool.connect() })) as P;
+    return pgPool(pool, new LeaseSource({ ...parts, pool, take: () => pool.connect() })) as P;
   }
   throw new TypeError('pool() wants the name of a resource and a pool of pg, or of mysql2 in either flavour');
 }
