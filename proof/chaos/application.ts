@@ -131,7 +131,7 @@ async function makeAtOnce(client: Concordat, transfer: Transfer): Promise<Told> 
       return { ...about, gtrid: error.gtrid, answer: 'committed' };
     }
     // A failed statement is told in its own words, without the id of the transaction that was rolled back for it.
-    const gtrid = error instanceof Error && 'gtrid' in error ? String(error.gtrid) : undefined;
+    const gtrid = error instanceof ConcordatError ? error.gtrid : undefined;
     return { ...about, gtrid, ...failureOf(error) };
   }
 }
