@@ -92,7 +92,13 @@ export function toStatementError(resource: string, error: WireError): StatementE
     retryable: isWorthRetrying(error),
     resource,
     ...engineWords(error),
+    cause: endOfBranch(error),
   });
+}
+
+/** Why the branch was over before the statement came, where the participant knows. */
+function endOfBranch({ metadata: { reason }, message }: WireError): CoordinatorError | undefined {
+  return reason !== undefined && isErrorCode(reason) ? new CoordinatorError(reason, message) : undefined;
 }
 
 function engineWords({ metadata }: WireError): { sqlstate: string | undefined; errno: number | undefined } {

@@ -1,10 +1,10 @@
 // A global transaction as the service that began it holds it: its work, and the one who may commit it.
 import type { TransactionEnded__Output as TransactionEnded } from '../../gen/concordat/v1/TransactionEnded.ts';
-import type { CoordinatorError } from '../../xa/errors.ts';
+import { CoordinatorError } from '../../xa/errors.ts';
 import { OVERDUE_GRACE_MS } from '../../xa/times.ts';
 import type { Gtrid } from '../../xa/xid.ts';
 import { formatContext } from '../public/context.ts';
-import { ConcordatError, type TransactionRolledBackError } from '../public/errors.ts';
+import { ConcordatError, StatementError, type TransactionRolledBackError } from '../public/errors.ts';
 import type { TransactionOptions } from '../public/options.ts';
 import type { Resource } from '../public/resource.ts';
 import type { NamedLock, OnceOptions, OnceResult, OnceValue } from '../public/tables.ts';
@@ -67,7 +67,7 @@ export class OwnTransaction implements Transaction, ScopedTransaction, LinkedTra
     this.#connection = connection;
     this.#outer = parts.ambient.now?.tx;
     const beginId = link.begin(gtrid, timeoutMs, this);
-    this.#work = new Work(gtrid, clock, { signal: options.signal });
+    this.#work = new Work(gtrid, clock, { signal: options.signal, explain: (error) => this.#explained(error) });
     this.#work.limit(this.timeoutMs, OVERDUE_GRACE_MS, () => this.#overdue());
     this.#uses = new ResourceUses(this.#work);
     this.#branches = new WorkBranches(parts, this.#work, options, (name) =>
@@ -225,10 +225,23 @@ export class OwnTransaction implements Transaction, ScopedTransaction, LinkedTra
     return rolledBackAs(this.gtrid, 'TXN_TIMEOUT', this.#withOuter(message));
   }
 
+  /** A branch has the transaction's deadline, too, and its answer to a statement may come before the coordinator's word. */
+  #explained(error: unknown): unknown {
+    if (!(error instanceof StatementError && isTimeout(error.cause))) {
+      return error;
+    }
+    const { code, retryable, resource, sqlstate, errno, cause } = error;
+    return new StatementError(this.#withOuter(error.message), { code, retryable, resource, sqlstate, errno, cause });
+  }
+
   /** The usual reason why a transaction that is begun within another one runs out of time. */
   #withOuter(message: string): string {
     return this.#outer === undefined || this.#outer.hasEnded
       ? message
       : `${message} It was begun within ${this.#outer.gtrid}, which is still open and keeps its locks: if it waited for one of those, it could never have it. Next: join that transaction (propagation: 'required' or 'nested'), or begin this one after it.`;
   }
+}
+
+function isTimeout(cause: unknown): boolean {
+  return cause instanceof CoordinatorError && cause.code === 'TXN_TIMEOUT';
 }

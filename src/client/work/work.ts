@@ -30,21 +30,28 @@ export class Work {
   readonly #branches: WorkBranch[] = [];
   readonly #signal: AbortSignal | undefined;
   readonly #onFailure: ((error: unknown) => void) | undefined;
+  readonly #explain: (error: unknown) => unknown;
   #guard: Timer | undefined;
   #overdue: { readonly graceMs: number; readonly late: () => unknown } | undefined;
   #unanswered = 0;
   #deadline = Number.POSITIVE_INFINITY;
   #failure: WorkFailure | undefined;
 
+  /** @param options `explain` adds to a failure what its transaction knows of it, before anybody hears of it. */
   constructor(
     gtrid: string,
     clock: Clock,
-    options: { readonly signal?: AbortSignal | undefined; readonly onFailure?: (error: unknown) => void },
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly onFailure?: (error: unknown) => void;
+      readonly explain?: (error: unknown) => unknown;
+    },
   ) {
     this.gtrid = gtrid;
     this.#clock = clock;
     this.#signal = options.signal;
     this.#onFailure = options.onFailure;
+    this.#explain = options.explain ?? ((error) => error);
   }
 
   /** From the deadline of the transaction and some grace on, an unanswered statement fails with what `late` makes. */
@@ -120,7 +127,7 @@ export class Work {
   /** The transaction can only be rolled back from here on. Only the first failure counts. */
   fail(error: unknown): void {
     if (this.#failure === undefined) {
-      this.#failure = { error: inTransaction(this.gtrid, error) };
+      this.#failure = { error: inTransaction(this.gtrid, this.#explain(error)) };
       this.#stop(this.#failure);
       this.#onFailure?.(error);
     }
