@@ -77,3 +77,19 @@ test('what the coordinator rolls back on its own rejects the statement that wait
   expect(error).toMatchObject({ code: 'TXN_TIMEOUT', retryable: true, gtrid: tx.gtrid });
   expect(await caught(tx.commit())).toBe(error);
 });
+
+test('a branch that ran out of time names the transaction around its own, which may hold what it waited for', async () => {
+  await using fixture = await startFixture();
+  const { concordat, accounts } = fixture;
+  accounts.answer = () => ({
+    error: { reason: 'BRANCH_UNKNOWN', message: 'branch x is gone: TXN_TIMEOUT', metadata: { reason: 'TXN_TIMEOUT' } },
+  });
+  const query = async () => concordat.transaction((tx) => tx.resource('accounts').query('update one'));
+  const alone = await caught(query());
+  expect(alone).toMatchObject({ code: 'BRANCH_UNKNOWN', message: 'branch x is gone: TXN_TIMEOUT' });
+  const outer = await concordat.begin();
+  const within = await concordat.within(outer, () => caught(query()));
+  expect(within).toMatchObject({ code: 'BRANCH_UNKNOWN', resource: 'accounts' });
+  expect((within as Error).message).toContain(`It was begun within ${outer.gtrid}`);
+  await outer.rollback();
+});

@@ -132,3 +132,15 @@ test('a client that is closed in afterCompletion closes', async () => {
   await concordat.transaction((tx) => tx.afterCompletion(() => concordat.close()));
   expect(() => concordat.begin()).toThrow(/is closed/);
 });
+
+test('a commit within beforeCommit is refused: it would wait for itself', async () => {
+  await using fixture = await startFixture();
+  const { concordat } = fixture;
+  const error = await caught(
+    concordat.transaction((tx) => {
+      tx.beforeCommit(async (same) => void (await same.commit()));
+    }),
+  );
+  expect(error).toBeInstanceOf(TransactionRolledBackError);
+  expect(error).toMatchObject({ cause: { code: 'TXN_STATE' } });
+});

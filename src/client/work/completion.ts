@@ -75,6 +75,9 @@ export class Completion {
 
   commit(): Promise<CommitResult> {
     const phase = this.#phase;
+    if (phase.kind === 'before-commit' && this.#isWithin) {
+      return Promise.reject(this.#state('is about to be committed: what beforeCommit() calls would wait for itself'));
+    }
     if (phase.kind === 'committing' || phase.kind === 'before-commit') {
       return phase.result;
     }
@@ -210,6 +213,11 @@ export class Completion {
       const { logger } = parts.session.settings;
       await parts.ambient.outside(() => this.#synchronizations.runAfter(outcome, gtrid, logger));
     }
+  }
+
+  /** The running code is part of it, and so of what runs before its commit. */
+  get #isWithin(): boolean {
+    return this.#own.parts.ambient.now?.tx === this.#own.tx;
   }
 
   #unfinished(): ConcordatError | undefined {
