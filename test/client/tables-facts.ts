@@ -304,4 +304,34 @@ function lockFacts(pair: UsedSystem): void {
     expect(error).toMatchObject({ retryable: true });
     await holder.commit();
   });
+
+  test.each(RESOURCES)(
+    'a row that is deleted while its lock is waited for is no lock that nobody holds (%s)',
+    async (at) => {
+      const concordat = await start(pair);
+      await concordat.transaction((tx) => tx.lock(at, 'swept'));
+      const sleep = at === 'accounts' ? 'select pg_sleep(1.5)' : 'select sleep(1.5)';
+      const sweep = run(at === 'accounts' ? pair.accounts : pair.orders, [
+        'begin',
+        "delete from concordat_lock where name = 'swept'",
+        sleep,
+        'commit',
+      ]);
+      // Were it too short, the lock would come first and the sweep wait for it: the same must hold.
+      await new Promise((done) => setTimeout(done, 500));
+      await using first = concordat.begin({ timeoutMs: 6_000 });
+      const refused = await first.lock(at, 'swept').then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await sweep;
+      if (refused === undefined) {
+        const second = await caught(concordat.transaction((tx) => tx.lock(at, 'swept'), { timeoutMs: 1_000 }));
+        expect(second).toMatchObject({ retryable: true });
+        await first.commit();
+      } else {
+        expect(refused).toMatchObject({ retryable: true });
+      }
+    },
+  );
 }

@@ -47,6 +47,7 @@ export interface LockParts {
 export class NamedLocks {
   readonly #tx: TablesTransaction;
   readonly #parts: LockParts;
+  #takes = 0;
 
   constructor(tx: TablesTransaction, parts: LockParts) {
     this.#tx = tx;
@@ -63,7 +64,10 @@ export class NamedLocks {
       if (rows.length === 0) {
         await this.#beside(resource, create, [name]);
       }
-      await branch.query(take, [this.#tx.gtrid, name]);
+      // Another text each time: MySQL may count only rows that change. No row: somebody has deleted it meanwhile, and nothing is locked.
+      while ((await branch.query(take, [`${this.#tx.gtrid}/${++this.#takes}`, name])).rowCount === 0) {
+        await this.#beside(resource, create, [name]);
+      }
       // Committed before it is given out: no rollback and no crash of the database takes it back, and nobody gets it again.
       const { rows: given, insertId } = await this.#beside(resource, token, [name]);
       return { token: BigInt((given[0]?.['token'] as number | bigint | undefined) ?? insertId) };
